@@ -1,0 +1,226 @@
+"""The contract, lowest room: every number on the wire, as enums.
+
+The rule of this file: ``proto/registry.json`` holds the same numbers, and a test compares both ways.
+A number is never reused for something else (spec 30 §5).
+"""
+
+from enum import IntEnum, IntFlag
+from typing import Final
+
+VERSION: Final = 1
+"""The protocol's version, in the preface and in the first line of every page of the spec."""
+
+MAGIC: Final = b"RLY1"
+DESCRIPTOR_MAGIC: Final = b"RLYK"
+
+
+class Role(IntEnum):
+    """What a connection is for (spec 20 §1)."""
+
+    DEVICE = 1
+    ENROL = 2
+    BULK = 3
+
+
+class Suite(IntEnum):
+    """Which Noise handshake protects a connection (spec 20 §2). 2 is kept free for AES-GCM."""
+
+    HYBRID = 1
+    PLAIN_XK = 3
+
+
+class Transport(IntEnum):
+    """What carries the records; its name is part of the prologue (spec 20 §3)."""
+
+    TCP = 1
+    WEBSOCKET = 2
+
+
+class Kind(IntEnum):
+    """The first element of every frame: 1-31 commands, 32-63 either way, 128-159 replies, 160-191 notices."""
+
+    HELLO = 1
+    ENROL = 2
+    SUBMIT = 3
+    BODY = 4
+    ACK = 5
+    PUT_PREKEYS = 7
+    GET_BUNDLES = 8
+    LOOKUP = 9
+    PUT_DEVICES = 10
+    GET_DEVICES = 11
+    GET_RELAY_KEYS = 12
+    INVITE = 14
+    GET_STATUS = 15
+
+    PING = 32
+    PONG = 33
+    REKEY = 34
+    GOAWAY = 35
+
+    WELCOME = 128
+    ENROLLED = 129
+    SUBMITTED = 130
+    NOT_TAKEN = 131
+    PREKEYS_LEFT = 132
+    BUNDLES = 133
+    ACCOUNT = 134
+    DEVICES = 135
+    RELAY_KEYS = 136
+    REFUSED = 138
+    INVITED = 139
+    STATUS = 140
+
+    DELIVER = 160
+    GAP = 161
+    DRAINED = 162
+    OUTCOME = 163
+    PREKEYS_LOW = 164
+    ROLLED_BACK = 165
+    NEW_EPOCH = 166
+
+
+class Code(IntEnum):
+    """What a request or one target of a submission came to (spec 40 §2).
+
+    An unknown code still has a meaning by its range: 100-199 retry later, 200-299 permanent,
+    300-399 authentication, 900-999 the relay's own failure.
+    """
+
+    STORED = 0
+
+    BUSY = 100
+    RATE = 101
+    DISK = 102
+    UNAVAILABLE = 103
+    OVER_QUOTA = 104
+    GO_BACK = 105
+
+    UNSUPPORTED = 200
+    NOT_AVAILABLE = 201
+    MISMATCHED_DEVICES = 202
+    TOO_LARGE = 203
+    BAD_LIFETIME = 204
+    TOO_OLD = 205
+    NO_BODY = 206
+    STALE_LIST = 207
+    BAD_TICKET = 208
+    BAD_SIGNATURE = 209
+    LIMIT = 210
+    BAD_ADDRESS = 211
+    ADDRESS_TAKEN = 212
+
+    AUTHENTICATION = 300
+
+    INTERNAL = 900
+
+
+class CodeRange(IntEnum):
+    """The hundreds of a code, so that an unknown one can still be acted upon."""
+
+    SUCCESS = 0
+    RETRY_LATER = 1
+    PERMANENT = 2
+    AUTHENTICATION = 3
+    INTERNAL = 9
+
+
+def range_of(code: int) -> CodeRange:
+    """Return the range of a code, known or not; one outside all ranges counts as permanent."""
+    try:
+        return CodeRange(code // 100)
+    except ValueError:
+        return CodeRange.PERMANENT
+
+
+class GoawayCode(IntEnum):
+    """Why a connection ends: 1-99 orderly, 100-199 the peer's fault, 200-299 authentication, 900 ours (spec 20 §7)."""
+
+    BYE = 1
+    SUPERSEDED = 2
+    STALLED = 3
+    IDLE = 4
+    RESTART = 5
+    RENEW = 6
+    BUSY = 7
+    RATE = 8
+
+    BAD_PREFACE = 100
+    BAD_HANDSHAKE = 101
+    BAD_RECORD = 102
+    BAD_FRAME = 103
+    BAD_STATE = 104
+    BAD_ACK = 105
+    BAD_SUBMISSION = 106
+    TIMEOUT = 107
+
+    AUTHENTICATION = 200
+
+    INTERNAL = 900
+
+
+class Class(IntEnum):
+    """What an envelope is, for its lane and lifetime (spec 50 §4)."""
+
+    CALL = 1
+    OTP = 2
+    ALERT = 3
+    CHAT = 4
+    RECEIPT = 5
+    NOTICE = 6
+    BROADCAST = 7
+
+
+class Lane(IntEnum):
+    """The lanes of a mailbox: two of envelopes, one of outcomes (spec 50 §1, decision 0006)."""
+
+    NORMAL = 0
+    URGENT = 1
+    OUTCOME = 2
+
+
+class GapReason(IntEnum):
+    """Why a number of a lane will not be delivered (spec 50 §3)."""
+
+    EXPIRED = 1
+    PURGED = 2
+    ACKNOWLEDGED = 3
+
+
+class Result(IntEnum):
+    """What became of one target of a submission (spec 50 §6)."""
+
+    DELIVERED = 1
+    UNDECRYPTABLE = 2
+    EXPIRED = 3
+    PURGED = 4
+
+
+class PrekeyKind(IntEnum):
+    """The four kinds of prekey (spec 60 §1)."""
+
+    SIGNED = 1
+    ONE_TIME = 2
+    KEM_LAST_RESORT = 3
+    KEM_ONE_TIME = 4
+
+
+class SubmitFlag(IntFlag):
+    """Flags of SUBMIT (spec 50 §2)."""
+
+    NONE = 0
+    OUTCOME = 1
+
+
+class Scope(IntEnum):
+    """Whom an envelope was for, inside its origin stamp (spec 65 §2)."""
+
+    PERSON = 1
+    GROUP = 2
+    BROADCAST = 3
+
+
+class Feature(IntFlag):
+    """Bits that HELLO and WELCOME announce (spec 30 §5). None exists yet."""
+
+    NONE = 0

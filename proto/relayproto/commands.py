@@ -1,0 +1,256 @@
+"""The contract: what a device asks of the relay (spec 40).
+
+Each class is one command; its docstring says what it means, its readers say what is allowed.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from relayproto.codes import Class, Kind, Lane, PrekeyKind
+from relayproto.fields import Reader, octets, octets_up_to, one_of, optional, record, sequence, text, uint
+from relayproto.ids import AccountId, DeviceId
+from relayproto.limits import (
+    ACK_RANGES_MAX,
+    ADDRESS_CHARS_MAX,
+    BODY_BYTES_MAX,
+    BUILD_CHARS_MAX,
+    COMMITMENT_BYTES,
+    DEVICE_LIST_BYTES_MAX,
+    DEVICES_MAX,
+    KEM_PUBLIC_BYTES,
+    PREKEYS_PER_FRAME_MAX,
+    TARGETS_MAX,
+    TICKET_BYTES,
+    UNDECRYPTABLE_MAX,
+    WRAP_BYTES_MAX,
+)
+from relayproto.message import Message, table
+
+_U32 = (1 << 32) - 1
+_account: Reader[bytes] = octets(32)
+_device = uint(_U32, 1)
+_version = uint(_U32)
+_u64 = uint()
+
+
+class Credit(NamedTuple):
+    """How much may have been delivered since HELLO, cumulative, so that a repeated grant does no harm."""
+
+    messages: int
+    octets: int
+
+
+class Wrap(NamedTuple):
+    """What one device of a target gets beside the body; ``sealed`` is empty where a sender key is used."""
+
+    device: DeviceId
+    sealed: bytes
+
+
+class Target(NamedTuple):
+    """An account, the version of its device list that the sender knows, and a wrap for each of its devices."""
+
+    account: AccountId
+    list_version: int
+    wraps: tuple[Wrap, ...]
+
+
+class SignedPrekey(NamedTuple):
+    """A prekey as it is deposited; ``signature`` is the device's Ed25519 over label, kind, device, id and key."""
+
+    kind: PrekeyKind
+    id: int
+    key: bytes
+    signature: bytes
+
+
+credit: Reader[Credit] = record(Credit, _u64, _u64)
+prekey: Reader[SignedPrekey] = record(
+    SignedPrekey, one_of(PrekeyKind), uint(_U32, 1), octets_up_to(KEM_PUBLIC_BYTES, 32), octets(64)
+)
+_wrap: Reader[Wrap] = record(Wrap, _device, octets_up_to(WRAP_BYTES_MAX))
+_target: Reader[Target] = record(Target, _account, _version, sequence(_wrap, DEVICES_MAX))
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """The third handshake message's payload: who connects, and how far it is (spec 20 §5).
+
+    ``epoch`` and ``ledger_epoch`` are 0 for a device that does not know them yet; ``floors`` are the highest
+    acknowledged sequences of the normal, urgent and outcome lanes; ``submission`` is the highest number that the
+    device has ever used.
+    """
+
+    KIND: ClassVar[Kind] = Kind.HELLO
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        _account, _device, _version, _u64, sequence(_u64, 3, 3), _u64, _u64, _u64, credit, text(BUILD_CHARS_MAX)
+    )  # fmt: skip
+    account: AccountId
+    device: DeviceId
+    list_version: int
+    epoch: int
+    floors: tuple[int, ...]
+    ledger_epoch: int
+    submission: int
+    features: int
+    credit: Credit
+    build: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol(Message):
+    """Turn a ticket into an account with one device (spec 40 §3); repeated, it gets the same answer.
+
+    ``devices`` and ``signature`` are the first device list; the prekeys are the signed one and the KEM last resort.
+    """
+
+    KIND: ClassVar[Kind] = Kind.ENROL
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        octets(TICKET_BYTES), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), sequence(prekey, 4, 2)
+    )  # fmt: skip
+    ticket: bytes
+    devices: bytes
+    signature: bytes
+    prekeys: tuple[SignedPrekey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submit(Message):
+    """Store one envelope for each device of each target (spec 50 §2).
+
+    ``body`` is the content's ciphertext, or nil where ``handle`` names a BODY sent before on this connection;
+    ``condition`` is kept for groups and is nil.
+    """
+
+    KIND: ClassVar[Kind] = Kind.SUBMIT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        uint(minimum=1), uint(0), one_of(Class), uint(_U32, 1), uint(1), octets(COMMITMENT_BYTES),
+        optional(octets_up_to(BODY_BYTES_MAX, 1)), optional(uint(_U32)), sequence(_target, TARGETS_MAX, 1),
+        optional(octets_up_to(64)),
+    )  # fmt: skip
+    submission: int
+    slot: int
+    class_: Class
+    ttl_s: int
+    flags: int
+    commitment: bytes
+    body: bytes | None
+    handle: int | None
+    targets: tuple[Target, ...]
+    condition: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Body(Message):
+    """Park a body for the SUBMITs that follow on this connection (spec 50 §2). It has no answer."""
+
+    KIND: ClassVar[Kind] = Kind.BODY
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32), octets_up_to(BODY_BYTES_MAX, 1))
+    handle: int
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ack(Message):
+    """Say what of a lane is kept, and grant credit (spec 50 §3).
+
+    ``ranges`` are pairs above the floor, ascending and apart; ``undecryptable`` are sequences that the
+    device acknowledges without having been able to open them.
+    """
+
+    KIND: ClassVar[Kind] = Kind.ACK
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        _u64, one_of(Lane), _u64, sequence(record(lambda first, last: (first, last), _u64, _u64), ACK_RANGES_MAX),
+        credit, sequence(_u64, UNDECRYPTABLE_MAX),
+    )  # fmt: skip
+    epoch: int
+    lane: Lane
+    floor: int
+    ranges: tuple[tuple[int, int], ...]
+    credit: Credit
+    undecryptable: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PutPrekeys(Message):
+    """Deposit prekeys; a signed or last-resort one replaces its predecessor (spec 60 §1). Answer: PREKEYS_LEFT."""
+
+    KIND: ClassVar[Kind] = Kind.PUT_PREKEYS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(prekey, PREKEYS_PER_FRAME_MAX, 1),)
+    prekeys: tuple[SignedPrekey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetBundles(Message):
+    """Ask for an account's device list and one bundle for each of the devices named (none: all). Answer: BUNDLES."""
+
+    KIND: ClassVar[Kind] = Kind.GET_BUNDLES
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, sequence(_device, DEVICES_MAX))
+    account: AccountId
+    devices: tuple[DeviceId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup(Message):
+    """Ask which account an address names; exact match only. Answer: ACCOUNT."""
+
+    KIND: ClassVar[Kind] = Kind.LOOKUP
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX),)
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutDevices(Message):
+    """Replace the account's device list by its next version (spec 50 §7). Answer: DEVICES."""
+
+    KIND: ClassVar[Kind] = Kind.PUT_DEVICES
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64))
+    devices: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GetDevices(Message):
+    """Ask for an account's newest device list. Answer: DEVICES."""
+
+    KIND: ClassVar[Kind] = Kind.GET_DEVICES
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account,)
+    account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class GetRelayKeys(Message):
+    """Ask for the relay's key descriptors, the stamp keys among them. Answer: RELAY_KEYS."""
+
+    KIND: ClassVar[Kind] = Kind.GET_RELAY_KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class Invite(Message):
+    """The operator's: make a ticket that binds an address, good once, for so long. Answer: INVITED."""
+
+    KIND: ClassVar[Kind] = Kind.INVITE
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX), uint(90 * 86_400, 60))
+    address: str
+    ttl_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatus(Message):
+    """The operator's: how is the relay? Answer: STATUS."""
+
+    KIND: ClassVar[Kind] = Kind.GET_STATUS
+
+
+DeviceCommand = (
+    Submit | Body | Ack | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
+)
+"""What a device may ask on an open connection."""
+
+OperatorCommand = Invite | GetStatus
+"""What the local operator may ask on the Unix socket."""
+
+COMMANDS = table(
+    Hello, Enrol, Submit, Body, Ack, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
+    Invite, GetStatus,
+)  # fmt: skip

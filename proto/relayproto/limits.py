@@ -1,0 +1,112 @@
+"""The contract, lowest room: every bound of the protocol, with the reason for its value.
+
+Bounds that an operator may set are in ``relayd.config``; these are the wire's own.
+"""
+
+from typing import Final
+
+from relayproto.codes import Class, Lane
+
+# --- records (spec 10) -----------------------------------------------------------------------
+TAG_BYTES: Final = 16
+RECORD_BUCKETS: Final = (256, 1024, 4096, 16384)
+"""Plaintext sizes: a short text costs 256 B; one 16 KiB size only would cost it eight times the work."""
+BULK_BUCKET: Final = 65519
+"""The largest plaintext of a Noise message (65,535 less the tag), on bulk connections only."""
+HANDSHAKE_MESSAGE_BYTES_MAX: Final = 2048
+"""The largest handshake message is 1,248 bytes; twice a power of two above 1,024 leaves room for one suite more."""
+UNAUTHENTICATED_BYTES_MAX: Final = 4096
+"""What is read from a peer before it has shown who it is: preface and messages 1 and 3 come to 1,586 bytes."""
+HELLO_BYTES: Final = 256
+"""HELLO is padded to this, so that message 3 tells nothing by its length."""
+
+# --- times (spec 20) -------------------------------------------------------------------------
+PREFACE_TIMEOUT_S: Final = 5.0
+HANDSHAKE_TIMEOUT_S: Final = 10.0
+"""Three messages over a bad mobile network take under 3 s; more is somebody who holds connections open."""
+REKEY_RECORDS: Final = 65_536
+REKEY_BYTES: Final = 1 << 30
+REKEY_AFTER_S: Final = 600.0
+"""Cheap (2 us), so often: what a later break-in can read of a connection is bounded by ten minutes."""
+PING_AFTER_S: Final = 240.0
+"""Below the five minutes after which many address translators forget an idle connection."""
+PONG_TIMEOUT_S: Final = 60.0
+WINDOW_PING_S: Final = 60.0
+WINDOW_STALLED_S: Final = 120.0
+CONNECTION_LIFETIME_S: Final = 86_400.0
+"""A new handshake every 24 h heals what an intruder may have learned."""
+
+# --- frames (spec 30) ------------------------------------------------------------------------
+FRAME_BYTES_MAX: Final = RECORD_BUCKETS[-1] - 2
+FRAMES_PER_RECORD_MAX: Final = 4096
+"""A 16 KiB record holds at most this many frames of the shortest kind; more can't be."""
+NESTING_MAX: Final = 5
+REQUEST_MAX: Final = (1 << 32) - 1
+UINT_MAX: Final = (1 << 63) - 1
+"""63 bits: what SQLite's integers hold without a sign."""
+
+# --- envelopes (spec 50) ---------------------------------------------------------------------
+BODY_BYTES_MAX: Final = 13_312
+WRAP_BYTES_MAX: Final = 1_536
+"""A first message with its ML-KEM ciphertext and ratchet message is 1,430 bytes."""
+STAMP_BYTES_MAX: Final = 600
+"""150 bytes and 32 for each level of a commit's tree; 1,024 messages a commit make ten levels."""
+COMMITMENT_BYTES: Final = 33
+TARGETS_MAX: Final = 512
+"""Bounds the work of one submission; a frame's size bounds it further where there are wraps."""
+DEVICES_MAX: Final = 8
+"""Phone, desktop, browser and what is being replaced, twice; the bundles of eight fit one frame."""
+UNANSWERED_MAX: Final = 256
+"""Submissions without an answer; also how far back the ledger remembers refusals."""
+BODY_HANDLES_MAX: Final = 16
+"""Bodies parked on a connection: 208 KiB at most."""
+ACK_RANGES_MAX: Final = 32
+UNDECRYPTABLE_MAX: Final = 64
+OUTCOME_LIFETIME_S: Final = 7 * 86_400
+DEDUPE_DAYS: Final = 37
+"""The longest lifetime (30 days) and the outcome's (7): after that no copy can come again."""
+
+LIFETIME_S_MAX: Final = {
+    Class.CALL: 60,
+    Class.OTP: 900,
+    Class.ALERT: 7 * 86_400,
+    Class.CHAT: 30 * 86_400,
+    Class.RECEIPT: 7 * 86_400,
+    Class.NOTICE: 30 * 86_400,
+    Class.BROADCAST: 30 * 86_400,
+}
+LIFETIME_S_DEFAULT: Final = {
+    Class.CALL: 60,
+    Class.OTP: 300,
+    Class.ALERT: 86_400,
+    Class.CHAT: 30 * 86_400,
+    Class.RECEIPT: 7 * 86_400,
+    Class.NOTICE: 30 * 86_400,
+    Class.BROADCAST: 30 * 86_400,
+}
+LANE_OF: Final = {
+    Class.CALL: Lane.URGENT,
+    Class.OTP: Lane.URGENT,
+    Class.ALERT: Lane.URGENT,
+    Class.CHAT: Lane.NORMAL,
+    Class.RECEIPT: Lane.NORMAL,
+    Class.NOTICE: Lane.NORMAL,
+    Class.BROADCAST: Lane.NORMAL,
+}
+
+# --- accounts and prekeys (spec 50, 60) ------------------------------------------------------
+ADDRESS_CHARS_MAX: Final = 254
+"""The longest address that mail allows (RFC 5321, erratum 1690): people will use their mail address."""
+BUILD_CHARS_MAX: Final = 64
+TICKET_BYTES: Final = 16
+DEVICE_LIST_BYTES_MAX: Final = 2048
+DESCRIPTOR_BYTES_MAX: Final = 512
+KEM_PUBLIC_BYTES: Final = 1184
+KEM_CIPHERTEXT_BYTES: Final = 1088
+PREKEYS_PER_FRAME_MAX: Final = 64
+ONE_TIME_PREKEYS_MAX: Final = 200
+KEM_PREKEYS_MAX: Final = 40
+"""At 1.2 KB each a device keeps at most 50 KB of them at the relay."""
+PREKEYS_LOW: Final = 10
+"""Fewer left than this and the device is told: enough for ten new correspondents until it comes back."""
+RELAY_KEYS_MAX: Final = 8

@@ -1,0 +1,146 @@
+"""The contract: what the relay says unasked, and what either side may say at any time (spec 40, 50)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from relayproto.codes import Class, GapReason, Kind, Lane, Result
+from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, uint
+from relayproto.ids import AccountId, DeviceId
+from relayproto.limits import (
+    BODY_BYTES_MAX,
+    COMMITMENT_BYTES,
+    STAMP_BYTES_MAX,
+    TARGETS_MAX,
+    WRAP_BYTES_MAX,
+)
+from relayproto.message import Message, table
+
+_U32 = (1 << 32) - 1
+_u64 = uint()
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver(Message):
+    """One envelope (spec 50 §3). It was committed before it is said, and is not said at or after ``expires_ms``."""
+
+    KIND: ClassVar[Kind] = Kind.DELIVER
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        one_of(Lane), _u64, octets(32), uint(_U32, 1), one_of(Class), _u64, octets(COMMITMENT_BYTES),
+        octets_up_to(STAMP_BYTES_MAX), octets_up_to(WRAP_BYTES_MAX), octets_up_to(BODY_BYTES_MAX, 1),
+    )  # fmt: skip
+    lane: Lane
+    sequence: int
+    sender: AccountId
+    sender_device: DeviceId
+    class_: Class
+    expires_ms: int
+    commitment: bytes
+    stamp: bytes
+    wrap: bytes
+    body: bytes
+
+    def cost(self) -> int:
+        """Return the bytes of credit that the envelope takes: its body and its wrap (spec 50 §3)."""
+        return len(self.body) + len(self.wrap)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap(Message):
+    """Why the numbers ``first`` to ``last`` of a lane will not be delivered. Costs no credit."""
+
+    KIND: ClassVar[Kind] = Kind.GAP
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (one_of(Lane), _u64, _u64, one_of(GapReason))
+    lane: Lane
+    first: int
+    last: int
+    reason: GapReason
+
+
+@dataclass(frozen=True, slots=True)
+class Drained(Message):
+    """Everything that was queued when the device connected has been sent (not: acknowledged)."""
+
+    KIND: ClassVar[Kind] = Kind.DRAINED
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Message):
+    """What became of one target of a submission (spec 50 §6); a number of the outcome lane, acknowledged like an envelope."""
+
+    KIND: ClassVar[Kind] = Kind.OUTCOME
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, _u64, uint(TARGETS_MAX - 1), one_of(Result))
+    sequence: int
+    submission: int
+    position: int
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class PrekeysLow(Message):
+    """Few one-time prekeys are left: deposit more (spec 60 §1)."""
+
+    KIND: ClassVar[Kind] = Kind.PREKEYS_LOW
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32), uint(_U32))
+    one_time: int
+    kem: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack(Message):
+    """The device's floor of a lane is below what it once acknowledged: its store is an old copy (spec 50 §3)."""
+
+    KIND: ClassVar[Kind] = Kind.ROLLED_BACK
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (one_of(Lane), _u64)
+    lane: Lane
+    floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewEpoch(Message):
+    """An acknowledgement named another epoch and was ignored; this is the mailbox's."""
+
+    KIND: ClassVar[Kind] = Kind.NEW_EPOCH
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64,)
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Message):
+    """Are you there? Either side; the answer is PONG with the same request number."""
+
+    KIND: ClassVar[Kind] = Kind.PING
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(Message):
+    """I am."""
+
+    KIND: ClassVar[Kind] = Kind.PONG
+
+
+@dataclass(frozen=True, slots=True)
+class Rekey(Message):
+    """Last in its record: the sender's next record is under the next key (spec 10 §4)."""
+
+    KIND: ClassVar[Kind] = Kind.REKEY
+
+
+@dataclass(frozen=True, slots=True)
+class Goaway(Message):
+    """The last frame of a side: why it ends, and whether to come back, not before ``after_ms`` (spec 20 §7).
+
+    ``code`` is read as a plain integer, so that a newer one still ends the connection in order.
+    """
+
+    KIND: ClassVar[Kind] = Kind.GOAWAY
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(999), flag, uint(_U32))
+    code: int
+    reconnect: bool
+    after_ms: int
+
+
+Notice = Deliver | Gap | Drained | Outcome | PrekeysLow | RolledBack | NewEpoch
+Common = Ping | Pong | Rekey | Goaway
+
+NOTICES = table(Deliver, Gap, Drained, Outcome, PrekeysLow, RolledBack, NewEpoch)
+COMMON = table(Ping, Pong, Rekey, Goaway)

@@ -1,0 +1,221 @@
+"""The contract: what the relay answers to a command (spec 40). Each carries the request number of its command."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from relayproto.codes import Kind
+from relayproto.commands import SignedPrekey, prekey
+from relayproto.fields import Reader, octets, octets_up_to, optional, record, sequence, text, uint
+from relayproto.ids import AccountId, DeviceId
+from relayproto.limits import (
+    ADDRESS_CHARS_MAX,
+    DESCRIPTOR_BYTES_MAX,
+    DEVICE_LIST_BYTES_MAX,
+    DEVICES_MAX,
+    RELAY_KEYS_MAX,
+    TARGETS_MAX,
+    TICKET_BYTES,
+)
+from relayproto.message import Message, table
+
+_U32 = (1 << 32) - 1
+_u64 = uint()
+_code = uint(999)
+"""Codes are read as plain integers: an unknown one still has its range's meaning (``codes.range_of``)."""
+_device = uint(_U32, 1)
+_devices = sequence(_device, DEVICES_MAX)
+_account: Reader[bytes] = octets(32)
+
+
+class LaneState(NamedTuple):
+    """A lane as the relay sees it: acknowledged up to ``floor``, the next number is ``next``."""
+
+    floor: int
+    next: int
+
+
+class Mismatch(NamedTuple):
+    """How the devices of one target differ from its list: named there but not addressed, never there, removed."""
+
+    position: int
+    list_version: int
+    missing: tuple[DeviceId, ...]
+    extra: tuple[DeviceId, ...]
+    stale: tuple[DeviceId, ...]
+
+
+class Bundle(NamedTuple):
+    """The prekeys of one device for one first message; ``one_time`` is nil where none is left."""
+
+    device: DeviceId
+    signed: SignedPrekey
+    one_time: SignedPrekey | None
+    kem: SignedPrekey
+
+
+_lane_state: Reader[LaneState] = record(LaneState, _u64, _u64)
+_mismatch: Reader[Mismatch] = record(Mismatch, uint(TARGETS_MAX - 1), uint(_U32), _devices, _devices, _devices)
+_bundle: Reader[Bundle] = record(Bundle, _device, prekey, optional(prekey), prekey)
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome(Message):
+    """The first record back to a device (spec 20 §6): the relay's time and what it knows of the device.
+
+    ``lanes`` are the normal, urgent and outcome lanes after HELLO's floors were applied.
+    """
+
+    KIND: ClassVar[Kind] = Kind.WELCOME
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        uint(255), _u64, _u64, _u64, sequence(_lane_state, 3, 3), _u64, _u64, uint(_U32), uint(_U32), uint(_U32)
+    )  # fmt: skip
+    version: int
+    features: int
+    now_ms: int
+    epoch: int
+    lanes: tuple[LaneState, ...]
+    ledger_epoch: int
+    ledger_floor: int
+    list_version: int
+    one_time_left: int
+    kem_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled(Message):
+    """The account exists and the address is bound to it; ``descriptor`` is the relay's signed keys."""
+
+    KIND: ClassVar[Kind] = Kind.ENROLLED
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, text(ADDRESS_CHARS_MAX), octets_up_to(DESCRIPTOR_BYTES_MAX))
+    account: AccountId
+    address: str
+    descriptor: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted(Message):
+    """The recorded outcome of a submission, one code a target; committed and synced before it is said."""
+
+    KIND: ClassVar[Kind] = Kind.SUBMITTED
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, sequence(_code, TARGETS_MAX, 1), sequence(_mismatch, TARGETS_MAX))
+    submission: int
+    codes: tuple[int, ...]
+    mismatches: tuple[Mismatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotTaken(Message):
+    """The submission was not taken and its number is still free; the same number comes again, then what followed."""
+
+    KIND: ClassVar[Kind] = Kind.NOT_TAKEN
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, _code, uint(_U32))
+    submission: int
+    code: int
+    retry_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrekeysLeft(Message):
+    """How many one-time prekeys of each family the relay now holds for the device."""
+
+    KIND: ClassVar[Kind] = Kind.PREKEYS_LEFT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32), uint(_U32))
+    one_time: int
+    kem: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bundles(Message):
+    """An account's signed device list and one bundle for each device that was asked for."""
+
+    KIND: ClassVar[Kind] = Kind.BUNDLES
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), sequence(_bundle, DEVICES_MAX)
+    )  # fmt: skip
+    devices: bytes
+    signature: bytes
+    bundles: tuple[Bundle, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account(Message):
+    """The account that an address names, with its signed device list."""
+
+    KIND: ClassVar[Kind] = Kind.ACCOUNT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        _account, text(ADDRESS_CHARS_MAX), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64)
+    )  # fmt: skip
+    account: AccountId
+    address: str
+    devices: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Devices(Message):
+    """An account's newest signed device list, and the address that names it (empty: none)."""
+
+    KIND: ClassVar[Kind] = Kind.DEVICES
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), text(ADDRESS_CHARS_MAX)
+    )  # fmt: skip
+    devices: bytes
+    signature: bytes
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelayKeys(Message):
+    """The relay's key descriptors that are still good, each signed by its offline root."""
+
+    KIND: ClassVar[Kind] = Kind.RELAY_KEYS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(octets_up_to(DESCRIPTOR_BYTES_MAX), RELAY_KEYS_MAX),)
+    descriptors: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Message):
+    """An expected no. The connection lives; ``retry_after_ms`` is 0 where trying again does not help."""
+
+    KIND: ClassVar[Kind] = Kind.REFUSED
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_code, uint(_U32))
+    code: int
+    retry_after_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Invited(Message):
+    """The operator's: a ticket was made; with the relay's keys it becomes an invitation (spec 40 §3)."""
+
+    KIND: ClassVar[Kind] = Kind.INVITED
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        text(ADDRESS_CHARS_MAX), octets(TICKET_BYTES), _u64, text(255), octets_up_to(DESCRIPTOR_BYTES_MAX)
+    )  # fmt: skip
+    address: str
+    ticket: bytes
+    expires_ms: int
+    endpoint: str
+    descriptor: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Message):
+    """The operator's: names and numbers, for people and scripts to read."""
+
+    KIND: ClassVar[Kind] = Kind.STATUS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        text(64), sequence(record(lambda name, value: (name, value), text(64), _u64), 128)
+    )  # fmt: skip
+    version: str
+    figures: tuple[tuple[str, int], ...]
+
+
+Reply = (
+    Welcome | Enrolled | Submitted | NotTaken | PrekeysLeft | Bundles | Account | Devices | RelayKeys | Refused
+    | Invited | Status
+)  # fmt: skip
+
+REPLIES = table(
+    Welcome, Enrolled, Submitted, NotTaken, PrekeysLeft, Bundles, Account, Devices, RelayKeys, Refused, Invited,
+    Status,
+)  # fmt: skip
