@@ -1,0 +1,35 @@
+"""What every test has: `async def test_*` runs under asyncio, and Hypothesis says how to repeat what it found.
+
+No async plugin: the hook below is all that one would do here. A test that hangs fails after its timeout.
+"""
+
+import asyncio
+import inspect
+import os
+
+import hypothesis
+import pytest
+
+TIMEOUT_S = 60.0
+
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run an `async def` test on a loop of its own, in debug mode, bounded by its `timeout` marker or 60 s."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    marker = pyfuncitem.get_closest_marker("timeout")
+    timeout_s = marker.args[0] if marker else TIMEOUT_S
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def bounded() -> None:
+        async with asyncio.timeout(timeout_s):
+            await pyfuncitem.obj(**arguments)
+
+    with asyncio.Runner(debug=True) as runner:
+        runner.run(bounded())
+    return True
