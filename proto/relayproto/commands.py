@@ -201,7 +201,7 @@ class Lookup(Message):
 
 @dataclass(frozen=True, slots=True)
 class PutDevices(Message):
-    """Replace the account's device list by its next version (spec 50 §7). Answer: DEVICES."""
+    """Replace the account's device list by its next version (spec 55 §2). Answer: DEVICES."""
 
     KIND: ClassVar[Kind] = Kind.PUT_DEVICES
     READERS: ClassVar[tuple[Reader[Any], ...]] = (octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64))

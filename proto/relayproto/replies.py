@@ -94,13 +94,19 @@ class Enrolled(Message):
 
 @dataclass(frozen=True, slots=True)
 class Submitted(Message):
-    """The recorded outcome of a submission, one code a target; committed and synced before it is said."""
+    """The recorded outcome of a submission, one code a target; committed and synced before it is said.
+
+    ``retry_after_ms`` belongs to the codes of the range 'retry later' and is 0 where there is none.
+    """
 
     KIND: ClassVar[Kind] = Kind.SUBMITTED
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, sequence(_code, TARGETS_MAX, 1), sequence(_mismatch, TARGETS_MAX))
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        _u64, sequence(_code, TARGETS_MAX, 1), sequence(_mismatch, TARGETS_MAX), uint(_U32)
+    )  # fmt: skip
     submission: int
     codes: tuple[int, ...]
     mismatches: tuple[Mismatch, ...]
+    retry_after_ms: int
 
 
 @dataclass(frozen=True, slots=True)
