@@ -1,0 +1,66 @@
+"""The contract: the named functions that a Noise protocol is made with (Noise rev 34 §4, §12).
+
+A suite is a value that the engine takes, so that the public vectors can bring ciphers and hashes that the relay
+itself does not have. The rule of this file: the product has one suite.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from relayproto.primitives import Aead, x25519, x25519_public
+
+
+class KeyedAead(Protocol):
+    """An AEAD under one key; ``open`` raises CryptoFailure."""
+
+    def seal(self, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
+        """Return ciphertext and tag."""
+
+    def open(self, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
+        """Return the plaintext."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dh:
+    """A Diffie-Hellman function; keys and secrets have ``length`` bytes. ``exchange`` raises CryptoFailure."""
+
+    length: int
+    public: Callable[[bytes], bytes]
+    exchange: Callable[[bytes, bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Cipher:
+    """A cipher: what makes an AEAD of a 32-byte key, and how it writes the 64-bit counter as 12 bytes of nonce."""
+
+    keyed: Callable[[bytes], KeyedAead]
+    nonce: Callable[[int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Hash:
+    """A hash function by hashlib's name, and HASHLEN in bytes."""
+
+    name: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSuite:
+    """What a protocol's name says after its pattern."""
+
+    dh: Dh
+    cipher: Cipher
+    hash: Hash
+
+
+def _counter_nonce(counter: int) -> bytes:
+    return b"\x00\x00\x00\x00" + counter.to_bytes(8, "little")
+
+
+X25519: Final = Dh(32, x25519_public, x25519)
+CHACHAPOLY: Final = Cipher(Aead, _counter_nonce)
+SHA256: Final = Hash("sha256", 32)
+NOISE_SHA256: Final = NoiseSuite(X25519, CHACHAPOLY, SHA256)
+"""The relay's own: 25519, ChaChaPoly, SHA256 (decision 0004)."""
