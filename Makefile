@@ -1,0 +1,118 @@
+# One page of commands; `make` alone prints them. Everything happens in .venv/, nothing is installed elsewhere but
+# python3-venv, and that only where it is missing and we may.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+DIR ?= var
+ADDRESS ?= officer@office.example
+
+BIN := .venv/bin
+STAMP := .venv/.complete
+# The packages that are on disk, so that a room is checked from the day it appears.
+OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
+
+.PHONY: help env run demo test check static gate vectors bench clean
+
+help: ## print this page
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: $(STAMP) ## make .venv with everything that running, testing and checking need
+
+$(STAMP): setup.cfg pyproject.toml
+	@python=
+	for candidate in python3 /usr/bin/python3; do
+	    if command -v $$candidate >/dev/null && $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+	        python=$$candidate
+	        break
+	    fi
+	done
+	if [ -z "$$python" ]; then
+	    echo "relayd needs Python 3.11 or newer, as python3 on the PATH or /usr/bin/python3; neither is." >&2
+	    exit 1
+	fi
+	if ! $$python -c 'import ensurepip' 2>/dev/null; then
+	    if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	        echo "$$python cannot make environments. As root: apt-get install python3-venv" >&2
+	        exit 1
+	    fi
+	    apt-get update -qq
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
+	fi
+	[ -x $(BIN)/python ] || $$python -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+run: env ## start a relay in DIR (var) and print an invitation for ADDRESS (officer@office.example)
+	@[ -e $(DIR)/relayd.toml ] || $(BIN)/relayd init --state $(DIR)
+	$(BIN)/relayd serve --config $(DIR)/relayd.toml &
+	relay=$$!
+	trap 'kill -TERM $$relay 2>/dev/null || true' INT TERM
+	for _ in {1..50}; do
+	    kill -0 $$relay 2>/dev/null || break
+	    if link=$$($(BIN)/relayd invite $(ADDRESS) --config $(DIR)/relayd.toml 2>&1); then
+	        printf '\nInvitation for %s, good once:\n\n  %s\n\n' '$(ADDRESS)' "$$link"
+	        printf 'In another terminal:\n\n  %s\n  %s\n\nCtrl-C stops the relay.\n' \
+	            "$(BIN)/relay join '$$link'" "$(BIN)/relay listen"
+	        link=
+	        break
+	    fi
+	    sleep 0.2
+	done
+	if [ -n "$${link:-}" ]; then printf '\nNo invitation for %s: %s\n' '$(ADDRESS)' "$$link" >&2; fi
+	status=0
+	while kill -0 $$relay 2>/dev/null; do
+	    status=0
+	    wait $$relay || status=$$?
+	done
+	exit $$status
+
+demo: env ## let alice send bob a message through a relay of their own, and clean up
+	@home=$$(mktemp -d)
+	trap 'kill $$(jobs -p) 2>/dev/null || true; wait; rm -rf "$$home"' EXIT
+	$(BIN)/relayd init --state "$$home/relay"
+	$(BIN)/relayd serve --config "$$home/relay/relayd.toml" >"$$home/log" 2>&1 &
+	for name in alice bob; do
+	    for _ in {1..50}; do
+	        link=$$($(BIN)/relayd invite $$name@office.example --config "$$home/relay/relayd.toml" 2>"$$home/error") && break
+	        sleep 0.2
+	    done
+	    if [ -z "$$link" ]; then cat "$$home/error" "$$home/log" >&2; exit 1; fi
+	    mkdir "$$home/$$name"
+	    HOME="$$home/$$name" $(BIN)/relay join "$$link"
+	done
+	HOME="$$home/alice" $(BIN)/relay send bob@office.example 'The files are ready.'
+	HOME="$$home/bob" $(BIN)/relay listen >"$$home/heard" &
+	for _ in {1..50}; do
+	    if grep -q 'The files are ready.' "$$home/heard"; then break; fi
+	    sleep 0.2
+	done
+	echo 'bob heard:'
+	grep 'The files are ready.' "$$home/heard"
+
+static: env
+	@$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p relayproto $(addprefix -p ,$(OTHERS))
+
+gate: env
+	@COVERAGE_FILE=.coverage.relayproto $(BIN)/python -m pytest -q tests/unit/relayproto tests/vectors \
+	    --cov=relayproto --cov-branch --cov-fail-under=100
+
+check: static gate ## style, types, the contract's full coverage, the shape of the tree and the wheel
+	@$(BIN)/python -m pytest -q tests/arch
+
+test: static gate ## everything that CI runs: style, types, coverage, every test
+	@$(BIN)/python -m pytest -q $(addprefix --cov=,$(OTHERS))
+
+vectors: env ## write our golden vectors again; a difference that git shows is a change of the protocol
+	@for generator in tests/support/generate_*.py; do PYTHONPATH=tests $(BIN)/python $$generator --write; done
+
+bench: env ## measure this machine; results are JSON lines
+	@$(BIN)/python bench/run.py
+
+clean: ## remove what can be made again; a relay's state in var/ stays
+	@rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
