@@ -140,7 +140,7 @@ class Goaway(Message):
 
 
 Notice = Deliver | Gap | Drained | Outcome | PrekeysLow | RolledBack | NewEpoch
-Common = Ping | Pong | Rekey | Goaway
+Either = Ping | Pong | Rekey | Goaway
 
 NOTICES = table(Deliver, Gap, Drained, Outcome, PrekeysLow, RolledBack, NewEpoch)
-COMMON = table(Ping, Pong, Rekey, Goaway)
+EITHER = table(Ping, Pong, Rekey, Goaway)
