@@ -48,8 +48,9 @@ class Hash:
 
 @dataclass(frozen=True, slots=True)
 class NoiseSuite:
-    """What a protocol's name says after its pattern."""
+    """What a protocol's name says after its pattern; ``name`` leaves out the KEM, which is an argument by itself."""
 
+    name: str
     dh: Dh
     cipher: Cipher
     hash: Hash
@@ -62,5 +63,5 @@ def _counter_nonce(counter: int) -> bytes:
 X25519: Final = Dh(32, x25519_public, x25519)
 CHACHAPOLY: Final = Cipher(Aead, _counter_nonce)
 SHA256: Final = Hash("sha256", 32)
-NOISE_SHA256: Final = NoiseSuite(X25519, CHACHAPOLY, SHA256)
+NOISE_SHA256: Final = NoiseSuite("25519_ChaChaPoly_SHA256", X25519, CHACHAPOLY, SHA256)
 """The relay's own: 25519, ChaChaPoly, SHA256 (decision 0004)."""
