@@ -56,7 +56,7 @@ class Target(NamedTuple):
 
 
 class SignedPrekey(NamedTuple):
-    """A prekey as it is deposited; ``signature`` is the device's Ed25519 over label, kind, device, id and key."""
+    """A prekey as it is deposited; ``signature`` is its device's, over account and device too (spec 55 §5)."""
 
     kind: PrekeyKind
     id: int

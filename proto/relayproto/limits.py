@@ -24,6 +24,8 @@ HELLO_BYTES: Final = 256
 PREFACE_TIMEOUT_S: Final = 5.0
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 """Three messages over a bad mobile network take under 3 s; more is somebody who holds connections open."""
+ENROL_TIMEOUT_S: Final = 30.0
+"""One command and its answer; nobody without an identity keeps a connection."""
 REKEY_RECORDS: Final = 65_536
 REKEY_BYTES: Final = 1 << 30
 REKEY_AFTER_S: Final = 600.0
@@ -50,7 +52,7 @@ BODY_BYTES_MAX: Final = 13_312
 WRAP_BYTES_MAX: Final = 1_536
 """A first message with its ML-KEM ciphertext and ratchet message is 1,430 bytes."""
 STAMP_BYTES_MAX: Final = 600
-"""150 bytes and 32 for each level of a commit's tree; 1,024 messages a commit make ten levels."""
+"""150 bytes and 32 for each level of a commit's tree; 1,024 messages a commit make ten levels: 470."""
 COMMITMENT_BYTES: Final = 33
 TARGETS_MAX: Final = 512
 """Bounds the work of one submission; a frame's size bounds it further where there are wraps."""
@@ -110,3 +112,9 @@ KEM_PREKEYS_MAX: Final = 40
 PREKEYS_LOW: Final = 10
 """Fewer left than this and the device is told: enough for ten new correspondents until it comes back."""
 RELAY_KEYS_MAX: Final = 8
+INVITATION_CHARS_MAX: Final = 2048
+"""A link with the longest address and host has 1,770; the rest is for what a mail program puts in between."""
+
+# --- origin stamps (spec 65) -----------------------------------------------------------------
+STAMPED_TOGETHER_MAX: Final = 1024
+"""Messages under one signature: ten levels of a tree, so that a stamp stays below STAMP_BYTES_MAX."""

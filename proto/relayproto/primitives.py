@@ -103,6 +103,23 @@ def verify(public: bytes, message: bytes, signature: bytes) -> None:
         raise CryptoFailure from None
 
 
+def box_seal(public: bytes, octets: bytes) -> bytes:
+    """Return the octets for whoever has the X25519 private key, 48 bytes longer (libsodium's sealed box).
+
+    The library draws the sender's one-time key itself: randomness is no argument here.
+    """
+    _foreign(public, KEY_BYTES)
+    return bindings.crypto_box_seal(octets, public)
+
+
+def box_open(private: bytes, sealed: bytes) -> bytes:
+    """Return what ``box_seal`` was given, or raise CryptoFailure."""
+    try:
+        return bindings.crypto_box_seal_open(sealed, x25519_public(private), private)
+    except exceptions.CryptoError:
+        raise CryptoFailure from None
+
+
 class Aead:
     """ChaCha20-Poly1305 (RFC 8439) under one key; a nonce is 12 bytes and must never come twice under a key."""
 
@@ -175,8 +192,8 @@ class _MlKem768Private:
 class MlKem768(Kem):
     """ML-KEM-768 (FIPS 203).
 
-    ``encapsulate`` draws its own randomness: the library takes none. It is the one place of the package where
-    randomness is not an argument.
+    ``encapsulate`` draws its own randomness: the library takes none. With ``box_seal`` it is the only place of the
+    package where randomness is not an argument.
     """
 
     public_bytes = KEM_PUBLIC_BYTES

@@ -1,0 +1,83 @@
+"""The contract: what a relay's offline root says about its keys.
+
+A descriptor's bytes enter and its checked fields leave, and the other way round. The rule of this file: a key of a
+relay is believed only under the root whose fingerprint an invitation brought (spec 55 §6).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from relayproto.codes import DESCRIPTOR_MAGIC
+from relayproto.errors import CryptoFailure, Malformed
+from relayproto.fields import Reader, octets, record, uint
+from relayproto.limits import DESCRIPTOR_BYTES_MAX
+from relayproto.packed import pack, unpack
+from relayproto.primitives import blake2b_256, ed25519_public, equal, sign, verify
+
+_LABEL: Final = b"relayd/relay-key/1"
+_HEAD: Final = DESCRIPTOR_MAGIC + b"\x01"
+_U32: Final = (1 << 32) - 1
+_SIGNATURE_BYTES: Final = 64
+_TAIL_BYTES: Final = 32 + _SIGNATURE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDescriptor:
+    """One relay key: the X25519 public key of handshakes, the Ed25519 one of stamps; times in unix ms."""
+
+    relay_id: int
+    key_id: int
+    x25519: bytes
+    stamp_key: bytes
+    not_before_ms: int
+    not_after_ms: int
+    issued_ms: int
+
+    def good_at(self, now_ms: int) -> bool:
+        """Say whether the key may be used at that time; both ends are part of it."""
+        return self.not_before_ms <= now_ms <= self.not_after_ms
+
+
+_descriptor: Reader[KeyDescriptor] = record(
+    KeyDescriptor, uint(_U32), uint(_U32), octets(32), octets(32), uint(), uint(), uint()
+)
+
+
+def fingerprint(root_public: bytes) -> bytes:
+    """Return the 32 bytes by which an invitation names the root."""
+    return blake2b_256(root_public)
+
+
+def _packed(descriptor: KeyDescriptor) -> bytes:
+    return pack(
+        descriptor.relay_id,
+        descriptor.key_id,
+        descriptor.x25519,
+        descriptor.stamp_key,
+        descriptor.not_before_ms,
+        descriptor.not_after_ms,
+        descriptor.issued_ms,
+    )
+
+
+def make(root_seed: bytes, descriptor: KeyDescriptor) -> bytes:
+    """Return the descriptor's bytes, signed by the offline root."""
+    signed = _HEAD + _packed(descriptor) + ed25519_public(root_seed)
+    return signed + sign(root_seed, _LABEL + signed)
+
+
+def read(described: bytes, root_fingerprint: bytes) -> KeyDescriptor:
+    """Return what the bytes say.
+
+    Raises Malformed for bytes that are no canonical descriptor, CryptoFailure where another root or nobody signed.
+    """
+    if len(described) > DESCRIPTOR_BYTES_MAX or not described.startswith(_HEAD):
+        raise Malformed("not a key descriptor of a known version")
+    packed, root_public = described[len(_HEAD) : -_TAIL_BYTES], described[-_TAIL_BYTES:-_SIGNATURE_BYTES]
+    descriptor = _descriptor(unpack(packed))
+    if _packed(descriptor) != packed:
+        raise Malformed("a key descriptor in a form that is not canonical")
+    if not equal(fingerprint(root_public), root_fingerprint):
+        raise CryptoFailure
+    verify(root_public, _LABEL + described[:-_SIGNATURE_BYTES], described[-_SIGNATURE_BYTES:])
+    return descriptor
