@@ -1,0 +1,1 @@
+"""The relay: it stores and forwards what it cannot read."""

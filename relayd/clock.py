@@ -1,0 +1,80 @@
+"""A leaf of the relay: what time it is.
+
+The machine's clocks enter; relay time leaves, which never goes back (protocol.md §4). The rule of this file: it is
+the only one of the relay that reads a clock, everything else takes ``now``, ``now_ms`` or a ``Clock`` as an argument.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+JUMP_MS: Final = 5 * 60_000
+"""The wall clock may run ahead of the steady one by this much at once; more is somebody's mistake until a restart
+confirms it. Believing a clock that is a month ahead would expire every envelope there is."""
+
+
+class Clock(Protocol):
+    """Relay time and the time of connections."""
+
+    def now_ms(self) -> int:
+        """Return relay time, ms since 1970 in UTC; it never goes back."""
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; for timeouts, comparable with the event loop's time."""
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _steady_ms() -> int:
+    # Counts the time that the machine slept as well, so that waking up is no jump.
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+class SystemClock:
+    """The machine's clocks, made to keep the rules of relay time.
+
+    Relay time is the wall clock's, but never less than it was, nor than the high-water mark that the store has
+    kept from before. Where the wall clock jumps ahead by more than ``JUMP_MS``, relay time goes on at the steady
+    clock's pace, so nothing expires early, and ``ahead_ms`` says how far the wall clock is off. That ends when the
+    wall clock is put right, or when the operator confirms it by a restart.
+    """
+
+    __slots__ = ("_last_ms", "_last_steady_ms", "_steady_ms", "_wall_ms", "ahead_ms")
+
+    def __init__(
+        self,
+        high_water_ms: int = 0,
+        *,
+        wall_ms: Callable[[], int] = _wall_ms,
+        steady_ms: Callable[[], int] = _steady_ms,
+    ) -> None:
+        """Start at the wall clock's time, or at the high-water mark where that is later."""
+        self._wall_ms = wall_ms
+        self._steady_ms = steady_ms
+        self._last_ms = max(wall_ms(), high_water_ms)
+        self._last_steady_ms = steady_ms()
+        self.ahead_ms = 0
+
+    def raise_to(self, high_water_ms: int) -> None:
+        """Never give a time before this one from now on."""
+        self._last_ms = max(self._last_ms, high_water_ms)
+
+    def now_ms(self) -> int:
+        """Return relay time, ms since 1970 in UTC."""
+        wall_ms = self._wall_ms()
+        steady_ms = self._steady_ms()
+        expected_ms = self._last_ms + steady_ms - self._last_steady_ms
+        self._last_steady_ms = steady_ms
+        if wall_ms > expected_ms + JUMP_MS:
+            self.ahead_ms = wall_ms - expected_ms
+            self._last_ms = expected_ms
+        else:
+            self.ahead_ms = 0
+            self._last_ms = max(self._last_ms, wall_ms)
+        return self._last_ms
+
+    def monotonic(self) -> float:
+        """Return seconds of the monotonic clock, the one that asyncio and uvloop use."""
+        return time.monotonic()

@@ -1,0 +1,267 @@
+"""A leaf of the relay: what the operator may set.
+
+A TOML file enters; a frozen ``Config`` leaves, or ``BadConfig`` with the exact path of what is wrong. The rules of
+this file: an unknown setting is an error, no secret is a setting, and every setting says here what it means -
+``relayd check-config --sample`` and systemd/relayd.toml are made from this text.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta, Struct
+
+from relayproto.codes import Class
+from relayproto.limits import LIFETIME_S_MAX
+
+MIB: Final = 1 << 20
+_SOCKET_PATH_BYTES_MAX: Final = 107
+"""What sockaddr_un holds (unix(7))."""
+
+Percent = Annotated[int, Meta(ge=1, le=100)]
+
+
+class BadConfig(Exception):  # noqa: N818 - reads better where it is raised
+    """The configuration cannot be used; the text says where and why, in one line."""
+
+
+class Endpoint(NamedTuple):
+    """A host and a port; the host of an IPv6 address has no brackets here."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return HOST:PORT, as it is typed."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def endpoint(text: str) -> Endpoint:
+    """Read HOST:PORT, where an IPv6 address stands in brackets; ValueError for anything else."""
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)):([0-9]{1,5})", text)
+    if match is None or int(match[3]) > 65535:  # noqa: PLR2004 - the largest port there is
+        raise ValueError(f"{text!r} is not HOST:PORT, for example relay.example:7443")
+    return Endpoint(match[1] or match[2], int(match[3]))
+
+
+class RelaySection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the relay is called and where it keeps everything."""
+
+    endpoint: Annotated[str, Meta(description="HOST:PORT that invitations name; devices must be able to reach it.")] = (
+        "127.0.0.1:7443"
+    )
+    state: Annotated[
+        str, Meta(description="Directory of the store and the keys. A relative path counts from this file's directory.")
+    ] = "/var/lib/relayd"
+
+
+class ListenSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the relay listens. Sockets that systemd hands over take the place of devices and operations."""
+
+    devices: Annotated[str, Meta(description="HOST:PORT for devices.")] = "127.0.0.1:7443"
+    operations: Annotated[
+        str, Meta(description="HOST:PORT for /metrics, /healthz and /readyz. Never open it to the outside.")
+    ] = "127.0.0.1:9443"
+    operator: Annotated[
+        str,
+        Meta(
+            description="Unix socket of the local operator (relayd invite, relayd status). "
+            "A relative path counts from the state directory."
+        ),
+    ] = "operator.sock"
+
+
+class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The SQLite file."""
+
+    file: Annotated[str, Meta(min_length=1, description="Its name, in the state directory.")] = "relay.db"
+    wal_autocheckpoint_pages: Annotated[
+        int,
+        Meta(ge=100, le=1_000_000, description="Pages of write-ahead log before they are copied into the file: "
+             "more is faster, and takes longer at a restart after a crash."),
+    ] = 16_000  # fmt: skip
+    disk_warn_percent: Annotated[int, Meta(ge=1, le=100, description="The log warns when the disk is this full.")] = 85
+    disk_refuse_percent: Annotated[
+        int, Meta(ge=1, le=100, description="Submissions are refused when the disk is this full; the rest goes on.")
+    ] = 92
+
+
+class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is refused, so that nobody can take everything. Refused is never dropped: devices wait and repeat."""
+
+    mailbox_messages: Annotated[int, Meta(ge=1, description="Envelopes waiting for one device.")] = 5_000
+    mailbox_bytes: Annotated[int, Meta(ge=1 << 16, description="Bytes waiting for one device.")] = 32 * MIB
+    reopen_percent: Annotated[
+        int, Meta(ge=1, le=100, description="A mailbox that was full takes envelopes again below this share.")
+    ] = 80
+    device_rate_per_s: Annotated[int, Meta(ge=1, description="Submissions of one device, sustained.")] = 200
+    device_burst: Annotated[int, Meta(ge=1, description="Submissions of one device at once.")] = 1_000
+    connections_max: Annotated[int, Meta(ge=1, description="Connections at a time.")] = 50_000
+    half_open_max: Annotated[int, Meta(ge=1, description="Connections at a time that have not shown who they are.")] = (
+        1_000
+    )
+    address_rate_per_s: Annotated[
+        int, Meta(ge=1, description="New connections from one IP address, sustained; an office may share one.")
+    ] = 50
+    address_burst: Annotated[int, Meta(ge=1, description="New connections from one IP address at once.")] = 500
+    intake_messages_max: Annotated[
+        int, Meta(ge=1, description="Works taken in and not yet on disk; above it the relay stops reading.")
+    ] = 4_096
+    intake_bytes_max: Annotated[int, Meta(ge=1 << 16, description="The same in bytes.")] = 32 * MIB
+    outbox_bytes_max: Annotated[
+        int, Meta(ge=1 << 16, description="Bytes waiting to be written to one device before the rest waits on disk.")
+    ] = MIB
+    write_timeout_s: Annotated[
+        float, Meta(gt=0, description="A device that reads nothing for so long is disconnected.")
+    ] = 20.0
+    drain_timeout_s: Annotated[
+        float, Meta(gt=0, description="At a stop, how long what is being written may take. systemd waits 45 s.")
+    ] = 20.0
+
+
+class ProtocolSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What devices may speak."""
+
+    allow_plain_xk: Annotated[
+        bool,
+        Meta(description="Also take the handshake without ML-KEM. For checking against other implementations only."),
+    ] = False
+
+
+class TracingSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Origin stamps: who may learn the first author of content that was reported, and for how long."""
+
+    moderator_keys: Annotated[
+        list[str],
+        Meta(max_length=2, description="X25519 public keys of two moderators, 64 hexadecimal digits each; both are "
+             "needed to open a stamp. Empty: nobody can, ever."),
+    ] = []  # fmt: skip
+    retention_days: Annotated[
+        int, Meta(ge=1, le=3_660, description="How long a stamp can be opened. After that: no longer traceable.")
+    ] = 180
+
+    def moderators(self) -> tuple[bytes, bytes] | None:
+        """Return the two public keys, or None where tracing is not set up."""
+        return (
+            (bytes.fromhex(self.moderator_keys[0]), bytes.fromhex(self.moderator_keys[1]))
+            if self.moderator_keys
+            else None
+        )
+
+
+def _longest(class_: Class, what: str) -> Meta:
+    return Meta(ge=1, le=LIFETIME_S_MAX[class_], description=f"{what} At most {LIFETIME_S_MAX[class_]}.")
+
+
+class LifetimesSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """How long an envelope may wait, in seconds. The protocol's own limits can be shortened, not lengthened."""
+
+    call_s: Annotated[int, _longest(Class.CALL, "A ringing call.")] = LIFETIME_S_MAX[Class.CALL]
+    otp_s: Annotated[int, _longest(Class.OTP, "A one-time code.")] = LIFETIME_S_MAX[Class.OTP]
+    alert_s: Annotated[int, _longest(Class.ALERT, "An alert.")] = LIFETIME_S_MAX[Class.ALERT]
+    chat_s: Annotated[int, _longest(Class.CHAT, "A message between people.")] = LIFETIME_S_MAX[Class.CHAT]
+    receipt_s: Annotated[int, _longest(Class.RECEIPT, "A read receipt.")] = LIFETIME_S_MAX[Class.RECEIPT]
+    notice_s: Annotated[int, _longest(Class.NOTICE, "A notice.")] = LIFETIME_S_MAX[Class.NOTICE]
+    broadcast_s: Annotated[int, _longest(Class.BROADCAST, "A broadcast.")] = LIFETIME_S_MAX[Class.BROADCAST]
+
+    def longest_s(self, class_: Class) -> int:
+        """Return the longest lifetime of a class here, seconds."""
+        lifetime_s: int = getattr(self, f"{class_.name.lower()}_s")
+        return lifetime_s
+
+
+class LogsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is logged, on standard output. There is no event for a message at any level."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="debug, info, warning or error.")
+    ] = "info"
+
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that an operator may set."""
+
+    relay: RelaySection = RelaySection()
+    listen: ListenSection = ListenSection()
+    store: StoreSection = StoreSection()
+    limits: LimitsSection = LimitsSection()
+    protocol: ProtocolSection = ProtocolSection()
+    lifetimes: LifetimesSection = LifetimesSection()
+    tracing: TracingSection = TracingSection()
+    logs: LogsSection = LogsSection()
+
+    @property
+    def state_directory(self) -> Path:
+        """Where the store and the keys are; absolute once the configuration was loaded."""
+        return Path(self.relay.state)
+
+    @property
+    def operator_socket(self) -> Path:
+        """Where the local operator's socket is."""
+        return self.state_directory / self.listen.operator
+
+
+def _check(config: Config) -> None:
+    """Check what types cannot say."""
+    for path, text in (
+        ("relay.endpoint", config.relay.endpoint),
+        ("listen.devices", config.listen.devices),
+        ("listen.operations", config.listen.operations),
+    ):
+        try:
+            endpoint(text)
+        except ValueError as error:
+            raise BadConfig(f"{path}: {error}") from None
+    if config.store.file != Path(config.store.file).name:
+        raise BadConfig("store.file: a file name in the state directory, not a path")
+    if config.store.disk_warn_percent > config.store.disk_refuse_percent:
+        raise BadConfig("store.disk_warn_percent: more than store.disk_refuse_percent, so nobody would be warned")
+    keys = config.tracing.moderator_keys
+    if len(set(keys)) not in {0, 2} or len(keys) == 1:
+        raise BadConfig("tracing.moderator_keys: name two different moderators or none")
+    for position, key in enumerate(keys):
+        if re.fullmatch(r"[0-9A-Fa-f]{64}", key) is None:
+            raise BadConfig(f"tracing.moderator_keys[{position}]: not 64 hexadecimal digits")
+    if len(bytes(config.operator_socket)) > _SOCKET_PATH_BYTES_MAX:
+        raise BadConfig(f"listen.operator: the path of a Unix socket has at most {_SOCKET_PATH_BYTES_MAX} bytes")
+
+
+def parse(text: str, directory: Path) -> Config:
+    """Return the configuration that a TOML text makes; its relative paths count from ``directory``."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfig(f"not TOML: {error}") from None
+    try:
+        config = msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        raise BadConfig(_said_plainly(str(error))) from None
+    state = str((directory / config.relay.state).absolute())
+    config = msgspec.structs.replace(config, relay=msgspec.structs.replace(config.relay, state=state))
+    _check(config)
+    return config
+
+
+def _said_plainly(message: str) -> str:
+    """Turn msgspec's ``... - at `$.limits.x``` into ``limits.x: ...``."""
+    what, _, path = message.partition(" - at `$.")
+    path = path.removesuffix("`")
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
+    if unknown is None:
+        return f"{path}: {what[:1].lower()}{what[1:]}"
+    return f"{path + '.' if path else ''}{unknown[1]}: there is no such setting"
+
+
+def load(path: Path) -> Config:
+    """Return the configuration of a file; BadConfig where it cannot be read or used."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise BadConfig(f"{path}: {reason}") from None
+    try:
+        return parse(text, path.parent)
+    except BadConfig as error:
+        raise BadConfig(f"{path}: {error}") from None

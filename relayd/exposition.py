@@ -1,0 +1,161 @@
+"""A leaf of the relay: its figures in Prometheus' words.
+
+``Counters`` enter at each scrape; the text of /metrics leaves. The rule of this file: one table describes every
+metric (name, kind, help, label and its closed set), by Prometheus' conventions: base units, ``_total`` for counters.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from relayd.metrics import Counters, Histogram, folded
+from relayproto.codes import Code, GapReason, GoawayCode, Result
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
+
+
+class Total(NamedTuple):
+    """A number that only grows."""
+
+    name: str
+    help: str
+    read: Callable[[Counters], float]
+
+
+class Labelled(NamedTuple):
+    """Numbers that only grow, one for each member of a closed set."""
+
+    name: str
+    help: str
+    label: str
+    read: Callable[[Counters], Counter[int] | Counter[str]]
+    members: tuple[tuple[object, str], ...]
+
+
+class Level(NamedTuple):
+    """A number that goes up and down."""
+
+    name: str
+    help: str
+    read: Callable[[Counters], float]
+
+
+class Spread(NamedTuple):
+    """A histogram."""
+
+    name: str
+    help: str
+    read: Callable[[Counters], Histogram]
+
+
+def _of(enumeration: type[IntEnum]) -> tuple[tuple[object, str], ...]:
+    return tuple((int(member), member.name.lower()) for member in enumeration)
+
+
+def _words(*words: str) -> tuple[tuple[object, str], ...]:
+    return tuple((word, word) for word in words)
+
+
+METRICS: Final[tuple[Total | Labelled | Level | Spread, ...]] = (
+    Total("relayd_connections_accepted", "Connections taken in", lambda c: c.connections_accepted),
+    Level("relayd_connections", "Connections that are open now", lambda c: c.connections_open),
+    Labelled("relayd_connections_closed", "Connections that ended, by the GOAWAY code of either side; eof: without one",
+             "code", lambda c: c.connections_closed, ((0, "eof"), *_of(GoawayCode))),
+    Labelled("relayd_connections_refused", "Connections closed before a handshake, by the limit that they met",
+             "limit", lambda c: c.connections_refused, _words("connections", "half_open", "address")),
+    Total("relayd_handshakes", "Handshakes completed", lambda c: c.handshakes_ok),
+    Labelled("relayd_handshakes_failed", "Handshakes that failed, by reason", "reason", lambda c: c.handshakes_failed,
+             _words("preface", "handshake", "timeout", "authentication", "unknown_key", "eof")),
+    Total("relayd_takeovers", "Connections superseded by a newer one of the same device", lambda c: c.takeovers),
+    Total("relayd_stalled", "Connections ended because a full window was never acknowledged", lambda c: c.stalled),
+    Total("relayd_write_aborts", "Connections ended because the peer did not read in time", lambda c: c.write_aborts),
+    Total("relayd_records_received", "Records opened", lambda c: c.records_in),
+    Total("relayd_records_sent", "Records sealed", lambda c: c.records_out),
+    Total("relayd_frames_received", "Frames received", lambda c: c.frames_in),
+    Total("relayd_frames_sent", "Frames sent", lambda c: c.frames_out),
+    Total("relayd_received_bytes", "Bytes read from devices", lambda c: c.bytes_in),
+    Total("relayd_sent_bytes", "Bytes written to devices", lambda c: c.bytes_out),
+    Labelled("relayd_submission_targets", "Targets of submissions, by what was recorded", "code",
+             lambda c: c.submissions, _of(Code)),
+    Labelled("relayd_not_taken", "Submissions that were not taken in and may come again, by reason", "code",
+             lambda c: c.not_taken, _of(Code)),
+    Labelled("relayd_refused", "Commands answered with REFUSED, by code", "code", lambda c: c.refused, _of(Code)),
+    Total("relayd_delivered", "Envelopes written to a device, repeats included", lambda c: c.delivered),
+    Total("relayd_acknowledged", "Envelopes acknowledged", lambda c: c.acknowledged),
+    Total("relayd_expired", "Envelopes that expired in the queue", lambda c: c.expired),
+    Labelled("relayd_gaps", "Gaps told to devices, by reason", "reason", lambda c: c.gaps, _of(GapReason)),
+    Labelled("relayd_outcomes", "Outcomes queued for senders, by result", "result", lambda c: c.outcomes, _of(Result)),
+    Total("relayd_prekeys_handed_out", "One-time prekeys handed out", lambda c: c.prekeys_handed_out),
+    Total("relayd_last_resort_handed_out", "Bundles without a one-time KEM prekey", lambda c: c.last_resort_handed_out),
+    Total("relayd_accounts_enrolled", "Accounts made from an invitation", lambda c: c.accounts_enrolled),
+    Total("relayd_commits", "Transactions synced to disk", lambda c: c.commits),
+    Spread("relayd_commit_seconds", "Time of a transaction with its sync", lambda c: c.commit_seconds),
+    Spread("relayd_commit_works", "Works in one transaction", lambda c: c.commit_batch),
+    Level("relayd_queue_messages", "Envelopes in the queue", lambda c: c.envelopes_queued),
+    Level("relayd_queue_bytes", "Bytes of the envelopes in the queue", lambda c: c.queued_bytes),
+    Level("relayd_queue_outcomes", "Outcomes in the queue", lambda c: c.outcomes_queued),
+    Total("relayd_internal_errors", "Bugs that were met; each has an incident in the log", lambda c: c.internal_errors),
+    Spread("relayd_event_loop_lag_seconds", "How late the event loop ran a timer", lambda c: c.loop_lag),
+    Level("relayd_clock_ahead_seconds", "How far the wall clock jumped ahead of relay time; 0 when all is well",
+          lambda c: c.clock_ahead_ms / 1000),
+)  # fmt: skip
+
+
+def _histogram(metric: Spread, counters: Counters) -> HistogramMetricFamily:
+    histogram = metric.read(counters)
+    buckets: list[tuple[str, float]] = []
+    below = 0
+    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
+        below += count
+        buckets.append((bound, below))
+    return HistogramMetricFamily(metric.name, metric.help, buckets=buckets, sum_value=histogram.total)
+
+
+def _labelled(metric: Labelled, counters: Counters) -> CounterMetricFamily:
+    family = CounterMetricFamily(metric.name, metric.help, labels=(metric.label,))
+    for label, count in folded(metric.read(counters), metric.members).items():
+        family.add_metric((label,), count)
+    return family
+
+
+class CountersCollector(Collector):
+    """Reads the counters when Prometheus asks."""
+
+    def __init__(self, counters: Counters, version: str) -> None:
+        """Keep the counters; ``version`` is the program's, for relayd_build_info."""
+        self._counters = counters
+        self._version = version
+
+    def collect(self) -> Iterator[Family]:
+        """Give one family for each row of ``METRICS``."""
+        yield InfoMetricFamily("relayd_build", "The program's version", value={"version": self._version})
+        for metric in METRICS:
+            match metric:
+                case Total(name, text, read):
+                    yield CounterMetricFamily(name, text, value=read(self._counters))
+                case Level(name, text, read):
+                    yield GaugeMetricFamily(name, text, value=read(self._counters))
+                case Labelled():
+                    yield _labelled(metric, self._counters)
+                case Spread():
+                    yield _histogram(metric, self._counters)
+
+    def describe(self) -> Iterable[Family]:
+        """Describe nothing beforehand: the registry need not call ``collect`` for the names."""
+        return ()
+
+
+def exposition(counters: Counters, version: str) -> Callable[[], bytes]:
+    """Return what makes the body of /metrics: the counters, and the process's memory, CPU and garbage figures."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(CountersCollector(counters, version))
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return lambda: generate_latest(registry)

@@ -1,0 +1,93 @@
+"""A leaf of the relay: what it counts about itself.
+
+Plain integers are incremented on the hot path; a collector turns them into Prometheus families at scrape time.
+The rules of this file: labels come from closed sets, each series exists from the start (so that a rate has a zero),
+and every metric is described once, in ``relayd.exposition``.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""Half a millisecond is a commit on an idle disk; two and a half seconds is an outage."""
+SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+"""Works in one commit; 1,024 is what one stamp's tree holds."""
+
+
+class Histogram:
+    """Observations counted by upper bounds, the classic Prometheus histogram without its library's cost."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        """Take ascending upper bounds; what is above the last is counted too."""
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one observation."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+class Counters:
+    """Every figure of the process; whoever causes an event adds to it, nobody reads them on the hot path.
+
+    A ``Counter`` is keyed by the number or word of a closed set; a key outside it is exported as ``other``, so
+    that a peer cannot make series.
+    """
+
+    __slots__ = (
+        "accounts_enrolled", "acknowledged", "bytes_in", "bytes_out", "clock_ahead_ms", "commit_batch",
+        "commit_seconds", "commits", "connections_accepted", "connections_closed", "connections_open",
+        "connections_refused", "delivered", "envelopes_queued", "expired", "frames_in", "frames_out", "gaps",
+        "handshakes_failed", "handshakes_ok", "internal_errors", "last_resort_handed_out", "loop_lag", "not_taken",
+        "outcomes", "outcomes_queued", "prekeys_handed_out", "queued_bytes", "records_in", "records_out", "refused",
+        "stalled", "submissions", "takeovers", "write_aborts",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        """Start everything at nothing."""
+        self.connections_accepted = 0
+        self.connections_open = 0
+        self.connections_closed: Counter[int] = Counter()
+        self.connections_refused: Counter[str] = Counter()
+        self.handshakes_ok = 0
+        self.handshakes_failed: Counter[str] = Counter()
+        self.takeovers = 0
+        self.stalled = 0
+        self.write_aborts = 0
+        self.records_in = self.records_out = 0
+        self.frames_in = self.frames_out = 0
+        self.bytes_in = self.bytes_out = 0
+        self.submissions: Counter[int] = Counter()
+        self.not_taken: Counter[int] = Counter()
+        self.refused: Counter[int] = Counter()
+        self.delivered = 0
+        self.acknowledged = 0
+        self.expired = 0
+        self.gaps: Counter[int] = Counter()
+        self.outcomes: Counter[int] = Counter()
+        self.prekeys_handed_out = 0
+        self.last_resort_handed_out = 0
+        self.accounts_enrolled = 0
+        self.commits = 0
+        self.commit_seconds = Histogram(SECONDS)
+        self.commit_batch = Histogram(SIZES)
+        self.envelopes_queued = 0
+        self.queued_bytes = 0
+        self.outcomes_queued = 0
+        self.internal_errors = 0
+        self.loop_lag = Histogram(SECONDS)
+        self.clock_ahead_ms = 0
+
+
+def folded(counts: Counter[int] | Counter[str], known: Iterable[tuple[object, str]]) -> dict[str, int]:
+    """Return label -> count for the known keys, zeros too, and everything else together as ``other``."""
+    by_key: dict[object, int] = dict(counts.items())
+    named = {label: by_key.pop(key, 0) for key, label in known}
+    named["other"] = sum(by_key.values())
+    return named
