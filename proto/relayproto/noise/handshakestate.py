@@ -33,7 +33,7 @@ class _Secrets:
     rs: bytes | None = None
     re: bytes | None = None
     e1: KemPrivate | None = None
-    re1: bytes | None = None
+    encapsulated: tuple[bytes, bytes] | None = None
     psks: list[bytes] = field(default_factory=list)
 
 
@@ -125,8 +125,9 @@ class HandshakeState:
     def write_message(self, payload: bytes = b"") -> bytes:
         """Return the next message.
 
-        Raises LocalProtocolError out of turn or for more than 65,535 bytes, and CryptoFailure where the keys in the
-        peer's last message turn out to be none. The handshake is dead after any of them but the first.
+        Raises LocalProtocolError out of turn or for more than 65,535 bytes. Raises CryptoFailure in a pattern whose
+        responder uses the peer's ephemeral key only now and finds it of low order; ``XK``, ``XKhfs`` and ``NKhfs``
+        have used it while reading. The handshake is dead after any of these but the first.
         """
         tokens = self._begin(ours=True)
         try:
@@ -198,7 +199,7 @@ class HandshakeState:
                 keys.e1 = self._kem.private(self._entropy(_SEED_BYTES))
                 return symmetric.encrypt_and_hash(keys.e1.public)
             case Token.EKEM1:
-                ciphertext, secret = self._kem.encapsulate(_needed(keys.re1))
+                ciphertext, secret = _needed(keys.encapsulated)
                 sealed = symmetric.encrypt_and_hash(ciphertext)
                 symmetric.mix_key(secret)
                 return sealed
@@ -219,7 +220,8 @@ class HandshakeState:
                 keys.rs = symmetric.decrypt_and_hash(sealed)
             case Token.E1:
                 sealed, rest = self._cut_sealed(message, self._kem.public_bytes)
-                keys.re1 = symmetric.decrypt_and_hash(sealed)
+                # Here and not in our next message: that a KEM key is none shows while the peer's message is judged.
+                keys.encapsulated = self._kem.encapsulate(symmetric.decrypt_and_hash(sealed))
             case Token.EKEM1:
                 sealed, rest = self._cut_sealed(message, self._kem.ciphertext_bytes)
                 symmetric.mix_key(_needed(keys.e1).decapsulate(symmetric.decrypt_and_hash(sealed)))
