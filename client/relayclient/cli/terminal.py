@@ -1,0 +1,86 @@
+"""The command line: what goes to a person's terminal, and what goes to a script.
+
+Texts that others wrote enter; characters that cannot command a terminal leave.
+The rule of this file: a received text never moves the cursor, never hides another line and never turns its direction;
+what a script reads (JSON, raw) is the text itself, byte for byte.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+_COMMANDING: Final = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ufeff"
+    "\\ufff9-\\ufffb]"
+)
+"""C0 but tab and line feed, DEL, C1, and the characters that turn the direction of a line."""
+_PICTURES: Final = 0x2400
+_C0_END: Final = 0x20
+_DEL: Final = 0x7F
+
+
+def _shown(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < _C0_END:
+        return chr(_PICTURES + code)
+    return "\u2421" if code == _DEL else f"<U+{code:04X}>"
+
+
+def harmless(text: str) -> str:
+    """Return the text with each character that commands a terminal replaced by one that shows it."""
+    return _COMMANDING.sub(_shown, text)
+
+
+def commands_a_terminal(text: str) -> bool:
+    """Tell whether the text holds a character that commands a terminal."""
+    return _COMMANDING.search(text) is not None
+
+
+def indented(text: str, by: str) -> str:
+    """Return a harmless text whose further lines begin with ``by``, so that none can pose as a line of ours."""
+    return harmless(text).replace("\n", "\n" + by)
+
+
+def when(at_ms: int) -> str:
+    """Return a time in the reader's own zone, to the second: 2026-03-01 09:30:00."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def say(line: str) -> None:
+    """Write a line for a person to stdout, at once: whoever reads a pipe does not wait for a full buffer."""
+    print(line, flush=True)
+
+
+def note(line: str) -> None:
+    """Write progress or a hint for a person to stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def progress(line: str) -> None:
+    """Write what is going on to stderr, only where a person watches."""
+    if sys.stderr.isatty():
+        note(line)
+
+
+def say_json(fields: Mapping[str, object]) -> None:
+    """Write one JSON object as a line; what commands a terminal is escaped, which a JSON reader undoes."""
+    line = json.dumps(fields, ensure_ascii=False, separators=(", ", ": "))
+    say(_COMMANDING.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
+
+
+def say_raw(octets: bytes) -> None:
+    """Write bytes to stdout as they are."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(octets)
+    sys.stdout.buffer.flush()
+
+
+def speak_utf8() -> None:
+    """Make stdout and stderr UTF-8 whatever the locale says; a lone surrogate is shown, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -1,0 +1,120 @@
+"""What a person can be told: one class a problem, whose docstring is the sentence and whose code is the exit status.
+
+Raised by ``Device`` and by what is built on it; the command line prints ``str(error)`` and exits with
+``error.exit_status`` (sysexits.h). The rule of this file: a sentence says what is wrong and what to do next, and holds
+no secret.
+"""
+
+from typing import ClassVar
+
+
+class ClientError(Exception):
+    """Something went wrong."""
+
+    exit_status: ClassVar[int] = 70
+
+    def __init__(self, detail: str = "") -> None:
+        """Keep a detail that belongs to the sentence: a path, an address, a number."""
+        super().__init__(detail)
+        self.detail = detail
+
+    def __str__(self) -> str:
+        """Return the sentence for a person."""
+        sentence = (type(self).__doc__ or "").strip()
+        return f"{sentence} ({self.detail})" if self.detail else sentence
+
+
+class NotJoined(ClientError):  # noqa: N818 - errors are named as what they tell; this holds for the whole file
+    """This home holds no device yet: join with an invitation link first."""
+
+    exit_status = 78
+
+
+class AlreadyJoined(ClientError):  # noqa: N818
+    """This home holds a device already: choose another home to join again."""
+
+    exit_status = 73
+
+
+class HomeNotPrivate(ClientError):  # noqa: N818
+    """Others may read the device's folder or file: make them private (chmod go-rwx) and check who had access."""
+
+    exit_status = 77
+
+
+class HomeUnusable(ClientError):  # noqa: N818
+    """The device's folder cannot be made or opened."""
+
+    exit_status = 73
+
+
+class PassphraseNeeded(ClientError):  # noqa: N818
+    """The device's store is locked: give its passphrase."""
+
+    exit_status = 77
+
+
+class WrongPassphrase(ClientError):  # noqa: N818
+    """That is not the passphrase of this store."""
+
+    exit_status = 77
+
+
+class StoreDamaged(ClientError):  # noqa: N818
+    """The device's store cannot be read: something in it is damaged, or was changed from outside."""
+
+    exit_status = 74
+
+
+class StoreNewer(ClientError):  # noqa: N818
+    """The device's store was made by a newer version of this program: update the program."""
+
+    exit_status = 78
+
+
+class Cloned(ClientError):  # noqa: N818
+    """This store is an old copy: the relay has taken messages that it does not know. Join again as a new device."""
+
+    exit_status = 78
+
+
+class BadAddress(ClientError):  # noqa: N818
+    """That is not an address: write it as name@office.example."""
+
+    exit_status = 65
+
+
+class TextTooLong(ClientError):  # noqa: N818
+    """The text is too long for one message: split it."""
+
+    exit_status = 65
+
+
+class TextEmpty(ClientError):  # noqa: N818
+    """There is no text to send."""
+
+    exit_status = 65
+
+
+class BadLifetime(ClientError):  # noqa: N818
+    """A message of this class cannot live for so long."""
+
+    exit_status = 65
+
+
+class ToYourself(ClientError):  # noqa: N818
+    """That is your own account: a message needs another one."""
+
+    exit_status = 65
+
+
+class UnknownContact(ClientError):  # noqa: N818
+    """This device knows no such account: look its address up first."""
+
+    exit_status = 65
+
+
+class RelayUntrusted(ClientError):  # noqa: N818
+    """The relay showed keys that its root did not sign: do not go on; ask the operator."""
+
+    exit_status = 77

@@ -1,0 +1,176 @@
+"""What a device tells its user: a closed union of frozen values.
+
+They leave ``Device`` (and ``Client``, which adds what happens to the connection). The rule of this file: an event is
+told after what it says has been committed, so that none is told of something which a crash then undoes.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from relayproto.codes import Class, GapReason, Lane
+from relayproto.ids import AccountId, Address, DeviceId, KeyId, MessageId
+
+
+class MessageState(StrEnum):
+    """What became of a message that was sent from here. A state never moves to one of a lower rank.
+
+    The four ends have one rank: the first stays. Delivered and read are above them, for a message that could not be
+    opened may be sent again, and what its reader says is the last word.
+    """
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    UNDECRYPTABLE = "undecryptable"
+    PURGED = "purged"
+    DELIVERED = "delivered"
+    READ = "read"
+
+    @property
+    def rank(self) -> int:
+        """The height at which states are compared."""
+        return _RANKS[self]
+
+
+_RANKS = {
+    MessageState.QUEUED: 0,
+    MessageState.ACCEPTED: 1,
+    MessageState.REFUSED: 2,
+    MessageState.EXPIRED: 2,
+    MessageState.UNDECRYPTABLE: 2,
+    MessageState.PURGED: 2,
+    MessageState.DELIVERED: 3,
+    MessageState.READ: 4,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """A text for the user; it was stamped, opened, is in the inbox and can be reported.
+
+    ``sender`` is the account that wrote it: another person's, or the user's own where another of the user's devices
+    sent it. ``peer`` is the other person of the conversation, None where an own device wrote to somebody whom this
+    one doesn't know. ``address`` is the one of ``sender``, None where none is known. ``number`` counts the messages of
+    that sending device in the conversation, from 1: a hole in it is a message that has not come. ``verified``: the
+    user has compared numbers with the sender. ``forwarded``: the text is somebody else's, shown with a valid stamp.
+    """
+
+    message: MessageId
+    sender: AccountId
+    address: Address | None
+    device: DeviceId
+    peer: AccountId | None
+    text: str = field(repr=False)
+    sent_ms: int
+    number: int
+    class_: Class
+    verified: bool
+    forwarded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """A message that was sent from here moved on; ``code`` is the relay's where it was refused."""
+
+    message: MessageId
+    state: MessageState
+    code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GapSeen:
+    """The relay will not deliver these numbers of a lane; ``reason`` None: it left them out and did not say why."""
+
+    lane: Lane
+    first: int
+    last: int
+    reason: GapReason | None
+
+
+class Failure(StrEnum):
+    """Why an envelope was not shown."""
+
+    STAMP = "its origin stamp does not check"
+    SENDER = "its sender is not among the account's devices"
+    SESSION = "it does not open"
+    CONTENT = "its content is not what was committed to"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeFailed:
+    """An envelope came that could not be shown; it was recorded, reported to the relay and acknowledged."""
+
+    sender: AccountId
+    device: DeviceId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityChanged:
+    """An address that is known for one account now names another. Nothing is sent to it until the user accepts."""
+
+    address: Address
+    known: AccountId
+    offered: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesChanged:
+    """An account has other devices than before, by a list that it signed."""
+
+    account: AccountId
+    added: tuple[DeviceId, ...]
+    removed: tuple[DeviceId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesRefused:
+    """The relay showed a device list that is older than, or contradicts, the one known; the known one stays."""
+
+    account: AccountId
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelayKeyChanged:
+    """The relay has a new key, signed by its root; it is used from the next connection on."""
+
+    key_id: KeyId
+
+
+@dataclass(frozen=True, slots=True)
+class RolledBack:
+    """The relay says that this device has acknowledged more than it knows of: the store is an old copy."""
+
+    lane: Lane
+    floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class RelayRestored:
+    """The relay came back from a backup: what it may have lost is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Everything that was waiting when the device connected has come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A connection is open (told by ``Client``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection ended; ``retry_in_s`` None: it is not tried again (told by ``Client``)."""
+
+    reason: str
+    retry_in_s: float | None
+
+
+Event = (
+    MessageReceived | StateChanged | GapSeen | EnvelopeFailed | IdentityChanged | DevicesChanged | DevicesRefused
+    | RelayKeyChanged | RolledBack | RelayRestored | Drained | Connected | Disconnected
+)  # fmt: skip
