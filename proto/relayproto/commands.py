@@ -242,9 +242,7 @@ class GetStatus(Message):
     KIND: ClassVar[Kind] = Kind.GET_STATUS
 
 
-DeviceCommand = (
-    Submit | Body | Ack | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
-)
+DeviceCommand = Submit | Body | Ack | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
 """What a device may ask on an open connection."""
 
 OperatorCommand = Invite | GetStatus

@@ -65,7 +65,10 @@ class Drained(Message):
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Message):
-    """What became of one target of a submission (spec 50 §6); a number of the outcome lane, acknowledged like an envelope."""
+    """What became of one target of a submission (spec 50 §6).
+
+    It has a number of the outcome lane and is acknowledged like an envelope.
+    """
 
     KIND: ClassVar[Kind] = Kind.OUTCOME
     READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, _u64, uint(TARGETS_MAX - 1), one_of(Result))

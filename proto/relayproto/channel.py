@@ -1,0 +1,66 @@
+"""The contract: an established pair of record ciphers with the frames that wait to be said.
+
+Frames enter and leave; records leave and enter. The rule of this file: a frame is sealed once, in the order in which
+it was queued, together with all others that are ready; REKEY is the last frame of its record (spec 10 §4).
+"""
+
+from relayproto import frame, message
+from relayproto.codes import GoawayCode, Kind
+from relayproto.errors import CryptoFailure, LocalProtocolError, RemoteProtocolError
+from relayproto.frame import Frame
+from relayproto.noise.cipherstate import CipherState
+from relayproto.notices import Rekey
+from relayproto.record import Opener, Sealer, pack, unpack
+
+_REKEY = message.encode(Rekey())
+
+
+class Channel:
+    """What an established connection needs for its bytes: two keys, a queue, and nothing of the handshake."""
+
+    __slots__ = ("_bulk", "_opener", "_queue", "_sealer")
+
+    def __init__(self, send: CipherState, receive: CipherState, *, bulk: bool, now: float) -> None:
+        self._sealer = Sealer(send, now)
+        self._opener = Opener(receive)
+        self._queue: list[bytes] = []
+        self._bulk = bulk
+
+    def queue(self, octets: bytes) -> None:
+        """Put one encoded frame behind those that wait."""
+        self._queue.append(octets)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is to be said."""
+        return bool(self._queue)
+
+    def seal(self, now: float) -> bytes:
+        """Return everything that waits as records, as few as hold it, and take new keys when it is time."""
+        if not self._queue:
+            return b""
+        frames, self._queue = self._queue, []
+        rekey = self._sealer.due(now)
+        if rekey:
+            frames.append(_REKEY)
+        records = b"".join([self._sealer.seal(plaintext) for plaintext in pack(frames, bulk=self._bulk)])
+        if rekey:
+            self._sealer.rekey(now)
+        return records
+
+    def open(self, record: bytes) -> list[Frame]:
+        """Return the frames of one record; REKEY is obeyed here and does not surface.
+
+        Raises RemoteProtocolError: a record that does not open ends the connection, whatever the reason.
+        """
+        try:
+            plaintext = self._opener.open(record)
+        except (CryptoFailure, LocalProtocolError):
+            raise RemoteProtocolError(GoawayCode.BAD_RECORD, "a record does not open") from None
+        frames = [frame.decode(octets) for octets in unpack(plaintext)]
+        if any(each.kind == Kind.REKEY for each in frames):
+            if frames[-1].kind != Kind.REKEY or sum(each.kind == Kind.REKEY for each in frames) > 1:
+                raise RemoteProtocolError(GoawayCode.BAD_FRAME, "REKEY is not the last frame of its record")
+            frames.pop()
+            self._opener.rekey()
+        return frames

@@ -1,0 +1,188 @@
+"""The contract: what both sides of a connection share - records, ends, and the deadlines of an open one.
+
+Bytes and the time enter; events, bytes and a deadline leave. The rules of this file: the peer never raises - what it
+does wrong becomes the event Closed and a last GOAWAY in ``data_to_send``; only our own misuse raises
+LocalProtocolError; and after every ``receive_*``, ``send``, ``goaway`` and ``handle_timeout`` the driver takes
+``events()`` and ``data_to_send()``.
+"""
+
+from collections.abc import Mapping
+
+from relayproto import message
+from relayproto.channel import Channel
+from relayproto.codes import GoawayCode, Role
+from relayproto.errors import LocalProtocolError, RemoteProtocolError
+from relayproto.events import Closed, Event, MessageReceived
+from relayproto.frame import Frame
+from relayproto.limits import CONNECTION_LIFETIME_S, ENROL_TIMEOUT_S, PING_AFTER_S, PONG_TIMEOUT_S
+from relayproto.message import Message
+from relayproto.noise import HandshakeState
+from relayproto.notices import EITHER, Goaway, Ping, Pong
+from relayproto.record import RecordBuffer
+from relayproto.states import State, Step, after
+
+_COMEBACK_AFTER_FAULT_MS = 30_000
+"""A fault may be a broken wire, so coming back is allowed; half a minute keeps a broken client from hammering."""
+
+
+class Connection:
+    """What both sides share: the record layer, the ends, the deadlines of an open connection."""
+
+    __slots__ = ("_buffer", "_channel", "_events", "_heard", "_pinged", "_raw", "_until", "role", "state")
+
+    def __init__(self, state: State, now: float, until: float) -> None:
+        self.state = state
+        self.role: Role | None = None
+        self._buffer = RecordBuffer()
+        self._raw: list[bytes] = []
+        self._events: list[Event] = []
+        self._channel: Channel | None = None
+        self._heard = now
+        self._pinged = False
+        self._until = until
+
+    @property
+    def open(self) -> bool:
+        """Whether frames may be sent."""
+        return self.state is State.OPEN
+
+    @property
+    def closed(self) -> bool:
+        """Whether the driver closes the byte pipe, once it has written what ``data_to_send`` gives."""
+        return self.state is State.CLOSED
+
+    def events(self) -> list[Event]:
+        """Return what has happened since the last call."""
+        happened, self._events = self._events, []
+        return happened
+
+    def send(self, said: Message, request: int = 0) -> None:
+        """Queue one message. Raises LocalProtocolError where the state does not allow it."""
+        self.send_frame(message.encode(said, request))
+
+    def send_frame(self, octets: bytes) -> None:
+        """Queue one frame that is encoded already."""
+        if self._channel is None or self.state is not State.OPEN:
+            raise LocalProtocolError(f"nothing can be said on a connection that is {self.state.value}")
+        self._channel.queue(octets)
+
+    def data_to_send(self, now: float) -> bytes:
+        """Return the bytes to write now: all that was queued, in as few records as hold it."""
+        raw, self._raw = self._raw, []
+        if self._channel is not None and self._channel.waiting:
+            raw.append(self._channel.seal(now))
+        return b"".join(raw)
+
+    def goaway(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
+        """End the connection in order; before the handshake is done nothing is said. Does nothing on a closed one."""
+        if self.state is not State.CLOSED:
+            self._end(Step.GOAWAY, Closed(code, reconnect, after_ms, by_peer=False, detail=code.name), say=True)
+
+    def receive_eof(self, now: float) -> None:
+        """The byte pipe ended."""
+        self._heard = now
+        if self.state is not State.CLOSED:
+            self._end(Step.END, Closed(None, reconnect=True, after_ms=0, by_peer=True, detail="the pipe ended"))
+
+    def receive_data(self, octets: bytes, now: float) -> None:
+        """Take bytes from the peer; whatever they are, this does not raise."""
+        if self.closed:
+            return
+        self._heard, self._pinged = now, False
+        try:
+            self._buffer.feed(octets)
+            while self._advance(now):
+                pass
+        except RemoteProtocolError as error:
+            self._fail(error)
+
+    def next_deadline(self) -> float | None:
+        """Return when ``handle_timeout`` is due, in the time that ``now`` counts; None for a closed connection."""
+        if self.state is State.CLOSED:
+            return None
+        if self.state is not State.OPEN:
+            return self._until
+        silent = self._heard + PING_AFTER_S + (PONG_TIMEOUT_S if self._pinged else 0.0)
+        return min(silent, self._until)
+
+    def handle_timeout(self, now: float) -> None:
+        """Do what a deadline asks for; does nothing before it."""
+        deadline = self.next_deadline()
+        if deadline is None or now < deadline:
+            return
+        if now >= self._until:
+            self._expired()
+        elif self._pinged:
+            closed = Closed(GoawayCode.IDLE, reconnect=True, after_ms=0, by_peer=False, detail="no answer to PING")
+            self._end(Step.TIMEOUT, closed, say=True)
+        else:
+            self._pinged = True
+            self.send(Ping())
+
+    def _expired(self) -> None:
+        """The state lasted too long: a handshake that is not finished, or an open connection's whole life."""
+        renew = self.state is State.OPEN and self.role is not Role.ENROL
+        code = GoawayCode.RENEW if renew else GoawayCode.TIMEOUT
+        self._end(Step.TIMEOUT, Closed(code, reconnect=renew, after_ms=0, by_peer=False, detail=code.name), say=True)
+
+    def _advance(self, now: float) -> bool:
+        """Take one unit out of the buffer; return whether there was one. A closed connection has none."""
+        raise NotImplementedError
+
+    def _establish(self, handshake: HandshakeState, step: Step, now: float) -> None:
+        send, receive = handshake.split()
+        bulk = self.role is Role.BULK
+        self._channel = Channel(send, receive, bulk=bulk, now=now)
+        self.state = after(self.state, step)
+        self._until = now + (ENROL_TIMEOUT_S if self.role is Role.ENROL else CONNECTION_LIFETIME_S)
+
+    def _advance_record(self) -> bool:
+        if self._channel is None or self.closed:
+            return False
+        record = self._buffer.next_record(bulk=self.role is Role.BULK)
+        if record is None:
+            return False
+        for each in self._channel.open(record):
+            self._receive_frame(each)
+            if self.closed:
+                break
+        return True
+
+    def _receive_frame(self, received: Frame) -> None:
+        if received.kind in EITHER:
+            self._receive_either(message.read(EITHER[received.kind], received.fields), received.request)
+            return
+        kind = self._legal_kinds().get(received.kind)
+        if kind is None:
+            self._receive_unknown(received)
+            return
+        self._received(message.read(kind, received.fields), received.request)
+
+    def _receive_either(self, said: Message, request: int) -> None:
+        match said:
+            case Goaway(code, reconnect, after_ms):
+                closed = Closed(code, reconnect, after_ms, by_peer=True, detail="the peer went away")
+                self._end(Step.GOAWAY, closed)
+            case Ping() if self._channel is not None:
+                self._channel.queue(message.encode(Pong(), request))
+            case _:
+                pass
+
+    def _received(self, said: Message, request: int) -> None:
+        self._events.append(MessageReceived(request, said))
+
+    def _legal_kinds(self) -> Mapping[int, type[Message]]:
+        raise NotImplementedError
+
+    def _receive_unknown(self, received: Frame) -> None:
+        raise NotImplementedError
+
+    def _fail(self, error: RemoteProtocolError) -> None:
+        closed = Closed(error.code, True, _COMEBACK_AFTER_FAULT_MS, by_peer=False, detail=error.detail)
+        self._end(Step.FAULT, closed, say=True)
+
+    def _end(self, step: Step, closed: Closed, *, say: bool = False) -> None:
+        if say and self._channel is not None and closed.code is not None:
+            self._channel.queue(message.encode(Goaway(closed.code, closed.reconnect, closed.after_ms)))
+        self.state = after(self.state, step)
+        self._events.append(closed)
