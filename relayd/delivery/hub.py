@@ -1,0 +1,92 @@
+"""The delivery room: who is listening to which mailbox.
+
+What the store committed enters; it leaves to the one connection that listens. The rule of this file: one data
+connection a device, the newest wins (protocol.md §2).
+"""
+
+from collections.abc import Container, Iterable
+from typing import Protocol
+
+from relayd.domain.entry import Entry
+from relayproto.message import Message
+from relayproto.notices import Gap
+
+
+class Listener(Protocol):
+    """A connection that a mailbox's entries are offered to. None of its methods waits or raises."""
+
+    generation: int
+
+    def offer(self, entry: Entry) -> None:
+        """Take an entry that was just committed."""
+
+    def explain(self, gap: Gap) -> None:
+        """Take a hole that was just made."""
+
+    def say(self, notice: Message) -> None:
+        """Pass a notice on to the device."""
+
+    def supersede(self) -> None:
+        """A newer connection of the device has come."""
+
+    def revoke(self) -> None:
+        """The device is no longer one of its account's."""
+
+
+class Hub:
+    """Mailbox -> listener."""
+
+    __slots__ = ("_listeners",)
+
+    def __init__(self) -> None:
+        self._listeners: dict[int, Listener] = {}
+
+    @property
+    def listening(self) -> Container[int]:
+        """The mailboxes that somebody listens to; for others the store need not keep what it committed."""
+        return self._listeners.keys()
+
+    def attach(self, mailbox: int, listener: Listener) -> Listener | None:
+        """Let ``listener`` listen from now on and return whom it superseded.
+
+        Where a newer generation listens already, it is ``listener`` itself that is superseded.
+        """
+        older = self._listeners.get(mailbox)
+        if older is not None and older.generation > listener.generation:
+            listener.supersede()
+            return None
+        self._listeners[mailbox] = listener
+        if older is not None:
+            older.supersede()
+        return older
+
+    def detach(self, mailbox: int, listener: Listener) -> None:
+        """Forget ``listener``; does nothing where another one listens by now."""
+        if self._listeners.get(mailbox) is listener:
+            del self._listeners[mailbox]
+
+    def wake(self, entries: Iterable[Entry]) -> None:
+        """Offer what was just committed to whoever listens."""
+        for entry in entries:
+            listener = self._listeners.get(entry.mailbox)
+            if listener is not None:
+                listener.offer(entry)
+
+    def explain(self, mailbox: int, gap: Gap) -> None:
+        """Tell whoever listens of a hole that was just made."""
+        listener = self._listeners.get(mailbox)
+        if listener is not None:
+            listener.explain(gap)
+
+    def say(self, mailbox: int, notice: Message) -> None:
+        """Pass a notice on to the device, if it listens."""
+        listener = self._listeners.get(mailbox)
+        if listener is not None:
+            listener.say(notice)
+
+    def revoke(self, mailboxes: Iterable[int]) -> None:
+        """End the connections of devices that were removed."""
+        for mailbox in mailboxes:
+            listener = self._listeners.get(mailbox)
+            if listener is not None:
+                listener.revoke()
