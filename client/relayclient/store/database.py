@@ -1,0 +1,219 @@
+"""The device's file: made private, opened, brought to this version's schema, and used one step at a time.
+
+A home enters; steps leave. The rule of this file: a step is one BEGIN IMMEDIATE transaction with synchronous=FULL; it
+reads what it needs itself, so that two processes may use one home, and it happened wholly or not at all.
+"""
+
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from relayclient.errors import HomeNotPrivate, HomeUnusable, NotJoined, StoreDamaged, StoreNewer
+from relayclient.store.vault import Lock, Vault, new_lock, unlock
+from relayproto.primitives import Entropy
+
+FILE_NAME: Final = "device.db"
+SCHEMA_VERSION: Final = 1
+_BUSY_S: Final = 10.0
+"""A step of the other process takes milliseconds; ten seconds are a machine in trouble."""
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+Row = tuple[Any, ...]
+
+
+class Step:
+    """One transaction: SQL, the vault and the settings. Good only within ``Store.step``."""
+
+    __slots__ = ("_sql", "_vault", "entropy")
+
+    def __init__(self, sql: sqlite3.Connection, vault: Vault, entropy: Entropy) -> None:
+        """Take an open transaction."""
+        self._sql = sql
+        self._vault = vault
+        self.entropy = entropy
+
+    def run(self, statement: str, *values: object) -> sqlite3.Cursor:
+        """Run one statement."""
+        return self._sql.execute(statement, values)
+
+    def rows(self, query: str, *values: object) -> list[Row]:
+        """Return all rows of a query."""
+        return self._sql.execute(query, values).fetchall()
+
+    def row(self, query: str, *values: object) -> Row | None:
+        """Return the first row of a query, or None."""
+        found: Row | None = self._sql.execute(query, values).fetchone()
+        return found
+
+    def number(self, query: str, *values: object) -> int:
+        """Return the one integer that a query gives; 0 where it gives none or NULL."""
+        found = self.row(query, *values)
+        return int(found[0] or 0) if found else 0
+
+    def seal(self, octets: bytes, *place: bytes) -> bytes:
+        """Return the bytes sealed for a place, which is named by its parts."""
+        return self._vault.seal(octets, b"/".join(place))
+
+    def open(self, sealed: bytes, *place: bytes) -> bytes:
+        """Return what was sealed for this place, or raise StoreDamaged."""
+        return self._vault.open(sealed, b"/".join(place))
+
+    def setting(self, name: str) -> Any:
+        """Return a setting's value, None where it was never put."""
+        found = self.row("SELECT value FROM setting WHERE name = ?", name)
+        return found[0] if found else None
+
+    def put(self, name: str, value: object) -> None:
+        """Put a setting: an integer, a text or bytes."""
+        self.run("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", name, value)
+
+    def secret(self, name: str) -> bytes:
+        """Return a sealed setting's bytes."""
+        return self.open(self.setting(name) or b"", b"setting", name.encode())
+
+    def put_secret(self, name: str, octets: bytes) -> None:
+        """Put a setting sealed."""
+        self.put(name, self.seal(octets, b"setting", name.encode()))
+
+
+class Store:
+    """The device's file, open."""
+
+    __slots__ = ("_entropy", "_sql", "_vault")
+
+    def __init__(self, sql: sqlite3.Connection, vault: Vault, entropy: Entropy) -> None:
+        """Take a connection whose schema is this version's; ``create`` and ``open`` make one."""
+        self._sql = sql
+        self._vault = vault
+        self._entropy = entropy
+
+    @classmethod
+    def create(cls, home: Path, *, passphrase: str | None, entropy: Entropy) -> "Store":
+        """Make a new store in a home that has none. Raises HomeUnusable and HomeNotPrivate."""
+        _make_private(home)
+        try:
+            os.close(os.open(home / FILE_NAME, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise HomeUnusable(str(home)) from error
+        lock, vault = new_lock(passphrase, entropy)
+        sql = _connect(home / FILE_NAME)
+
+        def first_settings() -> None:
+            sql.execute("INSERT INTO setting (name, value) VALUES ('lock_salt', ?), ('lock_key', ?)", lock)
+
+        _migrate(sql, first_settings)
+        return cls(sql, vault, entropy)
+
+    @classmethod
+    def open(cls, home: Path, *, passphrase: str | None, entropy: Entropy) -> "Store":
+        """Open the store of a home.
+
+        Raises NotJoined where there is none, HomeNotPrivate, PassphraseNeeded, WrongPassphrase, StoreDamaged,
+        StoreNewer.
+        """
+        file = home / FILE_NAME
+        if not file.is_file():
+            raise NotJoined(str(home))
+        _check_private(home)
+        _check_private(file)
+        sql = _connect(file)
+        try:
+            with _damage():
+                _migrate(sql, lambda: None)
+                lock = Lock(*(_lock_part(sql, name) for name in ("lock_salt", "lock_key")))
+            return cls(sql, unlock(lock, passphrase, entropy), entropy)
+        except BaseException:
+            sql.close()
+            raise
+
+    @contextmanager
+    def step(self) -> Iterator[Step]:
+        """Give one transaction; it is committed at the end of the block, or undone if the block raises."""
+        with _damage():
+            self._sql.execute("BEGIN IMMEDIATE")
+            try:
+                yield Step(self._sql, self._vault, self._entropy)
+                self._sql.execute("COMMIT")
+            except BaseException:
+                if self._sql.in_transaction:
+                    self._sql.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._sql.close()
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise HomeUnusable(str(error)) from error
+    except sqlite3.DatabaseError as error:
+        raise StoreDamaged(str(error)) from error
+
+
+def _make_private(home: Path) -> None:
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeUnusable(str(home)) from error
+    _check_private(home)
+
+
+def _check_private(path: Path) -> None:
+    state = path.stat()
+    if state.st_mode & _OTHERS or state.st_uid != os.geteuid():
+        raise HomeNotPrivate(str(path))
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    with _damage():
+        sql = sqlite3.connect(file, timeout=_BUSY_S, isolation_level=None)
+        try:
+            sql.execute("PRAGMA journal_mode = WAL")
+            sql.execute("PRAGMA synchronous = FULL")
+            sql.execute("PRAGMA foreign_keys = ON")
+            sql.execute("PRAGMA secure_delete = ON")
+        except BaseException:
+            sql.close()
+            raise
+        return sql
+
+
+def _migrate(sql: sqlite3.Connection, first: Callable[[], None]) -> None:
+    """Bring the file to this version; ``first`` runs in the same transaction, for what a new file holds."""
+    sql.execute("BEGIN IMMEDIATE")
+    try:
+        version = int(sql.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA_VERSION:
+            raise StoreNewer
+        for number in range(version + 1, SCHEMA_VERSION + 1):
+            for statement in _statements(number):
+                sql.execute(statement)
+            sql.execute(f"PRAGMA user_version = {number}")
+        first()
+        sql.execute("COMMIT")
+    except BaseException:
+        sql.execute("ROLLBACK")
+        raise
+
+
+def _statements(number: int) -> list[str]:
+    script = resources.files("relayclient.store").joinpath(f"migrations/{number:04d}.sql").read_text("utf-8")
+    lines = [line for line in script.splitlines() if not line.startswith("--")]
+    return [part for part in "\n".join(lines).split(";") if part.strip()]
+
+
+def _lock_part(sql: sqlite3.Connection, name: str) -> bytes:
+    found = sql.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+    if found is None or type(found[0]) is not bytes:
+        raise StoreDamaged
+    part: bytes = found[0]
+    return part
