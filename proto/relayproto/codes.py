@@ -220,6 +220,22 @@ class Scope(IntEnum):
     BROADCAST = 3
 
 
+class WrapKind(IntEnum):
+    """What a wrap is: a ratchet's message, or one with the first message of its session before it (spec 60 §4)."""
+
+    RATCHET = 1
+    FIRST = 2
+
+
+class ContentKind(IntEnum):
+    """What devices say to each other inside the encryption (spec 60 §5)."""
+
+    TEXT = 1
+    READ = 2
+    RETRY = 3
+    FORWARD = 4
+
+
 class Feature(IntFlag):
     """Bits that HELLO and WELCOME announce (spec 30 §5). None exists yet."""
 

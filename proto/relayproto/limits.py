@@ -50,7 +50,7 @@ UINT_MAX: Final = (1 << 63) - 1
 # --- envelopes (spec 50) ---------------------------------------------------------------------
 BODY_BYTES_MAX: Final = 13_312
 WRAP_BYTES_MAX: Final = 1_536
-"""A first message with its ML-KEM ciphertext and ratchet message is 1,430 bytes."""
+"""A first message with its ML-KEM ciphertext and ratchet message is 1,422 bytes."""
 STAMP_BYTES_MAX: Final = 600
 """150 bytes and 32 for each level of a commit's tree; 1,024 messages a commit make ten levels: 470."""
 COMMITMENT_BYTES: Final = 33
@@ -118,3 +118,18 @@ INVITATION_CHARS_MAX: Final = 2048
 # --- origin stamps (spec 65) -----------------------------------------------------------------
 STAMPED_TOGETHER_MAX: Final = 1024
 """Messages under one signature: ten levels of a tree, so that a stamp stays below STAMP_BYTES_MAX."""
+
+# --- between devices (spec 60) ---------------------------------------------------------------
+RATCHET_JUMP_MAX: Final = 1_000
+"""Keys that one message may make us skip: 3 ms of work; more lost messages than this and a new session is due."""
+RATCHET_KEPT_MAX: Final = 2_000
+RATCHET_KEPT_MS: Final = 30 * 86_400_000
+"""The longest lifetime: after it the message that a kept key waits for can't come any more."""
+SESSIONS_MAX: Final = 6
+"""With one device: the one in use and five old ones, for what is still on its way under them."""
+TEXT_BYTES_MAX: Final = 10_240
+"""Fits a body padded (12,800), also as a forward of a forward whose evidence (690 each) comes along."""
+READ_MAX: Final = 128
+"""Messages in one read receipt; a device that was off for longer sends several."""
+FORWARD_DEPTH_MAX: Final = 3
+"""Honest clients nest once, twice where a stamp's key was not known to somebody in between."""

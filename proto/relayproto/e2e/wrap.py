@@ -1,0 +1,35 @@
+"""The contract, between devices: what goes through a ratchet for one envelope (spec 60 §4).
+
+A content key and a commitment enter, 66 bytes leave, and back. The rule of this file: the key comes with the commitment
+that it is for, so that no other body can be put under it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from relayproto.errors import CryptoFailure
+from relayproto.limits import COMMITMENT_BYTES
+from relayproto.primitives import KEY_BYTES
+
+_VERSION: Final = b"\x01"
+_COMMITMENT_AT: Final = 1 + KEY_BYTES
+WRAPPED_BYTES: Final = _COMMITMENT_AT + COMMITMENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """The key of a body and the commitment of its content."""
+
+    content_key: bytes = field(repr=False)
+    commitment: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return the plaintext for the ratchet."""
+        return _VERSION + self.content_key + self.commitment
+
+
+def read_wrapped(plaintext: bytes) -> Wrapped:
+    """Return what the ratchet's plaintext holds, or raise CryptoFailure."""
+    if len(plaintext) != WRAPPED_BYTES or not plaintext.startswith(_VERSION):
+        raise CryptoFailure
+    return Wrapped(plaintext[1:_COMMITMENT_AT], plaintext[_COMMITMENT_AT:])
