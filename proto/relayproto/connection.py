@@ -5,7 +5,7 @@ the relay has them or says which it has and closes.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from relayproto import message, noise, preface
 from relayproto.codes import DESCRIPTOR_MAGIC, Code, GoawayCode, Kind, Role, Suite, Transport
@@ -167,9 +167,7 @@ class RelayConnection(Connection):
         if len(frames) != 1 or (first := decode_frame(frames[0])).kind != Kind.HELLO:
             raise RemoteProtocolError(GoawayCode.BAD_HANDSHAKE, "message 3 is not one HELLO")
         hello = message.read(Hello, first.fields)
-        static_key = handshake.remote_static
-        if static_key is None:
-            raise LocalProtocolError("a finished XK handshake without the initiator's key")
+        static_key = cast("bytes", handshake.remote_static)  # message 3 of both XKs carries it
         self._establish(handshake, Step.HELLO_DONE, now)
         self._events.append(HelloReceived(hello, static_key))
 
@@ -181,8 +179,7 @@ class RelayConnection(Connection):
         return _KINDS_OF_ROLE[self.role] if self.role is not None else {}
 
     def _receive_unknown(self, received: Frame) -> None:
-        if self._channel is not None:
-            self._channel.queue(message.encode(Refused(Code.UNSUPPORTED, 0), received.request))
+        self.send(Refused(Code.UNSUPPORTED, 0), received.request)
 
 
 class ClientConnection(Connection):

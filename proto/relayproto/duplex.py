@@ -6,6 +6,7 @@ LocalProtocolError; and after every ``receive_*``, ``send``, ``goaway`` and ``ha
 ``events()`` and ``data_to_send()``.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from relayproto import message
@@ -25,7 +26,7 @@ _COMEBACK_AFTER_FAULT_MS = 30_000
 """A fault may be a broken wire, so coming back is allowed; half a minute keeps a broken client from hammering."""
 
 
-class Connection:
+class Connection(ABC):
     """What both sides share: the record layer, the ends, the deadlines of an open connection."""
 
     __slots__ = ("_buffer", "_channel", "_events", "_heard", "_pinged", "_raw", "_until", "role", "state")
@@ -125,9 +126,9 @@ class Connection:
         code = GoawayCode.RENEW if renew else GoawayCode.TIMEOUT
         self._end(Step.TIMEOUT, Closed(code, reconnect=renew, after_ms=0, by_peer=False, detail=code.name), say=True)
 
+    @abstractmethod
     def _advance(self, now: float) -> bool:
         """Take one unit out of the buffer; return whether there was one. A closed connection has none."""
-        raise NotImplementedError
 
     def _establish(self, handshake: HandshakeState, step: Step, now: float) -> None:
         send, receive = handshake.split()
@@ -137,18 +138,16 @@ class Connection:
         self._until = now + (ENROL_TIMEOUT_S if self.role is Role.ENROL else CONNECTION_LIFETIME_S)
 
     def _advance_record(self) -> bool:
-        if self._channel is None or self.closed:
+        channel, record = self._channel, self._buffer.next_record(bulk=self.role is Role.BULK)
+        if channel is None or record is None:
             return False
-        record = self._buffer.next_record(bulk=self.role is Role.BULK)
-        if record is None:
-            return False
-        for each in self._channel.open(record):
+        for each in channel.open(record):
             self._receive_frame(each)
-            if self.closed:
-                break
         return True
 
     def _receive_frame(self, received: Frame) -> None:
+        if self.closed:
+            return
         if received.kind in EITHER:
             self._receive_either(message.read(EITHER[received.kind], received.fields), received.request)
             return
@@ -166,16 +165,18 @@ class Connection:
             case Ping() if self._channel is not None:
                 self._channel.queue(message.encode(Pong(), request))
             case _:
-                pass
+                """PONG: that something came was noted when its bytes came."""
 
     def _received(self, said: Message, request: int) -> None:
         self._events.append(MessageReceived(request, said))
 
+    @abstractmethod
     def _legal_kinds(self) -> Mapping[int, type[Message]]:
-        raise NotImplementedError
+        """Return the messages that the peer may say now, by kind."""
 
+    @abstractmethod
     def _receive_unknown(self, received: Frame) -> None:
-        raise NotImplementedError
+        """Take a frame of a kind that the peer may not say now or that nobody knows (spec 30 §5)."""
 
     def _fail(self, error: RemoteProtocolError) -> None:
         closed = Closed(error.code, True, _COMEBACK_AFTER_FAULT_MS, by_peer=False, detail=error.detail)
@@ -185,4 +186,5 @@ class Connection:
         if say and self._channel is not None and closed.code is not None:
             self._channel.queue(message.encode(Goaway(closed.code, closed.reconnect, closed.after_ms)))
         self.state = after(self.state, step)
+        self._buffer = RecordBuffer()
         self._events.append(closed)

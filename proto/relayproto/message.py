@@ -4,7 +4,6 @@ A message's class names its kind and a reader for each field; from that alone it
 The rule of this file: no message has a codec of its own, so that none can differ from its description.
 """
 
-from collections.abc import Iterable
 from typing import Any, ClassVar, TypeVar
 
 from relayproto import frame
@@ -52,8 +51,3 @@ def table(*kinds: type[Message]) -> dict[int, type[Message]]:
             raise LocalProtocolError(f"two messages of kind {kind.KIND.name}")
         by_kind[kind.KIND] = kind
     return by_kind
-
-
-def pack_all(messages: Iterable[Message]) -> list[bytes]:
-    """Return one frame a message, for tests and for handing several over at once."""
-    return [encode(message) for message in messages]

@@ -1,0 +1,41 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+
+from relayproto import frame, message
+from relayproto.codes import Kind
+from relayproto.errors import LocalProtocolError, Malformed
+from relayproto.fields import Reader, octets, uint
+from relayproto.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Sample(Message):
+    KIND: ClassVar[Kind] = Kind.PING
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(9), octets(2))
+    number: int
+    pair: bytes
+
+
+def test_a_message_is_encoded_and_read_by_its_description_alone() -> None:
+    said = Sample(4, b"ab")
+
+    decoded = frame.decode(message.encode(said, 12))
+
+    assert (decoded.kind, decoded.request) == (Kind.PING, 12)
+    assert message.read(Sample, decoded.fields) == said
+
+
+def test_what_a_later_version_adds_at_the_end_is_ignored() -> None:
+    assert message.read(Sample, [4, b"ab", "new"]) == Sample(4, b"ab")
+
+
+def test_a_field_that_is_missing_is_malformed() -> None:
+    with pytest.raises(Malformed, match="Sample has fewer than 2 fields"):
+        message.read(Sample, [4])
+
+
+def test_two_messages_of_one_kind_are_our_mistake() -> None:
+    with pytest.raises(LocalProtocolError, match="two messages of kind PING"):
+        message.table(Sample, Sample)
