@@ -4,15 +4,18 @@ Whoever changes a byte on the wire changes these files, knowingly, with the spec
 """
 
 import hashlib
+import hmac
 import json
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from kyber_py.ml_kem import ML_KEM_768 as KYBER
 
 from relayproto.errors import CryptoFailure, RemoteProtocolError
 from relayproto.noise import CipherState
 from relayproto.noise.patterns import parse
 from relayproto.noise.suites import CHACHAPOLY
-from relayproto.primitives import ML_KEM_768
+from relayproto.primitives import ML_KEM_768, x25519, x25519_public
 from relayproto.record import Opener, RecordBuffer, Sealer, pack, unpack
 from support import generate_noise
 from support.generate_noise import VECTORS, sides
@@ -66,6 +69,59 @@ def test_the_kem_that_the_relay_uses_reads_the_vectors_ciphertexts(pattern):
     initiator.read_message(bytes.fromhex(vector["messages"][1]["ciphertext"]))
 
     assert first.hex() == vector["messages"][0]["ciphertext"]
+
+
+class Transcript:
+    """The key schedule in a straight line, from hashlib and the raw primitives, with nothing of the engine."""
+
+    def __init__(self, name: str) -> None:
+        self.h = self.ck = hashlib.sha256(name.encode()).digest()
+        self.k, self.n = b"", 0
+
+    def mix(self, octets: bytes) -> None:
+        self.h = hashlib.sha256(self.h + octets).digest()
+
+    def key(self, secret: bytes) -> None:
+        extracted = hmac.digest(self.ck, secret, "sha256")
+        self.ck = hmac.digest(extracted, b"\x01", "sha256")
+        self.k, self.n = hmac.digest(extracted, self.ck + b"\x02", "sha256"), 0
+
+    def seal(self, plaintext: bytes) -> bytes:
+        sealed = ChaCha20Poly1305(self.k).encrypt(bytes(4) + self.n.to_bytes(8, "little"), plaintext, self.h)
+        self.n += 1
+        self.mix(sealed)
+        return sealed
+
+
+def test_the_hybrid_handshake_is_what_the_formulas_of_the_paper_give():
+    vector = HANDSHAKES["XKhfs"]
+    s, e, e1, rs, re, m = (bytes.fromhex(vector[name]) for name in generate_noise.SECRETS)
+    public, e1_key = KYBER.key_derive(e1)
+    secret, ciphertext = KYBER._encaps_internal(public, m)
+    said = Transcript(vector["protocol_name"])
+    said.mix(bytes.fromhex(vector["prologue"]))
+    said.mix(x25519_public(rs))
+
+    said.mix(x25519_public(e))
+    said.key(x25519(e, x25519_public(rs)))
+    first = x25519_public(e) + said.seal(public) + said.seal(b"")
+    said.mix(x25519_public(re))
+    said.key(x25519(e, x25519_public(re)))
+    second = x25519_public(re) + said.seal(ciphertext)
+    said.key(secret)
+    second += said.seal(b"")
+    third = said.seal(x25519_public(s))
+    said.key(x25519(s, x25519_public(re)))
+    third += said.seal(bytes.fromhex(vector["messages"][2]["payload"]))
+
+    assert [message["ciphertext"] for message in vector["messages"]] == [first.hex(), second.hex(), third.hex()]
+    assert vector["handshake_hash"] == said.h.hex()
+    assert KYBER.decaps(e1_key, ciphertext) == secret
+    said.key(b"")
+    payload = bytes.fromhex(vector["transport"][0]["payload"])
+    to_responder = ChaCha20Poly1305(said.ck).encrypt(bytes(12), payload, b"")
+    to_initiator = ChaCha20Poly1305(said.k).encrypt(bytes(12), bytes.fromhex(vector["transport"][1]["payload"]), b"")
+    assert [message["ciphertext"] for message in vector["transport"][:2]] == [to_responder.hex(), to_initiator.hex()]
 
 
 @pytest.mark.parametrize("vector", held("record.json")["packed"])
