@@ -27,7 +27,7 @@ class Backoff:
 
     def next_s(self, after_ms: int = 0) -> float:
         """Return the seconds to wait before the next try: at least what GOAWAY asked for, plus the jitter."""
-        ceiling_s = min(CEILING_S, FIRST_CEILING_S * 2 ** min(self.tries, _DOUBLINGS_MAX))
+        ceiling_s = min(CEILING_S, FIRST_CEILING_S * (1 << min(self.tries, _DOUBLINGS_MAX)))
         self.tries += 1
         fraction = int.from_bytes(self.entropy(_FRACTION_BITS // 8), "big") / (1 << _FRACTION_BITS)
         return after_ms / 1000 + fraction * ceiling_s

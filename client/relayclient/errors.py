@@ -118,3 +118,93 @@ class RelayUntrusted(ClientError):  # noqa: N818
     """The relay showed keys that its root did not sign: do not go on; ask the operator."""
 
     exit_status = 77
+
+
+class RelayAway(ClientError):  # noqa: N818
+    """The relay cannot be reached: try again when it is back, or check the network."""
+
+    exit_status = 69
+
+
+class RelayRefused(ClientError):  # noqa: N818
+    """The relay said no."""
+
+    exit_status = 69
+
+
+class Superseded(ClientError):  # noqa: N818
+    """This device connected from somewhere else, and the newest connection wins: run only one copy of this home."""
+
+    exit_status = 75
+
+
+class DeviceRemoved(ClientError):  # noqa: N818
+    """The relay does not let this device in: it was removed, or never enrolled there. Join with a new invitation."""
+
+    exit_status = 78
+
+
+class ConnectionHeld(ClientError):  # noqa: N818
+    """Another process of this home holds the connection: stop that one (relay listen?) or wait until it has ended."""
+
+    exit_status = 75
+
+
+class StillQueued(ClientError):  # noqa: N818
+    """The message is queued and will go with the next relay send or relay listen."""
+
+    exit_status = 75
+
+
+class NotYet(ClientError):  # noqa: N818
+    """That did not happen within the time given: look again with relay status, or wait longer with --timeout."""
+
+    exit_status = 75
+
+
+class SendingFailed(ClientError):  # noqa: N818
+    """The message did not arrive and will not."""
+
+    exit_status = 65
+
+
+class AddressUnknown(ClientError):  # noqa: N818
+    """The relay knows no such address: check how it is written, or invite that person."""
+
+    exit_status = 65
+
+
+class AddressChanged(ClientError):  # noqa: N818
+    """That address now names another account: compare numbers in person (relay verify), then accept it there."""
+
+    exit_status = 77
+
+
+class TicketWrong(ClientError):  # noqa: N818
+    """The invitation was used already or is too old: ask for a new one."""
+
+    exit_status = 65
+
+
+class NotUtf8(ClientError):  # noqa: N818
+    """The text is not UTF-8: convert it first, for example with iconv."""
+
+    exit_status = 65
+
+
+class FileUnusable(ClientError):  # noqa: N818
+    """That file cannot be read."""
+
+    exit_status = 66
+
+
+class UnknownMessage(ClientError):  # noqa: N818
+    """This device has no such message: look at relay inbox or relay status for their ids."""
+
+    exit_status = 65
+
+
+class NumbersDiffer(ClientError):  # noqa: N818
+    """These are not the digits of this conversation: compare them again, and do not trust it until they are equal."""
+
+    exit_status = 77

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from relayclient.clock import Clock
+from relayclient.clock import RelayClock
 from relayproto.codes import GoawayCode
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed, Event
@@ -21,7 +21,7 @@ LINGER_S: Final = 5.0
 class Session(asyncio.Protocol):
     """Drives one ClientConnection. ``on_event`` gets its events in order; the last one is Closed, exactly once."""
 
-    def __init__(self, connection: ClientConnection, *, clock: Clock, on_event: Callable[[Event], None]) -> None:
+    def __init__(self, connection: ClientConnection, *, clock: RelayClock, on_event: Callable[[Event], None]) -> None:
         """Take a connection that has not sent anything yet."""
         self._connection = connection
         self._clock = clock

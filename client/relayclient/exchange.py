@@ -1,0 +1,183 @@
+"""The device's room: what a device and the relay say to each other on one connection.
+
+Events of the session enter and go to the device; what the device has to say leaves through the session.
+The rule of this file: whatever arrived in a turn of the loop is answered in one turn - needs, submissions, then one
+acknowledgement a lane - and after a NOT_TAKEN nothing is submitted until everything in flight has its answer.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from relayclient import events
+from relayclient.clock import RelayClock
+from relayclient.device import Device
+from relayclient.session import Session
+from relayproto.commands import Body, DeviceCommand, Submit
+from relayproto.events import Closed, DescriptorReceived, Established, Event, MessageReceived
+from relayproto.message import Message
+from relayproto.notices import Notice
+from relayproto.replies import NotTaken, Reply, Welcome
+
+IN_FLIGHT_MAX: Final = 64
+"""Submissions on their way at once: fills a group commit of the relay's, and is a quarter of the ledger's memory."""
+TICK_S: Final = 5.0
+"""How long a poke that was lost may delay a message that another process has queued."""
+_REQUEST_MAX: Final = (1 << 32) - 1
+
+
+class Exchange:
+    """One connection's talk. ``ended`` gets Closed; what the device raises goes there too, and ends the connection."""
+
+    def __init__(self, device: Device, *, clock: RelayClock, tell: Callable[[events.Event], None]) -> None:
+        """Take the device, whose ``hello`` began this connection, and whoever is told of events."""
+        self._device = device
+        self._clock = clock
+        self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._asked: dict[int, tuple[DeviceCommand, asyncio.Future[Reply] | None]] = {}
+        self._request = 0
+        self._going_back = False
+        self._turn_due: asyncio.Handle | None = None
+        self._tick: asyncio.TimerHandle | None = None
+        self.ended: asyncio.Future[Closed] = self._loop.create_future()
+        self.session: Session | None = None
+        self.established = False
+        self.key_adopted = False
+        self.open = False
+
+    # --- what the client asks -----------------------------------------------------------------
+
+    def ask(self, command: DeviceCommand) -> asyncio.Future[Reply]:
+        """Send a command; the future gets the relay's answer, or is cancelled where the connection ends first."""
+        answer: asyncio.Future[Reply] = self._loop.create_future()
+        self._send(command, answer)
+        return answer
+
+    def soon(self) -> None:
+        """Let the device say what it has to say, in the next turn of the loop."""
+        if self._turn_due is None and self.open:
+            self._turn_due = self._loop.call_soon(self._guarded_turn)
+
+    def finish(self) -> None:
+        """Say what is left to say, then end the connection in order."""
+        if self.session is not None:
+            self._guarded_turn()
+            self.session.goaway()
+
+    # --- what the session tells ---------------------------------------------------------------
+
+    def on_event(self, event: Event) -> None:
+        """Take one event of the connection."""
+        if isinstance(event, Closed):
+            self._end(event)
+            return
+        try:
+            self._take(event)
+        except Exception as error:  # noqa: BLE001 - the device's errors must reach the client, not the event loop
+            self._fail(error)
+        self.soon()
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Established():
+                self.established = True
+            case DescriptorReceived(descriptor):
+                told = self._device.descriptor(descriptor, self._clock.now_ms())
+                self.key_adopted = any(isinstance(each, events.RelayKeyChanged) for each in told)
+                self._tell_all(told)
+            case MessageReceived(_, Welcome() as welcome):
+                self._clock.follow(welcome.now_ms)
+                told = self._device.welcomed(welcome, self._clock.now_ms())
+                self.open = True
+                self._tell_all([events.Connected(), *told])
+            case MessageReceived(request, message) if request:
+                self._take_answer(request, message)
+            case MessageReceived(_, message) if isinstance(message, Notice):
+                self._tell_all(self._device.noticed(message, self._clock.now_ms()))
+            case _:
+                pass
+
+    def _take_answer(self, request: int, reply: Message) -> None:
+        command, answer = self._asked.pop(request, (None, None))
+        if command is None or not isinstance(reply, Reply):
+            return
+        if isinstance(reply, NotTaken):
+            self._going_back = True
+        self._tell_all(self._device.answered(reply, command, self._clock.now_ms()))
+        if answer is not None and not answer.done():
+            answer.set_result(reply)
+
+    def _tell_all(self, told: list[events.Event]) -> None:
+        for event in told:
+            self._tell(event)
+
+    # --- one turn -----------------------------------------------------------------------------
+
+    def _guarded_turn(self) -> None:
+        self._turn_due = None
+        try:
+            self._turn()
+        except Exception as error:  # noqa: BLE001 - as in on_event
+            self._fail(error)
+
+    def _turn(self) -> None:
+        session = self.session
+        if not self.open or session is None or self.ended.done():
+            return
+        now_ms = self._clock.now_ms()
+        for need in self._device.next_needs(now_ms):
+            self._send(need, None)
+        if session.writable:
+            self._submit(session, now_ms)
+        for ack in self._device.acks():
+            session.send(ack)
+        wait_ms = self._device.wait_ms(now_ms)
+        wait_s = TICK_S if wait_ms is None else min(TICK_S, wait_ms / 1000)
+        if self._tick is not None:
+            self._tick.cancel()
+        self._tick = self._loop.call_later(wait_s, self.soon)
+
+    def _submit(self, session: Session, now_ms: int) -> None:
+        in_flight = sum(isinstance(command, Submit) for command, _ in self._asked.values())
+        if self._going_back and in_flight:
+            return
+        self._going_back = False
+        if in_flight >= IN_FLIGHT_MAX:
+            return
+        for command in self._device.next_submits(IN_FLIGHT_MAX - in_flight, now_ms):
+            if isinstance(command, Body):
+                session.send(command)
+            else:
+                self._send(command, None)
+
+    def _send(self, command: DeviceCommand, answer: asyncio.Future[Reply] | None) -> None:
+        if self.session is None:
+            raise RuntimeError("nothing can be asked before there is a session")
+        self._request = self._request % _REQUEST_MAX + 1
+        self._asked[self._request] = (command, answer)
+        self.session.send(command, self._request)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def _end(self, closed: Closed) -> None:
+        self._stop()
+        if not self.ended.done():
+            self.ended.set_result(closed)
+
+    def _fail(self, error: Exception) -> None:
+        self._stop()
+        if not self.ended.done():
+            self.ended.set_exception(error)
+        if self.session is not None:
+            self.session.abort()
+
+    def _stop(self) -> None:
+        self.open = False
+        for timer in (self._turn_due, self._tick):
+            if timer is not None:
+                timer.cancel()
+        for _, answer in self._asked.values():
+            if answer is not None:
+                answer.cancel()
+        self._asked.clear()

@@ -1,0 +1,83 @@
+"""terminal.py: what goes to a person's terminal, and what goes to a script."""
+
+import json
+
+import pytest
+
+from relayclient.cli import terminal
+
+
+@pytest.mark.parametrize(
+    ("received", "shown"),
+    [
+        ("\x1b[2Jgone", "\u241b[2Jgone"),
+        ("a\rb", "a\u240db"),
+        ("bell\x07", "bell\u2407"),
+        ("\x7f", "\u2421"),
+        ("\x9b31m", "<U+009B>31m"),
+        ("abc\u202edcba", "abc<U+202E>dcba"),
+        ("\u2066x\u2069", "<U+2066>x<U+2069>"),
+        ("tab\tline\nअधिकारी ✓", "tab\tline\nअधिकारी ✓"),
+        ("\u200d\u200c joiners that Indian scripts need", "\u200d\u200c joiners that Indian scripts need"),
+    ],
+)
+def test_what_commands_a_terminal_is_shown_and_not_done(received, shown):
+    assert terminal.harmless(received) == shown
+    assert terminal.commands_a_terminal(received) == (received != shown)
+
+
+def test_a_second_line_of_a_text_cannot_pose_as_a_line_of_ours():
+    assert terminal.indented("one\ntwo\x1b", "  ") == "one\n  two\u241b"
+
+
+def test_json_carries_the_text_itself_and_no_terminal_command(capsys):
+    text = 'a "quote", \x1b[2J, \x9b, \u202e, ✓ and \n'
+
+    terminal.say_json({"text": text})
+
+    line = capsys.readouterr().out
+    assert json.loads(line) == {"text": text}
+    assert not terminal.commands_a_terminal(line)
+    assert "✓" in line
+
+
+def test_raw_is_byte_for_byte(capfdbinary):
+    terminal.say_raw(b"\x1b[2J\r\n\xe2\x9c\x93")
+
+    assert capfdbinary.readouterr().out == b"\x1b[2J\r\n\xe2\x9c\x93"
+
+
+def test_a_time_is_in_the_zone_of_whoever_reads(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    __import__("time").tzset()
+
+    shown = terminal.when(1_772_337_600_000)
+
+    assert shown == "2026-03-01 09:30:00"
+    monkeypatch.undo()
+    __import__("time").tzset()
+
+
+def test_progress_is_for_a_person_who_watches(capsys, monkeypatch):
+    terminal.progress("sending")
+    assert capsys.readouterr().err == ""
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    terminal.progress("sending")
+
+    assert capsys.readouterr().err == "sending\n"
+
+
+def test_output_is_utf8_whatever_the_locale_says(capsys, monkeypatch):
+    said = []
+
+    class Stream:
+        def reconfigure(self, **options):
+            said.append(options)
+
+    monkeypatch.setattr("sys.stdout", Stream())
+    monkeypatch.setattr("sys.stderr", object())
+
+    terminal.speak_utf8()
+
+    assert said == [{"encoding": "utf-8", "errors": "backslashreplace"}]
