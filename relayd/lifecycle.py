@@ -1,0 +1,162 @@
+"""A leaf of the relay: what it says to and gets from whoever started it.
+
+systemd's environment enters; sockets, notices and the watchdog's pings leave (sd_notify(3), sd_listen_fds(3)). The
+rule of this file: the standard library does it, and without systemd each of these is simply absent.
+"""
+
+import asyncio
+import fcntl
+import os
+import resource
+import socket
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Final
+
+from relayd.clock import Clock
+from relayd.metrics import Counters
+
+_FIRST_DESCRIPTOR: Final = 3
+"""SD_LISTEN_FDS_START."""
+TICK_S: Final = 1.0
+"""How often the loop's lag is measured."""
+PROBE_EVERY_S: Final = 5.0
+"""How often an otherwise idle relay proves that it can commit."""
+PROBE_TIMEOUT_S: Final = 10.0
+"""A commit that takes longer is an outage, whatever causes it; half of the unit's WatchdogSec."""
+LAG_UNREADY_S: Final = 1.0
+"""A loop that is a second late serves nobody well."""
+
+
+class AlreadyRunning(Exception):  # noqa: N818 - reads better where it is raised
+    """Another relay uses the state directory."""
+
+
+def without_core_dumps() -> None:
+    """Forbid core dumps of this process: its memory holds keys."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def claim(state: Path) -> int:
+    """Take the state directory for this process and return the descriptor that holds it; AlreadyRunning if taken.
+
+    The lock goes with the process, however it ends.
+    """
+    held = os.open(state / "relayd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(held)
+        raise AlreadyRunning(f"{state}: another relayd is running here") from None
+    return held
+
+
+def inherited_sockets(environ: MutableMapping[str, str] = os.environ) -> dict[str, socket.socket]:
+    """Return name -> listening socket of what systemd handed over, and take the variables out of the environment."""
+    values = {name: environ.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
+    if values["LISTEN_PID"] != str(os.getpid()):
+        return {}
+    found: dict[str, socket.socket] = {}
+    for position, name in enumerate(values["LISTEN_FDNAMES"].split(":")[: int(values["LISTEN_FDS"])]):
+        inherited = socket.socket(fileno=_FIRST_DESCRIPTOR + position)
+        inherited.setblocking(False)
+        inherited.set_inheritable(False)
+        found[name] = inherited
+    return found
+
+
+class Notifier:
+    """Speaks to systemd, where it is there."""
+
+    __slots__ = ("_address", "_socket", "watchdog_s")
+
+    def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
+        """Take NOTIFY_SOCKET and WATCHDOG_USEC out of the environment; ``watchdog_s`` is None without a watchdog."""
+        address = environ.pop("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if address else None
+        usec = environ.pop("WATCHDOG_USEC", "")
+        ours = environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self.watchdog_s = int(usec) / 1e6 if usec and ours else None
+
+    def _say(self, *lines: str) -> None:
+        if self._socket is not None:
+            self._socket.sendto("\n".join(lines).encode(), self._address)
+
+    def ready(self, status: str) -> None:
+        """Say that the sockets are served."""
+        self._say("READY=1", f"STATUS={status}")
+
+    def status(self, status: str) -> None:
+        """Say one line that systemctl status shows."""
+        self._say(f"STATUS={status}")
+
+    def stopping(self) -> None:
+        """Say that the drain has begun."""
+        self._say("STOPPING=1", "STATUS=draining")
+
+    def alive(self) -> None:
+        """Ping the watchdog."""
+        if self.watchdog_s is not None:
+            self._say("WATCHDOG=1")
+
+    def close(self) -> None:
+        """Close the socket."""
+        if self._socket is not None:
+            self._socket.close()
+
+
+class Pulse:
+    """The loop's check of itself: how late it runs, and whether a commit comes back.
+
+    The watchdog is pinged only after a commit came back in time, with whatever answer: a full disk is not cured by a
+    restart, a commit that hangs is.
+    """
+
+    __slots__ = ("_alive", "_clock", "_counters", "_lag", "_probe", "_probed_at", "_refusals", "_store")
+
+    def __init__(
+        self,
+        probe: Callable[[], Awaitable[object]],
+        *,
+        alive: Callable[[], None],
+        clock: Clock,
+        counters: Counters,
+        refusals: tuple[type[Exception], ...],
+    ) -> None:
+        """Take a commit round trip, and the exceptions by which it says that the environment fails for now."""
+        self._probe = probe
+        self._alive = alive
+        self._clock = clock
+        self._counters = counters
+        self._refusals = refusals
+        self._probed_at = clock.monotonic()
+        self._lag: list[str] = []
+        self._store: list[str] = []
+
+    async def beat(self) -> None:
+        """Do one turn: sleep a tick, measure, probe when it is due."""
+        due = self._clock.monotonic() + TICK_S
+        await asyncio.sleep(TICK_S)
+        lag_s = max(0.0, self._clock.monotonic() - due)
+        self._counters.loop_lag.observe(lag_s)
+        self._lag = [f"the event loop is {lag_s:.1f} s late"] if lag_s >= LAG_UNREADY_S else []
+        if self._clock.monotonic() >= self._probed_at + PROBE_EVERY_S:
+            self._store = await self._probed()
+            self._probed_at = self._clock.monotonic()
+
+    async def _probed(self) -> list[str]:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await self._probe()
+        except TimeoutError:
+            return [f"no commit came back within {PROBE_TIMEOUT_S:.0f} s"]
+        except self._refusals as error:
+            self._alive()
+            return [f"the store refuses for now: {error}"]
+        self._alive()
+        return []
+
+    def reasons(self) -> list[str]:
+        """Return in words why the relay should get no new connections; nothing when all is well."""
+        return [*self._lag, *self._store]

@@ -1,0 +1,260 @@
+"""The highest room of the relay: its command line.
+
+Arguments enter; one command runs and its exit status leaves. The rules of this file: a command's rooms are imported
+when it runs, so that help is quick; what goes wrong is one line that names the cause and the next step; standard
+output has what was asked for and nothing else.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from relayproto import __version__
+
+if TYPE_CHECKING:
+    from relayd.config import Config
+
+DEFAULT_CONFIG: Final = Path("/etc/relayd/relayd.toml")
+TTL_S_MIN: Final = 60
+TTL_S_MAX: Final = 90 * 86_400
+
+
+class Exit(IntEnum):
+    """Exit statuses, by sysexits.h; argparse's own is 2. systemd does not restart after FATAL and CONFIG."""
+
+    OK = 0
+    REFUSED = 65
+    UNAVAILABLE = 69
+    CANNOT_CREATE = 73
+    FATAL = 74
+    LATER = 75
+    PERMISSION = 77
+    CONFIG = 78
+
+
+def _endpoint(text: str) -> str:
+    from relayd.config import endpoint
+
+    try:
+        return str(endpoint(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _lifetime_s(text: str) -> int:
+    match = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", text)
+    ttl_s = int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]] if match else 0
+    if not TTL_S_MIN <= ttl_s <= TTL_S_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time of 1m to 90d, for example 30m, 12h or 7d")
+    return ttl_s
+
+
+def _config_path(arguments: argparse.Namespace) -> Path:
+    if arguments.state is not None:
+        return Path(arguments.state) / "relayd.toml"
+    return Path(arguments.config) if arguments.config is not None else DEFAULT_CONFIG
+
+
+def _config(arguments: argparse.Namespace) -> "Config":
+    from relayd import config
+
+    return config.load(_config_path(arguments))
+
+
+def _init(arguments: argparse.Namespace) -> Exit:
+    from relayd import config, initialise
+    from relayd.clock import SystemClock
+    from relayd.entropy import system_entropy
+
+    path = _config_path(arguments)
+    if arguments.state is not None:
+        reached = arguments.endpoint or arguments.listen
+        values = {"relay.state": ".", "relay.endpoint": reached, "listen.devices": arguments.listen}
+        initialise.write_config(path, values)
+    read = config.load(path)
+    root_fingerprint = initialise.make_keys(read.state_directory, system_entropy, SystemClock().now_ms())
+    sys.stdout.write(initialise.report(path, read, root_fingerprint))
+    return Exit.OK
+
+
+def _serve(arguments: argparse.Namespace) -> Exit:
+    read = _config(arguments)
+    from relayd import app
+
+    return Exit(app.serve(read))
+
+
+def _check_config(arguments: argparse.Namespace) -> Exit:
+    from relayd import config, keyring
+    from relayd.clock import SystemClock
+    from relayd.sample import sample
+
+    if arguments.sample:
+        sys.stdout.write(sample())
+        return Exit.OK
+    path = _config_path(arguments)
+    try:
+        read = config.load(path)
+        keyring.load(read.state_directory, SystemClock().now_ms())
+    except (config.BadConfig, keyring.BadKeys) as error:
+        if not arguments.json:
+            raise
+        _print_json({"good": False, "file": str(path), "error": str(error)})
+        return Exit.CONFIG
+    if arguments.json:
+        _print_json({"good": True, "file": str(path), "configuration": read})
+    else:
+        sys.stdout.write(f"{path} is good, and so are the keys in {read.state_directory}.\n")
+    return Exit.OK
+
+
+def _invite(arguments: argparse.Namespace) -> Exit:
+    from relayd import operate
+    from relayproto.commands import Invite
+    from relayproto.replies import Invited
+
+    command = Invite(arguments.address, arguments.ttl)
+    invited = operate.ask(_config(arguments).operator_socket, command, Invited)
+    link, expires = operate.link(invited), operate.moment(invited.expires_ms)
+    if arguments.json:
+        _print_json({"address": invited.address, "link": link, "expires_ms": invited.expires_ms})
+    elif not sys.stdout.isatty():
+        sys.stdout.write(f"{link}\n")
+    else:
+        sys.stdout.write(f"Invitation for {invited.address}, good once, until {expires}:\n\n  {link}\n\n")
+        sys.stdout.write(f"On their machine:\n\n  relay join '{link}'\n")
+    if arguments.qr:
+        import segno
+
+        segno.make_qr(link).terminal(out=sys.stdout, compact=True)
+    return Exit.OK
+
+
+def _status(arguments: argparse.Namespace) -> Exit:
+    from relayd import operate
+    from relayproto.commands import GetStatus
+    from relayproto.replies import Status
+
+    status = operate.ask(_config(arguments).operator_socket, GetStatus(), Status)
+    if arguments.json:
+        _print_json({"version": status.version, "figures": dict(status.figures)})
+        return Exit.OK
+    width = max((len(name) for name, _ in status.figures), default=0)
+    sys.stdout.write(f"relayd {status.version}\n")
+    sys.stdout.writelines(f"{name:<{width}}  {figure:>12,}\n" for name, figure in status.figures)
+    return Exit.OK
+
+
+def _print_json(value: object) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value)).decode() + "\n")
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], Exit],
+    help_: str,
+    examples: str,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=help_,
+        description=f"{help_[:1].upper()}{help_[1:]}.",
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--config", metavar="FILE", help=f"the configuration file (default: {DEFAULT_CONFIG})")
+    place.add_argument("--state", metavar="DIR", help="a state directory; its relayd.toml is the configuration")
+    return parser
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line; man pages and completion are made from it."""
+    top = argparse.ArgumentParser(
+        prog="relayd",
+        description="A messaging relay that stores and forwards what it cannot read.",
+        epilog="exit statuses: 0 done, 2 usage, 65 refused, 69 no relay is running, 73 cannot create, 74 the store "
+        "cannot be trusted any more, 75 try again later, 77 not allowed, 78 configuration or keys",
+    )
+    top.add_argument("--version", action="version", version=f"relayd {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    init = _add(
+        commands, "init", _init, "make the keys of a new relay and, with --state, its configuration",
+        "  relayd init --state /srv/relay --listen 0.0.0.0:7443 --endpoint relay.example:7443\n"
+        "  sudo -u relayd relayd init --config /etc/relayd/relayd.toml",
+    )  # fmt: skip
+    init.add_argument(
+        "--listen", type=_endpoint, metavar="HOST:PORT", default="127.0.0.1:7443",
+        help="where it listens for devices (default: 127.0.0.1:7443)",
+    )  # fmt: skip
+    init.add_argument(
+        "--endpoint", type=_endpoint, metavar="HOST:PORT", help="what invitations name (default: where it listens)"
+    )
+    _add(commands, "serve", _serve, "run the relay in the foreground", "  relayd serve --state /srv/relay")
+    check = _add(
+        commands, "check-config", _check_config, "check the configuration and the keys",
+        "  relayd check-config\n  relayd check-config --sample > relayd.toml",
+    )  # fmt: skip
+    check.add_argument("--json", action="store_true", help="print the result and every setting as JSON")
+    check.add_argument("--sample", action="store_true", help="print a configuration file to start from")
+    invite = _add(
+        commands, "invite", _invite, "make an invitation link that binds an address, good once",
+        "  relayd invite officer@gad.example\n  relayd invite officer@gad.example --ttl 12h --qr",
+    )  # fmt: skip
+    invite.add_argument("address", metavar="ADDRESS", help="the address that the invited person gets")
+    invite.add_argument(
+        "--ttl", type=_lifetime_s, metavar="TIME", default="7d", help="how long it is good, 1m to 90d (default: 7d)"
+    )
+    invite.add_argument("--qr", action="store_true", help="also draw the link as a QR code")
+    invite.add_argument("--json", action="store_true", help="print JSON")
+    status = _add(
+        commands, "status", _status, "tell what the running relay is doing",
+        "  relayd status\n  watch relayd status --state /srv/relay",
+    )  # fmt: skip
+    status.add_argument("--json", action="store_true", help="print JSON")
+    return top
+
+
+def _status_of(error: Exception) -> Exit | None:
+    """Return the exit status of an expected error, or None where it is our bug."""
+    from relayd import config, initialise, keyring, lifecycle, operate
+
+    match error:
+        case config.BadConfig() | keyring.BadKeys():
+            return Exit.CONFIG
+        case initialise.CannotCreate() | lifecycle.AlreadyRunning():
+            return Exit.CANNOT_CREATE
+        case operate.RelayAway():
+            return Exit.UNAVAILABLE
+        case operate.NotAllowed():
+            return Exit.PERMISSION
+        case operate.RelayRefused():
+            return Exit.LATER if error.later else Exit.REFUSED
+        case _:
+            return None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = parser().parse_args(argv)
+    try:
+        status: Exit = arguments.run(arguments)
+    except Exception as error:
+        known = _status_of(error)
+        if known is None:
+            raise
+        sys.stderr.write(f"relayd: {error}\n")
+        return known
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

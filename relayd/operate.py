@@ -1,0 +1,105 @@
+"""A leaf of the relay: the local operator's side of the Unix socket.
+
+A command enters; the running relay's reply leaves, or ``RelayAway``. The rule of this file: it makes an invitation
+link from what the relay answered, so the ticket is in memory only, on its way to the terminal.
+"""
+
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from relayd.config import endpoint
+from relayproto import descriptor, frame, message
+from relayproto.codes import Code, CodeRange, Kind, range_of
+from relayproto.errors import Malformed
+from relayproto.ids import Address, KeyId
+from relayproto.invitation import Invitation, to_link
+from relayproto.message import M, Message
+from relayproto.replies import Invited, Refused
+
+TIMEOUT_S: Final = 10.0
+_ROOT_AT: Final = slice(-96, -64)
+"""Where a descriptor holds the root's public key (spec 55 §6)."""
+
+_SAID: Final[dict[int, str]] = {
+    Code.BAD_ADDRESS: "that is not an address; one looks like officer@office.example",
+    Code.ADDRESS_TAKEN: "somebody has that address already",
+    Code.UNSUPPORTED: "the running relay does not know this command; it is of another version",
+    Code.LIMIT: "there are too many open invitations; wait until some are used or have expired",
+    Code.DISK: "the relay's disk is nearly full",
+}
+
+
+class RelayAway(Exception):  # noqa: N818 - reads better where it is raised
+    """Nobody answers on the operator's socket, or not in order; the text is one line."""
+
+
+class NotAllowed(Exception):  # noqa: N818 - reads better where it is raised
+    """The operator's socket is not for this user."""
+
+
+class RelayRefused(Exception):  # noqa: N818 - reads better where it is raised
+    """The relay said no; the text says why, ``later`` whether trying again may help."""
+
+    def __init__(self, code: int) -> None:
+        """Find the words for a code."""
+        super().__init__(_SAID.get(code, f"the relay refused, code {code}; see its log"))
+        self.later = range_of(code) is CodeRange.RETRY_LATER
+
+
+def ask(path: Path, command: Message, expected: type[M]) -> M:
+    """Return the relay's reply, which is an ``expected``. Raises RelayAway, NotAllowed, RelayRefused."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(TIMEOUT_S)
+            connection.connect(str(path))
+            asked = message.encode(command, 1)
+            connection.sendall(len(asked).to_bytes(2) + asked)
+            kind, _, fields = frame.decode(_exactly(connection, int.from_bytes(_exactly(connection, 2))))
+        if kind == Kind.REFUSED:
+            raise RelayRefused(message.read(Refused, fields).code)
+        if kind != expected.KIND:
+            raise Malformed("another reply")
+        return message.read(expected, fields)
+    except PermissionError:
+        raise NotAllowed(f"{path}: only root and the relay's own user may ask; try sudo") from None
+    except (FileNotFoundError, ConnectionError, NotADirectoryError):
+        raise RelayAway(f"no relay is running here ({path}); start it with relayd serve") from None
+    except TimeoutError:
+        raise RelayAway(f"the relay did not answer within {TIMEOUT_S:.0f} s ({path}); see its log") from None
+    except Malformed:
+        raise RelayAway(f"what answers at {path} is not a relay of this version") from None
+
+
+def _exactly(connection: socket.socket, count: int) -> bytes:
+    octets = bytearray()
+    while len(octets) < count:
+        part = connection.recv(count - len(octets))
+        if not part:
+            raise RelayAway("the relay closed the connection without an answer; see its log")
+        octets += part
+    return bytes(octets)
+
+
+def link(invited: Invited) -> str:
+    """Return the invitation link that a reply makes, with the relay's key as its root signed it."""
+    root_fingerprint = descriptor.fingerprint(invited.descriptor[_ROOT_AT])
+    keys = descriptor.read(invited.descriptor, root_fingerprint)
+    host, port = endpoint(invited.endpoint)
+    return to_link(
+        Invitation(
+            address=Address(invited.address),
+            host=host,
+            port=port,
+            key_id=KeyId(keys.key_id),
+            relay_key=keys.x25519,
+            root_fingerprint=root_fingerprint,
+            ticket=invited.ticket,
+        )
+    )
+
+
+def moment(unix_ms: int) -> str:
+    """Return a moment as people write it, in UTC."""
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
