@@ -23,8 +23,10 @@ FOREIGN = {
     "data_received": "asyncio.Protocol's own name",
     "data_to_send": "the name that every sans-I/O library gives it",
     "receive_data": "the name that every sans-I/O library gives it",
+    "server": "what asyncio calls a listening socket of its own",
+    "_server": "what asyncio calls a listening socket of its own",
 }
-"""Methods whose name, and whose arguments' names, are not ours to choose -> whose they are."""
+"""Names, for a method its arguments' names too, that are not ours to choose -> whose they are."""
 
 
 def words(name: str) -> set[str]:

@@ -23,7 +23,9 @@ SECTIONS = {
     "roles": codes.Role, "suites": codes.Suite, "transports": codes.Transport, "codes": codes.Code,
     "code_ranges": codes.CodeRange, "goaway_codes": codes.GoawayCode, "classes": codes.Class, "lanes": codes.Lane,
     "gap_reasons": codes.GapReason, "results": codes.Result, "prekey_kinds": codes.PrekeyKind,
-    "submit_flags": codes.SubmitFlag, "scopes": codes.Scope, "features": codes.Feature,
+    "submit_flags": codes.SubmitFlag, "scopes": codes.Scope,
+    "wrap_kinds": codes.WrapKind, "content_kinds": codes.ContentKind,
+    "features": codes.Feature,
     "wrap_kinds": codes.WrapKind, "content_kinds": codes.ContentKind,
 }  # fmt: skip
 """Section of the registry -> enumeration; the kinds have a test of their own."""
