@@ -26,7 +26,6 @@ SECTIONS = {
     "submit_flags": codes.SubmitFlag, "scopes": codes.Scope,
     "wrap_kinds": codes.WrapKind, "content_kinds": codes.ContentKind,
     "features": codes.Feature,
-    "wrap_kinds": codes.WrapKind, "content_kinds": codes.ContentKind,
 }  # fmt: skip
 """Section of the registry -> enumeration; the kinds have a test of their own."""
 
