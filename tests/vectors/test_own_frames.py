@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from support.generate_frames import PATH, generate
-from support.samples import SAMPLES
 
 from relayproto import frame, message
 from relayproto.codes import Kind
@@ -12,6 +10,8 @@ from relayproto.commands import COMMANDS
 from relayproto.errors import Malformed
 from relayproto.notices import EITHER, NOTICES
 from relayproto.replies import REPLIES
+from support.generate_frames import PATH, generate
+from support.samples import SAMPLES
 
 VECTORS = json.loads(PATH.read_text(encoding="utf-8"))
 MESSAGES = COMMANDS | REPLIES | NOTICES | EITHER
