@@ -11,6 +11,8 @@ ADDRESS ?= officer@office.example
 
 BIN := .venv/bin
 STAMP := .venv/.complete
+# Exit status of relayd invite while the relay is not there yet.
+AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
@@ -47,22 +49,24 @@ $(STAMP): setup.cfg pyproject.toml
 
 run: env ## start a relay in DIR (var) and print an invitation for ADDRESS (officer@office.example)
 	@[ -e $(DIR)/relayd.toml ] || $(BIN)/relayd init --state $(DIR)
-	$(BIN)/relayd serve --config $(DIR)/relayd.toml &
+	$(BIN)/relayd serve --state $(DIR) &
 	relay=$$!
 	trap 'kill -TERM $$relay 2>/dev/null || true' INT TERM
-	for _ in {1..50}; do
-	    kill -0 $$relay 2>/dev/null || break
-	    if link=$$($(BIN)/relayd invite $(ADDRESS) --config $(DIR)/relayd.toml 2>&1); then
-	        printf '\nInvitation for %s, good once:\n\n  %s\n\n' '$(ADDRESS)' "$$link"
-	        printf 'In another terminal:\n\n  %s\n  %s\n\nCtrl-C stops the relay.\n' \
-	            "$(BIN)/relay join '$$link'" "$(BIN)/relay listen"
-	        link=
-	        break
-	    fi
-	    sleep 0.2
+	status=$(AWAY)
+	for _ in {1..100}; do
+	    [ $$status = $(AWAY) ] && kill -0 $$relay 2>/dev/null || break
+	    status=0
+	    said=$$($(BIN)/relayd invite $(ADDRESS) --state $(DIR) 2>&1) || status=$$?
+	    [ $$status != $(AWAY) ] || sleep 0.1
 	done
-	if [ -n "$${link:-}" ]; then printf '\nNo invitation for %s: %s\n' '$(ADDRESS)' "$$link" >&2; fi
+	if [ $$status = 0 ]; then
+	    printf '\nInvitation for %s, good once. In another terminal:\n\n' '$(ADDRESS)'
+	    printf "  $(BIN)/relay join '%s'\n  $(BIN)/relay listen\n\nCtrl-C stops the relay.\n" "$$said"
+	elif kill -0 $$relay 2>/dev/null; then
+	    printf '\nThe relay runs; no invitation for %s: %s\n' '$(ADDRESS)' "$$said" >&2
+	fi
 	status=0
+	wait $$relay || status=$$?
 	while kill -0 $$relay 2>/dev/null; do
 	    status=0
 	    wait $$relay || status=$$?
@@ -70,27 +74,30 @@ run: env ## start a relay in DIR (var) and print an invitation for ADDRESS (offi
 	exit $$status
 
 demo: env ## let alice send bob a message through a relay of their own, and clean up
-	@home=$$(mktemp -d)
-	trap 'kill $$(jobs -p) 2>/dev/null || true; wait; rm -rf "$$home"' EXIT
-	$(BIN)/relayd init --state "$$home/relay"
-	$(BIN)/relayd serve --config "$$home/relay/relayd.toml" >"$$home/log" 2>&1 &
+	@place=$$(mktemp -d)
+	trap 'kill $$(jobs -p) 2>/dev/null || true; wait; rm -rf "$$place"' EXIT
+	$(BIN)/relayd init --state "$$place/relay" --listen 127.0.0.1:17443 >/dev/null
+	sed -i 's/127\.0\.0\.1:9443/127.0.0.1:19443/' "$$place/relay/relayd.toml"
+	$(BIN)/relayd serve --state "$$place/relay" >"$$place/log" 2>&1 &
 	for name in alice bob; do
-	    for _ in {1..50}; do
-	        link=$$($(BIN)/relayd invite $$name@office.example --config "$$home/relay/relayd.toml" 2>"$$home/error") && break
-	        sleep 0.2
+	    for _ in {1..100}; do
+	        link=$$($(BIN)/relayd invite $$name@office.example --state "$$place/relay" 2>"$$place/why") && break
+	        sleep 0.1
 	    done
-	    if [ -z "$$link" ]; then cat "$$home/error" "$$home/log" >&2; exit 1; fi
-	    mkdir "$$home/$$name"
-	    HOME="$$home/$$name" $(BIN)/relay join "$$link"
+	    if [ -z "$$link" ]; then
+	        cat "$$place/log" "$$place/why" >&2
+	        exit 1
+	    fi
+	    $(BIN)/relay --home "$$place/$$name" join "$$link"
 	done
-	HOME="$$home/alice" $(BIN)/relay send bob@office.example 'The files are ready.'
-	HOME="$$home/bob" $(BIN)/relay listen >"$$home/heard" &
-	for _ in {1..50}; do
-	    if grep -q 'The files are ready.' "$$home/heard"; then break; fi
-	    sleep 0.2
+	$(BIN)/relay --home "$$place/alice" send bob@office.example 'The files are ready.'
+	$(BIN)/relay --home "$$place/bob" listen >"$$place/heard" &
+	for _ in {1..100}; do
+	    if grep -q 'The files are ready.' "$$place/heard"; then break; fi
+	    sleep 0.1
 	done
 	echo 'bob heard:'
-	grep 'The files are ready.' "$$home/heard"
+	grep 'The files are ready.' "$$place/heard"
 
 static: env
 	@$(BIN)/ruff format --check .
