@@ -5,7 +5,6 @@ their numbers and each number once; from memory comes only what directly follows
 store; and whatever makes a remembered item untrue empties the memory (protocol.md §2).
 """
 
-from collections import deque
 from typing import Final
 
 from relayd.domain.entry import Entry, Page
@@ -33,7 +32,7 @@ class Backlog:
         self.lane = lane
         self.cursor = cursor
         self.goal = goal
-        self._ready: deque[Entry | Gap] = deque()
+        self._ready: list[Entry | Gap] = []  # an empty deque is 600 bytes, times three, times 10,000 connections
         self._octets = 0
         self._end = cursor
         self._woken = goal
@@ -90,7 +89,7 @@ class Backlog:
 
     def take(self) -> None:
         """Pass the head."""
-        item = self._ready.popleft()
+        item = self._ready.pop(0)
         if isinstance(item, Gap):
             self.cursor = item.last
         else:

@@ -37,18 +37,25 @@ class Want(NamedTuple):
 class Pump:
     """What one connection still has to say of its mailbox.
 
-    ``cursors`` are the device's own floors as the relay applied them; ``lanes`` is what WELCOME said.
+    ``cursors`` are the numbers after which delivery begins; ``lanes`` is what WELCOME said; ``notices`` come first.
     """
 
     __slots__ = ("_backlogs", "_counters", "_drained", "_epoch", "_paging", "_soon", "_window")
 
     def __init__(
-        self, *, epoch: int, cursors: tuple[int, ...], lanes: tuple[LaneState, ...], credit: Credit, counters: Counters
+        self,
+        *,
+        epoch: int,
+        cursors: tuple[int, ...],
+        lanes: tuple[LaneState, ...],
+        credit: Credit,
+        counters: Counters,
+        notices: tuple[Message, ...] = (),
     ) -> None:
         self._epoch = epoch
-        self._backlogs = {lane: Backlog(lane, cursors[lane], lanes[lane].next - 1) for lane in Lane}
+        self._backlogs = tuple(Backlog(lane, cursors[lane], lanes[lane].next - 1) for lane in Lane)
         self._window = Window(credit)
-        self._soon: list[Message] = []
+        self._soon: list[Message] = list(notices)
         self._paging = False
         self._drained = False
         self._counters = counters
@@ -64,7 +71,8 @@ class Pump:
             self._soon.append(said)
 
     def say(self, notice: Message) -> None:
-        """Say a notice that belongs to no lane, before anything else."""
+        """Say a notice that belongs to no lane, before anything else; only the last of its kind is kept."""
+        self._soon = [earlier for earlier in self._soon if earlier.KIND is not notice.KIND]
         self._soon.append(notice)
 
     def acknowledge(self, ack: Ack) -> bool:
@@ -74,7 +82,7 @@ class Pump:
         order or names what was not delivered.
         """
         if ack.epoch != self._epoch:
-            self._soon.append(NewEpoch(self._epoch))
+            self.say(NewEpoch(self._epoch))
             return False
         top = ack.floor
         for first, last in ack.ranges:
@@ -93,7 +101,7 @@ class Pump:
         left = octets - sum(map(len, frames))
         for lane in _ORDER:
             left = self._drain(self._backlogs[lane], frames, left, now_ms, now)
-        if not self._drained and all(backlog.done for backlog in self._backlogs.values()):
+        if not self._drained and all(backlog.done for backlog in self._backlogs):
             self._drained = True
             frames.append(encode(Drained()))
         return frames
@@ -124,7 +132,7 @@ class Pump:
     @property
     def ready(self) -> bool:
         """Whether ``fill`` would say something now."""
-        return bool(self._soon) or any(self._sendable(backlog) for backlog in self._backlogs.values())
+        return bool(self._soon) or any(self._sendable(backlog) for backlog in self._backlogs)
 
     def _sendable(self, backlog: Backlog) -> bool:
         item = backlog.head

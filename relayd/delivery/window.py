@@ -50,9 +50,7 @@ class Window:
 
     def acknowledged(self, granted: Credit) -> None:
         """Take the grant of an acknowledgement, which also shows that the device takes something."""
-        self._granted = Credit(
-            max(self._granted.messages, granted.messages), max(self._granted.octets, granted.octets)
-        )
+        self._granted = Credit(max(self._granted.messages, granted.messages), max(self._granted.octets, granted.octets))
         self._full_since = None
         self._pinged = False
 

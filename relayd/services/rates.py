@@ -25,17 +25,25 @@ class Rates(Generic[K]):
         self._keys_max = keys_max
         self._buckets: OrderedDict[K, tuple[float, float]] = OrderedDict()
 
-    def take(self, key: K, now: float, cost: float = 1.0) -> int:
-        """Take ``cost`` tokens and return 0, or take none and return how many ms to wait until they are there.
+    def wait_ms(self, key: K, now: float, cost: float = 1.0) -> int:
+        """Return how many ms it takes until ``cost`` tokens are there, 0 where they are; none is taken.
 
         A cost above the burst counts as the whole burst, so that nothing is refused for ever.
         """
+        tokens = self._tokens(key, now)
         cost = min(cost, self._burst)
+        return 0 if tokens >= cost else 1 + int((cost - tokens) / self._per_s * 1000)
+
+    def take(self, key: K, now: float, cost: float = 1.0) -> int:
+        """Take ``cost`` tokens and return 0, or take none and return how many ms to wait until they are there."""
+        wait_ms = self.wait_ms(key, now, cost)
+        if wait_ms == 0:
+            self._buckets[key] = (self._tokens(key, now) - min(cost, self._burst), now)
+            self._buckets.move_to_end(key)
+            if len(self._buckets) > self._keys_max:
+                self._buckets.popitem(last=False)
+        return wait_ms
+
+    def _tokens(self, key: K, now: float) -> float:
         tokens, since = self._buckets.get(key, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - since) * self._per_s)
-        enough = tokens >= cost
-        self._buckets[key] = (tokens - cost if enough else tokens, now)
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > self._keys_max:
-            self._buckets.popitem(last=False)
-        return 0 if enough else 1 + int((cost - tokens) / self._per_s * 1000)
+        return min(self._burst, tokens + (now - since) * self._per_s)

@@ -1,0 +1,123 @@
+"""The wire's room: the sockets that devices connect to, from the first to the last moment.
+
+Listening sockets enter; sessions run until they are told to leave. The rules of this file: who is refused costs
+nothing but the accept, and a relay that stops says so to everybody and tells each another moment to come back.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterable
+from typing import Final, cast
+
+from relayd.net.rooms import Rooms
+from relayd.net.session import Session
+from relayproto.codes import GoawayCode
+
+BACKLOG: Final = 4_096
+"""Connections that the kernel keeps for us; Linux caps it at net.core.somaxconn, which is this by default."""
+SPREAD_MS_MIN: Final = 1_000
+SPREAD_MS_EACH: Final = 2
+"""A core makes about 1,000 hybrid handshakes a second; after a restart devices come back at half of that."""
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Return listening sockets for every address that ``host`` names; OSError where one cannot be had."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    with contextlib.ExitStack() as undo:
+        sockets = []
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+            listening = undo.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.bind(address)
+            listening.listen(BACKLOG)
+            listening.setblocking(False)
+            sockets.append(listening)
+        undo.pop_all()
+    return sockets
+
+
+class Door(asyncio.Protocol):
+    """The first moment of a connection: refused, or handed to a session of its own."""
+
+    __slots__ = ("_listener", "_rooms")
+
+    def __init__(self, rooms: Rooms, listener: "Listener") -> None:
+        self._rooms = rooms
+        self._listener = listener
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Refuse or let in; nothing has been read or computed yet."""
+        transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        counters = self._rooms.counters
+        reason = self._rooms.admission.refuse(peer[0], self._rooms.clock.monotonic()) if peer else "connections"
+        if reason is not None:
+            counters.connections_refused[reason] += 1
+            transport.abort()
+            return
+        counters.connections_accepted += 1
+        counters.connections_open += 1
+        # Stock asyncio leaves it off on an inherited socket, which costs 40 ms a receipt (notes/performance.md).
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        session = Session(transport, self._rooms, self._listener.left)
+        self._listener.entered(session)
+        transport.set_protocol(session)
+
+
+class Listener:
+    """The device port."""
+
+    __slots__ = ("_empty", "_rooms", "_servers", "_sessions", "_wheel")
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self._sessions: set[Session] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._servers: list[asyncio.Server] = []
+        self._wheel: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def entered(self, session: Session) -> None:
+        """A connection was let in."""
+        self._sessions.add(session)
+        self._empty.clear()
+
+    def left(self, session: Session) -> None:
+        """Its socket is gone."""
+        self._sessions.discard(session)
+        if not self._sessions:
+            self._empty.set()
+
+    async def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept on the sockets, which listen already."""
+        loop = asyncio.get_running_loop()
+        self._wheel = loop.create_task(self._rooms.wheel.turn_forever())
+        for listening in sockets:
+            server = await loop.create_server(lambda: Door(self._rooms, self), sock=listening, backlog=BACKLOG)
+            self._servers.append(server)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Accept nobody any more, send everybody away in order, and cut off who is still there after ``timeout_s``.
+
+        What was taken in is answered before its connection ends, so the store must be open until this returns.
+        """
+        for server in self._servers:
+            server.close()
+        spread_ms = SPREAD_MS_MIN + SPREAD_MS_EACH * len(self._sessions)
+        for session in list(self._sessions):
+            session.retire(GoawayCode.RESTART, after_ms=int(spread_ms * self._rooms.chance()))
+        try:
+            await asyncio.wait_for(self._empty.wait(), timeout_s)
+        except TimeoutError:
+            for session in list(self._sessions):
+                session.cut()
+            await self._empty.wait()
+        await self._rooms.tasks.cancel()
+        if self._wheel is not None:
+            self._wheel.cancel()

@@ -1,0 +1,243 @@
+"""The wire's room: the commands of one device on one connection.
+
+Decoded commands enter; answers leave through the session. The rule of this file: one match over the closed union of
+commands, and each family of errors ends here: a refusal and a fault are answered, our own mistake is an incident.
+"""
+
+from typing import Final, Protocol, assert_never
+
+from relayd.delivery.pump import Pump
+from relayd.delivery.window import Stall
+from relayd.domain.entry import Entry
+from relayd.domain.refusals import Fault, Refusal
+from relayd.domain.seat import Seat
+from relayd.net.rooms import Rooms
+from relayd.services.messages import Bodies, busy
+from relayproto.codes import Code, GoawayCode
+from relayproto.commands import (
+    Ack,
+    Body,
+    DeviceCommand,
+    GetBundles,
+    GetDevices,
+    GetRelayKeys,
+    Lookup,
+    PutDevices,
+    PutPrekeys,
+    Submit,
+)
+from relayproto.errors import RemoteProtocolError
+from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
+from relayproto.message import Message
+from relayproto.notices import Gap, Ping
+from relayproto.replies import NotTaken, Refused, Submitted
+
+VERBS_MAX: Final = 16
+"""Verbs that wait for their turn; with more the device is not read."""
+ABUSE_MAX: Final = 4 * UNANSWERED_MAX
+"""Submissions over the rate in a row. One window of 256 is an honest mistake; four are somebody who does not wait."""
+ABUSE_AFTER_MS: Final = 30_000
+STALLED_AFTER_MS: Final = 30_000
+RENEW_SPREAD_S: Final = 3_600.0
+"""Connections that began in one minute after a restart do not all come back in one minute of the next day."""
+RENEW_SPREAD_MS: Final = 1_000
+
+Verb = PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
+
+
+class Driver(Protocol):
+    """What a router needs of its session."""
+
+    def say(self, message: Message, request: int) -> None:
+        """Queue an answer for this turn; does nothing on a connection that has ended."""
+
+    def speak(self) -> None:
+        """Let the pump be asked in this turn."""
+
+    def work(self) -> None:
+        """Bring what was held back."""
+
+    def settled(self) -> None:
+        """Nothing is under way any more."""
+
+    def leave(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
+        """End the connection."""
+
+    def retire(self, code: GoawayCode, *, after_ms: int) -> None:
+        """End the connection once what is under way has been answered."""
+
+
+class Router:
+    """One device at one of its connections; it is also the listener of its mailbox."""
+
+    __slots__ = ("_bodies", "_driver", "_over_rate", "_renew_at", "_rooms", "_running", "_superseded", "_verbs",
+                 "pending", "pump", "seat")  # fmt: skip
+
+    def __init__(self, seat: Seat, pump: Pump, rooms: Rooms, driver: Driver, now: float) -> None:
+        self.seat = seat
+        self.pump = pump
+        self._renew_at = now + CONNECTION_LIFETIME_S - RENEW_SPREAD_S * (0.1 + 0.9 * rooms.chance())
+        self._superseded = False
+        self.pending = 0
+        self._rooms = rooms
+        self._driver = driver
+        self._bodies = Bodies()
+        self._verbs: list[tuple[int, Verb]] = []
+        self._running = False
+        self._over_rate = 0
+
+    def route(self, request: int, command: DeviceCommand, now: float, *, patient: bool) -> bool:
+        """Do what the command says. False: there is no room and nothing was done, bring it again.
+
+        One who is not ``patient`` is told so instead of False. Raises RemoteProtocolError.
+        """
+        match command:
+            case Submit():
+                return self._submit(request, command, now, patient=patient)
+            case Ack():
+                if self.pump.acknowledge(command):
+                    self._rooms.store.acknowledge(self.seat, command)
+                self._driver.speak()
+            case Body():
+                self._bodies.park(command.handle, command.octets)
+            case PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys():
+                return self._queue(request, command, now)
+            case _ as never:
+                assert_never(never)
+        return True
+
+    def _submit(self, request: int, command: Submit, now: float, *, patient: bool) -> bool:
+        if self.pending >= UNANSWERED_MAX:
+            raise RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "too many submissions without an answer")
+
+        def settle(answer: Submitted | NotTaken | None) -> None:
+            self._settled(answer, request)
+
+        self.pending += 1
+        if self._rooms.desk.messages.submit(self.seat, command, self._bodies, settle, now):
+            return True
+        if patient:
+            self.pending -= 1
+            return False
+        settle(busy(command))
+        return True
+
+    def _settled(self, answer: Submitted | NotTaken | None, request: int) -> None:
+        self.pending -= 1
+        if isinstance(answer, NotTaken):
+            self._rooms.counters.not_taken[answer.code] += 1
+            self._over_rate += answer.code == Code.RATE
+        elif answer is not None:
+            self._over_rate = 0
+        if answer is not None:
+            self._driver.say(answer, request)
+        if self._over_rate > ABUSE_MAX:
+            self._driver.leave(GoawayCode.RATE, reconnect=True, after_ms=ABUSE_AFTER_MS)
+        if self.pending == 0:
+            self._driver.settled()
+
+    def _queue(self, request: int, verb: Verb, now: float) -> bool:
+        if len(self._verbs) >= VERBS_MAX:
+            return False
+        wait_ms = self._rooms.desk.rates.take(self.seat.row, now)
+        if wait_ms:
+            self._refuse(Code.RATE, wait_ms, request)
+            return True
+        self._verbs.append((request, verb))
+        if not self._running:
+            self._running = True
+            self._rooms.tasks.start(self._serve())
+        return True
+
+    async def _serve(self) -> None:
+        while self._verbs:
+            request, verb = self._verbs[0]
+            try:
+                self._driver.say(await self._answer(verb), request)
+            except (Refusal, Fault) as error:
+                self._refuse(error.code, error.retry_after_ms, request)
+            except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
+                self._rooms.incident(error, type(verb).__name__)
+                self._refuse(Code.INTERNAL, 0, request)
+            del self._verbs[0]
+            self._driver.work()
+        self._running = False
+
+    async def _answer(self, verb: Verb) -> Message:
+        desk = self._rooms.desk
+        match verb:
+            case PutPrekeys():
+                return await desk.prekeys.put(self.seat, verb)
+            case GetBundles():
+                return await desk.prekeys.bundles(self.seat, verb)
+            case Lookup():
+                return await desk.directory.lookup(verb)
+            case PutDevices():
+                return await desk.directory.put_devices(self.seat, verb)
+            case GetDevices():
+                return await desk.directory.devices(verb)
+            case GetRelayKeys():
+                return desk.directory.relay_keys()
+            case _ as never:
+                assert_never(never)
+
+    def _refuse(self, code: Code, retry_after_ms: int, request: int) -> None:
+        self._rooms.counters.refused[code] += 1
+        self._driver.say(Refused(code, retry_after_ms), request)
+
+    def next_deadline(self) -> float:
+        """Return when ``overdue`` is due."""
+        stall = self.pump.next_deadline()
+        return self._renew_at if stall is None else min(stall, self._renew_at)
+
+    def overdue(self, now: float) -> None:
+        """Do what a deadline asks for; does nothing before it."""
+        match self.pump.stall(now):
+            case Stall.PING:
+                self._driver.say(Ping(), 0)
+            case Stall.GIVE_UP:
+                self._rooms.counters.stalled += 1
+                self._driver.leave(GoawayCode.STALLED, reconnect=True, after_ms=STALLED_AFTER_MS)
+            case None if now >= self._renew_at:
+                self._renew_at = float("inf")
+                self._driver.retire(GoawayCode.RENEW, after_ms=int(RENEW_SPREAD_MS * self._rooms.chance()))
+            case None:
+                pass
+
+    def gone(self) -> bool:
+        """The connection has ended; say whether a newer one ended it. Verbs that have not begun are forgotten."""
+        self._rooms.hub.detach(self.seat.row, self)
+        del self._verbs[1:]
+        return self._superseded
+
+    # --- the listener of the mailbox ---
+
+    @property
+    def generation(self) -> int:
+        """Which of the device's connections this is."""
+        return self.seat.generation
+
+    def offer(self, entry: Entry) -> None:
+        """Take an entry that was just committed."""
+        self.pump.offer(entry)
+        self._driver.speak()
+
+    def explain(self, gap: Gap) -> None:
+        """Take a hole that was just made."""
+        self.pump.explain(gap)
+        self._driver.speak()
+
+    def say(self, notice: Message) -> None:
+        """Pass a notice on to the device."""
+        self.pump.say(notice)
+        self._driver.speak()
+
+    def supersede(self) -> None:
+        """A newer connection of the device has come."""
+        self._superseded = True
+        self._rooms.counters.takeovers += 1
+        self._driver.leave(GoawayCode.SUPERSEDED, reconnect=False)
+
+    def revoke(self) -> None:
+        """The device is no longer one of its account's."""
+        self._driver.leave(GoawayCode.AUTHENTICATION, reconnect=False)

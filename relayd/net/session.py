@@ -1,0 +1,366 @@
+"""The wire's room: one connection, between asyncio and the sans-I/O connection.
+
+Bytes, deadlines and the ends of the pipe enter; bytes leave, once a turn. The rules of this file: the peer never
+raises into the loop; nothing of a peer is read for which there is no room; and how a connection ends is said on it
+before it ends (spec 20 §7).
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, assert_never, cast
+
+from relayd.delivery.pump import Pump, Want
+from relayd.domain.answers import Login
+from relayd.domain.refusals import Fault, Refusal
+from relayd.logs import get_logger
+from relayd.net.outbox import Hold, Outbox
+from relayd.net.rooms import Rooms
+from relayd.net.router import Router
+from relayd.net.turn import Alarm
+from relayproto.codes import Code, GoawayCode, Role
+from relayproto.commands import DeviceCommand, Enrol, Hello, Submit
+from relayproto.connection import RelayConnection
+from relayproto.errors import LocalProtocolError, RemoteProtocolError
+from relayproto.events import (
+    Closed,
+    DescriptorReceived,
+    EnrolmentOpened,
+    Established,
+    HelloReceived,
+    MessageReceived,
+)
+from relayproto.message import Message
+from relayproto.replies import Refused
+
+FAULT_AFTER_MS: Final = 30_000
+"""Who made a mistake, or met one of ours, comes back after half a minute at the earliest."""
+INTAKE_WAIT_S: Final = 2.0
+"""How long a submission waits for room before it is not taken: by then the disk is the problem, not a burst."""
+_GOAWAY_OF: Final = {
+    Code.AUTHENTICATION: GoawayCode.AUTHENTICATION,
+    Code.UNSUPPORTED: GoawayCode.BAD_STATE,
+    Code.RATE: GoawayCode.RATE,
+}
+"""How HELLO is refused; what is not here is BUSY, for now."""
+_FAILURES: Final = {
+    None: "eof",
+    GoawayCode.BAD_PREFACE: "preface",
+    GoawayCode.BAD_HANDSHAKE: "handshake",
+    GoawayCode.TIMEOUT: "timeout",
+    GoawayCode.AUTHENTICATION: "authentication",
+}
+
+_log = get_logger("net")
+
+
+class Session(asyncio.Protocol):
+    """One connection's driver. ``left`` is called once, when the socket is gone."""
+
+    __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_retiring", "_rooms", "_router",
+                 "_shown", "_static_key", "_wait_until", "_working")  # fmt: skip
+
+    def __init__(self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None]) -> None:
+        now = rooms.clock.monotonic()
+        self._rooms = rooms
+        self._left = left
+        self._connection = RelayConnection(
+            keys=rooms.keys, suites=rooms.suites, descriptor=rooms.descriptor, entropy=rooms.entropy, now=now
+        )
+        limits = rooms.limits
+        self._outbox = Outbox(transport, octets_max=limits.outbox_bytes_max, timeout_s=limits.write_timeout_s)
+        self._alarm = Alarm(rooms.wheel, self)
+        self._router: Router | None = None
+        self._held: list[MessageReceived] = []  # an empty deque is 600 bytes, times 10,000 connections
+        self._wait_until: float | None = None
+        self._retiring: tuple[GoawayCode, int] | None = None
+        self._static_key = b""
+        self._shown = False
+        self._marked = False
+        self._working = False
+        self._set_alarm()
+
+    # --- asyncio's side ---
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; what they ask for happens now, what they are answered is written at the end of the turn."""
+        self._rooms.counters.bytes_in += len(data)
+        self._connection.receive_data(data, self._rooms.clock.monotonic())
+        self._take_events()
+        self.speak()
+
+    def eof_received(self) -> None:
+        """The peer closed its side; the transport closes ours after what is written."""
+        self._connection.receive_eof(self._rooms.clock.monotonic())
+        self._take_events()
+        self.speak()
+
+    def pause_writing(self) -> None:
+        """More is waiting for the peer than the bound allows."""
+        self._outbox.slow(self._rooms.clock.monotonic())
+        self._set_alarm()
+
+    def resume_writing(self) -> None:
+        """The peer has read."""
+        self._outbox.flowing()
+        self.speak()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why the pipe broke changes nothing
+        """The socket is gone: forget everything but what is under way in the store."""
+        now = self._rooms.clock.monotonic()
+        answered = not self._outbox.aborted
+        self._outbox.lost()
+        self._connection.receive_eof(now)
+        self._take_events()
+        self._alarm.clear()
+        if self._router is not None and self._router.gone() and answered:
+            self._rooms.desk.logins.taken_over(self._static_key, now)
+        self._rooms.admission.left(half_open=not self._shown)
+        self._rooms.counters.connections_open -= 1
+        self._left(self)
+
+    # --- the turn's and the wheel's side ---
+
+    def flush(self, now_ms: int, now: float) -> None:
+        """Say everything that there is to say, in one write."""
+        self._marked = False
+        if self._outbox.gone:
+            return
+        try:
+            self._flush(now_ms, now)
+        except Exception as error:  # noqa: BLE001 - the other connections of this turn still want to speak
+            self._rooms.incident(error, "flush")
+            self.cut()
+
+    def _flush(self, now_ms: int, now: float) -> None:
+        router = self._router
+        if router is not None and self._connection.open:
+            self._pump(router, now_ms, now)
+        octets = self._connection.data_to_send(now)
+        if octets:
+            self._rooms.counters.bytes_out += len(octets)
+            self._outbox.write(octets)
+        if self._connection.closed:
+            self._outbox.close(now)
+        elif router is not None and self._outbox.room > 0 and router.pump.ready:
+            self.speak()
+        self._set_alarm()
+
+    def _pump(self, router: Router, now_ms: int, now: float) -> None:
+        room = self._outbox.room
+        if room <= 0:
+            return
+        frames = router.pump.fill(room, now_ms, now)
+        for frame in frames:
+            self._connection.send_frame(frame)
+        self._rooms.counters.frames_out += len(frames)
+        want = router.pump.want()
+        if want is not None:
+            self._rooms.tasks.start(self._page(router, want))
+
+    async def _page(self, router: Router, want: Want) -> None:
+        try:
+            page = await self._rooms.store.page(router.seat.row, want.lane, want.after, want.messages, want.octets)
+        except Fault as fault:
+            self.leave(GoawayCode.BUSY, reconnect=True, after_ms=fault.retry_after_ms)
+        except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
+            self._incident(error, "page")
+        else:
+            router.pump.paged(want, page)
+            self.speak()
+
+    def overdue(self, now: float) -> None:
+        """Do what deadlines have come for."""
+        self._alarm.rang()
+        ended = self._connection.closed
+        if self._outbox.overdue(now):
+            self._rooms.counters.write_aborts += not ended
+            return
+        self._connection.handle_timeout(now)
+        if self._router is not None and self._connection.open:
+            self._router.overdue(now)
+        if self._wait_until is not None and now >= self._wait_until:
+            self._wait_until = None
+            self._work(patient=False)
+        self._take_events()
+        self.speak()
+
+    def _set_alarm(self) -> None:
+        deadlines = (
+            self._connection.next_deadline(),
+            self._outbox.next_deadline(),
+            self._wait_until,
+            None if self._router is None else self._router.next_deadline(),
+        )
+        self._alarm.set(min(deadline for deadline in (*deadlines, float("inf")) if deadline is not None))
+
+    # --- the connection's side ---
+
+    def _take_events(self) -> None:
+        for event in self._connection.events():
+            match event:
+                case MessageReceived():
+                    self._rooms.counters.frames_in += 1
+                    self._received(event)
+                case HelloReceived(hello, static_key):
+                    self._rooms.tasks.start(self._login(hello, static_key))
+                case EnrolmentOpened():
+                    self._rooms.counters.handshakes_ok += 1
+                case Closed():
+                    self._ended(event)
+                case Established() | DescriptorReceived():
+                    raise LocalProtocolError("an event of the client's side")
+                case _ as never:
+                    assert_never(never)
+        if self._held:
+            self.work()
+
+    def _received(self, event: MessageReceived) -> None:
+        if isinstance(event.message, Enrol):
+            self._rooms.tasks.start(self._enrol(event.request, event.message))
+        else:
+            self._held.append(event)
+
+    def work(self) -> None:
+        """Do what the device has asked, as far as there is room."""
+        self._work(patient=True)
+
+    def _work(self, *, patient: bool) -> None:
+        router = self._router
+        if router is None or self._working:
+            return
+        self._working = True
+        done = 0
+        now = self._rooms.clock.monotonic()
+        try:
+            while done < len(self._held) and self._connection.open and self._retiring is None:
+                event = self._held[done]
+                command = cast("DeviceCommand", event.message)
+                if not router.route(event.request, command, now, patient=patient):
+                    self._wait(now, command)
+                    return
+                done += 1
+            self._wait_until = None
+            self._outbox.release(Hold.WORK)
+        except RemoteProtocolError as error:
+            self.leave(error.code, reconnect=True, after_ms=FAULT_AFTER_MS)
+        except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
+            self._incident(error, "command")
+        finally:
+            del self._held[:done]
+            self._working = False
+
+    def _wait(self, now: float, command: DeviceCommand) -> None:
+        self._outbox.hold(Hold.WORK)
+        if isinstance(command, Submit):
+            self._rooms.gate.wait(self)
+            if self._wait_until is None:
+                self._wait_until = now + INTAKE_WAIT_S
+
+    async def _login(self, hello: Hello, static_key: bytes) -> None:
+        try:
+            if self._connection.role is not Role.DEVICE:
+                raise Refusal(Code.UNSUPPORTED)  # noqa: TRY301 - refused like every other HELLO
+            login = await self._rooms.desk.logins.login(hello, static_key, self._rooms.clock.monotonic())
+        except (Refusal, Fault) as error:
+            code = _GOAWAY_OF.get(error.code, GoawayCode.BUSY)
+            self.leave(code, reconnect=code in {GoawayCode.RATE, GoawayCode.BUSY}, after_ms=error.retry_after_ms)
+        except RemoteProtocolError as error:
+            self.leave(error.code, reconnect=True, after_ms=FAULT_AFTER_MS)
+        except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
+            self._incident(error, "login")
+        else:
+            self._static_key = static_key
+            self._welcome(hello, login)
+
+    def _welcome(self, hello: Hello, login: Login) -> None:
+        counters = self._rooms.counters
+        pump = Pump(
+            epoch=login.welcome.epoch,
+            cursors=login.cursors,
+            lanes=login.welcome.lanes,
+            credit=hello.credit,
+            counters=counters,
+            notices=login.rolled_back,
+        )
+        router = Router(login.seat, pump, self._rooms, self, self._rooms.clock.monotonic())
+        if self._connection.closed:
+            # The login was committed all the same, so an older connection's works are no longer taken: it must go.
+            self._rooms.hub.attach(login.seat.row, router)
+            router.gone()
+            return
+        counters.handshakes_ok += 1
+        self._show()
+        self._router = router
+        self._connection.welcome(login.welcome)
+        self._rooms.hub.attach(login.seat.row, router)
+        self.speak()
+
+    async def _enrol(self, request: int, command: Enrol) -> None:
+        try:
+            self.say(await self._rooms.desk.enrolment.enrol(command), request)
+            self._show()
+        except (Refusal, Fault) as error:
+            self._rooms.counters.refused[error.code] += 1
+            self.say(Refused(error.code, error.retry_after_ms), request)
+        except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
+            self._incident(error, "enrolment")
+
+    def _show(self) -> None:
+        """The peer is no longer half-open. One that has gone in the meantime was counted out as half-open already."""
+        if not self._shown and not self._outbox.gone:
+            self._shown = True
+            self._rooms.admission.shown()
+
+    def _ended(self, closed: Closed) -> None:
+        counters = self._rooms.counters
+        counters.connections_closed[closed.code or 0] += 1
+        if not self._shown:
+            counters.handshakes_failed[_FAILURES.get(cast("GoawayCode | None", closed.code), "other")] += 1
+        self._held.clear()
+        self._wait_until = None
+        if self._router is not None:
+            self._rooms.hub.detach(self._router.seat.row, self._router)
+        _log.debug("connection ended", code=closed.code, by_peer=closed.by_peer, detail=closed.detail)
+
+    def _incident(self, error: Exception, where: str) -> None:
+        self._rooms.incident(error, where)
+        self.leave(GoawayCode.INTERNAL, reconnect=True, after_ms=FAULT_AFTER_MS)
+
+    # --- the router's and the listener's side ---
+
+    def speak(self) -> None:
+        """Flush at the end of this turn."""
+        if not self._marked:
+            self._marked = True
+            self._rooms.turn.add(self)
+
+    def say(self, message: Message, request: int) -> None:
+        """Queue a message for this turn; does nothing on a connection that has ended."""
+        if self._connection.open:
+            self._connection.send(message, request)
+            self._rooms.counters.frames_out += 1
+            self.speak()
+
+    def leave(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
+        """End the connection with GOAWAY."""
+        self._connection.goaway(code, reconnect=reconnect, after_ms=after_ms)
+        self._take_events()
+        self.speak()
+
+    def retire(self, code: GoawayCode, *, after_ms: int) -> None:
+        """End the connection with GOAWAY once every submission under way has its answer; take no new one."""
+        if self._router is None or self._router.pending == 0:
+            self.leave(code, reconnect=True, after_ms=after_ms)
+        elif self._retiring is None:
+            self._retiring = (code, after_ms)
+            self._outbox.hold(Hold.LEAVING)
+
+    def settled(self) -> None:
+        """Every submission has its answer."""
+        if self._retiring is not None:
+            code, after_ms = self._retiring
+            self.leave(code, reconnect=True, after_ms=after_ms)
+
+    def cut(self) -> None:
+        """Close at once: the time for an orderly end is over."""
+        self._outbox.abort()

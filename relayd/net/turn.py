@@ -1,0 +1,120 @@
+"""The wire's room: one pass a turn of the loop, and one clock for all deadlines.
+
+Connections that have something to say or something to wait for enter; their ``flush`` and ``overdue`` are called. The
+rule of this file: one write a connection a turn, and one timer for the process, however many connections there are.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from relayd.clock import Clock
+
+TICK_S: Final = 0.5
+"""How late a deadline may be noticed; the shortest one is five seconds."""
+
+
+class Speaker(Protocol):
+    """Somebody who has something to say."""
+
+    def flush(self, now_ms: int, now: float) -> None:
+        """Say it."""
+
+
+class Turn:
+    """The speakers of this turn. Whoever is added while it runs speaks in the next one."""
+
+    __slots__ = ("_clock", "_soon", "_speakers")
+
+    def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object]) -> None:
+        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``."""
+        self._clock = clock
+        self._soon = soon
+        self._speakers: list[Speaker] = []
+
+    def add(self, speaker: Speaker) -> None:
+        """Let ``speaker`` flush in the next pass; it sees to it that it is added once."""
+        if not self._speakers:
+            self._soon(self._pass)
+        self._speakers.append(speaker)
+
+    def _pass(self) -> None:
+        speakers, self._speakers = self._speakers, []
+        now_ms, now = self._clock.now_ms(), self._clock.monotonic()
+        for speaker in speakers:
+            speaker.flush(now_ms, now)
+
+
+class Sleeper(Protocol):
+    """Somebody who waits for a deadline."""
+
+    def overdue(self, now: float) -> None:
+        """Do what the deadline asks for, if it has really come."""
+
+
+class Wheel:
+    """Deadlines by half seconds. A sleeper stands in at most one slot, which it keeps to leave it again."""
+
+    __slots__ = ("_clock", "_done", "_slots")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._done = int(clock.monotonic() / TICK_S)
+        self._slots: dict[int, set[Sleeper]] = {}
+
+    def put(self, sleeper: Sleeper, deadline: float) -> int:
+        """Call ``sleeper.overdue`` at the deadline, at most a tick late; return the slot."""
+        slot = max(int(deadline / TICK_S), self._done) + 1
+        self._slots.setdefault(slot, set()).add(sleeper)
+        return slot
+
+    def take(self, sleeper: Sleeper, slot: int) -> None:
+        """Forget the sleeper's deadline."""
+        sleepers = self._slots.get(slot)
+        if sleepers is not None:
+            sleepers.discard(sleeper)
+            if not sleepers:
+                del self._slots[slot]
+
+    def tick(self) -> None:
+        """Wake everybody whose deadline has come."""
+        now = self._clock.monotonic()
+        last, self._done = self._done, int(now / TICK_S)
+        for slot in range(last + 1, self._done + 1):
+            for sleeper in self._slots.pop(slot, ()):
+                sleeper.overdue(now)
+
+    async def turn_forever(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.tick()
+
+
+class Alarm:
+    """The one deadline of one sleeper; cheap to move, since it stays where it is when it moves to later."""
+
+    __slots__ = ("_at", "_sleeper", "_slot", "_wheel")
+
+    def __init__(self, wheel: Wheel, sleeper: Sleeper) -> None:
+        self._wheel = wheel
+        self._sleeper = sleeper
+        self._at = float("inf")
+        self._slot = 0
+
+    def set(self, deadline: float) -> None:
+        """Wake the sleeper at ``deadline`` at the latest; it looks itself whether something is due."""
+        if deadline < self._at:
+            self.clear()
+            self._at = deadline
+            self._slot = self._wheel.put(self._sleeper, deadline)
+
+    def rang(self) -> None:
+        """The wheel has called."""
+        self._at = float("inf")
+
+    def clear(self) -> None:
+        """Wake nobody any more."""
+        if self._at != float("inf"):
+            self._wheel.take(self._sleeper, self._slot)
+            self._at = float("inf")

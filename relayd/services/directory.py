@@ -1,0 +1,55 @@
+"""The services' room: LOOKUP, GET_DEVICES, PUT_DEVICES and GET_RELAY_KEYS.
+
+Names and accounts enter; signed lists leave, or a Refusal. The rule of this file: unknown, blocked, foreign and
+suspended are one answer, NOT_AVAILABLE, by one code path: the store's (protocol.md §6).
+"""
+
+from relayd.delivery.hub import Hub
+from relayd.domain import addresses
+from relayd.domain.refusals import Refusal
+from relayd.domain.seat import Seat
+from relayd.store import Store
+from relayproto import identity
+from relayproto.codes import Code
+from relayproto.commands import GetDevices, Lookup, PutDevices
+from relayproto.errors import CryptoFailure, Malformed
+from relayproto.replies import Account, Devices, RelayKeys
+
+
+class Directory:
+    """Who is who."""
+
+    __slots__ = ("_descriptors", "_hub", "_store")
+
+    def __init__(self, store: Store, hub: Hub, descriptors: tuple[bytes, ...]) -> None:
+        self._store = store
+        self._hub = hub
+        self._descriptors = descriptors
+
+    async def lookup(self, command: Lookup) -> Account:
+        """Return the account that an address names. Raises Refusal: BAD_ADDRESS, NOT_AVAILABLE."""
+        return await self._store.account_of(addresses.parse(command.address))
+
+    async def devices(self, command: GetDevices) -> Devices:
+        """Return an account's newest device list. Raises Refusal: NOT_AVAILABLE."""
+        return await self._store.devices_of(command.account)
+
+    async def put_devices(self, seat: Seat, command: PutDevices) -> Devices:
+        """Replace the account's list by its next version and end the connections of devices that are gone.
+
+        Raises Refusal: BAD_SIGNATURE for a list that the account did not sign, STALE_LIST for one that does not
+        follow the present one.
+        """
+        try:
+            devices = identity.decode(command.devices, command.signature)
+        except (CryptoFailure, Malformed):
+            raise Refusal(Code.BAD_SIGNATURE) from None
+        if devices.account != seat.account:
+            raise Refusal(Code.BAD_SIGNATURE)
+        changed = await self._store.put_devices(seat, devices, command.devices, command.signature)
+        self._hub.revoke(changed.removed)
+        return changed.reply
+
+    def relay_keys(self) -> RelayKeys:
+        """Return the relay's own descriptors."""
+        return RelayKeys(self._descriptors)

@@ -1,0 +1,44 @@
+"""The services' room: HELLO, which makes a connection its device's.
+
+HELLO and the static key that the handshake proved enter; what WELCOME says leaves, or a Refusal. The rule of this
+file: the newest connection wins, but two copies of one device may not throw each other out for ever (protocol.md §2).
+"""
+
+from typing import Final
+
+from relayd.domain.answers import Login
+from relayd.domain.refusals import Refusal
+from relayd.services.rates import Rates
+from relayd.store import Store
+from relayproto.codes import Code
+from relayproto.commands import Hello
+
+TAKEOVERS: Final = 3
+TAKEOVERS_WITHIN_S: Final = 60.0
+"""A phone that changes networks leaves a dead connection behind, which does not count; a fourth takeover from one
+that still answers within a minute is a second copy of the device."""
+
+
+class Logins:
+    """Logging in, and what is remembered of takeovers."""
+
+    __slots__ = ("_store", "_takeovers")
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._takeovers: Rates[bytes] = Rates(per_s=TAKEOVERS / TAKEOVERS_WITHIN_S, burst=TAKEOVERS)
+
+    async def login(self, hello: Hello, static_key: bytes, now: float) -> Login:
+        """Return what the relay knows of the device.
+
+        Raises Refusal: AUTHENTICATION for a device or key that the account does not have, RATE after too many
+        takeovers. The limit is kept by the proved key, so that nobody can use up another device's.
+        """
+        wait_ms = self._takeovers.wait_ms(static_key, now)
+        if wait_ms:
+            raise Refusal(Code.RATE, wait_ms)
+        return await self._store.login(hello, static_key)
+
+    def taken_over(self, static_key: bytes, now: float) -> None:
+        """Count a connection that was superseded and still answered."""
+        self._takeovers.take(static_key, now)

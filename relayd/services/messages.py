@@ -1,0 +1,71 @@
+"""The services' room: SUBMIT, from its body to the store's intake (protocol.md §3).
+
+A submission enters; its answer leaves through ``settle``, after the commit. Nothing here waits. The rule of this file:
+what is over the device's rate is not taken - its number stays free and the device's outbox waits without loss.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from relayd.domain.seat import Seat
+from relayd.services.rates import Rates
+from relayd.store import Store
+from relayproto.codes import Code
+from relayproto.commands import Submit
+from relayproto.limits import BODY_HANDLES_MAX
+from relayproto.replies import NotTaken, Submitted
+
+Settle = Callable[[Submitted | NotTaken | None], None]
+"""Hears what became of a submission; None where the connection was superseded and there is nobody to tell."""
+
+BUSY_RETRY_MS: Final = 1_000
+
+
+class Bodies:
+    """The bodies that one connection has parked (spec 50 §2); a seventeenth takes the place of the oldest."""
+
+    __slots__ = ("_parked",)
+
+    def __init__(self) -> None:
+        self._parked: dict[int, bytes] = {}
+
+    def park(self, handle: int, octets: bytes) -> None:
+        """Keep a body under its handle, in place of what had the handle before."""
+        self._parked.pop(handle, None)
+        self._parked[handle] = octets
+        if len(self._parked) > BODY_HANDLES_MAX:
+            del self._parked[next(iter(self._parked))]
+
+    def of(self, command: Submit) -> bytes:
+        """Return the body of a submission, empty where there is none: the ledger records NO_BODY for it."""
+        if command.body is not None:
+            return command.body
+        return b"" if command.handle is None else self._parked.get(command.handle, b"")
+
+
+class Messages:
+    """Taking submissions in."""
+
+    __slots__ = ("_rates", "_store")
+
+    def __init__(self, store: Store, rates: Rates[int]) -> None:
+        self._store = store
+        self._rates = rates
+
+    def submit(self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float) -> bool:
+        """Hand a submission to the store. False: the intake is full and nothing was done, bring it again.
+
+        Its cost is one token a target, so that fan-out is paced like as many single ones.
+        """
+        if self._store.full:
+            return False
+        wait_ms = self._rates.take(seat.row, now, len(command.targets))
+        if wait_ms:
+            settle(NotTaken(command.submission, Code.RATE, wait_ms))
+            return True
+        return self._store.submit(seat, command, bodies.of(command), settle)
+
+
+def busy(command: Submit) -> NotTaken:
+    """Return the answer to a submission for which the intake had no room for too long."""
+    return NotTaken(command.submission, Code.BUSY, BUSY_RETRY_MS)

@@ -1,0 +1,45 @@
+"""The services' room: what the local operator asks, INVITE and GET_STATUS.
+
+Commands enter; replies leave, or a Refusal. The rule of this file: the operator makes invitations and reads figures;
+no command of theirs opens or moves an envelope.
+"""
+
+from relayd.clock import Clock
+from relayd.domain import addresses
+from relayd.metrics import Counters
+from relayd.store import Store
+from relayproto import __version__
+from relayproto.commands import Invite
+from relayproto.replies import Invited, Status
+
+
+class Operator:
+    """The operator's verbs. ``endpoint`` is HOST:PORT as invitations name it; ``descriptor`` is the relay's."""
+
+    __slots__ = ("_clock", "_counters", "_descriptor", "_endpoint", "_store")
+
+    def __init__(self, store: Store, *, clock: Clock, counters: Counters, endpoint: str, descriptor: bytes) -> None:
+        self._store = store
+        self._clock = clock
+        self._counters = counters
+        self._endpoint = endpoint
+        self._descriptor = descriptor
+
+    async def invite(self, command: Invite) -> Invited:
+        """Make a ticket that binds the address, good once. Raises Refusal: BAD_ADDRESS, ADDRESS_TAKEN."""
+        spelt = addresses.parse(command.address)
+        expires_ms = self._clock.now_ms() + command.ttl_s * 1000
+        ticket = await self._store.create_ticket(spelt, expires_ms)
+        return Invited(spelt, ticket, expires_ms, self._endpoint, self._descriptor)
+
+    async def status(self) -> Status:
+        """Return names and numbers: the process's first, then the store's."""
+        counters = self._counters
+        live = [
+            ("connections open", counters.connections_open),
+            ("connections accepted", counters.connections_accepted),
+            ("envelopes delivered", counters.delivered),
+            ("envelopes acknowledged", counters.acknowledged),
+            ("internal errors", counters.internal_errors),
+        ]
+        return Status(__version__, tuple(live + await self._store.status()))

@@ -1,0 +1,48 @@
+"""The services' room: PUT_PREKEYS and GET_BUNDLES (spec 60 §1).
+
+Prekeys enter and leave. The rule of this file: a prekey is kept only with the signature of the device that deposits
+it, and a device that is online hears when few are left.
+"""
+
+from relayd.delivery.hub import Hub
+from relayd.domain.refusals import Refusal
+from relayd.domain.seat import Seat
+from relayd.store import Store
+from relayproto import identity
+from relayproto.codes import Code
+from relayproto.commands import GetBundles, PutPrekeys
+from relayproto.errors import CryptoFailure
+from relayproto.replies import Bundles, PrekeysLeft
+
+
+class Prekeys:
+    """Depositing prekeys and handing them out."""
+
+    __slots__ = ("_hub", "_store")
+
+    def __init__(self, store: Store, hub: Hub) -> None:
+        self._store = store
+        self._hub = hub
+
+    async def put(self, seat: Seat, command: PutPrekeys) -> PrekeysLeft:
+        """Keep the prekeys for the device that deposits them.
+
+        Raises Refusal: BAD_SIGNATURE for one that the device did not sign, LIMIT where it has too many.
+        """
+        listed = await self._store.devices_of(seat.account)
+        entry = identity.decode(listed.devices, listed.signature).entry(seat.device)
+        if entry is None:
+            raise Refusal(Code.AUTHENTICATION)
+        try:
+            for prekey in command.prekeys:
+                identity.verify_prekey(prekey, account=seat.account, device=seat.device, sign_key=entry.sign_key)
+        except CryptoFailure:
+            raise Refusal(Code.BAD_SIGNATURE) from None
+        return await self._store.put_prekeys(seat, command.prekeys)
+
+    async def bundles(self, seat: Seat, command: GetBundles) -> Bundles:
+        """Hand out one bundle a device. Raises Refusal: NOT_AVAILABLE."""
+        taken = await self._store.bundles(seat, command.account, command.devices)
+        for mailbox, notice in taken.low:
+            self._hub.say(mailbox, notice)
+        return taken.reply
