@@ -16,7 +16,7 @@ BULK_BUCKET: Final = 65519
 HANDSHAKE_MESSAGE_BYTES_MAX: Final = 2048
 """The largest handshake message is 1,248 bytes; twice a power of two above 1,024 leaves room for one suite more."""
 UNAUTHENTICATED_BYTES_MAX: Final = 4096
-"""What is read from a peer before it has shown who it is: preface and messages 1 and 3 come to 1,586 bytes."""
+"""What is read from a peer before it has shown who it is: preface and messages 1 and 3 come to 1,584 bytes."""
 HELLO_BYTES: Final = 256
 """HELLO is padded to this, so that message 3 tells nothing by its length."""
 
