@@ -126,7 +126,8 @@ def box_open(private: bytes, sealed: bytes) -> bytes:
 def argon2id(passphrase: bytes, salt: bytes) -> bytes:
     """Return the 32-byte key that Argon2id (RFC 9106) makes of a passphrase and 16 bytes of salt.
 
-    3 passes over 64 MiB: RFC 9106's second recommended setting, in libsodium's one lane; about 0.1 s on the machine of whoever may open it.
+    3 passes over 64 MiB: RFC 9106's second recommended setting, in libsodium's one lane; about 0.1 s for whoever
+    may open it.
     """
     _own(salt, _SALT_BYTES)
     return pwhash.argon2id.kdf(KEY_BYTES, passphrase, salt, opslimit=_STRETCH_PASSES, memlimit=_STRETCH_BYTES)
