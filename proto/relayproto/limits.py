@@ -127,9 +127,9 @@ RATCHET_KEPT_MS: Final = 30 * 86_400_000
 """The longest lifetime: after it the message that a kept key waits for can't come any more."""
 SESSIONS_MAX: Final = 6
 """With one device: the one in use and five old ones, for what is still on its way under them."""
-TEXT_BYTES_MAX: Final = 12_000
-"""A circular of several pages in an Indian script (10,548 bytes, the one we know) is one message. With its context it
-fits a body padded (12,800); up to 11,700 also as a forward, whose evidence takes at most 720 more."""
+TEXT_BYTES_MAX: Final = 11_000
+"""A circular of several pages in an Indian script (10,548 bytes, the one we know) is one message, also as a forward of
+a forward, whose evidence takes up to 712 each; with its context that fits a body padded (12,800)."""
 READ_MAX: Final = 128
 """Messages in one read receipt; a device that was off for longer sends several."""
 FORWARD_DEPTH_MAX: Final = 3

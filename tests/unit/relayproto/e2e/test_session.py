@@ -1,0 +1,209 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relayproto.codes import PrekeyKind
+from relayproto.e2e import session
+from relayproto.e2e.handshake import NewerList
+from relayproto.e2e.session import Peer, Sessions
+from relayproto.e2e.wrap import WRAPPED_BYTES
+from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
+from relayproto.limits import SESSIONS_MAX, WRAP_BYTES_MAX
+from support.kem import stream
+from support.people import NOW_MS, Person, talking
+
+
+def test_a_first_message_is_repeated_until_it_is_answered():
+    alice, bob = Person("alice"), Person("bob")
+    to_bob, one = session.seal(alice.begin(bob), b"one")
+    to_bob, two = session.seal(to_bob, b"two")
+
+    second = bob.receive(None, alice, two)
+    first = bob.receive(second.sessions, alice, one)
+    to_alice, answer = session.seal(first.sessions, b"answer")
+    back = alice.receive(to_bob, bob, answer)
+    _, three = session.seal(back.sessions, b"three")
+
+    assert (first.plaintext, second.plaintext, back.plaintext) == (b"one", b"two", b"answer")
+    assert bob.receive(to_alice, alice, three).plaintext == b"three"
+    assert [len(wrap) for wrap in (one, answer, three)] == [1359, 67, 66]
+
+
+def test_the_largest_wraps_fit_their_bound():
+    to_bob, first = session.seal(Person("alice").begin(Person("bob")), bytes(WRAPPED_BYTES))
+
+    assert len(first) == 1422 <= WRAP_BYTES_MAX
+    assert len(session.seal(talking(Person("alice"), Person("bob"))[0], bytes(WRAPPED_BYTES))[1]) == 127
+
+
+def test_an_answered_first_message_says_which_prekeys_are_used_up():
+    alice, bob = Person("alice"), Person("bob")
+    _, with_one = session.seal(alice.begin(bob), b"hello")
+    _, without = session.seal(alice.begin(bob, one_time=False), b"hello")
+
+    used = bob.receive(None, alice, with_one).begun
+    last_resort = bob.receive(None, alice, without).begun
+
+    assert used.remember is None
+    assert used.used == session.prekeys_of(Sessions(alice.peer), with_one)
+    assert last_resort.used.one_time == 0
+    assert last_resort.remember is not None
+
+
+def test_a_first_message_for_a_session_that_exists_needs_no_prekeys():
+    alice, bob = Person("alice"), Person("bob")
+    to_bob, one = session.seal(alice.begin(bob), b"one")
+    held = bob.receive(None, alice, one).sessions
+    _, two = session.seal(to_bob, b"two")
+
+    assert session.prekeys_of(held, two) is None
+    assert session.open_wrap(held, two, now_ms=NOW_MS, entropy=bob.entropy).plaintext == b"two"
+    with pytest.raises(LocalProtocolError):
+        session.open_wrap(Sessions(alice.peer), two, now_ms=NOW_MS, entropy=bob.entropy)
+
+
+@pytest.mark.parametrize("who_is_heard_first", ["alice", "bob"])
+def test_two_who_begin_at_once_end_in_one_session(who_is_heard_first):
+    alice, bob = Person("alice"), Person("bob")
+    to_bob, from_alice = session.seal(alice.begin(bob), b"from alice")
+    to_alice, from_bob = session.seal(bob.begin(alice), b"from bob")
+    if who_is_heard_first == "alice":
+        to_alice = bob.receive(to_alice, alice, from_alice).sessions
+        to_bob = alice.receive(to_bob, bob, from_bob).sessions
+    else:
+        to_bob = alice.receive(to_bob, bob, from_bob).sessions
+        to_alice = bob.receive(to_alice, alice, from_alice).sessions
+
+    assert [one.id for one in to_bob.sessions] == [one.id for one in to_alice.sessions]
+    for _ in range(2):
+        to_bob, wrap = session.seal(to_bob, b"ping")
+        to_alice = bob.receive(to_alice, alice, wrap).sessions
+        to_alice, wrap = session.seal(to_alice, b"pong")
+        to_bob = alice.receive(to_bob, bob, wrap).sessions
+    assert not to_bob.sessions[0].first
+    assert not to_alice.sessions[0].first
+
+
+def test_a_new_session_is_used_by_both_and_what_was_on_its_way_under_the_old_one_still_opens():
+    alice, bob = Person("alice"), Person("bob")
+    to_bob, to_alice = talking(alice, bob)
+    to_bob, late = session.seal(to_bob, b"late")
+    bob.make_prekey(PrekeyKind.ONE_TIME)
+    to_bob, wrap = session.seal(alice.begin(bob, to_bob), b"anew")
+
+    to_alice = bob.receive(to_alice, alice, wrap).sessions
+    opened = bob.receive(to_alice, alice, late)
+    _, answer = session.seal(opened.sessions, b"under the new one")
+
+    assert opened.plaintext == b"late"
+    assert [one.order for one in opened.sessions.sessions] == [2, 1]
+    assert alice.receive(to_bob, bob, answer).sessions.sessions[0].first == b""
+
+
+def test_old_sessions_are_bounded_and_the_oldest_goes():
+    alice, bob = Person("alice"), Person("bob")
+    held = Sessions(bob.peer)
+
+    for _ in range(SESSIONS_MAX + 2):
+        held = alice.begin(bob, held)
+
+    assert [one.order for one in held.sessions] == [8, 7, 6, 5, 4, 3]
+
+
+def test_the_order_of_sessions_does_not_overflow():
+    alice, bob = Person("alice"), Person("bob")
+    held = alice.begin(bob)
+    last = replace(held, sessions=(replace(held.sessions[0], order=(1 << 32) - 1),))
+
+    assert {one.order for one in alice.begin(bob, last).sessions} == {(1 << 32) - 1}
+
+
+def test_a_turned_message_is_found_among_several_sessions():
+    alice, bob = Person("alice"), Person("bob")
+    to_bob, to_alice = talking(alice, bob)
+    older, answer = session.seal(to_alice, b"under the older one")
+    to_bob = alice.receive(alice.begin(bob, to_bob), bob, answer).sessions
+    to_bob_older = replace(to_bob, sessions=to_bob.sessions[1:])
+    _, turned = session.seal(to_bob_older, b"turned")
+    held = Sessions(alice.peer, (*bob.begin(alice).sessions, *older.sessions))
+
+    assert bob.receive(held, alice, turned).plaintext == b"turned"
+
+
+def test_a_session_is_not_begun_with_another_device_than_it_is_kept_for():
+    alice, bob, carol = Person("alice"), Person("bob"), Person("carol")
+
+    with pytest.raises(LocalProtocolError):
+        alice.begin(bob, Sessions(carol.peer))
+
+
+def test_nothing_is_sealed_without_a_session():
+    with pytest.raises(LocalProtocolError):
+        session.seal(Sessions(Peer(bytes(32), 1)), b"")
+
+
+def test_a_sender_other_than_the_relay_says_is_refused():
+    alice, bob, mallory = Person("alice"), Person("bob"), Person("mallory")
+    _, wrap = session.seal(mallory.begin(bob), b"I am alice")
+
+    with pytest.raises(CryptoFailure):
+        bob.receive(None, alice, wrap)
+
+
+def test_a_newer_list_of_the_senders_is_asked_for_and_nothing_is_lost():
+    alice, bob = Person("alice"), Person("bob")
+    old = alice.list
+    alice.list = alice.next_list()
+    _, wrap = session.seal(alice.begin(bob), b"hello")
+    answering = bob.answering(alice, wrap)
+
+    with pytest.raises(NewerList):
+        session.open_wrap(
+            Sessions(alice.peer), wrap, now_ms=NOW_MS, entropy=bob.entropy, answering=replace(answering, newest=old)
+        )
+    assert bob.receive(None, alice, wrap).plaintext == b"hello"
+
+
+@pytest.mark.parametrize(
+    "wrap", [b"", b"\x01\x01", b"\x02\x01\x00\x00", b"\x01\x03\x00\x01x", b"\x01\x02\x00\x00x", b"\x01\x02\x00\x01xy"]
+)
+def test_what_is_no_wrap_is_refused(wrap):
+    _, bob = Person("alice"), Person("bob")
+
+    with pytest.raises(CryptoFailure):
+        session.prekeys_of(Sessions(bob.peer), wrap)
+        session.open_wrap(Sessions(bob.peer), wrap, now_ms=NOW_MS, entropy=stream("x"))
+
+
+def test_a_wrap_above_its_bound_is_refused():
+    with pytest.raises(CryptoFailure):
+        session.prekeys_of(Sessions(Peer(bytes(32), 1)), b"\x01\x01" + bytes(WRAP_BYTES_MAX))
+
+
+@given(st.binary(max_size=120))
+def test_any_bytes_open_or_fail(octets):
+    _, bob = TALKING
+
+    with pytest.raises(CryptoFailure):
+        session.open_wrap(bob, b"\x01\x01" + octets, now_ms=NOW_MS, entropy=stream("x"))
+
+
+TALKING = talking(Person("alice"), Person("bob"))
+
+
+def test_sessions_come_back_from_their_bytes_and_show_no_secret():
+    alice, bob = Person("alice"), Person("bob")
+    held = alice.begin(bob, TALKING[0])
+
+    assert session.from_bytes(session.to_bytes(held)) == held
+    for one in held.sessions:
+        assert repr(one.ratchet.private) not in repr(held)
+        assert repr(one.ratchet.root) not in repr(held)
+
+
+@pytest.mark.parametrize("stored", [b"", b"\x02\x90", b"\x01\x90"])
+def test_bytes_that_are_no_sessions_are_malformed(stored):
+    with pytest.raises(Malformed):
+        session.from_bytes(stored)

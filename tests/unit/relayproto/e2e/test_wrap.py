@@ -1,0 +1,21 @@
+import pytest
+
+from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped
+from relayproto.errors import CryptoFailure
+
+WRAPPED = Wrapped(b"k" * 32, b"\x01" + b"c" * 32)
+
+
+def test_a_key_and_its_commitment_come_back():
+    assert read_wrapped(WRAPPED.to_bytes()) == WRAPPED
+    assert len(WRAPPED.to_bytes()) == WRAPPED_BYTES == 66
+
+
+def test_the_key_is_not_shown():
+    assert "kkkk" not in repr(WRAPPED)
+
+
+@pytest.mark.parametrize("plaintext", [b"", b"\x01" * 65, b"\x02" * 66, b"\x01" * 67])
+def test_what_holds_no_key_is_refused(plaintext):
+    with pytest.raises(CryptoFailure):
+        read_wrapped(plaintext)
