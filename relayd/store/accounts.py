@@ -1,0 +1,170 @@
+"""The store room: tickets, accounts and their device lists.
+
+Lists whose signatures a service has verified enter; accounts, mailboxes and answers leave. The rules of this file:
+an address names one account for ever; a ticket is good once, and a repeat of its use gets the same answer; a device
+that leaves the list leaves nothing behind - its rows go in the same commit, and their senders are told.
+"""
+
+import sqlite3
+from typing import Final
+
+from relayd.domain.answers import DevicesChanged, Enrolment
+from relayd.domain.refusals import Refusal
+from relayd.domain.seat import Seat
+from relayd.store import prekeys, removals, rows
+from relayd.store.commit import Commit
+from relayproto.codes import Code, Lane, Result
+from relayproto.commands import Enrol
+from relayproto.errors import CryptoFailure
+from relayproto.identity import DeviceEntry, DeviceList, decode, follows
+from relayproto.ids import AccountId, Address
+from relayproto.limits import TICKET_BYTES
+from relayproto.primitives import blake2b_256
+from relayproto.replies import Account, Devices
+
+_ALL_ROWS: Final = "DELETE FROM envelope WHERE lane = ?" + removals.RETURNING
+_EPOCH_BYTES: Final = 7
+"""56 random bits: an epoch is never met twice, and fits the wire's 63."""
+
+
+def create_ticket(commit: Commit, address: Address, expires_ms: int) -> bytes:
+    """Return a new ticket that binds the address; Refusal(ADDRESS_TAKEN) where an account has it."""
+    if commit.db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
+        raise Refusal(Code.ADDRESS_TAKEN)
+    ticket = commit.tools.entropy(TICKET_BYTES)
+    commit.db.execute(
+        "INSERT INTO ticket (hash, address, expires_ms) VALUES (?, ?, ?)", (blake2b_256(ticket), address, expires_ms)
+    )
+    return ticket
+
+
+def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
+    """Make the account of a ticket; Refusal(BAD_TICKET) or Refusal(ADDRESS_TAKEN)."""
+    db, ticket = commit.db, blake2b_256(command.ticket)
+    found = db.execute("SELECT address, expires_ms, account FROM ticket WHERE hash = ?", (ticket,)).fetchone()
+    if found is None or found[1] <= commit.now_ms:
+        raise Refusal(Code.BAD_TICKET)
+    address, _, user = found
+    if user is not None:
+        if user != devices.account:
+            raise Refusal(Code.BAD_TICKET)
+        return Enrolment(devices.account, address)
+    if db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
+        raise Refusal(Code.ADDRESS_TAKEN)
+    if commit.roster(devices.account) is not None:
+        raise Refusal(Code.BAD_TICKET)
+    account = db.execute(
+        "INSERT INTO account (account, address, list_version, highest_device, devices, signature)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (devices.account, address, devices.version, devices.highest_device, command.devices, command.signature),
+    ).lastrowid
+    assert account is not None  # noqa: S101 - an INSERT that did not raise has a row
+    numbers = [_add_device(commit, account, entry) for entry in devices.devices]
+    prekeys.put(commit, numbers[0], command.prekeys)
+    db.execute("UPDATE ticket SET account = ? WHERE hash = ?", (devices.account, ticket))
+    commit.done.tally.enrolled += 1
+    return Enrolment(devices.account, address)
+
+
+def _epoch(commit: Commit) -> int:
+    return int.from_bytes(commit.tools.entropy(_EPOCH_BYTES)) or 1
+
+
+def _add_device(commit: Commit, account: int, entry: DeviceEntry) -> int:
+    """Make a device's row, its mailbox and its ledger, with epochs of their own; return its number."""
+    row = commit.db.execute(
+        "INSERT INTO device (account, device, dh_key, sign_key) VALUES (?, ?, ?, ?)",
+        (account, entry.device, entry.dh_key, entry.sign_key),
+    ).lastrowid
+    assert row is not None  # noqa: S101 - an INSERT that did not raise has a row
+    rows.MAILBOXES.run(commit.db, [(row, _epoch(commit), 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0)])
+    rows.LEDGERS.run(commit.db, [(row, 0, _epoch(commit), 0)])
+    return row
+
+
+def put_devices(commit: Commit, seat: Seat, devices: DeviceList, listed: bytes, signature: bytes) -> DevicesChanged:
+    """Replace the seat's account's device list by its next version.
+
+    The same list again gets the same answer. Raises Refusal: BAD_SIGNATURE for another account's list or one that
+    contradicts its predecessor, STALE_LIST for one that is not the next version.
+    """
+    commit.require(seat)
+    if devices.account != seat.account:
+        raise Refusal(Code.BAD_SIGNATURE)
+    roster = commit.roster(seat.account)
+    assert roster is not None  # noqa: S101 - a seat's device has an account
+    address, held, held_signature = commit.db.execute(
+        "SELECT address, devices, signature FROM account WHERE id = ?", (roster.row,)
+    ).fetchone()
+    if held == listed:
+        return DevicesChanged(Devices(held, held_signature, address), ())
+    old = decode(held, held_signature)
+    if devices.version != old.version + 1:
+        raise Refusal(Code.STALE_LIST)
+    try:
+        follows(old, devices)
+    except CryptoFailure:
+        raise Refusal(Code.BAD_SIGNATURE) from None
+    commit.db.execute(
+        "UPDATE account SET list_version = ?, highest_device = ?, devices = ?, signature = ? WHERE id = ?",
+        (devices.version, devices.highest_device, listed, signature, roster.row),
+    )
+    staying = {entry.device for entry in devices.devices}
+    removed = sorted(row for device, row in roster.mailboxes.items() if device not in staying)
+    for row in removed:
+        _remove_device(commit, row)
+    for entry in devices.devices:
+        if entry.device not in roster.mailboxes:
+            _add_device(commit, roster.row, entry)
+    commit.tools.residents.forget_account(seat.account)
+    return DevicesChanged(Devices(listed, signature, address), tuple(removed))
+
+
+def _remove_device(commit: Commit, row: int) -> None:
+    """Delete all that there is of a device; senders are told PURGED where no other device is left to deliver."""
+    mailbox = commit.mailbox(row)
+    assert mailbox is not None  # noqa: S101 - a device of a roster has a mailbox
+    db = commit.db
+    for lane in Lane:
+        name = row * 4 + lane
+        gone = db.execute(_ALL_ROWS, (name, mailbox.shares is not None)).fetchall()
+        removals.leave(commit, name, mailbox, gone, _purged)
+    commit.write()
+    for statement in (
+        "DELETE FROM hole WHERE lane BETWEEN ?1 * 4 AND ?1 * 4 + 3",
+        "DELETE FROM prekey WHERE device = ?1",
+        "DELETE FROM refusal WHERE device = ?1",
+        "DELETE FROM ledger WHERE device = ?1",
+        "DELETE FROM mailbox WHERE id = ?1",
+        "DELETE FROM device WHERE id = ?1",
+    ):
+        db.execute(statement, (row,))
+    commit.tools.residents.forget_device(row)
+
+
+def _purged(sequence: int) -> Result:  # noqa: ARG001 - the same for every sequence
+    return Result.PURGED
+
+
+def account_of(db: sqlite3.Connection, address: Address) -> Account:
+    """Return the account that an address names; Refusal(NOT_AVAILABLE)."""
+    found = db.execute(
+        "SELECT account, address, devices, signature FROM account WHERE address = ?", (address,)
+    ).fetchone()
+    if found is None:
+        raise Refusal(Code.NOT_AVAILABLE)
+    return Account(*found)
+
+
+def devices_of(db: sqlite3.Connection, account: AccountId) -> Devices:
+    """Return an account's newest device list and its address; Refusal(NOT_AVAILABLE)."""
+    found = db.execute("SELECT devices, signature, address FROM account WHERE account = ?", (account,)).fetchone()
+    if found is None:
+        raise Refusal(Code.NOT_AVAILABLE)
+    return Devices(*found)
+
+
+def expired_tickets(commit: Commit) -> None:
+    """Delete tickets whose time is over, used or not."""
+    commit.db.execute("DELETE FROM ticket WHERE expires_ms <= ?", (commit.now_ms,))
+

@@ -1,0 +1,243 @@
+"""The store room: one commit while it is made, on the writer's thread.
+
+What works decide enters - rows to put in, mailboxes and ledgers that changed; it is written in few statements, and
+what the event loop has to do afterwards leaves as ``Done``. The rules of this file: all of it in one transaction,
+and nothing is told to anybody before that was synced.
+"""
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from relayd.domain.mailbox import Mailbox, Quota
+from relayd.domain.refusals import Refusal
+from relayd.domain.roster import Roster
+from relayd.domain.seat import Seat
+from relayd.store import rows
+from relayd.store.residents import Residents, Sender
+from relayd.store.stamps import Stamper
+from relayd.store.vault import Vault
+from relayd.store.works import Settle, Settlement, Submission
+from relayproto.codes import Code, GapReason, Lane
+from relayproto.commands import Wrap
+from relayproto.ids import AccountId
+from relayproto.notices import Gap, Outcome
+from relayproto.primitives import Entropy
+
+
+class Placed(NamedTuple):
+    """An envelope that was just put into a mailbox, as references only: few of them are ever delivered from here."""
+
+    mailbox: int
+    lane: Lane
+    sequence: int
+    expires_ms: int
+    submission: Submission
+    wrap: Wrap
+    stamp: bytes
+
+
+class Told(NamedTuple):
+    """An outcome that was just queued for a sending device."""
+
+    mailbox: int
+    expires_ms: int
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a commit adds to the process's counters."""
+
+    messages: int = 0
+    octets: int = 0
+    outcomes_queued: int = 0
+    acknowledged: int = 0
+    expired: int = 0
+    codes: Counter[int] = field(default_factory=Counter)
+    not_taken: Counter[int] = field(default_factory=Counter)
+    outcomes: Counter[int] = field(default_factory=Counter)
+    gaps: Counter[int] = field(default_factory=Counter)
+    prekeys: int = 0
+    last_resort: int = 0
+    enrolled: int = 0
+
+    def add(self, other: "Tally") -> None:
+        """Add another one's figures."""
+        for figure in fields(self):
+            mine, theirs = getattr(self, figure.name), getattr(other, figure.name)
+            if isinstance(mine, Counter):
+                mine.update(theirs)
+            else:
+                setattr(self, figure.name, mine + theirs)
+
+
+@dataclass(slots=True)
+class Done:
+    """What is left to do on the event loop once the commit was synced, in this order of fields."""
+
+    settlements: list[tuple[Settle, Settlement]] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    gaps: list[tuple[int, Gap]] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
+    """One for each verb: its result, or the exception that it raised."""
+    tally: Tally = field(default_factory=Tally)
+
+
+class Numbers:
+    """Numbers for bodies and fans; they only have to be free."""
+
+    __slots__ = ("_body", "_fan")
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        """Begin above what is in use."""
+        self._body: int = db.execute("SELECT coalesce(max(id), 0) FROM body").fetchone()[0]
+        self._fan: int = db.execute("SELECT coalesce(max(id), 0) FROM fan").fetchone()[0]
+
+    def body(self) -> int:
+        """Return the next body's number."""
+        self._body += 1
+        return self._body
+
+    def fan(self) -> int:
+        """Return the next fan's number."""
+        self._fan += 1
+        return self._fan
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every commit uses and none owns."""
+
+    quota: Quota
+    residents: Residents
+    vault: Vault
+    stamper: Stamper
+    numbers: Numbers
+    entropy: Entropy
+
+
+@dataclass(slots=True)
+class Pending:
+    """What this transaction has decided and not yet written."""
+
+    envelopes: list[tuple[Any, ...]] = field(default_factory=list)
+    bodies: list[tuple[int, int, bytes]] = field(default_factory=list)
+    refusals: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    body_refs: Counter[int] = field(default_factory=Counter)
+    fans: dict[int, list[int]] = field(default_factory=dict)
+    """Number -> [devices that can still deliver, whether the outcome was told]."""
+    mailboxes: dict[int, Mailbox] = field(default_factory=dict)
+    senders: dict[int, Sender] = field(default_factory=dict)
+
+
+class Commit:
+    """One transaction's view of the store. Reads see what it has decided itself."""
+
+    __slots__ = ("db", "disk_tight", "done", "now_ms", "pending", "tools")
+
+    def __init__(self, db: sqlite3.Connection, tools: Tools, now_ms: int, *, disk_tight: bool) -> None:
+        self.db = db
+        self.tools = tools
+        self.now_ms = now_ms
+        self.disk_tight = disk_tight
+        self.pending = Pending()
+        self.done = Done()
+
+    def mailbox(self, row: int) -> Mailbox | None:
+        """Return a mailbox that is about to change, or None where its device was removed."""
+        mailbox = self.pending.mailboxes.get(row)
+        if mailbox is None:
+            mailbox = self.tools.residents.mailbox(self.db, row)
+            if mailbox is not None:
+                self.pending.mailboxes[row] = mailbox
+        return mailbox
+
+    def sender(self, row: int) -> Sender | None:
+        """Return a device as a sender, or None where it was removed."""
+        return self.tools.residents.sender(self.db, row)
+
+    def require(self, seat: Seat) -> None:
+        """Return if the seat's connection is still its device's newest, else raise Refusal(AUTHENTICATION)."""
+        sender = self.sender(seat.row)
+        if sender is None or sender.generation != seat.generation:
+            raise Refusal(Code.AUTHENTICATION)
+
+    def sender_changed(self, row: int, sender: Sender) -> None:
+        """Note that a sender's row has to be written."""
+        self.pending.senders[row] = sender
+
+    def roster(self, account: AccountId) -> Roster | None:
+        """Return an account's devices, or None where there is no such account."""
+        return self.tools.residents.roster(self.db, account)
+
+    def fan(self, number: int) -> list[int]:
+        """Return a fan that is about to change."""
+        fan = self.pending.fans.get(number)
+        if fan is None:
+            fan = list(self.db.execute("SELECT remaining, told FROM fan WHERE id = ?", (number,)).fetchone())
+            self.pending.fans[number] = fan
+        return fan
+
+    def explain(self, mailbox: int, lane: Lane, first: int, last: int) -> None:
+        """Note a hole that whoever listens is to be told of."""
+        self.done.gaps.append((mailbox, Gap(lane, first, last, GapReason.EXPIRED)))
+        self.done.tally.gaps[GapReason.EXPIRED] += 1
+
+    def undo(self, *, told: int, gaps: int) -> None:
+        """Forget what a verb decided that was rolled back: all but so many outcomes and holes from before it."""
+        self.pending = Pending()
+        del self.done.told[told:]
+        del self.done.gaps[gaps:]
+
+    def write(self) -> None:
+        """Write what was decided, sorted by table and key; afterwards nothing is pending."""
+        pending, db = self.pending, self.db
+        if pending.bodies:
+            rows.BODIES.run(db, pending.bodies)
+        if pending.envelopes:
+            pending.envelopes.sort(key=_place)
+            rows.ENVELOPES.run(db, pending.envelopes)
+        if pending.body_refs:
+            self._write_body_refs()
+        if pending.fans:
+            self._write_fans()
+        if pending.refusals:
+            rows.REFUSALS.run(db, [(*key, codes) for key, codes in sorted(pending.refusals.items())])
+        if pending.senders:
+            rows.LEDGERS.run(
+                db,
+                [(row, s.generation, s.ledger.epoch, s.ledger.floor) for row, s in sorted(pending.senders.items())],
+            )
+        if pending.mailboxes:
+            rows.MAILBOXES.run(db, [_mailbox_row(row, box) for row, box in sorted(pending.mailboxes.items())])
+        self.pending = Pending()
+
+    def _write_body_refs(self) -> None:
+        for body, change in sorted(self.pending.body_refs.items()):
+            left = self.db.execute(
+                "UPDATE body SET refs = refs + ? WHERE id = ? RETURNING refs", (change, body)
+            ).fetchall()
+            if left == [(0,)]:
+                self.db.execute("DELETE FROM body WHERE id = ?", (body,))
+
+    def _write_fans(self) -> None:
+        fans = self.pending.fans
+        rows.FANS.run(self.db, [(number, *fan) for number, fan in sorted(fans.items()) if fan[0]])
+        for number, fan in fans.items():
+            if not fan[0]:
+                self.db.execute("DELETE FROM fan WHERE id = ?", (number,))
+
+
+def _place(row: tuple[Any, ...]) -> tuple[int, int]:
+    return row[0], row[1]
+
+
+def _mailbox_row(row: int, mailbox: Mailbox) -> tuple[int, ...]:
+    floors, nexts = mailbox.floors, mailbox.nexts
+    return (
+        row, mailbox.epoch, floors[0], nexts[0], floors[1], nexts[1], floors[2], nexts[2],
+        mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.outcomes, mailbox.over,
+    )  # fmt: skip

@@ -1,0 +1,108 @@
+"""The store room: the intake, which collects what arrives while a commit is running.
+
+Works enter in any number of turns; the next commit takes them together. The rules of this file: what is uncommitted
+is bounded, and nobody waits here - a full intake says so, and the sockets are not read until it has room
+(performance.md, "Rules of the hot path").
+"""
+
+import asyncio
+from typing import Final
+
+from relayd.store.works import Acknowledgement, Submission, Verb, Works
+from relayproto.limits import STAMPED_TOGETHER_MAX
+
+PLACEMENTS_MAX: Final = 4096
+"""Rows that one commit puts in, about: 20 ms of work, which is what an acknowledgement behind it waits."""
+_OVERHEAD_BYTES: Final = 512
+
+
+class Intake:
+    """What waits for the next commit."""
+
+    __slots__ = ("_acknowledgements", "_arrived", "_count", "_messages_max", "_octets", "_octets_max", "_space",
+                 "_submissions", "_verbs")  # fmt: skip
+
+    def __init__(self, *, messages_max: int, octets_max: int) -> None:
+        self._messages_max = messages_max
+        self._octets_max = octets_max
+        self._submissions: list[Submission] = []
+        self._acknowledgements: list[Acknowledgement] = []
+        self._verbs: list[Verb] = []
+        self._count = 0
+        self._octets = 0
+        self._arrived = asyncio.Event()
+        self._space = asyncio.Event()
+        self._space.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is taken in."""
+        return self._count >= self._messages_max or self._octets >= self._octets_max
+
+    async def arrival(self) -> None:
+        """Wait until there is something to commit."""
+        await self._arrived.wait()
+
+    async def space(self) -> None:
+        """Wait until there is room."""
+        await self._space.wait()
+
+    def wake(self) -> None:
+        """Let ``arrival`` return, with or without works: the store is closing."""
+        self._arrived.set()
+
+    def submit(self, work: Submission) -> None:
+        """Take a submission."""
+        self._submissions.append(work)
+        self._taken(weight(work))
+
+    def acknowledge(self, work: Acknowledgement) -> None:
+        """Take an acknowledgement; always, since it makes room."""
+        self._acknowledgements.append(work)
+        self._taken(_OVERHEAD_BYTES)
+
+    def act(self, work: Verb) -> None:
+        """Take a verb."""
+        self._verbs.append(work)
+        self._taken(_OVERHEAD_BYTES)
+
+    def _taken(self, octets: int) -> None:
+        self._count += 1
+        self._octets += octets
+        self._arrived.set()
+        if self.full:
+            self._space.clear()
+
+    def next(self) -> Works:
+        """Return what the next commit takes, the oldest first; at most as many as one stamp's tree holds."""
+        cut = self._cut()
+        works = Works(self._submissions[:cut], self._acknowledgements, self._verbs)
+        del self._submissions[:cut]
+        self._acknowledgements, self._verbs = [], []
+        self._count = len(self._submissions)
+        self._octets = sum(map(weight, self._submissions))
+        if not self._count:
+            self._arrived.clear()
+        if not self.full:
+            self._space.set()
+        return works
+
+    def _cut(self) -> int:
+        placements = 0
+        for at, work in enumerate(self._submissions[:STAMPED_TOGETHER_MAX]):
+            placements += sum(len(target.wraps) for target in work.command.targets)
+            if placements > PLACEMENTS_MAX and at:
+                return at
+        return STAMPED_TOGETHER_MAX
+
+    def put_back(self, acknowledgements: list[Acknowledgement]) -> None:
+        """Keep acknowledgements for the next commit, before what has arrived since: this one failed for now."""
+        self._acknowledgements[:0] = acknowledgements
+        self._count += len(acknowledgements)
+        self._octets += _OVERHEAD_BYTES * len(acknowledgements)
+
+
+def weight(work: Submission) -> int:
+    """Return about how many bytes of memory a submission holds; a body that is shared counts each time."""
+    wraps = sum(len(wrap.sealed) for target in work.command.targets for wrap in target.wraps)
+    return _OVERHEAD_BYTES + len(work.body) + wraps

@@ -1,0 +1,124 @@
+-- The store's first schema. What every column is for and how long it stays is written beside it (docs: the data map).
+-- "Sealed" means: ChaCha20-Poly1305 under the key of the row's expiry day, which lies in the file day-keys, not here.
+
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY,
+    account BLOB NOT NULL UNIQUE,        -- hash of the identity key, 32 bytes; for as long as the account exists
+    address TEXT NOT NULL UNIQUE,        -- what people type; the only place where it stands
+    list_version INTEGER NOT NULL,       -- of the newest device list
+    highest_device INTEGER NOT NULL,     -- the highest number that a device ever had, so that none is given twice
+    devices BLOB NOT NULL,               -- the newest device list, as its account signed it
+    signature BLOB NOT NULL
+);
+
+-- AUTOINCREMENT: the number names a mailbox, and a removed one's must never name another.
+CREATE TABLE device (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    device INTEGER NOT NULL,             -- its number within the account
+    dh_key BLOB NOT NULL,                -- X25519 public key: who connects must have its private key
+    sign_key BLOB NOT NULL,              -- Ed25519 public key: signs the device's prekeys
+    one_time_high INTEGER NOT NULL DEFAULT 0,  -- the highest one-time prekey ever deposited: none is taken in twice
+    kem_high INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (account, device)
+);
+
+CREATE TABLE mailbox (
+    id INTEGER PRIMARY KEY,              -- the device's
+    epoch INTEGER NOT NULL,
+    floor_normal INTEGER NOT NULL,
+    next_normal INTEGER NOT NULL,
+    floor_urgent INTEGER NOT NULL,
+    next_urgent INTEGER NOT NULL,
+    floor_outcome INTEGER NOT NULL,
+    next_outcome INTEGER NOT NULL,
+    messages INTEGER NOT NULL,           -- counters of what is queued; a recount gives the same
+    octets INTEGER NOT NULL,
+    receipts INTEGER NOT NULL,
+    outcomes INTEGER NOT NULL,
+    over INTEGER NOT NULL                -- was full and has not come down to the reopening share
+);
+
+CREATE TABLE ledger (
+    device INTEGER PRIMARY KEY,
+    generation INTEGER NOT NULL,         -- rises with every login; works of an older one are dropped at commit
+    epoch INTEGER NOT NULL,
+    floor INTEGER NOT NULL               -- up to here every submission has a recorded outcome
+);
+
+-- Submissions of the last 256 of a device that were not stored for every target: codes only, never targets.
+CREATE TABLE refusal (
+    device INTEGER NOT NULL,
+    submission INTEGER NOT NULL,
+    codes BLOB NOT NULL,                 -- two bytes a target, by position
+    PRIMARY KEY (device, submission)
+) WITHOUT ROWID;
+
+-- Everything that is queued, in the order in which it was committed. A row goes when it is acknowledged, when it
+-- expires, or when its mailbox is purged.
+CREATE TABLE envelope (
+    id INTEGER PRIMARY KEY,
+    lane INTEGER NOT NULL,               -- mailbox * 4 + lane
+    sequence INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    class INTEGER NOT NULL,              -- 0 for an outcome
+    octets INTEGER NOT NULL,             -- of body and wrap: the quota's and the credit's measure
+    body INTEGER,                        -- of table body, where more than one row shares it
+    fan INTEGER,                         -- NULL: no outcome is asked for; 0: the target has this one device; else of table fan
+    sealed BLOB NOT NULL                 -- nonce and sealed: sender, submission, commitment, stamp, wrap, body; or an outcome
+);
+CREATE UNIQUE INDEX envelope_by_lane ON envelope (lane, sequence);
+CREATE INDEX envelope_by_expiry ON envelope (expires_ms);
+
+CREATE TABLE body (
+    id INTEGER PRIMARY KEY,
+    refs INTEGER NOT NULL,               -- rows of envelope that name it; it goes with the last one
+    sealed BLOB NOT NULL
+);
+
+-- A target with several devices whose outcome is asked for: how many can still deliver, and whether it was told.
+CREATE TABLE fan (
+    id INTEGER PRIMARY KEY,
+    remaining INTEGER NOT NULL,
+    told INTEGER NOT NULL
+);
+
+-- Numbers that expired, until the device's floor has passed them. One row may span numbers that were acknowledged,
+-- never one that is still queued.
+CREATE TABLE hole (
+    lane INTEGER NOT NULL,               -- mailbox * 4 + lane
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    PRIMARY KEY (lane, first)
+) WITHOUT ROWID;
+
+CREATE TABLE prekey (
+    device INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    key BLOB NOT NULL,                   -- public
+    signature BLOB NOT NULL
+);
+CREATE UNIQUE INDEX prekey_by_device ON prekey (device, kind, number);
+
+CREATE TABLE ticket (
+    hash BLOB PRIMARY KEY,               -- BLAKE2b-256: a copy of this table is no invitation
+    address TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    account BLOB                         -- who used it, so that a repeat gets the same answer; goes with the ticket
+) WITHOUT ROWID;
+
+-- Hour keys of origin stamps, sealed to two moderators together; kept until retention ends.
+CREATE TABLE hour_key (
+    id INTEGER PRIMARY KEY,
+    key_id BLOB NOT NULL,                -- relay id and hour; a restart within an hour makes a second one
+    expires_ms INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+);
+CREATE INDEX hour_key_by_expiry ON hour_key (expires_ms);
+
+CREATE TABLE relay_time (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    high_water_ms INTEGER NOT NULL       -- relay time never goes back
+);
+INSERT INTO relay_time (id, high_water_ms) VALUES (1, 0);

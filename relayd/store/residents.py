@@ -1,0 +1,146 @@
+"""The store room: the small rows that commits need again and again, kept in memory on the writer's thread.
+
+Numbers and ids enter; mailboxes, senders and rosters leave. The rules of this file: bounded, least recently used
+first; a commit changes them in place, so whatever is rolled back is forgotten here as well.
+"""
+
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from relayd.domain.ledger import Ledger
+from relayd.domain.mailbox import Mailbox
+from relayd.domain.roster import Roster
+from relayproto.ids import AccountId, DeviceId
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+MAILBOXES_MAX: Final = 32_768
+"""About half a kilobyte each: 16 MB keep the writer of a relay with 20,000 devices from reading at all."""
+SENDERS_MAX: Final = 16_384
+ROSTERS_MAX: Final = 16_384
+
+
+@dataclass(slots=True)
+class Sender:
+    """A device as one that submits: which connection of it counts, and its ledger."""
+
+    generation: int
+    ledger: Ledger
+
+
+class Recent(Generic[K, V]):
+    """What was used last, up to a bound."""
+
+    __slots__ = ("_items", "_maximum")
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._items: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        """Return what is kept under a key."""
+        item = self._items.get(key)
+        if item is not None:
+            self._items.move_to_end(key)
+        return item
+
+    def put(self, key: K, item: V) -> None:
+        """Keep something."""
+        self._items[key] = item
+
+    def drop(self, key: K) -> None:
+        """Forget one, if it is there."""
+        self._items.pop(key, None)
+
+    def trim(self) -> None:
+        """Come down to the bound."""
+        while len(self._items) > self._maximum:
+            self._items.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._items.clear()
+
+
+class Residents:
+    """Mailboxes, senders and rosters by number or id."""
+
+    __slots__ = ("_mailboxes", "_rosters", "_senders")
+
+    def __init__(self) -> None:
+        self._mailboxes: Recent[int, Mailbox] = Recent(MAILBOXES_MAX)
+        self._senders: Recent[int, Sender] = Recent(SENDERS_MAX)
+        self._rosters: Recent[AccountId, Roster] = Recent(ROSTERS_MAX)
+
+    def trim(self) -> None:
+        """Come down to the bounds; between commits only, when nothing changed is waiting to be written."""
+        self._mailboxes.trim()
+        self._senders.trim()
+        self._rosters.trim()
+
+    def clear(self) -> None:
+        """Forget everything, because what is here may never have been committed."""
+        self._mailboxes.clear()
+        self._senders.clear()
+        self._rosters.clear()
+
+    def forget_account(self, account: AccountId) -> None:
+        """Forget an account's roster, because its device list has changed."""
+        self._rosters.drop(account)
+
+    def forget_device(self, row: int) -> None:
+        """Forget a device that was removed."""
+        self._mailboxes.drop(row)
+        self._senders.drop(row)
+
+    def mailbox(self, db: sqlite3.Connection, row: int) -> Mailbox | None:
+        """Return a mailbox, or None where the device was removed."""
+        mailbox = self._mailboxes.get(row)
+        if mailbox is None:
+            kept = db.execute(
+                "SELECT epoch, floor_normal, floor_urgent, floor_outcome, next_normal, next_urgent, next_outcome,"
+                " messages, octets, receipts, outcomes, over,"
+                " EXISTS (SELECT 1 FROM hole WHERE lane >= mailbox.id * 4 AND lane < mailbox.id * 4 + 4)"
+                " FROM mailbox WHERE id = ?",
+                (row,),
+            ).fetchone()
+            if kept is None:
+                return None
+            epoch, *numbers = kept
+            messages, octets, receipts, outcomes, over, holed = numbers[6:]
+            mailbox = Mailbox(
+                epoch, numbers[0:3], numbers[3:6], messages, octets, receipts, outcomes, bool(over), bool(holed)
+            )
+            self._mailboxes.put(row, mailbox)
+        return mailbox
+
+    def sender(self, db: sqlite3.Connection, row: int) -> Sender | None:
+        """Return a device as a sender, or None where it was removed."""
+        sender = self._senders.get(row)
+        if sender is None:
+            kept = db.execute("SELECT generation, epoch, floor FROM ledger WHERE device = ?", (row,)).fetchone()
+            if kept is None:
+                return None
+            generation, epoch, floor = kept
+            refused = db.execute("SELECT submission FROM refusal WHERE device = ?", (row,)).fetchall()
+            sender = Sender(generation, Ledger(epoch, floor, {submission for (submission,) in refused}))
+            self._senders.put(row, sender)
+        return sender
+
+    def roster(self, db: sqlite3.Connection, account: AccountId) -> Roster | None:
+        """Return the devices of an account, or None where there is no such account."""
+        roster = self._rosters.get(account)
+        if roster is None:
+            kept = db.execute(
+                "SELECT id, list_version, highest_device FROM account WHERE account = ?", (account,)
+            ).fetchone()
+            if kept is None:
+                return None
+            devices = db.execute("SELECT device, id FROM device WHERE account = ?", (kept[0],)).fetchall()
+            mailboxes = {DeviceId(device): row for device, row in devices}
+            roster = Roster(kept[0], account, kept[1], kept[2], mailboxes)
+            self._rosters.put(account, roster)
+        return roster

@@ -1,0 +1,95 @@
+"""The store room: origin stamps at intake (cryptography.md §6).
+
+The submissions of a commit enter, their stamps leave. The rules of this file: an hour's key is in memory for its
+hour only; it is sealed to the moderators in the first commit that uses it; without moderators nobody ever has it.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from relayd.store.vault import Nonces
+from relayproto.codes import Scope
+from relayproto.ids import AccountId, DeviceId
+from relayproto.primitives import KEY_BYTES, Aead, Entropy
+from relayproto.stamp import Author, key_id_at, seal_author, seal_hour_key, stamp_all
+
+_DAY_MS: Final = 86_400_000
+
+
+class Stampable(NamedTuple):
+    """What a stamp says of one submission."""
+
+    account: AccountId
+    device: DeviceId
+    scope: Scope
+    commitment: bytes
+
+
+class Tracing(NamedTuple):
+    """How stamps are made: the relay's number, its Ed25519 seed, two moderators' X25519 keys, how long they may open."""
+
+    relay_id: int
+    stamp_seed: bytes
+    moderators: tuple[bytes, bytes] | None
+    retention_days: int
+
+    def __repr__(self) -> str:
+        """Hide the seed."""
+        return f"Tracing(relay_id={self.relay_id}, retention_days={self.retention_days})"
+
+
+class Stamper:
+    """Makes stamps; for the writer's thread only."""
+
+    __slots__ = ("_entropy", "_hour_key", "_key_id", "_nonces", "_tracing")
+
+    def __init__(self, tracing: Tracing, nonces: Nonces, entropy: Entropy) -> None:
+        self._tracing = tracing
+        self._nonces = nonces
+        self._entropy = entropy
+        self.forget()
+
+    def forget(self) -> None:
+        """Give up the hour's key: its hour is over, or the commit that sealed it to the moderators failed."""
+        self._key_id = b""
+        self._hour_key: Aead | None = None
+
+    def end_hour(self, now_ms: int) -> None:
+        """Give up the hour's key if its hour is over, though nothing was stamped since."""
+        if self._key_id != key_id_at(self._tracing.relay_id, now_ms):
+            self.forget()
+
+    def _hour(self, db: sqlite3.Connection, now_ms: int) -> Aead:
+        key_id = key_id_at(self._tracing.relay_id, now_ms)
+        if self._hour_key is not None and key_id == self._key_id:
+            return self._hour_key
+        key = self._entropy(KEY_BYTES)
+        if self._tracing.moderators is not None:
+            db.execute(
+                "INSERT INTO hour_key (key_id, expires_ms, sealed) VALUES (?, ?, ?)",
+                (
+                    key_id,
+                    now_ms + self._tracing.retention_days * _DAY_MS,
+                    seal_hour_key(key, *self._tracing.moderators),
+                ),
+            )
+        self._key_id, self._hour_key = key_id, Aead(key)
+        return self._hour_key
+
+    def stamp(self, db: sqlite3.Connection, now_ms: int, submissions: Sequence[Stampable]) -> list[bytes]:
+        """Return a stamp for each submission of a commit, at most STAMPED_TOGETHER_MAX, all under one signature."""
+        if not submissions:
+            return []
+        hour_key = self._hour(db, now_ms)
+        key_id, next_nonce = self._key_id, self._nonces.next
+        return stamp_all(
+            [
+                (
+                    seal_author(hour_key, key_id, next_nonce(), commitment, Author(account, device, scope, now_ms)),
+                    commitment,
+                )
+                for account, device, scope, commitment in submissions
+            ],
+            self._tracing.stamp_seed,
+        )

@@ -1,0 +1,240 @@
+"""The store room: submissions - from a number and its targets to envelopes in mailboxes (protocol.md §3, §5).
+
+Submissions enter in order of arrival; recorded outcomes or free numbers leave, and rows to put in. The rules of this
+file: what a number got once it gets again; all devices of an account or none; a refusal changes nothing but its
+ledger; one stamp a submission, one signature a commit.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from relayd.domain.ledger import Verdict
+from relayd.domain.lifetimes import expires_ms
+from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Mailbox, Share
+from relayd.domain.roster import Roster
+from relayd.store.commit import Commit, Placed
+from relayd.store.daykeys import KeyGone
+from relayd.store.stamps import Stampable
+from relayd.store.vault import Contents, Origin
+from relayd.store.works import Settlement, Submission
+from relayproto.codes import Class, Code, GoawayCode, Lane, Scope, SubmitFlag
+from relayproto.commands import Target, Wrap
+from relayproto.errors import RemoteProtocolError
+from relayproto.ids import AccountId
+from relayproto.limits import LANE_OF, UNANSWERED_MAX
+from relayproto.replies import Mismatch, NotTaken, Submitted
+
+DISK_RETRY_MS: Final = 30_000
+"""Space comes back when devices acknowledge, when rows expire, or when the operator acts."""
+
+
+class Placement(NamedTuple):
+    """Where an envelope goes: a number that was given, and what its device gets."""
+
+    position: int
+    mailbox: int
+    sequence: int
+    fan: int | None
+    wrap: Wrap
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A submission of which something is stored."""
+
+    work: Submission
+    lane: Lane
+    expires_ms: int
+    placements: list[Placement]
+
+
+def take(commit: Commit, works: Iterable[Submission]) -> None:
+    """Settle each submission and put in what it stores."""
+    accepted: list[Accepted] = []
+    for work in works:
+        settlement = _settle(commit, work, accepted)
+        commit.done.settlements.append((work.settle, settlement))
+        if isinstance(settlement, NotTaken):
+            commit.done.tally.not_taken[settlement.code] += 1
+    stamps = commit.tools.stamper.stamp(commit.db, commit.now_ms, [_stampable(one) for one in accepted])
+    for one, stamp in zip(accepted, stamps, strict=True):
+        _place(commit, one, stamp)
+
+
+def _settle(commit: Commit, work: Submission, accepted: list[Accepted]) -> Settlement:
+    seat, command = work.seat, work.command
+    sender = commit.sender(seat.row)
+    if sender is None or sender.generation != seat.generation:
+        return None
+    number, ledger = command.submission, sender.ledger
+    match ledger.judge(number):
+        case Verdict.NEW:
+            if commit.disk_tight:
+                return NotTaken(number, Code.DISK, DISK_RETRY_MS)
+            reply = _decide(commit, work, accepted)
+            refused = any(reply.codes)
+            if refused:
+                commit.pending.refusals[seat.row, number] = _pack(reply.codes)
+            if ledger.refused and number - UNANSWERED_MAX in ledger.refused:
+                commit.db.execute(
+                    "DELETE FROM refusal WHERE device = ? AND submission <= ?", (seat.row, number - UNANSWERED_MAX)
+                )
+            ledger.record(number, refused=refused)
+            commit.sender_changed(seat.row, sender)
+            commit.done.tally.codes.update(reply.codes)
+            return reply
+        case Verdict.REPEATED:
+            return _repeat(commit, work, refused=number in ledger.refused)
+        case Verdict.TOO_OLD:
+            return Submitted(number, (Code.TOO_OLD,) * len(command.targets), (), 0)
+        case Verdict.GO_BACK:
+            return NotTaken(number, Code.GO_BACK, 0)
+        case Verdict.TOO_FAR:
+            return RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "a submission far above the lowest unanswered")
+
+
+def _pack(codes: tuple[int, ...]) -> bytes:
+    return struct.pack(f">{len(codes)}H", *codes)
+
+
+def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
+    """Return what was recorded. How devices differ is not recorded, so it is told as it is now."""
+    command, key = work.command, (work.seat.row, work.command.submission)
+    if not refused:
+        return Submitted(command.submission, (Code.STORED,) * len(command.targets), (), 0)
+    packed = commit.pending.refusals.get(key)
+    if packed is None:
+        packed = commit.db.execute("SELECT codes FROM refusal WHERE device = ? AND submission = ?", key).fetchone()[0]
+    codes = struct.unpack(f">{len(packed) // 2}H", packed)
+    mismatches = []
+    for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
+        roster = commit.roster(target.account) if code == Code.MISMATCHED_DEVICES else None
+        mismatch = roster.mismatch(position, target, work.seat.row) if roster else None
+        if mismatch is not None:
+            mismatches.append(mismatch)
+    return Submitted(command.submission, codes, tuple(mismatches), _retry_after_ms(codes))
+
+
+def _retry_after_ms(codes: Iterable[int]) -> int:
+    return OVER_QUOTA_RETRY_MS if Code.OVER_QUOTA in codes else 0
+
+
+def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submitted:
+    """Give every target its code, and numbers to the envelopes of those that are stored."""
+    command = work.command
+    if work.refusal is not Code.STORED:
+        return Submitted(command.submission, (work.refusal,) * len(command.targets), (), 0)
+    one = Accepted(work, LANE_OF[command.class_], expires_ms(commit.now_ms, command.ttl_s), [])
+    codes: list[Code] = []
+    mismatches: list[Mismatch] = []
+    for position, target in enumerate(command.targets):
+        roster = commit.roster(target.account)
+        if roster is None:
+            codes.append(Code.NOT_AVAILABLE)
+            continue
+        mismatch = roster.mismatch(position, target, work.seat.row)
+        if mismatch is not None:
+            codes.append(Code.MISMATCHED_DEVICES)
+            mismatches.append(mismatch)
+        elif _fits(commit, one, accepted, roster, target):
+            codes.append(Code.STORED)
+            _number(commit, one, roster, position, target)
+        else:
+            codes.append(Code.OVER_QUOTA)
+    if one.placements:
+        accepted.append(one)
+    return Submitted(command.submission, tuple(codes), tuple(mismatches), _retry_after_ms(codes))
+
+
+def _fits(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster, target: Target) -> bool:
+    """Say whether every device of the target has room."""
+    quota, residents = commit.tools.quota, commit.tools.residents
+    sender = one.work.seat.account
+    for wrap in target.wraps:
+        row = roster.mailboxes[wrap.device]
+        mailbox = residents.mailbox(commit.db, row)
+        if mailbox is None:
+            return False
+        cost = len(one.work.body) + len(wrap.sealed)
+        if not mailbox.admits(quota, one.lane, one.work.command.class_, cost):
+            return False
+        if not mailbox.half_full(quota, cost):
+            mailbox.shares = None
+            continue
+        if mailbox.shares is None:
+            mailbox.shares = _shares(commit, row, [*before, one])
+        if not mailbox.has_share_left(quota, sender, cost):
+            return False
+    return True
+
+
+def _shares(commit: Commit, row: int, accepted: Iterable[Accepted]) -> dict[AccountId, Share]:
+    """Count who has how much waiting in a mailbox; only when it gets half full, and kept up while it is."""
+    shares: dict[AccountId, Share] = {}
+    found = commit.db.execute(
+        "SELECT lane, sequence, expires_ms, octets, sealed FROM envelope WHERE lane BETWEEN ? AND ?",
+        (row * 4 + Lane.NORMAL, row * 4 + Lane.URGENT),
+    )
+    for lane, sequence, expires, octets, sealed in found.fetchall():
+        try:
+            origin = commit.tools.vault.open_envelope(lane, sequence, expires, sealed)[0]
+        except KeyGone:
+            continue
+        shares.setdefault(origin.account, Share()).add(octets)
+    for one in accepted:
+        for placement in one.placements:
+            if placement.mailbox == row:
+                share = shares.setdefault(one.work.seat.account, Share())
+                share.add(len(one.work.body) + len(placement.wrap.sealed))
+    return shares
+
+
+def _number(commit: Commit, one: Accepted, roster: Roster, position: int, target: Target) -> None:
+    """Give numbers to the envelopes of a target that is stored."""
+    command, tally, quota = one.work.command, commit.done.tally, commit.tools.quota
+    fan: int | None = None
+    if command.flags & SubmitFlag.OUTCOME:
+        fan = 0
+        if len(target.wraps) > 1:
+            fan = commit.tools.numbers.fan()
+            commit.pending.fans[fan] = [len(target.wraps), 0]
+    for wrap in target.wraps:
+        row = roster.mailboxes[wrap.device]
+        mailbox = commit.mailbox(row)
+        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101 - _fits has looked
+        cost = len(one.work.body) + len(wrap.sealed)
+        sequence = mailbox.put(quota, one.lane, command.class_, cost, one.work.seat.account)
+        one.placements.append(Placement(position, row, sequence, fan, wrap))
+        tally.messages += 1
+        tally.octets += cost
+
+
+def _stampable(one: Accepted) -> Stampable:
+    seat, command = one.work.seat, one.work.command
+    if command.class_ is Class.BROADCAST:
+        scope = Scope.BROADCAST
+    else:
+        others = sum(1 for target in command.targets if target.account != seat.account)
+        scope = Scope.GROUP if others > 1 else Scope.PERSON
+    return Stampable(seat.account, seat.device, scope, command.commitment)
+
+
+def _place(commit: Commit, one: Accepted, stamp: bytes) -> None:
+    """Seal the envelopes of a submission and put them in; a body for more than one is put in once."""
+    pending, vault, work = commit.pending, commit.tools.vault, one.work
+    command, seat, body = work.command, work.seat, work.body
+    octets, inline, shared = len(body), body, None
+    if len(one.placements) > 1:
+        shared, inline = commit.tools.numbers.body(), b""
+        pending.bodies.append((shared, len(one.placements), vault.seal_body(shared, one.expires_ms, body)))
+    for position, mailbox, sequence, fan, wrap in one.placements:
+        name = mailbox * 4 + one.lane
+        origin = Origin(seat.account, seat.device, seat.row, command.submission, position)
+        contents = Contents(command.commitment, stamp, wrap.sealed, inline)
+        sealed = vault.seal_envelope(name, sequence, one.expires_ms, origin, contents)
+        pending.envelopes.append(
+            (name, sequence, one.expires_ms, command.class_, octets + len(wrap.sealed), shared, fan, sealed)
+        )
+        commit.done.placed.append(Placed(mailbox, one.lane, sequence, one.expires_ms, work, wrap, stamp))

@@ -1,0 +1,70 @@
+"""The store room: what waits for a commit.
+
+The rule of this file: a work is a value and a way to answer; it is answered once, on the event loop, after the commit
+that settled it was synced.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from relayd.domain.seat import Seat
+from relayproto.codes import Code
+from relayproto.commands import Ack, Submit
+from relayproto.errors import RemoteProtocolError
+from relayproto.replies import NotTaken, Submitted
+
+if TYPE_CHECKING:
+    from relayd.store.commit import Commit
+
+Settlement = Submitted | NotTaken | RemoteProtocolError | None
+"""What a submission comes to: a recorded outcome, a number that is still free, an end of the connection, or
+nothing to say because a newer connection of the device has come."""
+Settle = Callable[[Settlement], None]
+
+
+@dataclass(slots=True)
+class Submission:
+    """A SUBMIT; ``body`` is what its handle named or its own.
+
+    Where ``refusal`` is not STORED the submission is refused for every target with this code, in its turn.
+    """
+
+    seat: Seat
+    command: Submit
+    body: bytes
+    refusal: Code
+    settle: Settle
+
+
+@dataclass(slots=True)
+class Acknowledgement:
+    """An ACK that the pump has checked against what was delivered."""
+
+    seat: Seat
+    ack: Ack
+
+
+@dataclass(slots=True)
+class Verb:
+    """Anything else: one function of the commit, whose result the future gets.
+
+    Its checks stand before its first change; what it raises undoes it and nothing else of the commit.
+    """
+
+    act: Callable[["Commit"], Any]
+    future: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class Works:
+    """What one commit takes, in the order of arrival within each kind."""
+
+    submissions: list[Submission]
+    acknowledgements: list[Acknowledgement]
+    verbs: list[Verb]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.submissions) + len(self.acknowledgements) + len(self.verbs)
