@@ -69,7 +69,7 @@ METRICS: Final[tuple[Total | Labelled | Level | Spread, ...]] = (
     Labelled("relayd_connections_closed", "Connections that ended, by the GOAWAY code of either side; eof: without one",
              "code", lambda c: c.connections_closed, ((0, "eof"), *_of(GoawayCode))),
     Labelled("relayd_connections_refused", "Connections closed before a handshake, by the limit that they met",
-             "limit", lambda c: c.connections_refused, _words("connections", "half_open", "address")),
+             "limit", lambda c: c.connections_refused, _words("connections", "half_open", "address_rate")),
     Total("relayd_handshakes", "Handshakes completed", lambda c: c.handshakes_ok),
     Labelled("relayd_handshakes_failed", "Handshakes that failed, by reason", "reason", lambda c: c.handshakes_failed,
              _words("preface", "handshake", "timeout", "authentication", "unknown_key", "eof")),

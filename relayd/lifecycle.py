@@ -5,6 +5,7 @@ rule of this file: the standard library does it, and without systemd each of the
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import resource
@@ -34,7 +35,9 @@ class AlreadyRunning(Exception):  # noqa: N818 - reads better where it is raised
 
 def without_core_dumps() -> None:
     """Forbid core dumps of this process: its memory holds keys."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # The unit's system call filter forbids this, where its LimitCORE=0 has done it already.
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def claim(state: Path) -> int:

@@ -56,12 +56,7 @@ def ask(path: Path, command: Message, expected: type[M]) -> M:
             connection.connect(str(path))
             asked = message.encode(command, 1)
             connection.sendall(len(asked).to_bytes(2) + asked)
-            kind, _, fields = frame.decode(_exactly(connection, int.from_bytes(_exactly(connection, 2))))
-        if kind == Kind.REFUSED:
-            raise RelayRefused(message.read(Refused, fields).code)
-        if kind != expected.KIND:
-            raise Malformed("another reply")
-        return message.read(expected, fields)
+            return _reply(_exactly(connection, int.from_bytes(_exactly(connection, 2))), expected)
     except PermissionError:
         raise NotAllowed(f"{path}: only root and the relay's own user may ask; try sudo") from None
     except (FileNotFoundError, ConnectionError, NotADirectoryError):
@@ -70,6 +65,15 @@ def ask(path: Path, command: Message, expected: type[M]) -> M:
         raise RelayAway(f"the relay did not answer within {TIMEOUT_S:.0f} s ({path}); see its log") from None
     except Malformed:
         raise RelayAway(f"what answers at {path} is not a relay of this version") from None
+
+
+def _reply(octets: bytes, expected: type[M]) -> M:
+    kind, _, fields = frame.decode(octets)
+    if kind == Kind.REFUSED:
+        raise RelayRefused(message.read(Refused, fields).code)
+    if kind != expected.KIND:
+        raise Malformed("another reply")
+    return message.read(expected, fields)
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from relayd import logs
 from relayd.domain.refusals import Fault, Refusal
 from relayd.metrics import Counters
+from relayd.net.incidents import report
 from relayproto import frame, message
 from relayproto.codes import Code, GoawayCode, Kind
 from relayproto.commands import Invite
@@ -22,6 +23,7 @@ from relayproto.errors import Malformed
 from relayproto.limits import FRAME_BYTES_MAX
 from relayproto.message import Message
 from relayproto.notices import Goaway
+from relayproto.primitives import Entropy
 from relayproto.replies import Refused
 
 SESSIONS_MAX: Final = 8
@@ -76,12 +78,13 @@ async def _frame(reader: asyncio.StreamReader) -> bytes:
 class OperatorListener:
     """The listening socket and its sessions."""
 
-    __slots__ = ("_counters", "_server", "_tasks", "_verbs")
+    __slots__ = ("_counters", "_entropy", "_server", "_tasks", "_verbs")
 
-    def __init__(self, verbs: Verbs, counters: Counters) -> None:
+    def __init__(self, verbs: Verbs, *, counters: Counters, entropy: Entropy) -> None:
         """Take the operator's service."""
         self._verbs = verbs
         self._counters = counters
+        self._entropy = entropy
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -140,9 +143,8 @@ class OperatorListener:
             return request, Refused(no.code, no.retry_after_ms)
         except Malformed:
             raise
-        except Exception:
-            self._counters.internal_errors += 1
-            _log.exception("operator command failed", kind=kind)
+        except Exception as error:  # noqa: BLE001 - the border where our own mistakes stop
+            report(error, where="operator", counters=self._counters, entropy=self._entropy)
             return request, Refused(Code.INTERNAL, 0)
 
 
