@@ -15,7 +15,9 @@ from relayproto.notices import Gap
 class Listener(Protocol):
     """A connection that a mailbox's entries are offered to. None of its methods waits or raises."""
 
-    generation: int
+    @property
+    def generation(self) -> int:
+        """Which of the device's connections it is; a later one is higher."""
 
     def offer(self, entry: Entry) -> None:
         """Take an entry that was just committed."""

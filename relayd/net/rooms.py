@@ -11,6 +11,7 @@ from typing import Any
 from relayd.clock import Clock
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
+from relayd.domain.lifetimes import Lifetimes
 from relayd.metrics import Counters
 from relayd.net.admission import Admission
 from relayd.net.gate import Gate
@@ -84,6 +85,7 @@ def furnish(
     entropy: Entropy,
     counters: Counters,
     limits: LimitsSection,
+    lifetimes: Lifetimes,
     keys: Mapping[int, bytes],
     suites: frozenset[Suite],
     descriptor: bytes,
@@ -101,7 +103,15 @@ def furnish(
         limits=limits,
         store=store,
         hub=hub,
-        desk=desk(store, hub, limits=limits, descriptor=descriptor, descriptors=descriptors),
+        desk=desk(
+            store,
+            hub,
+            counters=counters,
+            limits=limits,
+            lifetimes=lifetimes,
+            descriptor=descriptor,
+            descriptors=descriptors,
+        ),
         admission=Admission(limits, entropy(32)),
         turn=Turn(clock, asyncio.get_running_loop().call_soon),
         wheel=Wheel(clock),

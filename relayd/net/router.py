@@ -12,7 +12,8 @@ from relayd.domain.entry import Entry
 from relayd.domain.refusals import Fault, Refusal
 from relayd.domain.seat import Seat
 from relayd.net.rooms import Rooms
-from relayd.services.messages import Bodies, busy
+from relayd.services.messages import Bodies
+from relayd.store.works import Settlement
 from relayproto.codes import Code, GoawayCode
 from relayproto.commands import (
     Ack,
@@ -37,6 +38,8 @@ VERBS_MAX: Final = 16
 ABUSE_MAX: Final = 4 * UNANSWERED_MAX
 """Submissions over the rate in a row. One window of 256 is an honest mistake; four are somebody who does not wait."""
 ABUSE_AFTER_MS: Final = 30_000
+FAULT_AFTER_MS: Final = 30_000
+"""Who made a mistake, or met one of ours, comes back after half a minute at the earliest."""
 STALLED_AFTER_MS: Final = 30_000
 RENEW_SPREAD_S: Final = 3_600.0
 """Connections that began in one minute after a restart do not all come back in one minute of the next day."""
@@ -110,8 +113,8 @@ class Router:
         if self.pending >= UNANSWERED_MAX:
             raise RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "too many submissions without an answer")
 
-        def settle(answer: Submitted | NotTaken | None) -> None:
-            self._settled(answer, request)
+        def settle(settlement: Settlement) -> None:
+            self._settled(settlement, request)
 
         self.pending += 1
         if self._rooms.desk.messages.submit(self.seat, command, self._bodies, settle, now):
@@ -119,18 +122,22 @@ class Router:
         if patient:
             self.pending -= 1
             return False
-        settle(busy(command))
+        self._rooms.desk.messages.busy(command, settle)
         return True
 
-    def _settled(self, answer: Submitted | NotTaken | None, request: int) -> None:
+    def _settled(self, settlement: Settlement, request: int) -> None:
         self.pending -= 1
-        if isinstance(answer, NotTaken):
-            self._rooms.counters.not_taken[answer.code] += 1
-            self._over_rate += answer.code == Code.RATE
-        elif answer is not None:
-            self._over_rate = 0
-        if answer is not None:
-            self._driver.say(answer, request)
+        match settlement:
+            case None:
+                pass  # a newer connection of the device has come, and this one is told so itself
+            case RemoteProtocolError():
+                self._driver.leave(settlement.code, reconnect=True, after_ms=FAULT_AFTER_MS)
+            case Submitted() | NotTaken():
+                over_rate = isinstance(settlement, NotTaken) and settlement.code == Code.RATE
+                self._over_rate = self._over_rate + 1 if over_rate else 0
+                self._driver.say(settlement, request)
+            case _ as never:
+                assert_never(never)
         if self._over_rate > ABUSE_MAX:
             self._driver.leave(GoawayCode.RATE, reconnect=True, after_ms=ABUSE_AFTER_MS)
         if self.pending == 0:

@@ -15,7 +15,7 @@ from relayd.domain.refusals import Fault, Refusal
 from relayd.logs import get_logger
 from relayd.net.outbox import Hold, Outbox
 from relayd.net.rooms import Rooms
-from relayd.net.router import Router
+from relayd.net.router import FAULT_AFTER_MS, Router
 from relayd.net.turn import Alarm
 from relayproto.codes import Code, GoawayCode, Role
 from relayproto.commands import DeviceCommand, Enrol, Hello, Submit
@@ -32,8 +32,6 @@ from relayproto.events import (
 from relayproto.message import Message
 from relayproto.replies import Refused
 
-FAULT_AFTER_MS: Final = 30_000
-"""Who made a mistake, or met one of ours, comes back after half a minute at the earliest."""
 INTAKE_WAIT_S: Final = 2.0
 """How long a submission waits for room before it is not taken: by then the disk is the problem, not a burst."""
 _GOAWAY_OF: Final = {
@@ -291,7 +289,7 @@ class Session(asyncio.Protocol):
         counters.handshakes_ok += 1
         self._show()
         self._router = router
-        self._connection.welcome(login.welcome)
+        self._connection.send(login.welcome)
         self._rooms.hub.attach(login.seat.row, router)
         self.speak()
 

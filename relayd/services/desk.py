@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
+from relayd.domain.lifetimes import Lifetimes
+from relayd.metrics import Counters
 from relayd.services.directory import Directory
 from relayd.services.enrolment import Enrolment
 from relayd.services.login import Logins
@@ -28,13 +30,22 @@ class Desk:
     rates: Rates[int]
 
 
-def desk(store: Store, hub: Hub, *, limits: LimitsSection, descriptor: bytes, descriptors: tuple[bytes, ...]) -> Desk:
+def desk(
+    store: Store,
+    hub: Hub,
+    *,
+    counters: Counters,
+    limits: LimitsSection,
+    lifetimes: Lifetimes,
+    descriptor: bytes,
+    descriptors: tuple[bytes, ...],
+) -> Desk:
     """Return the verbs over one store; ``descriptor`` is the present key's, ``descriptors`` are all good ones."""
     rates: Rates[int] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
     return Desk(
         logins=Logins(store),
         enrolment=Enrolment(store, descriptor),
-        messages=Messages(store, rates),
+        messages=Messages(store, rates=rates, lifetimes=lifetimes, counters=counters),
         prekeys=Prekeys(store, hub),
         directory=Directory(store, hub, descriptors),
         rates=rates,

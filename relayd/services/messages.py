@@ -4,19 +4,19 @@ A submission enters; its answer leaves through ``settle``, after the commit. Not
 what is over the device's rate is not taken - its number stays free and the device's outbox waits without loss.
 """
 
-from collections.abc import Callable
 from typing import Final
 
+from relayd.domain.lifetimes import Lifetimes, check
+from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
+from relayd.metrics import Counters
 from relayd.services.rates import Rates
 from relayd.store import Store
-from relayproto.codes import Code
+from relayd.store.works import Settle
+from relayproto.codes import Code, SubmitFlag
 from relayproto.commands import Submit
 from relayproto.limits import BODY_HANDLES_MAX
-from relayproto.replies import NotTaken, Submitted
-
-Settle = Callable[[Submitted | NotTaken | None], None]
-"""Hears what became of a submission; None where the connection was superseded and there is nobody to tell."""
+from relayproto.replies import NotTaken
 
 BUSY_RETRY_MS: Final = 1_000
 
@@ -37,7 +37,7 @@ class Bodies:
             del self._parked[next(iter(self._parked))]
 
     def of(self, command: Submit) -> bytes:
-        """Return the body of a submission, empty where there is none: the ledger records NO_BODY for it."""
+        """Return the body of a submission, empty where there is none."""
         if command.body is not None:
             return command.body
         return b"" if command.handle is None else self._parked.get(command.handle, b"")
@@ -46,11 +46,13 @@ class Bodies:
 class Messages:
     """Taking submissions in."""
 
-    __slots__ = ("_rates", "_store")
+    __slots__ = ("_counters", "_lifetimes", "_rates", "_store")
 
-    def __init__(self, store: Store, rates: Rates[int]) -> None:
+    def __init__(self, store: Store, *, rates: Rates[int], lifetimes: Lifetimes, counters: Counters) -> None:
         self._store = store
         self._rates = rates
+        self._lifetimes = lifetimes
+        self._counters = counters
 
     def submit(self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float) -> bool:
         """Hand a submission to the store. False: the intake is full and nothing was done, bring it again.
@@ -61,11 +63,30 @@ class Messages:
             return False
         wait_ms = self._rates.take(seat.row, now, len(command.targets))
         if wait_ms:
-            settle(NotTaken(command.submission, Code.RATE, wait_ms))
+            self._not_taken(command, Code.RATE, wait_ms, settle)
             return True
-        return self._store.submit(seat, command, bodies.of(command), settle)
+        body = bodies.of(command)
+        return self._store.submit(seat, command, body, settle, self._refusal(command, body))
 
+    def busy(self, command: Submit, settle: Settle) -> None:
+        """Answer a submission for which the intake had no room for too long."""
+        self._not_taken(command, Code.BUSY, BUSY_RETRY_MS, settle)
 
-def busy(command: Submit) -> NotTaken:
-    """Return the answer to a submission for which the intake had no room for too long."""
-    return NotTaken(command.submission, Code.BUSY, BUSY_RETRY_MS)
+    def _not_taken(self, command: Submit, code: Code, retry_after_ms: int, settle: Settle) -> None:
+        self._counters.not_taken[code] += 1
+        settle(NotTaken(command.submission, code, retry_after_ms))
+
+    def _refusal(self, command: Submit, body: bytes) -> Code:
+        """Return what is wrong with a submission as a whole, STORED where nothing is.
+
+        The store records it in the submission's turn: a refusal consumes the number like any other outcome.
+        """
+        if not body:
+            return Code.NO_BODY
+        if command.condition is not None or command.flags & ~SubmitFlag.OUTCOME:
+            return Code.UNSUPPORTED
+        try:
+            check(self._lifetimes, command.class_, command.ttl_s)
+        except Refusal as refusal:
+            return refusal.code
+        return Code.STORED
