@@ -1,0 +1,82 @@
+from relayd.delivery.hub import Hub
+from relayd.domain.entry import Entry
+from relayproto.message import Message
+from relayproto.notices import Gap, PrekeysLow
+from support.entries import envelope, gap
+
+
+class Ear:
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+        self.heard: list[object] = []
+
+    def offer(self, entry: Entry) -> None:
+        self.heard.append(entry)
+
+    def explain(self, gap: Gap) -> None:
+        self.heard.append(gap)
+
+    def say(self, notice: Message) -> None:
+        self.heard.append(notice)
+
+    def supersede(self) -> None:
+        self.heard.append("superseded")
+
+    def revoke(self) -> None:
+        self.heard.append("revoked")
+
+
+def test_what_was_committed_reaches_whoever_listens_to_its_mailbox() -> None:
+    hub, alice = Hub(), Ear(1)
+    hub.attach(1, alice)
+
+    hub.wake([envelope(1, mailbox=1), envelope(1, mailbox=2), envelope(2, mailbox=1)])
+
+    assert alice.heard == [envelope(1, mailbox=1), envelope(2, mailbox=1)]
+
+
+def test_holes_notices_and_revocation_reach_the_listener_only() -> None:
+    hub, alice, bob = Hub(), Ear(1), Ear(1)
+    hub.attach(1, alice)
+    hub.attach(2, bob)
+
+    for mailbox in (1, 3):
+        hub.explain(mailbox, gap(1, 1))
+        hub.say(mailbox, PrekeysLow(1, 1))
+    hub.revoke([1, 3])
+
+    assert alice.heard == [gap(1, 1), PrekeysLow(1, 1), "revoked"]
+    assert bob.heard == []
+
+
+def test_the_newest_connection_wins() -> None:
+    hub, older, newer = Hub(), Ear(1), Ear(2)
+    hub.attach(1, older)
+
+    assert hub.attach(1, newer) is older
+
+    assert older.heard == ["superseded"]
+    hub.detach(1, older)
+    assert 1 in hub.listening
+
+
+def test_a_connection_that_comes_late_is_the_superseded_one() -> None:
+    hub, older, newer = Hub(), Ear(1), Ear(2)
+    hub.attach(1, newer)
+
+    assert hub.attach(1, older) is None
+
+    assert older.heard == ["superseded"]
+    assert newer.heard == []
+
+
+def test_nobody_is_offered_anything_after_leaving() -> None:
+    hub, alice = Hub(), Ear(1)
+    hub.attach(1, alice)
+
+    hub.detach(1, alice)
+    hub.detach(1, alice)
+    hub.wake([envelope(1)])
+
+    assert alice.heard == []
+    assert 1 not in hub.listening

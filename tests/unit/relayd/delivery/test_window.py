@@ -1,0 +1,48 @@
+from relayd.delivery.window import Stall, Window
+from relayproto.commands import Credit
+
+
+def test_nothing_fits_beyond_what_was_granted() -> None:
+    window = Window(Credit(2, 100))
+
+    window.take(60)
+
+    assert window.fits(40)
+    assert not window.fits(41)
+    window.take(1)
+    assert not window.fits(0)
+    assert (window.messages_left, window.octets_left) == (0, 39)
+
+
+def test_a_grant_is_cumulative_and_never_taken_back() -> None:
+    window = Window(Credit(2, 100))
+
+    window.acknowledged(Credit(1, 300))
+
+    assert (window.messages_left, window.octets_left) == (2, 300)
+
+
+def test_a_full_window_asks_for_a_ping_and_then_gives_up() -> None:
+    window = Window(Credit(0, 0))
+    window.full(100.0)
+    window.full(150.0)
+
+    assert window.next_deadline() == 160.0
+    assert window.stall(159.0) is None
+    assert window.stall(160.0) is Stall.PING
+    assert window.next_deadline() == 220.0
+    assert window.stall(219.0) is None
+    assert window.stall(220.0) is Stall.GIVE_UP
+
+
+def test_an_acknowledgement_ends_the_wait() -> None:
+    window = Window(Credit(0, 0))
+    window.full(100.0)
+    window.stall(160.0)
+
+    window.acknowledged(Credit(0, 0))
+
+    assert window.next_deadline() is None
+    assert window.stall(1000.0) is None
+    window.full(200.0)
+    assert window.next_deadline() == 260.0
