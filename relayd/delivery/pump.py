@@ -22,7 +22,7 @@ PAGE_ITEMS: Final = 128
 PAGE_OCTETS: Final = 64 << 10
 """A page is what one turn writes; larger ones would only wait in memory."""
 _ORDER: Final = (Lane.URGENT, Lane.OUTCOME, Lane.NORMAL)
-"""Outcomes are a few bytes each and cost no credit, so they do not hold up what people write."""
+"""Outcomes are a few bytes each, so they do not hold up what people write (spec 50 §1)."""
 
 
 class Want(NamedTuple):
@@ -107,7 +107,6 @@ class Pump:
         return frames
 
     def _drain(self, backlog: Backlog, frames: list[bytes], left: int, now_ms: int, now: float) -> int:
-        costs_credit = backlog.lane is not Lane.OUTCOME
         while left > 0 and (item := backlog.head) is not None:
             if isinstance(item, Gap):
                 notice: Message = item
@@ -115,14 +114,13 @@ class Pump:
                 # Not written any more; the sweep that removes it explains its number (protocol.md §4).
                 backlog.take()
                 continue
-            else:
+            elif self._window.fits(item.cost):
                 notice = item.notice
-                if costs_credit:
-                    if not self._window.fits(item.cost):
-                        self._window.full(now)
-                        break
-                    self._window.take(item.cost)
-                    self._counters.delivered += 1
+                self._window.take(item.cost)
+                self._counters.delivered += backlog.lane is not Lane.OUTCOME
+            else:
+                self._window.full(now)
+                break
             backlog.take()
             frame = encode(notice)
             frames.append(frame)
@@ -136,9 +134,7 @@ class Pump:
 
     def _sendable(self, backlog: Backlog) -> bool:
         item = backlog.head
-        if item is None or isinstance(item, Gap) or backlog.lane is Lane.OUTCOME:
-            return item is not None
-        return self._window.fits(item.cost)
+        return item is not None and (isinstance(item, Gap) or self._window.fits(item.cost))
 
     def want(self) -> Want | None:
         """Return the page to read next; until ``paged`` there is no other.
@@ -152,10 +148,10 @@ class Pump:
             backlog = self._backlogs[lane]
             if not backlog.wants_page:
                 continue
-            room = PAGE_ITEMS if lane is Lane.OUTCOME else min(PAGE_ITEMS, self._window.messages_left - backlog.ready)
+            room = self._window.messages_left - backlog.ready
             if room > 0 or not backlog.ready:
                 self._paging = True
-                return Want(lane, backlog.ask(), max(room, 1), PAGE_OCTETS)
+                return Want(lane, backlog.ask(), min(max(room, 1), PAGE_ITEMS), PAGE_OCTETS)
         return None
 
     def paged(self, want: Want, page: Page) -> None:

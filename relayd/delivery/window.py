@@ -31,20 +31,18 @@ class Window:
 
     @property
     def messages_left(self) -> int:
-        """How many envelopes may still be sent."""
+        """How many envelopes and outcomes may still be sent."""
         return self._granted.messages - self._messages
 
-    @property
-    def octets_left(self) -> int:
-        """How many bytes of bodies and wraps may still be sent."""
-        return self._granted.octets - self._octets
-
     def fits(self, cost: int) -> bool:
-        """Say whether an envelope of so many bytes may be sent."""
-        return self.messages_left > 0 and cost <= self.octets_left
+        """Say whether something of so many bytes may be sent.
+
+        Bytes are let through while any are left, so that a small credit never stalls a large envelope (spec 50 §3).
+        """
+        return self.messages_left > 0 and (self._octets < self._granted.octets or cost == 0)
 
     def take(self, cost: int) -> None:
-        """Count an envelope that is sent."""
+        """Count what is sent."""
         self._messages += 1
         self._octets += cost
 

@@ -138,13 +138,20 @@ def test_credit_in_bytes_is_kept_as_well() -> None:
     assert numbers(said(made)) == [(Lane.NORMAL, 1), (Lane.NORMAL, 2)]
 
 
-def test_outcomes_and_gaps_cost_no_credit() -> None:
-    made = pump(credit=Credit(0, 0), nexts=(3, 1, 1), settled=False)
-    made.offer(outcome(1))
-    while (want := made.want()) is not None:
-        made.paged(want, page(*{Lane.NORMAL: [gap(1, 2)], Lane.OUTCOME: [outcome(1)]}.get(want.lane, [])))
+def test_an_outcome_takes_one_message_of_the_credit_and_no_bytes() -> None:
+    made = pump(credit=Credit(2, 0))
+    for number in range(1, 4):
+        made.offer(outcome(number))
 
-    assert said(made) == [outcome(1).notice, gap(1, 2), Drained()]
+    assert numbers(said(made)) == [(Lane.OUTCOME, 1), (Lane.OUTCOME, 2)]
+
+
+def test_gaps_cost_no_credit() -> None:
+    made = pump(credit=Credit(0, 0), nexts=(3, 1, 1), settled=False)
+    while (want := made.want()) is not None:
+        made.paged(want, page(*([gap(1, 2)] if want.lane is Lane.NORMAL else [])))
+
+    assert said(made) == [gap(1, 2), Drained()]
 
 
 def test_without_credit_a_page_of_one_tells_whether_something_waits() -> None:
@@ -155,7 +162,7 @@ def test_without_credit_a_page_of_one_tells_whether_something_waits() -> None:
         wants.append((want.lane, want.messages))
         made.paged(want, page())
 
-    assert wants == [(Lane.URGENT, 1), (Lane.OUTCOME, PAGE_ITEMS), (Lane.NORMAL, 1)]
+    assert wants == [(Lane.URGENT, 1), (Lane.OUTCOME, 1), (Lane.NORMAL, 1)]
     said(made)
     assert made.next_deadline() is None
 

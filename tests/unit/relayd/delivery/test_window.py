@@ -6,20 +6,38 @@ def test_nothing_fits_beyond_what_was_granted() -> None:
     window = Window(Credit(2, 100))
 
     window.take(60)
-
-    assert window.fits(40)
-    assert not window.fits(41)
     window.take(1)
+
+    assert window.messages_left == 0
+    assert not window.fits(1)
+
+
+def test_the_last_envelope_may_be_larger_than_the_bytes_that_are_left() -> None:
+    window = Window(Credit(9, 100))
+    window.take(60)
+
+    assert window.fits(10_000)
+    window.take(10_000)
+    assert not window.fits(1)
+
+
+def test_what_has_no_bytes_needs_a_message_only() -> None:
+    window = Window(Credit(1, 0))
+
+    assert window.fits(0)
+    assert not window.fits(1)
+    window.take(0)
     assert not window.fits(0)
-    assert (window.messages_left, window.octets_left) == (0, 39)
 
 
 def test_a_grant_is_cumulative_and_never_taken_back() -> None:
     window = Window(Credit(2, 100))
 
+    window.take(100)
     window.acknowledged(Credit(1, 300))
 
-    assert (window.messages_left, window.octets_left) == (2, 300)
+    assert window.messages_left == 1
+    assert window.fits(1)
 
 
 def test_a_full_window_asks_for_a_ping_and_then_gives_up() -> None:
