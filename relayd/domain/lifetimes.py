@@ -1,13 +1,12 @@
 """The domain room: how long an envelope may wait (protocol.md §4).
 
-A class and a wish in seconds enter; nothing leaves, or a refusal. The rule of this file: an organisation may
+A class and a wish in seconds enter; a yes or a no leaves. The rule of this file: an organisation may
 shorten what the protocol allows, never lengthen it.
 """
 
 from typing import Protocol
 
-from relayd.domain.refusals import Refusal
-from relayproto.codes import Class, Code
+from relayproto.codes import Class
 from relayproto.limits import LIFETIME_S_MAX
 
 
@@ -18,10 +17,9 @@ class Lifetimes(Protocol):
         """Return the longest lifetime of a class, seconds."""
 
 
-def check(lifetimes: Lifetimes, class_: Class, ttl_s: int) -> None:
-    """Return if an envelope of the class may live so long, else raise Refusal(BAD_LIFETIME)."""
-    if not 0 < ttl_s <= min(lifetimes.longest_s(class_), LIFETIME_S_MAX[class_]):
-        raise Refusal(Code.BAD_LIFETIME)
+def allows(lifetimes: Lifetimes, class_: Class, ttl_s: int) -> bool:
+    """Say whether an envelope of the class may live so long."""
+    return 0 < ttl_s <= min(lifetimes.longest_s(class_), LIFETIME_S_MAX[class_])
 
 
 def expires_ms(now_ms: int, ttl_s: int) -> int:

@@ -2,3 +2,9 @@
 
 Works enter - submissions, acknowledgements, verbs; after their commit was synced, replies, entries and holes leave.
 """
+
+from relayd.store.stamps import Tracing
+from relayd.store.store import Store
+from relayd.store.works import Settle, Settlement
+
+__all__ = ["Settle", "Settlement", "Store", "Tracing"]

@@ -167,4 +167,3 @@ def devices_of(db: sqlite3.Connection, account: AccountId) -> Devices:
 def expired_tickets(commit: Commit) -> None:
     """Delete tickets whose time is over, used or not."""
     commit.db.execute("DELETE FROM ticket WHERE expires_ms <= ?", (commit.now_ms,))
-

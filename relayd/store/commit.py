@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
+from relayd.domain.lifetimes import Lifetimes
 from relayd.domain.mailbox import Mailbox, Quota
 from relayd.domain.refusals import Refusal
 from relayd.domain.roster import Roster
@@ -56,7 +57,6 @@ class Tally:
     acknowledged: int = 0
     expired: int = 0
     codes: Counter[int] = field(default_factory=Counter)
-    not_taken: Counter[int] = field(default_factory=Counter)
     outcomes: Counter[int] = field(default_factory=Counter)
     gaps: Counter[int] = field(default_factory=Counter)
     prekeys: int = 0
@@ -117,6 +117,7 @@ class Tools:
     stamper: Stamper
     numbers: Numbers
     entropy: Entropy
+    lifetimes: Lifetimes
 
 
 @dataclass(slots=True)

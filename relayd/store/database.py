@@ -30,7 +30,11 @@ def connect(path: Path, *, autocheckpoint_pages: int) -> sqlite3.Connection:
     ``auto_vacuum`` must stand before WAL: later it silently stays off.
     """
     db = sqlite3.connect(
-        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_CACHED
+        path,
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS_CACHED,
     )
     for pragma in (
         f"page_size = {PAGE_BYTES}",
@@ -50,7 +54,11 @@ def connect(path: Path, *, autocheckpoint_pages: int) -> sqlite3.Connection:
 def connect_reader(path: Path) -> sqlite3.Connection:
     """Open a connection that can only read."""
     db = sqlite3.connect(
-        path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS_CACHED
+        path,
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=_STATEMENTS_CACHED,
     )
     db.execute("PRAGMA query_only = ON")
     return db
@@ -59,7 +67,9 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 def migrations() -> list[tuple[int, str]]:
     """Return (version, SQL) of every migration, ascending; a file is named by its version."""
     found = (files("relayd.store") / "migrations").iterdir()
-    return sorted((int(file.name[:4]), file.read_text(encoding="utf-8")) for file in found if file.name.endswith(".sql"))
+    return sorted(
+        (int(file.name[:4]), file.read_text(encoding="utf-8")) for file in found if file.name.endswith(".sql")
+    )
 
 
 def migrate(db: sqlite3.Connection) -> None:

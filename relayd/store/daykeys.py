@@ -23,7 +23,9 @@ _NONCE_BYTES: Final = 12
 _DAYS_MAX: Final = 4096
 _DAY_MAX: Final = 1 << 32
 _read = sequence(
-    record(lambda day, nonce, wrapped: (day, nonce, wrapped), uint(_DAY_MAX), octets(_NONCE_BYTES), octets(KEY_BYTES + 16)),
+    record(
+        lambda day, nonce, wrapped: (day, nonce, wrapped), uint(_DAY_MAX), octets(_NONCE_BYTES), octets(KEY_BYTES + 16)
+    ),
     _DAYS_MAX,
 )
 

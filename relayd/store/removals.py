@@ -17,7 +17,9 @@ from relayproto.commands import Ack
 from relayproto.limits import OUTCOME_LIFETIME_S
 from relayproto.notices import Outcome
 
-RETURNING: Final = " RETURNING sequence, expires_ms, class, octets, body, fan, CASE WHEN fan IS NOT NULL OR ? THEN sealed END"
+RETURNING: Final = (
+    " RETURNING sequence, expires_ms, class, octets, body, fan, CASE WHEN fan IS NOT NULL OR ? THEN sealed END"
+)
 """What ``leave`` has to know of a row. The blob only where its sender matters: for an outcome, or for shares."""
 _BELOW: Final = "DELETE FROM envelope WHERE lane = ? AND sequence <= ?" + RETURNING
 _BETWEEN: Final = "DELETE FROM envelope WHERE lane = ? AND sequence BETWEEN ? AND ?" + RETURNING
@@ -44,7 +46,9 @@ def acknowledge(commit: Commit, row: int, mailbox: Mailbox, ack: Ack) -> None:
     if lane is not Lane.OUTCOME:
         commit.done.tally.acknowledged += len(gone)
     if bad:
-        leave(commit, name, mailbox, gone, lambda sequence: Result.UNDECRYPTABLE if sequence in bad else Result.DELIVERED)
+        leave(
+            commit, name, mailbox, gone, lambda sequence: Result.UNDECRYPTABLE if sequence in bad else Result.DELIVERED
+        )
     else:
         leave(commit, name, mailbox, gone, _delivered)
 

@@ -1,12 +1,11 @@
 """The store room: its one door.
 
 Works of connections and services enter on the event loop; replies, entries and holes leave after their commit was
-synced. The rules of this file: nothing is told before that; while one commit runs everything collects for the next,
-without timers; and when the store can no longer be trusted it says so once and takes nothing more.
+synced. The rules of this file: nothing is told before that; what a verb raises has changed nothing; and when the
+store can no longer be trusted it says so once and takes nothing more.
 """
 
 import asyncio
-import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Container
@@ -15,29 +14,229 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from relayd.clock import Clock
-from relayd.config import LimitsSection, StoreSection
+from relayd.config import LifetimesSection, LimitsSection, StoreSection
 from relayd.domain.answers import BundlesTaken, DevicesChanged, Enrolment, Login
 from relayd.domain.entry import Entry, Page
 from relayd.domain.mailbox import Quota
 from relayd.domain.refusals import Fatal, Fault
 from relayd.domain.seat import Seat
+from relayd.logs import get_logger
 from relayd.metrics import Counters
-from relayd.store import accounts, database, expiry, figures, logins, pages, prekeys, telling
-from relayd.store.commit import Commit, Done, Numbers, Tools
-from relayd.store.daykeys import DayKeys
+from relayd.store import accounts, expiry, figures, logins, pages, prekeys
+from relayd.store.commit import Commit
+from relayd.store.engine import Engine
 from relayd.store.failures import Failure, classify
 from relayd.store.intake import Intake
-from relayd.store.residents import Residents
-from relayd.store.stamps import Stamper, Tracing
-from relayd.store.vault import Nonces, Vault
-from relayd.store.works import Acknowledgement, Settle, Submission, Verb, Works
-from relayd.store.writer import Writer
+from relayd.store.opening import Opened, Rules, open_all
+from relayd.store.stamps import Tracing
+from relayd.store.telling import Ears
+from relayd.store.works import Acknowledgement, Settle, Submission, Verb
+from relayd.store.writer import Writer, probe
 from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Enrol, Hello, SignedPrekey, Submit
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.notices import Gap
 from relayproto.primitives import Entropy
-from relayproto.replies import Account, Devices, NotTaken, PrekeysLeft
+from relayproto.replies import Account, Devices, PrekeysLeft
 
 T = TypeVar("T")
+
+_READ_RETRY_MS: Final = 1_000
+
+_log = get_logger("store")
+
+
+class Store:
+    """Everything that the relay keeps.
+
+    All methods belong to the event loop's thread. Verbs raise Refusal for an expected no, Fault where the disk or
+    the database fails for now; after Fatal (see ``fatal``) every verb raises Fault(UNAVAILABLE).
+    """
+
+    __slots__ = ("_clock", "_engine", "_opened", "_section", "_warned")
+
+    def __init__(self, opened: Opened, engine: Engine, clock: Clock, section: StoreSection) -> None:
+        self._opened = opened
+        self._engine = engine
+        self._clock = clock
+        self._section = section
+        self._warned = False
+
+    @classmethod
+    async def open(
+        cls,
+        directory: Path,
+        *,
+        master_key: bytes,
+        stamp_seed: bytes,
+        relay_id: int,
+        moderators: tuple[bytes, bytes] | None,
+        clock: Clock,
+        entropy: Entropy,
+        counters: Counters,
+        wake: Callable[[list[Entry]], None],
+        explain: Callable[[int, Gap], None],
+        listening: Container[int],
+        limits: LimitsSection | None = None,
+        lifetimes: LifetimesSection | None = None,
+        section: StoreSection | None = None,
+        retention_days: int = 180,
+    ) -> Self:
+        """Open the store in ``directory``, or begin it there; Fatal where it cannot be read or trusted.
+
+        ``wake`` gets committed entries of mailboxes in ``listening``, ``explain`` gets holes of any mailbox.
+        """
+        limits, section = limits or LimitsSection(), section or StoreSection()
+        quota = Quota(
+            messages=limits.mailbox_messages, octets=limits.mailbox_bytes, reopen_percent=limits.reopen_percent
+        )
+        opened = await open_all(
+            directory,
+            master_key=master_key,
+            tracing=Tracing(relay_id, stamp_seed, moderators, retention_days),
+            rules=Rules(section, quota, lifetimes or LifetimesSection()),
+            entropy=entropy,
+            now_ms=clock.now_ms(),
+        )
+        counters.envelopes_queued, counters.queued_bytes, counters.outcomes_queued = opened.queued
+        engine = Engine(
+            Intake(messages_max=limits.intake_messages_max, octets_max=limits.intake_bytes_max),
+            opened.writer,
+            Writer(opened.tools),
+            clock=clock,
+            counters=counters,
+            ears=Ears(wake, explain, listening),
+        )
+        store = cls(opened, engine, clock, section)
+        store._look_at_disk()
+        return store
+
+    @property
+    def high_water_ms(self) -> int:
+        """The latest relay time that was found in the store; relay time must never be less."""
+        return self._opened.high_water_ms
+
+    @property
+    def fatal(self) -> asyncio.Future[Fatal]:
+        """Set when the store can no longer be trusted: the relay has to stop."""
+        return self._engine.fatal
+
+    async def close(self) -> None:
+        """Finish what was taken in, move the log into the file and close. A failure to do so is no loss."""
+        await self._engine.stop()
+        if not self.fatal.done():
+            try:
+                await self._opened.writer.run(_checkpoint)
+            except sqlite3.Error as error:
+                _log.warning("no checkpoint at the end", error=repr(error))
+        await self._opened.reader.close()
+        await self._opened.writer.close()
+
+    @property
+    def full(self) -> bool:
+        """Whether the intake takes no more submissions."""
+        return self._engine.intake.full
+
+    async def space(self) -> None:
+        """Wait until the intake has room."""
+        await self._engine.intake.space()
+
+    def submit(self, seat: Seat, command: Submit, body: bytes, settle: Settle) -> bool:
+        """Take a submission; False where the intake is full and nothing was done.
+
+        ``body`` is the command's own or what its handle named, empty where there is none. ``settle`` is called once,
+        on the loop, after the commit.
+        """
+        intake = self._engine.intake
+        if intake.full or self.fatal.done():
+            return False
+        intake.submit(Submission(seat, command, body, settle))
+        return True
+
+    def acknowledge(self, seat: Seat, ack: Ack) -> None:
+        """Take an acknowledgement that was checked against what was delivered."""
+        if not self.fatal.done():
+            self._engine.intake.acknowledge(Acknowledgement(seat, ack))
+
+    async def _act(self, act: Callable[[Commit], T]) -> T:
+        if self.fatal.done():
+            raise Fault(Code.UNAVAILABLE, 0)
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._engine.intake.act(Verb(act, future))
+        return await future
+
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return await self._opened.reader.run(read)
+        except sqlite3.Error as error:
+            if classify(error) is not Failure.FATAL:
+                raise Fault(Code.UNAVAILABLE, _READ_RETRY_MS) from error
+            if not self.fatal.done():
+                self.fatal.set_result(Fatal(repr(error)))
+            raise Fault(Code.UNAVAILABLE, 0) from error
+
+    async def login(self, hello: Hello, static_key: bytes) -> Login:
+        """Let a device in. Raises Refusal(AUTHENTICATION), or RemoteProtocolError(BAD_ACK) for floors never given."""
+        return await self._act(lambda commit: logins.login(commit, hello, static_key))
+
+    async def page(self, mailbox: int, lane: Lane, after: int, messages: int, octets: int) -> Page:
+        """Return what follows number ``after`` in a lane: at most so many entries and bytes, at least one entry."""
+        wanted = pages.Wanted(mailbox, lane, after, messages, octets)
+        now_ms, vault = self._clock.now_ms(), self._opened.tools.vault
+        return await self._read(lambda db: pages.read(db, vault, wanted, now_ms))
+
+    async def create_ticket(self, address: Address, expires_ms: int) -> bytes:
+        """Return a new ticket, 16 bytes. Raises Refusal(ADDRESS_TAKEN)."""
+        return await self._act(lambda commit: accounts.create_ticket(commit, address, expires_ms))
+
+    async def enrol(self, command: Enrol, devices: DeviceList) -> Enrolment:
+        """Make the account of a ticket; ``devices`` is the command's list, verified. Refusal: BAD_TICKET, ADDRESS_TAKEN."""
+        return await self._act(lambda commit: accounts.enrol(commit, command, devices))
+
+    async def put_prekeys(self, seat: Seat, offered: tuple[SignedPrekey, ...]) -> PrekeysLeft:
+        """Take verified prekeys in. Raises Refusal(LIMIT)."""
+        return await self._act(lambda commit: prekeys.deposit(commit, seat, offered))
+
+    async def bundles(self, seat: Seat, account: AccountId, devices: tuple[DeviceId, ...]) -> BundlesTaken:
+        """Hand out bundles of an account's devices, or of all. Raises Refusal(NOT_AVAILABLE)."""
+        return await self._act(lambda commit: prekeys.bundles(commit, seat, account, devices))
+
+    async def put_devices(self, seat: Seat, devices: DeviceList, listed: bytes, signature: bytes) -> DevicesChanged:
+        """Replace the account's list by its next version. Raises Refusal: BAD_SIGNATURE, STALE_LIST."""
+        return await self._act(lambda commit: accounts.put_devices(commit, seat, devices, listed, signature))
+
+    async def account_of(self, address: Address) -> Account:
+        """Return the account that an address names. Raises Refusal(NOT_AVAILABLE)."""
+        return await self._read(lambda db: accounts.account_of(db, address))
+
+    async def devices_of(self, account: AccountId) -> Devices:
+        """Return an account's newest device list. Raises Refusal(NOT_AVAILABLE)."""
+        return await self._read(lambda db: accounts.devices_of(db, account))
+
+    async def sweep(self) -> int:
+        """Expire a bounded number of rows and return how many there were; dead keys go as well."""
+        self._look_at_disk()
+        return await self._act(partial(expiry.sweep, keys=self._opened.keys))
+
+    async def status(self) -> list[tuple[str, int]]:
+        """Return the store's figures by name."""
+        return await self._read(lambda db: figures.read(db, self._opened.path))
+
+    async def probe(self) -> None:
+        """Return when a commit has gone through."""
+        await self._act(probe)
+
+    def _look_at_disk(self) -> None:
+        """Refuse submissions while the disk is nearly full (protocol.md §5)."""
+        usage = shutil.disk_usage(self._opened.path.parent)
+        percent = 100 - usage.free * 100 // usage.total
+        self._engine.disk_tight = percent >= self._section.disk_refuse_percent
+        warn = percent >= self._section.disk_warn_percent
+        if warn and not self._warned:
+            _log.warning("the disk is nearly full", percent=percent, submissions_refused=self._engine.disk_tight)
+        self._warned = warn
+
+
+def _checkpoint(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

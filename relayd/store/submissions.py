@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from relayd.domain import lifetimes
 from relayd.domain.ledger import Verdict
 from relayd.domain.lifetimes import expires_ms
 from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Mailbox, Share
@@ -56,8 +57,6 @@ def take(commit: Commit, works: Iterable[Submission]) -> None:
     for work in works:
         settlement = _settle(commit, work, accepted)
         commit.done.settlements.append((work.settle, settlement))
-        if isinstance(settlement, NotTaken):
-            commit.done.tally.not_taken[settlement.code] += 1
     stamps = commit.tools.stamper.stamp(commit.db, commit.now_ms, [_stampable(one) for one in accepted])
     for one, stamp in zip(accepted, stamps, strict=True):
         _place(commit, one, stamp)
@@ -124,8 +123,9 @@ def _retry_after_ms(codes: Iterable[int]) -> int:
 def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submitted:
     """Give every target its code, and numbers to the envelopes of those that are stored."""
     command = work.command
-    if work.refusal is not Code.STORED:
-        return Submitted(command.submission, (work.refusal,) * len(command.targets), (), 0)
+    refusal = _refusal(commit, work)
+    if refusal is not None:
+        return Submitted(command.submission, (refusal,) * len(command.targets), (), 0)
     one = Accepted(work, LANE_OF[command.class_], expires_ms(commit.now_ms, command.ttl_s), [])
     codes: list[Code] = []
     mismatches: list[Mismatch] = []
@@ -146,6 +146,18 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
     if one.placements:
         accepted.append(one)
     return Submitted(command.submission, tuple(codes), tuple(mismatches), _retry_after_ms(codes))
+
+
+def _refusal(commit: Commit, work: Submission) -> Code | None:
+    """Return why a submission is refused for every target, whoever they are."""
+    command = work.command
+    if not work.body:
+        return Code.NO_BODY
+    if command.condition is not None:
+        return Code.UNSUPPORTED
+    if not lifetimes.allows(commit.tools.lifetimes, command.class_, command.ttl_s):
+        return Code.BAD_LIFETIME
+    return None
 
 
 def _fits(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster, target: Target) -> bool:

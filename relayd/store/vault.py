@@ -94,7 +94,9 @@ class Vault:
         *origin, stamp_bytes, wrap_bytes, commitment = _ENVELOPE.unpack_from(plain)
         wrap_at = _ENVELOPE.size + stamp_bytes
         body_at = wrap_at + wrap_bytes
-        return Origin(*origin), Contents(commitment, plain[_ENVELOPE.size : wrap_at], plain[wrap_at:body_at], plain[body_at:])
+        return Origin(*origin), Contents(
+            commitment, plain[_ENVELOPE.size : wrap_at], plain[wrap_at:body_at], plain[body_at:]
+        )
 
     def seal_outcome(self, lane: int, sequence: int, expires_ms: int, outcome: tuple[int, int, int]) -> bytes:
         """Return the sealed part of an outcome's row: (submission, position, result)."""

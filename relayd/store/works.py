@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from relayd.domain.seat import Seat
-from relayproto.codes import Code
 from relayproto.commands import Ack, Submit
 from relayproto.errors import RemoteProtocolError
 from relayproto.replies import NotTaken, Submitted
@@ -26,15 +25,11 @@ Settle = Callable[[Settlement], None]
 
 @dataclass(slots=True)
 class Submission:
-    """A SUBMIT; ``body`` is what its handle named or its own.
-
-    Where ``refusal`` is not STORED the submission is refused for every target with this code, in its turn.
-    """
+    """A SUBMIT; ``body`` is its own or what its handle named, and empty where there is none."""
 
     seat: Seat
     command: Submit
     body: bytes
-    refusal: Code
     settle: Settle
 
 

@@ -1,0 +1,141 @@
+"""The store room: the commit loop.
+
+What the intake has collected enters the writer's thread as one transaction; while that runs everything collects for
+the next. The rules of this file: no timers; a failure for now is told as such and the acknowledgements wait; after
+anything that could have lost or damaged what was written, no transaction is tried again.
+"""
+
+import asyncio
+from functools import partial
+from typing import Final
+
+from relayd.clock import Clock
+from relayd.domain.refusals import Fatal, Fault
+from relayd.logs import get_logger
+from relayd.metrics import Counters
+from relayd.store.commit import Done
+from relayd.store.database import Thread
+from relayd.store.failures import Failure, classify
+from relayd.store.intake import Intake
+from relayd.store.telling import Ears, tell
+from relayd.store.works import Verb, Works
+from relayd.store.writer import Writer
+from relayproto.codes import Code
+from relayproto.replies import NotTaken
+
+_FOR_NOW: Final = {
+    Failure.DISK_FULL: (Code.DISK, 30_000),
+    Failure.PASSING: (Code.UNAVAILABLE, 1_000),
+    Failure.BUG: (Code.UNAVAILABLE, 1_000),
+}
+"""What is told of works whose transaction failed, and after how many ms to try again."""
+_PAUSE_S: Final = 0.05
+"""Between a failed transaction and the next, so that waiting acknowledgements do not spin."""
+
+_log = get_logger("store")
+
+
+class Engine:
+    """Commits what the intake collects, until it is stopped or the store can no longer be trusted."""
+
+    __slots__ = (
+        "_clock",
+        "_counters",
+        "_ears",
+        "_stopping",
+        "_task",
+        "_thread",
+        "_writer",
+        "disk_tight",
+        "fatal",
+        "intake",
+    )
+
+    def __init__(
+        self, intake: Intake, thread: Thread, writer: Writer, *, clock: Clock, counters: Counters, ears: Ears
+    ) -> None:
+        self.intake = intake
+        self.disk_tight = False
+        self.fatal: asyncio.Future[Fatal] = asyncio.get_running_loop().create_future()
+        self._thread = thread
+        self._writer = writer
+        self._clock = clock
+        self._counters = counters
+        self._ears = ears
+        self._stopping = False
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
+
+    async def stop(self) -> None:
+        """Finish what was taken in and end the loop."""
+        self._stopping = True
+        self.intake.wake()
+        await self._task
+
+    async def _run(self) -> None:
+        while not self.fatal.done():
+            await self.intake.arrival()
+            works = self.intake.next()
+            if works:
+                await self._commit(works)
+            elif self._stopping:
+                return
+        self._abandon(self.intake.next())
+
+    async def _commit(self, works: Works) -> None:
+        began = self._clock.monotonic()
+        act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self.disk_tight)
+        try:
+            done = await self._thread.run(act)
+        except Exception as error:  # noqa: BLE001 - classified, and our own bugs are among them
+            await self._failed(works, error)
+            return
+        self._counters.commits += 1
+        self._counters.commit_batch.observe(len(works))
+        self._counters.commit_seconds.observe(self._clock.monotonic() - began)
+        try:
+            tell(done, self._ears, self._counters)
+        except Exception:
+            # What was committed stays committed; the next page finds what nobody was woken for.
+            self._counters.internal_errors += 1
+            _log.exception("telling failed")
+        _answer(works, done)
+
+    async def _failed(self, works: Works, error: Exception) -> None:
+        failure = classify(error)
+        if failure is Failure.FATAL:
+            _log.critical("the store can't be trusted any more", error=repr(error))
+            self.fatal.set_result(error if isinstance(error, Fatal) else Fatal(repr(error)))
+            self._abandon(works)
+            return
+        code, retry_after_ms = _FOR_NOW[failure]
+        if failure is Failure.BUG:
+            self._counters.internal_errors += 1
+            _log.error("a commit failed", exc_info=error)
+        else:
+            _log.warning("a commit failed", failure=failure.name)
+            self.intake.put_back(works.acknowledgements)
+        for submission in works.submissions:
+            submission.settle(NotTaken(submission.command.submission, code, retry_after_ms))
+        for verb in works.verbs:
+            _fail(verb, error if failure is Failure.BUG else Fault(code, retry_after_ms))
+        await asyncio.sleep(_PAUSE_S)
+
+    def _abandon(self, works: Works) -> None:
+        """Answer nobody's submissions - nobody knows what became of them - and end what waits."""
+        for submission in works.submissions:
+            submission.settle(None)
+        for verb in works.verbs:
+            _fail(verb, Fault(Code.UNAVAILABLE, 0))
+
+
+def _answer(works: Works, done: Done) -> None:
+    for verb, answer in zip(works.verbs, done.answers, strict=True):
+        if isinstance(answer, Exception):
+            _fail(verb, answer)
+        elif not verb.future.done():
+            verb.future.set_result(answer)
+
+
+def _fail(verb: Verb, error: Exception) -> None:
+    if not verb.future.done():
+        verb.future.set_exception(error)

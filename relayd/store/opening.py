@@ -1,0 +1,92 @@
+"""The store room: opening a store's directory.
+
+A directory and its secrets enter; the two threads and what commits need leave. The rule of this file: nothing is
+opened that cannot be read - a missing day key is said at the start, not when the first device asks for its envelopes.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from relayd.config import StoreSection
+from relayd.domain.lifetimes import Lifetimes, day
+from relayd.domain.mailbox import Quota
+from relayd.domain.refusals import Fatal
+from relayd.store import figures
+from relayd.store.commit import Numbers, Tools
+from relayd.store.database import Thread, connect, connect_reader
+from relayd.store.daykeys import DayKeys
+from relayd.store.residents import Residents
+from relayd.store.stamps import Stamper, Tracing
+from relayd.store.vault import Nonces, Vault
+from relayproto.primitives import Entropy
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open store: the writer's and the reader's thread, and what is shared between them."""
+
+    path: Path
+    writer: Thread
+    reader: Thread
+    keys: DayKeys
+    tools: Tools
+    high_water_ms: int
+    queued: tuple[int, int, int]
+    """Envelopes, bytes and outcomes that were found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator has set, as far as it concerns the store."""
+
+    section: StoreSection
+    quota: Quota
+    lifetimes: Lifetimes
+
+
+async def open_all(
+    directory: Path, *, master_key: bytes, tracing: Tracing, rules: Rules, entropy: Entropy, now_ms: int
+) -> Opened:
+    """Open what is in the directory, or begin it. Raises Fatal where it cannot be read or trusted."""
+    keys = DayKeys(directory, master_key, entropy)
+    path = directory / rules.section.file
+    writer = await Thread.start(lambda: connect(path, autocheckpoint_pages=rules.section.wal_autocheckpoint_pages))
+    try:
+        nonces = Nonces(entropy)
+
+        def begin(db: sqlite3.Connection) -> tuple[Tools, int, tuple[int, int, int]]:
+            (high_water_ms,) = db.execute("SELECT high_water_ms FROM relay_time").fetchone()
+            check_keys(db, keys, max(now_ms, high_water_ms))
+            tools = Tools(
+                quota=rules.quota,
+                residents=Residents(),
+                vault=Vault(keys, nonces),
+                stamper=Stamper(tracing, nonces, entropy),
+                numbers=Numbers(db),
+                entropy=entropy,
+                lifetimes=rules.lifetimes,
+            )
+            return tools, high_water_ms, figures.queued(db)
+
+        tools, high_water_ms, queued = await writer.run(begin)
+        reader = await Thread.start(lambda: connect_reader(path))
+    except BaseException:
+        await writer.close()
+        raise
+    return Opened(path, writer, reader, keys, tools, high_water_ms, queued)
+
+
+def check_keys(db: sqlite3.Connection, keys: DayKeys, now_ms: int) -> None:
+    """Return if every day with rows that have not expired has its key, else raise Fatal.
+
+    One index look-up a day: rows live at most 30 days.
+    """
+    from_ms = now_ms + 1
+    while True:
+        (found,) = db.execute("SELECT min(expires_ms) FROM envelope WHERE expires_ms >= ?", (from_ms,)).fetchone()
+        if found is None:
+            return
+        if day(found) not in keys.days:
+            raise Fatal("the file day-keys lacks the key of envelopes that are still queued")
+        from_ms = (day(found) + 1) * 86_400_000

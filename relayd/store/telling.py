@@ -1,0 +1,66 @@
+"""The store room: what the event loop does once a commit was synced.
+
+``Done`` enters; answers go to those who asked, entries and holes to those who listen, figures to the counters. The
+rule of this file: it runs after the commit and before the next one, in the order in which things were decided.
+"""
+
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+
+from relayd.domain.entry import Entry
+from relayd.metrics import Counters
+from relayd.store.commit import Done, Placed, Tally
+from relayproto.codes import Lane
+from relayproto.notices import Deliver, Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Who is told: of entries, of holes; and which mailboxes somebody listens to."""
+
+    wake: Callable[[list[Entry]], None]
+    explain: Callable[[int, Gap], None]
+    listening: Container[int]
+
+
+def tell(done: Done, ears: Ears, counters: Counters) -> None:
+    """Tell everybody what was committed, all but the verbs' answers."""
+    for settle, settlement in done.settlements:
+        settle(settlement)
+    listening = ears.listening
+    entries = [_entry(placed) for placed in done.placed if placed.mailbox in listening]
+    entries += [
+        Entry(told.mailbox, Lane.OUTCOME, told.outcome.sequence, told.expires_ms, 0, told.outcome)
+        for told in done.told
+        if told.mailbox in listening
+    ]
+    if entries:
+        ears.wake(entries)
+    for mailbox, gap in done.gaps:
+        ears.explain(mailbox, gap)
+    count(done.tally, counters)
+
+
+def _entry(placed: Placed) -> Entry:
+    mailbox, lane, sequence, expires_ms, submission, wrap, stamp = placed
+    seat, command = submission.seat, submission.command
+    deliver = Deliver(
+        lane, sequence, seat.account, seat.device, command.class_, expires_ms, command.commitment, stamp, wrap.sealed,
+        submission.body,
+    )  # fmt: skip
+    return Entry(mailbox, lane, sequence, expires_ms, deliver.cost(), deliver)
+
+
+def count(tally: Tally, counters: Counters) -> None:
+    """Add a commit's figures to the process's."""
+    counters.envelopes_queued += tally.messages
+    counters.queued_bytes += tally.octets
+    counters.outcomes_queued += tally.outcomes_queued
+    counters.acknowledged += tally.acknowledged
+    counters.expired += tally.expired
+    counters.submissions.update(tally.codes)
+    counters.outcomes.update(tally.outcomes)
+    counters.gaps.update(tally.gaps)
+    counters.prekeys_handed_out += tally.prekeys
+    counters.last_resort_handed_out += tally.last_resort
+    counters.accounts_enrolled += tally.enrolled
