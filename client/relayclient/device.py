@@ -13,69 +13,65 @@ The order of calls on a connection::
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from relayclient import (
+    answers,
+    contacts,
+    greeting,
+    inbox,
+    membership,
+    notified,
+    outbox,
+    parcels,
+    people,
+    position,
+    prekeys,
+    relaykeys,
+    submissions,
+)
 from relayclient.entropy import system_entropy
+from relayclient.errors import AlreadyJoined, Cloned, NotJoined, UnknownContact
 from relayclient.events import Event, MessageReceived, MessageState
+from relayclient.flow import Flow
+from relayclient.link import Link
+from relayclient.membership import Endpoint, Identity
+from relayclient.outbox import Outgoing
+from relayclient.people import Contact
+from relayclient.store.database import FILE_NAME, Step, Store
 from relayproto.codes import Class
-from relayproto.commands import Ack, Body, Credit, DeviceCommand, Enrol, Hello, Submit
-from relayproto.identity import DeviceList
-from relayproto.ids import AccountId, Address, DeviceId, KeyId, MessageId
+from relayproto.commands import (
+    Ack,
+    Body,
+    Credit,
+    DeviceCommand,
+    Enrol,
+    GetDevices,
+    GetRelayKeys,
+    Hello,
+    PutPrekeys,
+    Submit,
+)
+from relayproto.ids import AccountId, Address, MessageId
 from relayproto.invitation import Invitation
+from relayproto.limits import DEDUPE_DAYS, UNANSWERED_MAX
 from relayproto.notices import Notice
 from relayproto.primitives import Entropy
 from relayproto.replies import Enrolled, Reply, Welcome
 
+__all__ = ["Contact", "Device", "Endpoint", "Identity", "Outgoing", "Summary"]
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the relay is and which key it must show."""
-
-    host: str
-    port: int
-    key_id: KeyId
-    key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this device is; ``static_key`` is its private X25519 key for the handshake with the relay."""
-
-    account: AccountId
-    device: DeviceId
-    address: Address
-    static_key: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A text that was queued here, as the outbox shows it. ``peer`` is None until its address was looked up."""
-
-    message: MessageId
-    peer: AccountId | None
-    address: Address | None
-    text: str = field(repr=False)
-    queued_ms: int
-    class_: Class
-    state: MessageState
-    code: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Contact:
-    """An account that this device knows. ``offered`` is the account that its address names now, where that differs."""
-
-    account: AccountId
-    address: Address | None
-    devices: DeviceList | None
-    verified: bool
-    offered: AccountId | None
+_DEDUPE_MS = DEDUPE_DAYS * 86_400_000
+WINDOW = Credit(64, 1 << 20)
+"""64 messages and 1 MiB under way: fills a line of 10 Mbit/s and half a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How this device stands: counts of messages waiting to go, accepted and not yet delivered, unread."""
+    """How this device stands: texts waiting to go, accepted and not yet delivered, unread; and accounts known."""
 
     waiting: int
     under_way: int
@@ -85,6 +81,13 @@ class Summary:
 
 class Device:
     """One device in one home. Close it, or use it in a ``with`` block."""
+
+    def __init__(self, store: Store) -> None:
+        """Take an open store with a device in it; ``create`` and ``open`` make one."""
+        self._store = store
+        self._link = Link(Flow(WINDOW, (0, 0, 0)))
+        with self._step() as step:
+            self._identity = membership.who(step)
 
     # --- a home ---------------------------------------------------------------------------
     @classmethod
@@ -99,56 +102,124 @@ class Device:
     ) -> "Device":
         """Make the keys of a new account and device; it is joined once ``enrolled`` has been called.
 
-        Called again for a home where joining was cut off, with the same invitation, it goes on with the same keys.
-        Raises AlreadyJoined, HomeUnusable, HomeNotPrivate, PassphraseNeeded, WrongPassphrase.
+        Called again for a home where joining was cut off, with the same invitation, it goes on with the same keys; with
+        another invitation it begins anew. Raises AlreadyJoined, HomeUnusable, HomeNotPrivate, PassphraseNeeded,
+        WrongPassphrase.
         """
-        ...
+        if (home / FILE_NAME).exists():
+            store = Store.open(home, passphrase=passphrase, entropy=entropy)
+            with store.step() as step:
+                done, same = membership.joined(step), membership.same_ticket(step, invitation)
+            if same and not done:
+                return cls(store)
+            store.close()
+            if done:
+                raise AlreadyJoined(str(home))
+            for name in (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"):
+                (home / name).unlink(missing_ok=True)
+        store = Store.create(home, passphrase=passphrase, entropy=entropy)
+        with store.step() as step:
+            membership.prepare(step, invitation, now_ms)
+        return cls(store)
 
     @classmethod
     def open(cls, home: Path, *, passphrase: str | None = None, entropy: Entropy = system_entropy) -> "Device":
-        """Open a joined device. Raises NotJoined, and the errors of ``create``, StoreDamaged and StoreNewer."""
-        ...
+        """Open a joined device.
+
+        Raises NotJoined, HomeNotPrivate, PassphraseNeeded, WrongPassphrase, StoreDamaged and StoreNewer.
+        """
+        store = Store.open(home, passphrase=passphrase, entropy=entropy)
+        with store.step() as step:
+            joined = membership.joined(step)
+        if not joined:
+            store.close()
+            raise NotJoined(str(home))
+        return cls(store)
 
     def close(self) -> None:
         """Close the store. Nothing needs saving: every step was committed."""
-        ...
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        """Return the device."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the store."""
+        self.close()
+
+    def _step(self) -> AbstractContextManager[Step]:
+        return self._store.step()
 
     def enrol_command(self) -> Enrol:
         """Return what turns the invitation's ticket into this account; the same each time."""
-        ...
+        with self._step() as step:
+            return membership.command(step)
 
     def enrolled(self, reply: Enrolled) -> None:
         """Take in the relay's answer: the device is joined. Raises RelayUntrusted."""
-        ...
+        with self._step() as step:
+            membership.complete(step, reply)
+            self._identity = membership.who(step)
 
     @property
     def identity(self) -> Identity:
         """Who this device is."""
-        ...
+        return self._identity
 
     def endpoint(self) -> Endpoint:
         """Return where to connect and the newest relay key known."""
-        ...
+        with self._step() as step:
+            return membership.endpoint(step)
 
     def descriptor(self, descriptor: bytes, now_ms: int) -> list[Event]:
         """Take in a key descriptor that a relay answered a preface with. Raises RelayUntrusted."""
-        ...
+        with self._step() as step:
+            relaykeys.keep(step, descriptor)
+            return relaykeys.choose(step, now_ms)
 
     # --- a connection ---------------------------------------------------------------------
-    def hello(self, *, window: Credit = Credit(64, 1 << 20), build: str = "") -> Hello:
+    def hello(self, *, window: Credit = WINDOW, build: str = "") -> Hello:
         """Begin a connection: return HELLO; whatever an earlier connection left unfinished starts again.
 
         ``window`` is how many messages and bytes may be under way. Raises Cloned.
         """
-        ...
+        with self._step() as step:
+            if greeting.is_cloned(step):
+                raise Cloned
+            flow = Flow(window, position.hello_floors(step))
+            hello = greeting.hello(step, self._identity, credit=flow.credit(), build=build)
+        self._link = Link(flow)
+        return hello
 
     def welcomed(self, welcome: Welcome, now_ms: int) -> list[Event]:
         """Take in WELCOME. Raises Cloned where the relay has recorded submissions that this store never made."""
-        ...
+        with self._step() as step:
+            cloned = greeting.found_cloned(step, welcome)
+            events = [] if cloned else greeting.welcomed(step, self._link, self._identity, welcome, now_ms)
+        if cloned:
+            raise Cloned
+        return events
 
     def next_needs(self, now_ms: int) -> list[DeviceCommand]:
-        """Return what must be asked or deposited now; each only once a connection until it is answered."""
-        ...
+        """Return what must be asked or deposited now, each only once until it is answered.
+
+        Call it before ``next_submits``: read receipts are put together here.
+        """
+        link = self._link
+        if not link.open:
+            return []
+        with self._step() as step:
+            inbox.tell_read(step, now_ms)
+            wanted: list[DeviceCommand] = [] if link.lacking is None else [link.lacking]
+            if not link.keys_fetched:
+                wanted.append(GetRelayKeys())
+            if link.own_list_stale:
+                wanted.append(GetDevices(self._identity.account))
+            wanted += parcels.needs(step, now_ms)
+            if link.left is not None and not link.asking.under_way(PutPrekeys):
+                wanted += prekeys.due(step, link.left, now_ms)
+        return [command for command in wanted if link.asking.ask(command, now_ms)]
 
     def next_submits(self, limit: int, now_ms: int) -> list[Submit | Body]:
         """Return at most ``limit`` submissions to send now, in this order; a BODY goes right before its SUBMIT.
@@ -156,30 +227,63 @@ class Device:
         First those without an answer that this connection has not sent, byte for byte as before; then what is queued
         is sealed, numbered and written to the outbox before it is returned.
         """
-        ...
+        link = self._link
+        if not link.open or now_ms < link.not_before_ms:
+            return []
+        with self._step() as step:
+            groups = submissions.stored_after(step, link.sent, limit)
+            room = min(limit - len(groups), UNANSWERED_MAX - submissions.unanswered(step))
+            if room > 0:
+                groups += [submissions.seal(step, batch, now_ms) for batch in parcels.ready(step, room, now_ms)]
+            sent = submissions.highest(step) if room > 0 else link.sent
+        commands = [command for group in groups for command in group]
+        link.sent = max([sent, *(command.submission for command in commands if isinstance(command, Submit))])
+        return commands
 
     def answered(self, reply: Reply, command: DeviceCommand, now_ms: int) -> list[Event]:
-        """Take in the relay's answer to a command that this device handed out (or any Lookup or GetDevices)."""
-        ...
+        """Take in the relay's answer to a command that this device handed out (or any Lookup or GetDevices).
+
+        Raises RelayUntrusted.
+        """
+        with self._step() as step:
+            events = answers.take_in(step, self._link, reply, command, now_ms)
+        if command == self._link.lacking:
+            self._link.lacking = None
+        return events + notified.release(self._store, self._link, now_ms)
 
     def noticed(self, notice: Notice, now_ms: int) -> list[Event]:
         """Take in what the relay says unasked: DELIVER, GAP, OUTCOME, DRAINED, PREKEYS_LOW, ROLLED_BACK, NEW_EPOCH.
 
         A DELIVER that needs something first (``next_needs``) is held and told of after the answer.
         """
-        ...
+        return notified.take_in(self._store, self._link, notice, now_ms)
 
     def acks(self) -> list[Ack]:
         """Return the acknowledgements and credit that the relay has not been given yet on this connection."""
-        ...
+        if not self._link.open:
+            return []
+        with self._step() as step:
+            return self._link.flow.acks(step)
 
     def wait_ms(self, now_ms: int) -> int | None:
         """Return in how many milliseconds ``next_needs`` or ``next_submits`` may have more to give; None: no time."""
-        ...
+        link = self._link
+        with self._step() as step:
+            parcel_ms = parcels.next_ms(step, now_ms)
+        times = [at_ms for at_ms in (link.not_before_ms, link.asking.next_ms(now_ms), parcel_ms) if at_ms is not None]
+        return min((at_ms - now_ms for at_ms in times if at_ms > now_ms), default=None)
 
     def housekeep(self, now_ms: int) -> list[Event]:
         """Drop what is too old to matter and tell what expired in the queue; call it at least once an hour."""
-        ...
+        with self._step() as step:
+            events = outbox.expire(step, now_ms)
+            outbox.forget_control(step, now_ms - _DEDUPE_MS)
+            submissions.forget(step, now_ms - _DEDUPE_MS)
+            inbox.forget(step, now_ms)
+            prekeys.expire(step, now_ms)
+            relaykeys.forget(step, now_ms)
+            contacts.forget_lists(step, now_ms)
+        return events
 
     # --- people ---------------------------------------------------------------------------
     def queue(
@@ -189,48 +293,68 @@ class Device:
 
         Raises BadAddress, TextEmpty, TextTooLong, BadLifetime, ToYourself.
         """
-        ...
+        with self._step() as step:
+            return outbox.queue_text(step, to, text, now_ms=now_ms, class_=class_, ttl_s=ttl_s)
 
     def mark_read(self, messages: Iterable[MessageId], now_ms: int) -> None:
         """Note that the user has seen these; their senders are told, many in one receipt."""
-        ...
+        with self._step() as step:
+            for message in messages:
+                inbox.mark_read(step, message, now_ms)
 
     def state_of(self, message: MessageId) -> tuple[MessageState, int | None] | None:
-        """Return the state and the refusal's code of a message that was queued here, None for an unknown one."""
-        ...
+        """Return the state and the refusal's code of a text that was queued here, None for an unknown one."""
+        with self._step() as step:
+            return outbox.state_of(step, message)
+
+    def history(self, message: MessageId) -> list[tuple[MessageState, int]]:
+        """Return the states that a text of this device's reached, each with its time (unix ms), in order."""
+        with self._step() as step:
+            return outbox.history(step, message)
 
     def outbox(self, limit: int = 50) -> list[Outgoing]:
         """Return the newest texts that were queued here, newest first."""
-        ...
+        with self._step() as step:
+            return outbox.newest(step, limit)
 
     def inbox(self, limit: int = 50, *, unread: bool = False) -> list[MessageReceived]:
         """Return the newest texts received, newest first."""
-        ...
+        with self._step() as step:
+            return inbox.newest(step, limit, unread=unread)
 
     def contacts(self) -> list[Contact]:
         """Return every account that this device knows, but its own."""
-        ...
+        with self._step() as step:
+            return people.everybody(step)
 
     def contact(self, who: Address | AccountId) -> Contact:
         """Return one. Raises UnknownContact."""
-        ...
+        with self._step() as step:
+            return people.find(step, who)
 
     def safety_number(self, account: AccountId) -> str:
         """Return the 60 digits to compare with that person. Raises UnknownContact."""
-        ...
+        with self._step() as step:
+            return people.safety_number(step, account)
 
     def verification_code(self, account: AccountId) -> bytes:
         """Return the bytes of the QR code to show to that person. Raises UnknownContact."""
-        ...
+        with self._step() as step:
+            return people.verification_code(step, account)
 
     def verify(self, account: AccountId, scanned: bytes | None = None) -> bool:
         """Note that the numbers were compared; with a scanned code only if it matches. Returns whether it did."""
-        ...
+        with self._step() as step:
+            return people.verify(step, account, scanned)
 
     def accept_identity(self, address: Address) -> None:
         """Let an address name the account that was offered for it (IdentityChanged). Raises UnknownContact."""
-        ...
+        with self._step() as step:
+            if not contacts.accept(step, Address(address.strip().lower())):
+                raise UnknownContact(address)
+            outbox.readdressed(step, Address(address.strip().lower()))
 
     def summary(self) -> Summary:
         """Return how this device stands."""
-        ...
+        with self._step() as step:
+            return Summary(*outbox.counts(step), inbox.unread(step), len(people.everybody(step)))

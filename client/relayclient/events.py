@@ -107,6 +107,15 @@ class EnvelopeFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentUnknown:
+    """A message came whose kind this program is too old to show."""
+
+    sender: AccountId
+    device: DeviceId
+    message: MessageId
+
+
+@dataclass(frozen=True, slots=True)
 class IdentityChanged:
     """An address that is known for one account now names another. Nothing is sent to it until the user accepts."""
 
@@ -171,6 +180,6 @@ class Disconnected:
 
 
 Event = (
-    MessageReceived | StateChanged | GapSeen | EnvelopeFailed | IdentityChanged | DevicesChanged | DevicesRefused
-    | RelayKeyChanged | RolledBack | RelayRestored | Drained | Connected | Disconnected
+    MessageReceived | StateChanged | GapSeen | EnvelopeFailed | ContentUnknown | IdentityChanged | DevicesChanged
+    | DevicesRefused | RelayKeyChanged | RolledBack | RelayRestored | Drained | Connected | Disconnected
 )  # fmt: skip

@@ -191,9 +191,7 @@ def _migrate(sql: sqlite3.Connection, first: Callable[[], None]) -> None:
     """Bring the file to this version; ``first`` runs in the same transaction, for what a new file holds."""
     sql.execute("BEGIN IMMEDIATE")
     try:
-        version = int(sql.execute("PRAGMA user_version").fetchone()[0])
-        if version > SCHEMA_VERSION:
-            raise StoreNewer
+        version = _version(sql)
         for number in range(version + 1, SCHEMA_VERSION + 1):
             for statement in _statements(number):
                 sql.execute(statement)
@@ -203,6 +201,13 @@ def _migrate(sql: sqlite3.Connection, first: Callable[[], None]) -> None:
     except BaseException:
         sql.execute("ROLLBACK")
         raise
+
+
+def _version(sql: sqlite3.Connection) -> int:
+    version = int(sql.execute("PRAGMA user_version").fetchone()[0])
+    if version > SCHEMA_VERSION:
+        raise StoreNewer
+    return version
 
 
 def _statements(number: int) -> list[str]:

@@ -23,8 +23,11 @@ CREATE INDEX contact_conversation ON contact (conversation);
 CREATE TABLE address (address TEXT PRIMARY KEY, account BLOB NOT NULL, offered BLOB) WITHOUT ROWID;
 CREATE INDEX address_account ON address (account);
 
--- Hashes of the own account's lists, for first messages that were sealed under an older one.
-CREATE TABLE own_list (version INTEGER PRIMARY KEY, hash BLOB NOT NULL, held_ms INTEGER NOT NULL);
+-- Hashes of device lists by version: a first message may have been sealed under an older one, or name one.
+CREATE TABLE list_seen (
+    account BLOB NOT NULL, version INTEGER NOT NULL, hash BLOB NOT NULL, held_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, version)
+) WITHOUT ROWID;
 
 -- End-to-end sessions. `renew`: the next message needs new prekeys of the peer's. asked/heard: the last retry request
 -- to and from that device.
@@ -51,13 +54,13 @@ CREATE TABLE prekey (
 -- First messages that could be replayed because they used no one-time prekey, for the signed prekey's life.
 CREATE TABLE first_message (mark BLOB PRIMARY KEY, signed_id INTEGER NOT NULL) WITHOUT ROWID;
 
--- What was sent from here. `content` is 1 for a text of the user's, 0 for receipts and retry requests.
+-- What was sent from here. `is_text` is 1 for a text of the user's, 0 for receipts and retry requests.
 CREATE TABLE message (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
     id BLOB NOT NULL UNIQUE,
     account BLOB,
     address TEXT,
-    text INTEGER NOT NULL,
+    is_text INTEGER NOT NULL,
     class INTEGER NOT NULL,
     queued_ms INTEGER NOT NULL,
     expires_ms INTEGER NOT NULL,
@@ -67,6 +70,12 @@ CREATE TABLE message (
     sealed_envelope BLOB
 );
 CREATE INDEX message_account ON message (account, queued_ms);
+
+-- When a message reached each of its states.
+CREATE TABLE message_state (
+    message INTEGER NOT NULL REFERENCES message (row) ON DELETE CASCADE, state TEXT NOT NULL, at_ms INTEGER NOT NULL,
+    PRIMARY KEY (message, state)
+) WITHOUT ROWID;
 
 -- A message on its way to one account: the recipient's (own = 0) or the user's other devices (own = 1).
 -- state: 0 waiting, 1 submitted, 2 accepted, 3 ended. `again`: wait once more when the answer has come.
@@ -115,6 +124,7 @@ CREATE TABLE inbox (
     number INTEGER NOT NULL,
     forwarded INTEGER NOT NULL,
     told INTEGER NOT NULL DEFAULT 0,
+    read_ms INTEGER,
     sealed_text BLOB NOT NULL,
     sealed_evidence BLOB NOT NULL,
     UNIQUE (sender, device, id)
@@ -138,5 +148,5 @@ CREATE TABLE lane_range (
     lane INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (lane, first)
 ) WITHOUT ROWID;
 
--- Sequences whose envelope could not be opened, until the relay's floor shows that it knows.
+-- Sequences whose envelope could not be opened, until an acknowledgement has said so.
 CREATE TABLE unopened (lane INTEGER NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (lane, sequence)) WITHOUT ROWID;

@@ -1,0 +1,135 @@
+"""What the relay's answers mean to the device.
+
+A reply and the command that it answers enter; events leave. The rule of this file: an answer that did not help is not
+asked for again at once, and one that says 'never' ends what waited for it.
+"""
+
+from typing import assert_never
+
+from relayclient import contacts, outbox, prekeys, relaykeys, sessions, submissions
+from relayclient.events import Event
+from relayclient.link import RETRY_MS, Link
+from relayclient.store.database import Step
+from relayproto.codes import CodeRange, range_of
+from relayproto.commands import (
+    Ack,
+    Body,
+    DeviceCommand,
+    GetBundles,
+    GetDevices,
+    GetRelayKeys,
+    Lookup,
+    PutDevices,
+    PutPrekeys,
+    Submit,
+)
+from relayproto.ids import Address
+from relayproto.replies import (
+    Account,
+    Bundles,
+    Devices,
+    NotTaken,
+    PrekeysLeft,
+    Refused,
+    RelayKeys,
+    Reply,
+    Submitted,
+)
+
+
+def take_in(  # noqa: PLR0911 - one a kind of answer
+    step: Step, link: Link, reply: Reply, command: DeviceCommand, now_ms: int
+) -> list[Event]:
+    """Take in an answer; one that no command of its kind can have is ignored (spec 30 §5)."""
+    link.asking.answered(command)
+    match reply, command:
+        case Submitted(), Submit():
+            return submissions.answered(step, reply, now_ms)
+        case NotTaken(submission, _, retry_after_ms), Submit():
+            return _go_back(link, submission, now_ms + retry_after_ms)
+        case Account(), Lookup(address):
+            return _account(step, link, reply, Address(address.strip().lower()), now_ms)
+        case Bundles(), GetBundles():
+            return _bundles(step, link, reply, command, now_ms)
+        case Devices(), GetDevices():
+            return _devices(step, link, reply, command, now_ms)
+        case RelayKeys(descriptors), GetRelayKeys():
+            link.keys_fetched = True
+            for described in descriptors:
+                relaykeys.keep(step, described)
+            return relaykeys.choose(step, now_ms)
+        case PrekeysLeft(one_time, kem), PutPrekeys(kept):
+            link.left = (one_time, kem)
+            prekeys.deposited(step, kept, now_ms)
+            return []
+        case Refused(), _:
+            return _refused(step, link, reply, command, now_ms)
+        case _:
+            return []
+
+
+def _go_back(link: Link, submission: int, not_before_ms: int) -> list[Event]:
+    link.sent = min(link.sent, submission - 1)
+    link.not_before_ms = max(link.not_before_ms, not_before_ms)
+    return []
+
+
+def _account(step: Step, link: Link, reply: Account, address: Address, now_ms: int) -> list[Event]:
+    believed, events = contacts.learn(step, reply.account, reply.devices, reply.signature, now_ms)
+    if not believed:
+        link.asking.pause(Lookup(address), now_ms + RETRY_MS)
+        return events
+    events += contacts.pin(step, address, reply.account)
+    outbox.addressed(step, address)
+    return events
+
+
+def _bundles(step: Step, link: Link, reply: Bundles, command: GetBundles, now_ms: int) -> list[Event]:
+    believed, events = contacts.learn(step, command.account, reply.devices, reply.signature, now_ms)
+    devices = contacts.devices(step, command.account)
+    if believed and devices is not None:
+        sessions.begin(step, devices, reply.bundles)
+    lacking = sessions.lacking(step, devices) if devices is not None else ()
+    if not believed or set(lacking) & set(command.devices or lacking):
+        link.asking.pause(command, now_ms + RETRY_MS)
+    return events
+
+
+def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms: int) -> list[Event]:
+    believed, events = contacts.learn(step, command.account, reply.devices, reply.signature, now_ms)
+    link.fresh.add(command.account)
+    if command.account == step.setting("account"):
+        link.own_list_stale = False
+    if not believed:
+        link.asking.pause(command, now_ms + RETRY_MS)
+    elif reply.address:
+        events += contacts.pin(step, Address(reply.address), command.account)
+    return events
+
+
+def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now_ms: int) -> list[Event]:
+    again_ms = now_ms + (reply.retry_after_ms or RETRY_MS)
+    never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL)
+    link.asking.pause(command, again_ms)
+    if isinstance(command, Submit):
+        return _go_back(link, command.submission, again_ms)
+    if isinstance(command, PutPrekeys):
+        link.left = None
+    return _never(step, link, reply.code, command, now_ms) if never else []
+
+
+def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: int) -> list[Event]:
+    """End what waited for an answer that the relay will never give."""
+    match command:
+        case Lookup(address):
+            return outbox.refuse_waiting(step, "address", address.strip().lower(), code, now_ms)
+        case GetDevices(account) | GetBundles(account):
+            link.fresh.add(account)
+            return outbox.refuse_waiting(step, "account", account, code, now_ms)
+        case GetRelayKeys():
+            link.keys_fetched = True
+            return []
+        case Submit() | PutPrekeys() | Body() | Ack() | PutDevices():
+            return []
+        case _ as unknown:
+            assert_never(unknown)

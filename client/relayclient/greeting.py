@@ -1,0 +1,56 @@
+"""HELLO and WELCOME: where the device stands, and what the relay says to that.
+
+The rule of this file: a store that is an older copy of this device's is told from what the relay has recorded, stops
+for good, and sends nothing more (spec 50 §2).
+"""
+
+from relayclient import contacts, position, relaykeys, submissions
+from relayclient.events import Event, RelayRestored
+from relayclient.link import Link
+from relayclient.membership import Identity
+from relayclient.store.database import Step
+from relayproto.commands import Credit, Hello
+from relayproto.replies import Welcome
+
+
+def hello(step: Step, who: Identity, *, credit: Credit, build: str) -> Hello:
+    """Return HELLO."""
+    return Hello(
+        account=who.account,
+        device=who.device,
+        list_version=contacts.version(step, who.account),
+        epoch=position.epoch(step),
+        floors=position.hello_floors(step),
+        ledger_epoch=submissions.epoch(step),
+        submission=submissions.highest(step),
+        features=0,
+        credit=credit,
+        build=build,
+    )
+
+
+def is_cloned(step: Step) -> bool:
+    """Say whether this store was found to be an old copy."""
+    return bool(step.setting("cloned"))
+
+
+def found_cloned(step: Step, welcome: Welcome) -> bool:
+    """Say whether the relay has recorded submissions that this store never made; it is then a copy, for good."""
+    used = submissions.highest(step) if welcome.ledger_epoch == submissions.epoch(step) else 0
+    if welcome.ledger_floor <= used:
+        return False
+    step.put("cloned", 1)
+    return True
+
+
+def welcomed(step: Step, link: Link, who: Identity, welcome: Welcome, now_ms: int) -> list[Event]:
+    """Take in WELCOME: other epochs are gone over to, and what the relay has is noted."""
+    floors = tuple(lane.floor for lane in welcome.lanes)
+    restored = submissions.enter_epoch(step, welcome.ledger_epoch)
+    if position.enter_epoch(step, welcome.epoch, floors):
+        link.flow.restart(floors)
+    link.own_list_stale = welcome.list_version > contacts.version(step, who.account)
+    link.left = (welcome.one_time_left, welcome.kem_left)
+    link.open = True
+    events: list[Event] = [RelayRestored()] if restored else []
+    return events + relaykeys.choose(step, now_ms)

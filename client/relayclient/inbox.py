@@ -1,0 +1,219 @@
+"""What comes: an envelope is judged, opened and taken in, once.
+
+A DELIVER enters; events leave, or ``Lacking`` with what must be asked first. The rule of this file: nothing is written
+before everything has been checked; then session, message, marks and position are written in one step, so that an
+acknowledged envelope is in the inbox and none is there twice (spec 50 §3, 60 §8).
+"""
+
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from relayclient import contacts, outbox, position, relaykeys, sessions
+from relayclient.events import ContentUnknown, EnvelopeFailed, Event, Failure, MessageReceived
+from relayclient.link import Lacking
+from relayclient.store.database import Row, Step
+from relayproto import stamp
+from relayproto.codes import Class
+from relayproto.commands import GetDevices, GetRelayKeys
+from relayproto.e2e import body
+from relayproto.e2e.body import Opened
+from relayproto.e2e.commitment import conversation_id
+from relayproto.e2e.content import Read, Retry, Text, Unknown
+from relayproto.e2e.handshake import NewerList
+from relayproto.e2e.session import Peer, Received
+from relayproto.e2e.wrap import read_wrapped
+from relayproto.errors import CryptoFailure
+from relayproto.identity import DeviceList
+from relayproto.ids import AccountId, DeviceId, MessageId
+from relayproto.limits import DEDUPE_DAYS, READ_MAX
+from relayproto.notices import Deliver
+from relayproto.packed import pack
+
+_DAY_MS: Final = 86_400_000
+UNREAD: Final = 0
+TO_TELL: Final = 1
+TOLD: Final = 2
+"""Whether the user has seen a text, and its sender been told."""
+
+
+class _Unshown(Exception):  # noqa: N818 - an outcome, caught in this file
+    def __init__(self, failure: Failure) -> None:
+        super().__init__()
+        self.failure = failure
+
+
+def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[AccountId | None], bool]) -> list[Event]:
+    """Deal with one envelope and note it in its lane.
+
+    ``fetched`` says of an account, or of None for the relay's keys, whether what the relay has was fetched on this
+    connection: only then is what doesn't fit a failure. Raises Lacking, and then nothing was written.
+    """
+    lane, sequence = delivered.lane, delivered.sequence
+    if position.read(step, lane).holds(sequence):
+        return []
+    if delivered.expires_ms <= now_ms or _seen(step, delivered, delivered.commitment):
+        position.cover(step, lane, sequence, sequence)
+        return []
+    try:
+        received, opened = _open(step, delivered, now_ms, fetched)
+    except _Unshown as unshown:
+        return _unopened(step, delivered, unshown.failure, now_ms)
+    position.cover(step, lane, sequence, sequence)
+    sessions.commit(step, received)
+    _mark(step, delivered, delivered.commitment, now_ms)
+    if _seen(step, delivered, opened.context.message):
+        return []
+    _mark(step, delivered, opened.context.message, now_ms)
+    return _meant(step, delivered, opened, now_ms)
+
+
+def _open(
+    step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[AccountId | None], bool]
+) -> tuple[Received, Opened]:
+    """Check everything and write nothing."""
+    keys = relaykeys.known(step)
+    try:
+        stamp.check_known(delivered.stamp, delivered.commitment, keys)
+    except CryptoFailure:
+        _ask_unless(fetched(None), GetRelayKeys())
+        raise _Unshown(Failure.STAMP) from None
+    newest = _sender(step, delivered, fetched)
+    try:
+        received = sessions.opened(step, delivered, newest, now_ms)
+    except NewerList:
+        _ask_unless(fetched(delivered.sender), GetDevices(delivered.sender))
+        raise _Unshown(Failure.SENDER) from None
+    except CryptoFailure:
+        raise _Unshown(Failure.SESSION) from None
+    try:
+        peer = Peer(delivered.sender, delivered.sender_device)
+        opened = body.open_body(delivered, read_wrapped(received.plaintext), peer, keys)
+    except CryptoFailure:
+        raise _Unshown(Failure.CONTENT) from None
+    own = step.setting("account")
+    if delivered.sender != own and opened.context.conversation != conversation_id(own, delivered.sender):
+        raise _Unshown(Failure.CONTENT)
+    return received, opened
+
+
+def _ask_unless(fetched: bool, command: GetDevices | GetRelayKeys) -> None:  # noqa: FBT001 - reads as a sentence
+    if not fetched:
+        raise Lacking(command)
+
+
+def _sender(step: Step, delivered: Deliver, fetched: Callable[[AccountId | None], bool]) -> DeviceList:
+    newest = contacts.devices(step, delivered.sender)
+    ourselves = (delivered.sender, delivered.sender_device) == (step.setting("account"), step.setting("device"))
+    if newest is not None and newest.entry(delivered.sender_device) is not None and not ourselves:
+        return newest
+    _ask_unless(fetched(delivered.sender) or ourselves, GetDevices(delivered.sender))
+    raise _Unshown(Failure.SENDER)
+
+
+def _unopened(step: Step, delivered: Deliver, failure: Failure, now_ms: int) -> list[Event]:
+    sender, device = delivered.sender, delivered.sender_device
+    position.cover_unopened(step, delivered.lane, delivered.sequence)
+    if failure is Failure.SESSION and sessions.may_ask(step, sender, device, now_ms):
+        outbox.queue_control(step, sender, Retry(now_ms - outbox.RESEND_MS), now_ms)
+    return [EnvelopeFailed(sender, device, failure)]
+
+
+def _meant(step: Step, delivered: Deliver, opened: Opened, now_ms: int) -> list[Event]:
+    """Do what the content means."""
+    context, said = opened.context, opened.content
+    match said:
+        case Text():
+            return [_shown(step, _insert(step, delivered, opened, said))]
+        case Read():
+            return outbox.read_by(step, context.sender, said.messages, now_ms)
+        case Retry():
+            if sessions.may_heed(step, context.sender, context.device, now_ms):
+                outbox.resend(step, context.sender, said.since_ms, now_ms)
+            return []
+        case Unknown():
+            return [ContentUnknown(context.sender, context.device, context.message)]
+        case _ as never:
+            assert_never(never)
+
+
+def _insert(step: Step, delivered: Deliver, opened: Opened, said: Text) -> Row:
+    context = opened.context
+    own = context.sender == step.setting("account")
+    peer = contacts.account_in(step, context.conversation) if own else context.sender
+    evidence = opened.evidence
+    place = (context.sender, context.device.to_bytes(4), context.message)
+    proof = pack(
+        evidence.content, evidence.hidden, evidence.opening, evidence.commitment, evidence.stamp, context.to_bytes()
+    )
+    cursor = step.run(
+        "INSERT INTO inbox (id, sender, device, peer, class, sent_ms, number, forwarded, told, sealed_text,"
+        " sealed_evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        context.message, context.sender, context.device, peer, delivered.class_, context.sent_ms, said.number,
+        opened.origin is not None, TOLD if own else UNREAD, step.seal(said.text.encode(), b"text", *place),
+        step.seal(proof, b"evidence", *place),
+    )  # fmt: skip
+    return step.rows(f"SELECT {_COLUMNS} FROM inbox WHERE row = ?", cursor.lastrowid)[0]  # noqa: S608 - our own words
+
+
+_COLUMNS: Final = "id, sender, device, peer, class, sent_ms, number, forwarded, sealed_text"
+
+
+def _shown(step: Step, row: Row) -> MessageReceived:
+    message, sender, device, peer, class_, sent_ms, number, forwarded, sealed = row
+    return MessageReceived(
+        message=MessageId(message),
+        sender=AccountId(sender),
+        address=contacts.address_of(step, sender),
+        device=DeviceId(device),
+        peer=peer,
+        text=step.open(sealed, b"text", sender, device.to_bytes(4), message).decode(),
+        sent_ms=sent_ms,
+        number=number,
+        class_=Class(class_),
+        verified=contacts.verified(step, sender),
+        forwarded=bool(forwarded),
+    )
+
+
+def newest(step: Step, limit: int, *, unread: bool) -> list[MessageReceived]:
+    """Return the newest texts, newest first."""
+    query = f"SELECT {_COLUMNS} FROM inbox WHERE told <= ? ORDER BY row DESC LIMIT ?"  # noqa: S608 - our own words
+    return [_shown(step, row) for row in step.rows(query, UNREAD if unread else TOLD, limit)]
+
+
+def unread(step: Step) -> int:
+    """Return how many texts the user has not seen."""
+    return step.number("SELECT COUNT(*) FROM inbox WHERE told = ?", UNREAD)
+
+
+def mark_read(step: Step, message: MessageId, now_ms: int) -> None:
+    """Note that the user has seen a text."""
+    step.run("UPDATE inbox SET told = ?, read_ms = ? WHERE id = ? AND told = ?", TO_TELL, now_ms, message, UNREAD)
+
+
+def tell_read(step: Step, now_ms: int) -> None:
+    """Queue read receipts for everything seen since the last time: one for up to READ_MAX texts of a sender."""
+    for (sender,) in step.rows("SELECT DISTINCT sender FROM inbox WHERE told = ?", TO_TELL):
+        rows = step.rows("SELECT id, read_ms FROM inbox WHERE told = ? AND sender = ? ORDER BY row", TO_TELL, sender)
+        for at in range(0, len(rows), READ_MAX):
+            batch = rows[at : at + READ_MAX]
+            messages = tuple(MessageId(message) for message, _ in batch)
+            outbox.queue_control(step, sender, Read(messages, max(read_ms for _, read_ms in batch)), now_ms)
+    step.run("UPDATE inbox SET told = ? WHERE told = ?", TOLD, TO_TELL)
+
+
+def _seen(step: Step, delivered: Deliver, mark: bytes) -> bool:
+    query = "SELECT 1 FROM seen WHERE sender = ? AND device = ? AND mark = ?"
+    return step.row(query, delivered.sender, delivered.sender_device, mark) is not None
+
+
+def _mark(step: Step, delivered: Deliver, mark: bytes, now_ms: int) -> None:
+    step.run(
+        "INSERT INTO seen (sender, device, mark, seen_ms) VALUES (?, ?, ?, ?)",
+        delivered.sender, delivered.sender_device, mark, now_ms,
+    )  # fmt: skip
+
+
+def forget(step: Step, now_ms: int) -> None:
+    """Forget the marks of what can't come again (spec 50 §3: 37 days)."""
+    step.run("DELETE FROM seen WHERE seen_ms < ?", now_ms - DEDUPE_DAYS * _DAY_MS)

@@ -1,0 +1,81 @@
+"""What one connection needs to remember, and nothing longer.
+
+The rule of this file: losing it costs a repetition, never a message; a new HELLO begins with a new one.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from relayclient.flow import Flow
+from relayproto.commands import DeviceCommand
+from relayproto.ids import AccountId
+from relayproto.notices import Deliver, Drained
+
+RETRY_MS: Final = 30_000
+"""After an answer that did not help, and where the relay names no time: often enough for people, rare enough for it."""
+
+
+class Lacking(Exception):  # noqa: N818 - not an error: something must be asked first
+    """An envelope can't be judged before this command was answered."""
+
+    def __init__(self, command: DeviceCommand) -> None:
+        """Keep the command to ask."""
+        super().__init__()
+        self.command = command
+
+
+class Asking:
+    """Which commands are under way, and which are not to be asked again yet."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._under_way: set[DeviceCommand] = set()
+        self._not_before_ms: dict[DeviceCommand, int] = {}
+
+    def ask(self, command: DeviceCommand, now_ms: int) -> bool:
+        """Say whether the command is to be sent now, and note that it is."""
+        if command in self._under_way or self._not_before_ms.get(command, 0) > now_ms:
+            return False
+        self._not_before_ms.pop(command, None)
+        self._under_way.add(command)
+        return True
+
+    def under_way(self, kind: type[DeviceCommand]) -> bool:
+        """Say whether any command of a kind waits for its answer."""
+        return any(isinstance(command, kind) for command in self._under_way)
+
+    def answered(self, command: DeviceCommand) -> None:
+        """Note that an answer came."""
+        self._under_way.discard(command)
+
+    def pause(self, command: DeviceCommand, until_ms: int) -> None:
+        """Note that the command is not to be asked again before a time."""
+        self._not_before_ms[command] = until_ms
+
+    def next_ms(self, now_ms: int) -> int | None:
+        """Return when the first paused command may be asked again, None where none is paused."""
+        return min((at_ms for at_ms in self._not_before_ms.values() if at_ms > now_ms), default=None)
+
+
+@dataclass(slots=True)
+class Link:
+    """One connection's memory.
+
+    ``held`` are envelopes (and DRAINED behind them) that wait for the answer to ``lacking``; ``fresh`` are accounts
+    whose device list was fetched on this connection; ``sent`` is the highest submission that it has carried,
+    ``not_before_ms`` when it may carry more; ``left`` is what the relay holds of our one-time prekeys (X25519, KEM),
+    None before it said.
+    """
+
+    flow: Flow
+    asking: Asking = field(default_factory=Asking)
+    held: deque[Deliver | Drained] = field(default_factory=deque)
+    lacking: DeviceCommand | None = None
+    fresh: set[AccountId] = field(default_factory=set)
+    keys_fetched: bool = False
+    own_list_stale: bool = False
+    open: bool = False
+    sent: int = 0
+    not_before_ms: int = 0
+    left: tuple[int, int] | None = None

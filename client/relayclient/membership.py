@@ -1,0 +1,118 @@
+"""How a device comes to be: its keys, its account, and what it says to join.
+
+An invitation enters and ENROL leaves; ENROLLED enters and the device is joined. The rule of this file: all keys are in
+the store before ENROL is sent, and it is the same ENROL each time: a join that was cut off goes on with the same keys.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from relayclient import contacts, prekeys, relaykeys
+from relayclient.errors import RelayUntrusted
+from relayclient.store.database import Step
+from relayproto import identity
+from relayproto.commands import Enrol
+from relayproto.identity import FIRST_PREVIOUS, DeviceEntry, DeviceList
+from relayproto.ids import AccountId, Address, DeviceId, KeyId
+from relayproto.invitation import Invitation
+from relayproto.primitives import ed25519_public, equal, x25519_public
+from relayproto.replies import Enrolled
+
+FIRST_DEVICE: Final = DeviceId(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the relay is and which key it must show."""
+
+    host: str
+    port: int
+    key_id: KeyId
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this device is; ``static_key`` is its private X25519 key for the handshake with the relay."""
+
+    account: AccountId
+    device: DeviceId
+    address: Address
+    static_key: bytes = field(repr=False)
+
+
+def prepare(step: Step, invitation: Invitation, now_ms: int) -> None:
+    """Make the keys of a new account and its first device."""
+    identity_seed, sign_seed, dh_private = (step.entropy(32) for _ in range(3))
+    identity_key = ed25519_public(identity_seed)
+    account = identity.account_id(identity_key)
+    entry = DeviceEntry(FIRST_DEVICE, ed25519_public(sign_seed), x25519_public(dh_private), now_ms)
+    listed = identity.encode(DeviceList(account, identity_key, 1, FIRST_PREVIOUS, now_ms, FIRST_DEVICE, (entry,)))
+    for name, secret in (
+        ("identity_seed", identity_seed),
+        ("sign_seed", sign_seed),
+        ("dh_private", dh_private),
+        ("ticket", invitation.ticket),
+    ):
+        step.put_secret(name, secret)
+    for name, value in (
+        ("account", account),
+        ("device", FIRST_DEVICE),
+        ("address", invitation.address),
+        ("host", invitation.host),
+        ("port", invitation.port),
+        ("key_id", invitation.key_id),
+        ("relay_key", invitation.relay_key),
+        ("root", invitation.root_fingerprint),
+        ("joined", 0),
+    ):
+        step.put(name, value)
+    contacts.learn(step, account, listed, identity.sign_list(identity_seed, listed), now_ms)
+    prekeys.renew(step, now_ms)
+
+
+def same_ticket(step: Step, invitation: Invitation) -> bool:
+    """Say whether the keys in the store were made for this invitation."""
+    return step.setting("ticket") is not None and equal(step.secret("ticket"), invitation.ticket)
+
+
+def joined(step: Step) -> bool:
+    """Say whether the relay has made the account."""
+    return bool(step.setting("joined"))
+
+
+def command(step: Step) -> Enrol:
+    """Return ENROL, the same each time."""
+    listed, signature = step.rows(
+        "SELECT listed, signature FROM contact WHERE account = ?", step.setting("account")
+    )[0]  # fmt: skip
+    return Enrol(step.secret("ticket"), listed, signature, prekeys.current(step))
+
+
+def complete(step: Step, reply: Enrolled) -> None:
+    """Take in ENROLLED. Raises RelayUntrusted where it is for another account or its descriptor isn't the root's."""
+    account = step.setting("account")
+    if reply.account != account:
+        raise RelayUntrusted
+    relaykeys.keep(step, reply.descriptor)
+    prekeys.enrolled(step)
+    step.put("address", reply.address)
+    contacts.pin(step, Address(reply.address), account)
+    step.put("joined", 1)
+
+
+def who(step: Step) -> Identity:
+    """Return who this device is."""
+    return Identity(
+        AccountId(step.setting("account")),
+        DeviceId(step.setting("device")),
+        Address(step.setting("address")),
+        step.secret("dh_private"),
+    )
+
+
+def endpoint(step: Step) -> Endpoint:
+    """Return where to connect and the newest relay key known."""
+    return Endpoint(
+        step.setting("host"), step.setting("port"), KeyId(step.setting("key_id")), step.setting("relay_key")
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""What the relay says unasked: envelopes, gaps, outcomes, and what it knows of the device's place.
+
+A notice enters and events leave. The rule of this file: envelopes are dealt with in the order in which they came, each
+in one step; one that needs an answer of the relay's first holds what came after it, and credit bounds how much that is.
+"""
+
+from typing import assert_never
+
+from relayclient import inbox, position, submissions
+from relayclient.events import Drained, Event, GapSeen, RolledBack
+from relayclient.link import Lacking, Link
+from relayclient.store.database import Store
+from relayproto import notices
+from relayproto.codes import GapReason, Lane
+from relayproto.ids import AccountId
+from relayproto.notices import Deliver, Gap, NewEpoch, Notice, Outcome, PrekeysLow
+
+_NO_FLOORS = (0, 0, 0)
+
+
+def take_in(store: Store, link: Link, notice: Notice, now_ms: int) -> list[Event]:
+    """Take in a notice."""
+    events: list[Event] = []
+    match notice:
+        case Deliver():
+            link.held.append(notice)
+            events = _left_out(store, link, notice) + release(store, link, now_ms)
+        case notices.Drained():
+            link.held.append(notice)
+            events = release(store, link, now_ms)
+        case Gap():
+            events = _gap(store, link, notice)
+        case Outcome():
+            events = _outcome(store, link, notice, now_ms)
+        case PrekeysLow(one_time, kem):
+            link.left = (one_time, kem)
+        case notices.RolledBack(lane, floor):
+            with store.step() as step:
+                position.cover(step, lane, 1, floor)
+            link.flow.explained(lane, floor)
+            events = [RolledBack(lane, floor)]
+        case NewEpoch(epoch):
+            with store.step() as step:
+                if position.enter_epoch(step, epoch, _NO_FLOORS):
+                    link.flow.restart(_NO_FLOORS)
+        case _ as never:
+            assert_never(never)
+    return events
+
+
+def release(store: Store, link: Link, now_ms: int) -> list[Event]:
+    """Deal with what is held, in order, until something must be asked first."""
+    events: list[Event] = []
+
+    def fetched(account: AccountId | None) -> bool:
+        return link.keys_fetched if account is None else account in link.fresh
+
+    while link.held and link.lacking is None:
+        notice = link.held[0]
+        if isinstance(notice, notices.Drained):
+            events.append(Drained())
+        else:
+            try:
+                with store.step() as step:
+                    events += inbox.take_in(step, notice, now_ms, fetched)
+            except Lacking as lacking:
+                link.lacking = lacking.command
+                break
+            link.flow.dealt_with(notice.cost())
+        link.held.popleft()
+    return events
+
+
+def _left_out(store: Store, link: Link, deliver: Deliver) -> list[Event]:
+    """Tell of numbers that the relay went over without a word; numbers that were dealt with before are none."""
+    first = link.flow.delivered(deliver.lane, deliver.sequence)
+    if first is None:
+        return []
+    with store.step() as step:
+        place = position.read(step, deliver.lane)
+    if position.merged(place, first, deliver.sequence - 1) == place:
+        return []
+    return [GapSeen(deliver.lane, first, deliver.sequence - 1, None)]
+
+
+def _gap(store: Store, link: Link, gap: Gap) -> list[Event]:
+    link.flow.explained(gap.lane, gap.last)
+    with store.step() as step:
+        before = position.read(step, gap.lane)
+        position.cover(step, gap.lane, gap.first, gap.last)
+        new = position.read(step, gap.lane) != before
+    if not new or gap.reason is GapReason.ACKNOWLEDGED:
+        return []
+    return [GapSeen(gap.lane, gap.first, gap.last, gap.reason)]
+
+
+def _outcome(store: Store, link: Link, outcome: Outcome, now_ms: int) -> list[Event]:
+    link.flow.delivered(Lane.OUTCOME, outcome.sequence)
+    with store.step() as step:
+        events = submissions.settled(step, outcome.submission, outcome.position, outcome.result, now_ms)
+        position.cover(step, Lane.OUTCOME, outcome.sequence, outcome.sequence)
+    link.flow.dealt_with(0)
+    return events

@@ -1,0 +1,145 @@
+"""The end-to-end sessions with other devices, between the store and ``relayproto.e2e.session``.
+
+Prekeys, plaintexts and wraps enter; wraps and plaintexts leave. The rule of this file: a state is read from the store
+and written back within one step, and a wrap that fails to open changes nothing.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from relayclient import contacts, prekeys
+from relayclient.store.database import Step
+from relayproto.e2e import session
+from relayproto.e2e.handshake import Own, Recipient
+from relayproto.e2e.session import Answering, Peer, Received, Sessions
+from relayproto.errors import CryptoFailure
+from relayproto.identity import DeviceList
+from relayproto.ids import AccountId, DeviceId
+from relayproto.notices import Deliver
+from relayproto.replies import Bundle
+
+HOUR_MS: Final = 3_600_000
+
+
+def others(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
+    """Return the devices of a list that envelopes go to: all, but not this one."""
+    own = step.setting("device") if devices.account == step.setting("account") else 0
+    return tuple(entry.device for entry in devices.devices if entry.device != own)
+
+
+def lacking(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
+    """Return the devices of a list that have no session which may be used."""
+    ready = step.rows(
+        "SELECT device FROM session WHERE account = ? AND sealed_state IS NOT NULL AND renew = 0", devices.account
+    )
+    return tuple(device for device in others(step, devices) if (device,) not in ready)
+
+
+def begin(step: Step, devices: DeviceList, bundles: Iterable[Bundle]) -> None:
+    """Begin a session with each device that lacks one and whose bundle holds; other bundles are ignored."""
+    wanted = lacking(step, devices)
+    version, hash_of_list = step.rows(
+        "SELECT version, hash FROM list_seen WHERE account = ? ORDER BY version DESC LIMIT 1", devices.account
+    )[0]
+    for bundle in bundles:
+        entry = devices.entry(bundle.device)
+        if entry is None or bundle.device not in wanted:
+            continue
+        held = _held(step, Peer(devices.account, bundle.device))
+        recipient = Recipient(devices.account, entry, version, hash_of_list, bundle)
+        try:
+            _keep(step, session.begin(held, _own(step), recipient, entropy=step.entropy))
+        except CryptoFailure:
+            continue
+        step.run("UPDATE session SET renew = 0 WHERE account = ? AND device = ?", devices.account, bundle.device)
+
+
+def seal(step: Step, account: AccountId, device: DeviceId, plaintext: bytes) -> bytes:
+    """Return the wrap of a plaintext for a device with a session; its next state is written."""
+    after, wrap = session.seal(_held(step, Peer(account, device)), plaintext)
+    _keep(step, after)
+    return wrap
+
+
+def opened(step: Step, delivered: Deliver, newest: DeviceList, now_ms: int) -> Received:
+    """Return what the wrap of an envelope holds; nothing is written before ``commit``.
+
+    ``newest`` is the newest list known of the sender's account. Raises CryptoFailure, and its NewerList where the
+    sender knows a newer one.
+    """
+    held = _held(step, Peer(delivered.sender, delivered.sender_device))
+    head = session.prekeys_of(held, delivered.wrap)
+    answering = None
+    if head is not None:
+        seen = {mark for (mark,) in step.rows("SELECT mark FROM first_message WHERE signed_id = ?", head.signed)}
+        answering = Answering(
+            _own(step),
+            prekeys.secrets(step, head),
+            contacts.list_hashes(step, step.setting("account")),
+            newest,
+            contacts.list_hashes(step, newest.account),
+            seen,
+        )
+    return session.open_wrap(held, delivered.wrap, now_ms=now_ms, entropy=step.entropy, answering=answering)
+
+
+def commit(step: Step, received: Received) -> None:
+    """Write the state after a wrap was opened, together with what it used up."""
+    _keep(step, received.sessions)
+    if received.begun is None:
+        return
+    prekeys.used(step, received.begun.used)
+    if received.begun.remember is not None:
+        step.run(
+            "INSERT INTO first_message (mark, signed_id) VALUES (?, ?)",
+            received.begun.remember, received.begun.used.signed,
+        )  # fmt: skip
+    peer = received.sessions.peer
+    step.run("UPDATE session SET renew = 0 WHERE account = ? AND device = ?", peer.account, peer.device)
+
+
+def may_ask(step: Step, account: AccountId, device: DeviceId, now_ms: int) -> bool:
+    """Say whether a retry request may go to a device now, and if so note it and give up the session in use."""
+    step.run("INSERT OR IGNORE INTO session (account, device) VALUES (?, ?)", account, device)
+    changed = step.run(
+        "UPDATE session SET asked_ms = ?, renew = 1 WHERE account = ? AND device = ? AND asked_ms <= ?",
+        now_ms, account, device, now_ms - HOUR_MS,
+    )  # fmt: skip
+    return changed.rowcount > 0
+
+
+def may_heed(step: Step, account: AccountId, device: DeviceId, now_ms: int) -> bool:
+    """Say whether a device's retry request is to be followed now, and if so note it: one an hour costs little."""
+    changed = step.run(
+        "UPDATE session SET heard_ms = ? WHERE account = ? AND device = ? AND heard_ms <= ?",
+        now_ms, account, device, now_ms - HOUR_MS,
+    )  # fmt: skip
+    return changed.rowcount > 0
+
+
+def _own(step: Step) -> Own:
+    account = step.setting("account")
+    version, hash_of_list = step.rows(
+        "SELECT version, hash FROM list_seen WHERE account = ? ORDER BY version DESC LIMIT 1", account
+    )[0]
+    return Own(account, step.setting("device"), version, hash_of_list, step.secret("dh_private"))
+
+
+def _place(peer: Peer) -> tuple[bytes, ...]:
+    return b"session", peer.account, peer.device.to_bytes(4)
+
+
+def _held(step: Step, peer: Peer) -> Sessions:
+    found = step.row(
+        "SELECT sealed_state FROM session WHERE account = ? AND device = ? AND sealed_state IS NOT NULL", *peer
+    )
+    return session.from_bytes(step.open(found[0], *_place(peer))) if found else Sessions(peer)
+
+
+def _keep(step: Step, sessions: Sessions) -> None:
+    peer = sessions.peer
+    step.run(
+        "INSERT INTO session (account, device, sealed_state) VALUES (?, ?, ?)"
+        " ON CONFLICT (account, device) DO UPDATE SET sealed_state = excluded.sealed_state",
+        peer.account, peer.device, step.seal(session.to_bytes(sessions), *_place(peer)),
+    )  # fmt: skip
