@@ -11,9 +11,9 @@ jittered, waits as long as the relay asked, and never follows a SUPERSEDED.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from relayclient import endings, holder
 from relayclient.backoff import Backoff
@@ -118,7 +118,19 @@ class Client:
             raise RelayAway
         return answer.result()
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def settle(self, timeout_s: float) -> bool:
+        """Wait until the relay has answered all that the device had to say; False where it does not in that time."""
+        exchange = self._exchange
+        if exchange is None or not exchange.open:
+            return False
+        exchange.soon()
+        settled = asyncio.ensure_future(exchange.settled.wait())
+        ends: list[asyncio.Future[Any]] = [settled, exchange.ended]
+        await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        settled.cancel()
+        return settled.done() and not settled.cancelled()
+
+    async def events(self) -> AsyncGenerator[Event, None]:
         """Yield events as they happen. Ends by raising a ClientError where no further connection will be tried."""
         while (event := await self._events.get()) is not None:
             if self._events.qsize() == EVENTS_MAX // 2 and self._exchange is not None and self._exchange.session:

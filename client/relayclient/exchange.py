@@ -27,7 +27,10 @@ _REQUEST_MAX: Final = (1 << 32) - 1
 
 
 class Exchange:
-    """One connection's talk. ``ended`` gets Closed; what the device raises goes there too, and ends the connection."""
+    """One connection's talk. ``ended`` gets Closed; what the device raises goes there too, and ends the connection.
+
+    ``settled`` is set while everything that was asked and submitted has its answer.
+    """
 
     def __init__(self, device: Device, *, clock: RelayClock, tell: Callable[[events.Event], None]) -> None:
         """Take the device, whose ``hello`` began this connection, and whoever is told of events."""
@@ -45,6 +48,7 @@ class Exchange:
         self.established = False
         self.key_adopted = False
         self.open = False
+        self.settled = asyncio.Event()
 
     # --- what the client asks -----------------------------------------------------------------
 
@@ -56,6 +60,7 @@ class Exchange:
 
     def soon(self) -> None:
         """Let the device say what it has to say, in the next turn of the loop."""
+        self.settled.clear()
         if self._turn_due is None and self.open:
             self._turn_due = self._loop.call_soon(self._guarded_turn)
 
@@ -137,6 +142,8 @@ class Exchange:
         if self._tick is not None:
             self._tick.cancel()
         self._tick = self._loop.call_later(wait_s, self.soon)
+        if not self._asked:
+            self.settled.set()
 
     def _submit(self, session: Session, now_ms: int) -> None:
         in_flight = sum(isinstance(command, Submit) for command, _ in self._asked.values())

@@ -10,7 +10,10 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from pathlib import Path
+from typing import Final, TextIO
+
+from relayclient.errors import FileUnusable, NotUtf8
 
 _COMMANDING: Final = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ufeff"
@@ -59,16 +62,16 @@ def note(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def progress(line: str) -> None:
+def progress(line: str, end: str = "\n") -> None:
     """Write what is going on to stderr, only where a person watches."""
     if sys.stderr.isatty():
-        note(line)
+        print(line, end=end, file=sys.stderr, flush=True)
 
 
-def say_json(fields: Mapping[str, object]) -> None:
+def say_json(fields: Mapping[str, object], to: TextIO | None = None) -> None:
     """Write one JSON object as a line; what commands a terminal is escaped, which a JSON reader undoes."""
     line = json.dumps(fields, ensure_ascii=False, separators=(", ", ": "))
-    say(_COMMANDING.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
+    print(_COMMANDING.sub(lambda match: f"\\u{ord(match[0]):04x}", line), file=to or sys.stdout, flush=True)
 
 
 def say_raw(octets: bytes) -> None:
@@ -84,3 +87,24 @@ def speak_utf8() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes. Raises FileUnusable."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileUnusable(f"{path}: {error.strerror}") from None
+
+
+def decoded(octets: bytes, source: str) -> str:
+    """Return the text that the bytes are. Raises NotUtf8, which names the first byte that is wrong."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError as error:
+        raise NotUtf8(f"{source}, byte {error.start + 1:,}") from None
+
+
+def read_text() -> str:
+    """Return what comes on standard input, to its end."""
+    return decoded(sys.stdin.buffer.read(), "standard input")

@@ -1,0 +1,42 @@
+"""The command line: the home directory, its passphrase, and the device in it.
+
+Parsed arguments enter; an open device leaves, or an error that says what is missing.
+The rule of this file: a passphrase comes from a file or from a terminal without echo, never from an argument or the
+environment.
+"""
+
+import getpass
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from relayclient.device import Device
+from relayclient.errors import FileUnusable, PassphraseNeeded
+
+
+def passphrase_from(path: Path | None) -> str | None:
+    """Return the first line of the passphrase file, or None where there is none."""
+    if path is None:
+        return None
+    try:
+        return path.read_text("utf-8").split("\n", 1)[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileUnusable(f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+
+
+def ask_passphrase(prompt: str) -> str:
+    """Ask the person at the terminal, without echo; PassphraseNeeded where nobody is there."""
+    if not sys.stdin.isatty():
+        raise PassphraseNeeded
+    return getpass.getpass(prompt)
+
+
+def open_device(arguments: Namespace) -> Device:
+    """Open the device of the home, asking for its passphrase where it has one that no file gave."""
+    passphrase = passphrase_from(arguments.passphrase_file)
+    try:
+        return Device.open(arguments.home, passphrase=passphrase)
+    except PassphraseNeeded:
+        if passphrase is not None:
+            raise
+        return Device.open(arguments.home, passphrase=ask_passphrase("Passphrase of this device: "))

@@ -1,0 +1,58 @@
+"""relay join: an invitation becomes a device in this home."""
+
+from argparse import ArgumentParser, Namespace
+from typing import Final
+
+from relayclient import enrol
+from relayclient.cli import home, online, terminal
+from relayclient.clock import RelayClock
+from relayclient.device import Device
+from relayclient.errors import WrongPassphrase
+from relayproto.invitation import from_link
+
+NAME: Final = "join"
+HELP: Final = "become a member with an invitation link"
+DESCRIPTION: Final = """\
+Make the keys of a new account in this home and enrol it with an invitation link, once. The keys stay here; the relay
+gets their public halves. A join that was cut off is repeated with the same link.
+"""
+EPILOG: Final = """\
+examples:
+  relay join 'relay://relay.example:7443/join#...'
+  relay join - < invitation.txt           the link from a file: it is as good as a password until it is used
+  relay join --protect 'relay://...'      ask for a passphrase that the store is locked with
+"""
+
+
+def add(parser: ArgumentParser) -> None:
+    """Say what the verb takes."""
+    parser.add_argument("link", metavar="LINK", help="the invitation link, or - to read it from standard input")
+    parser.add_argument("--protect", action="store_true", help="ask for a passphrase for this device's store")
+
+
+def run(arguments: Namespace) -> int:
+    """Enrol, and say what to do next."""
+    invitation = from_link(terminal.read_text() if arguments.link == "-" else arguments.link)
+    passphrase = home.passphrase_from(arguments.passphrase_file)
+    if arguments.protect and passphrase is None:
+        passphrase = _new_passphrase()
+    clock = RelayClock()
+    with Device.create(arguments.home, invitation, now_ms=clock.now_ms(), passphrase=passphrase) as device:
+        online.run(enrol.join(device, clock=clock))
+        identity = device.identity
+    if arguments.json:
+        terminal.say_json(
+            {"address": identity.address, "account": identity.account.hex(), "device": identity.device,
+             "home": str(arguments.home)}
+        )  # fmt: skip
+        return 0
+    terminal.say(f"You are {terminal.harmless(identity.address)}. Your keys are in {arguments.home}.")
+    terminal.note("Next: relay send ADDRESS TEXT, or relay listen.")
+    return 0
+
+
+def _new_passphrase() -> str:
+    chosen = home.ask_passphrase("New passphrase for this device: ")
+    if chosen != home.ask_passphrase("The same again: "):
+        raise WrongPassphrase("the two differ; nothing was made")
+    return chosen

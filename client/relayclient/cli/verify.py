@@ -1,0 +1,75 @@
+"""relay verify: two people make sure that nobody stands between them (spec 55 §4)."""
+
+import contextlib
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import Final
+
+import segno
+
+from relayclient.cli import home, terminal
+from relayclient.cli.lookup import find
+from relayclient.errors import NumbersDiffer, UnknownContact
+from relayproto.ids import Address
+from relayproto.primitives import equal
+
+NAME: Final = "verify"
+HELP: Final = "compare 60 digits with somebody, and mark them as verified"
+DESCRIPTION: Final = """\
+Show the 60 digits and the QR code of your conversation with somebody. Both of you see the same digits if and only if
+nobody stands between you. Compare them in person or in a call, then confirm them.
+"""
+EPILOG: Final = """\
+examples:
+  relay verify bob@office.example
+  relay verify bob@office.example --confirm '12345 67890 ...'   they are equal: mark bob as verified
+  relay verify bob@office.example --accept                      bob has a new account, and you know that it is him
+"""
+DIGITS: Final = 60
+_GROUP: Final = 5
+_GROUPS_A_LINE: Final = 4
+
+
+def add(parser: ArgumentParser) -> None:
+    """Say what the verb takes."""
+    parser.add_argument("address", metavar="ADDRESS", help="whom to verify")
+    parser.add_argument("--confirm", metavar="DIGITS", help="the 60 digits as the other person reads them to you")
+    parser.add_argument("--accept", action="store_true", help="let the address name the account that is offered for it")
+    parser.add_argument("--no-qr", action="store_true", help="draw no QR code")
+
+
+def run(arguments: Namespace) -> int:
+    """Show the digits, or confirm them."""
+    with home.open_device(arguments) as device:
+        if arguments.accept:
+            with contextlib.suppress(UnknownContact):
+                device.accept_identity(Address(arguments.address.strip().lower()))
+        contact = find(device, arguments)
+        digits, code = device.safety_number(contact.account), device.verification_code(contact.account)
+        verified = contact.verified
+        if arguments.confirm is not None:
+            given = re.sub(r"\s", "", arguments.confirm)
+            if not equal(given.encode(), digits.encode()):
+                raise NumbersDiffer
+            verified = device.verify(contact.account)
+    if arguments.json:
+        terminal.say_json(
+            {"address": contact.address, "account": contact.account.hex(), "digits": digits, "verified": verified}
+        )  # fmt: skip
+    elif arguments.confirm is not None:
+        terminal.say(f"{terminal.harmless(arguments.address)} is verified.")
+    else:
+        _show(digits, code, arguments, verified=verified)
+    return 0
+
+
+def _show(digits: str, code: bytes, arguments: Namespace, *, verified: bool) -> None:
+    groups = [digits[at : at + _GROUP] for at in range(0, DIGITS, _GROUP)]
+    for at in range(0, len(groups), _GROUPS_A_LINE):
+        terminal.say(" ".join(groups[at : at + _GROUPS_A_LINE]))
+    if not arguments.no_qr and sys.stdout.isatty():
+        segno.make_qr(code).terminal(out=sys.stdout, compact=True)
+    terminal.note(
+        "verified" if verified else "Not verified yet. If both of you see this: relay verify --confirm DIGITS"
+    )
