@@ -49,8 +49,8 @@ class Person:
     def make_prekey(self, kind: PrekeyKind) -> SignedPrekey:
         self.last_prekey += 1
         self.prekeys[kind], self.secrets[self.last_prekey] = prekeys.generate(
-            kind, self.last_prekey, account=self.account, device=self.device, sign_seed=self.sign_seed, entropy=self.entropy,
-            kem=self.kem,
+            kind, self.last_prekey, account=self.account, device=self.device, sign_seed=self.sign_seed,
+            entropy=self.entropy, kem=self.kem,
         )  # fmt: skip
         return self.prekeys[kind]
 
@@ -115,6 +115,7 @@ class Person:
 
 def talking(alice: Person, bob: Person) -> tuple[Sessions, Sessions]:
     """Return both sides of a session that has been answered."""
+    bob.make_prekey(PrekeyKind.ONE_TIME)
     to_bob, wrap = session.seal(alice.begin(bob), b"hello")
     to_alice, answer = session.seal(bob.receive(None, alice, wrap).sessions, b"hello yourself")
     return alice.receive(to_bob, bob, answer).sessions, to_alice

@@ -60,9 +60,12 @@ def test_a_changed_character_is_noticed(at):
     changed = LINK[:at] + ("A" if LINK[at] != "A" else "B") + LINK[at + 1 :]
 
     try:
-        assert from_link(changed) == OFFICER  # the last character has bits that mean nothing
-    except InvitationError as refused:
-        assert str(refused) in {CUT_OFF, NEWER}
+        read = from_link(changed)
+    except InvitationError as error:
+        read = str(error)
+
+    # The last character may have bits that mean nothing.
+    assert read in (OFFICER, CUT_OFF, NEWER)
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "123456", "", "x"])

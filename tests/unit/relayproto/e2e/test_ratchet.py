@@ -232,7 +232,13 @@ def test_a_state_comes_back_from_its_bytes_and_shows_no_secret():
 
     for state in (alice, bob, *pair()):
         assert ratchet.from_bytes(ratchet.to_bytes(state)) == state
-        for secret in (state.root, state.private, state.sending, state.receiving, *(k.key for k in state.kept.values())):
+        for secret in (
+            state.root,
+            state.private,
+            state.sending,
+            state.receiving,
+            *(k.key for k in state.kept.values()),
+        ):
             assert not secret or repr(secret) not in repr((state, *state.kept.values()))
 
 

@@ -14,6 +14,8 @@ from relayproto.limits import SESSIONS_MAX, WRAP_BYTES_MAX
 from support.kem import stream
 from support.people import NOW_MS, Person, talking
 
+TALKING = talking(Person("alice"), Person("bob"))
+
 
 def test_a_first_message_is_repeated_until_it_is_answered():
     alice, bob = Person("alice"), Person("bob")
@@ -32,7 +34,7 @@ def test_a_first_message_is_repeated_until_it_is_answered():
 
 
 def test_the_largest_wraps_fit_their_bound():
-    to_bob, first = session.seal(Person("alice").begin(Person("bob")), bytes(WRAPPED_BYTES))
+    _, first = session.seal(Person("alice").begin(Person("bob")), bytes(WRAPPED_BYTES))
 
     assert len(first) == 1422 <= WRAP_BYTES_MAX
     assert len(session.seal(talking(Person("alice"), Person("bob"))[0], bytes(WRAPPED_BYTES))[1]) == 127
@@ -132,6 +134,23 @@ def test_a_turned_message_is_found_among_several_sessions():
     assert bob.receive(held, alice, turned).plaintext == b"turned"
 
 
+def test_a_turned_message_that_no_session_opens_is_refused():
+    alice, bob, mallory = Person("alice"), Person("bob"), Person("mallory")
+    _, foreign = session.seal(talking(mallory, bob)[0], b"of another session")
+
+    with pytest.raises(CryptoFailure):
+        bob.receive(TALKING[1], alice, foreign)
+
+
+def test_a_first_message_without_a_one_time_prekey_makes_a_session_once():
+    alice, bob = Person("alice"), Person("bob")
+    _, wrap = session.seal(alice.begin(bob, one_time=False), b"pay 100")
+    bob.receive(None, alice, wrap)
+
+    with pytest.raises(CryptoFailure):
+        bob.receive(None, alice, wrap)
+
+
 def test_a_session_is_not_begun_with_another_device_than_it_is_kept_for():
     alice, bob, carol = Person("alice"), Person("bob"), Person("carol")
 
@@ -167,14 +186,20 @@ def test_a_newer_list_of_the_senders_is_asked_for_and_nothing_is_lost():
 
 
 @pytest.mark.parametrize(
-    "wrap", [b"", b"\x01\x01", b"\x02\x01\x00\x00", b"\x01\x03\x00\x01x", b"\x01\x02\x00\x00x", b"\x01\x02\x00\x01xy"]
+    "wrap",
+    [
+        b"",
+        b"\x01\x01",
+        b"\x02\x01\x00\x00",
+        b"\x01\x03\x00\x01x",
+        b"\x01\x02\x00\x00x",
+        b"\x01\x02\x00\x01xy",
+        b"\x01\x02\xff\xffx",
+    ],
 )
 def test_what_is_no_wrap_is_refused(wrap):
-    _, bob = Person("alice"), Person("bob")
-
     with pytest.raises(CryptoFailure):
-        session.prekeys_of(Sessions(bob.peer), wrap)
-        session.open_wrap(Sessions(bob.peer), wrap, now_ms=NOW_MS, entropy=stream("x"))
+        session.prekeys_of(TALKING[1], wrap)
 
 
 def test_a_wrap_above_its_bound_is_refused():
@@ -188,9 +213,6 @@ def test_any_bytes_open_or_fail(octets):
 
     with pytest.raises(CryptoFailure):
         session.open_wrap(bob, b"\x01\x01" + octets, now_ms=NOW_MS, entropy=stream("x"))
-
-
-TALKING = talking(Person("alice"), Person("bob"))
 
 
 def test_sessions_come_back_from_their_bytes_and_show_no_secret():
