@@ -1,4 +1,4 @@
-"""A leaf of the relay: its first keys and its configuration file.
+"""The command line's room: the first keys and the configuration file.
 
 Randomness and an empty place enter; a state directory leaves that ``relayd serve`` can start from. The rules of
 this file: nothing that exists is overwritten, the keys appear at once or not at all, and whoever runs it is told

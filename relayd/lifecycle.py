@@ -29,8 +29,8 @@ LAG_UNREADY_S: Final = 1.0
 """A loop that is a second late serves nobody well."""
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - reads better where it is raised
-    """Another relay uses the state directory."""
+class CannotStart(Exception):  # noqa: N818 - reads better where it is raised
+    """Something that the relay needs for itself is taken or not allowed; the text is one line."""
 
 
 def without_core_dumps() -> None:
@@ -41,16 +41,19 @@ def without_core_dumps() -> None:
 
 
 def claim(state: Path) -> int:
-    """Take the state directory for this process and return the descriptor that holds it; AlreadyRunning if taken.
+    """Take the state directory for this process and return the descriptor that holds it; CannotStart if taken.
 
     The lock goes with the process, however it ends.
     """
-    held = os.open(state / "relayd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        held = os.open(state / "relayd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise CannotStart(f"{state}: {error.strerror}; the relay's user must own its state directory") from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(held)
-        raise AlreadyRunning(f"{state}: another relayd is running here") from None
+        raise CannotStart(f"{state}: another relayd is running here; relayd status asks it how it is") from None
     return held
 
 
@@ -71,28 +74,25 @@ def inherited_sockets(environ: MutableMapping[str, str] = os.environ) -> dict[st
 class Notifier:
     """Speaks to systemd, where it is there."""
 
-    __slots__ = ("_address", "_socket", "watchdog_s")
+    __slots__ = ("_address", "_socket", "watchdog")
 
     def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
-        """Take NOTIFY_SOCKET and WATCHDOG_USEC out of the environment; ``watchdog_s`` is None without a watchdog."""
+        """Take NOTIFY_SOCKET and WATCHDOG_USEC out of the environment; ``watchdog`` says whether one waits."""
         address = environ.pop("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) if address else None
-        usec = environ.pop("WATCHDOG_USEC", "")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) if address else None
         ours = environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self.watchdog_s = int(usec) / 1e6 if usec and ours else None
+        self.watchdog = environ.pop("WATCHDOG_USEC", "") != "" and ours
 
     def _say(self, *lines: str) -> None:
         if self._socket is not None:
-            self._socket.sendto("\n".join(lines).encode(), self._address)
+            # A service manager that is away or slow is no reason to stop serving devices.
+            with contextlib.suppress(OSError):
+                self._socket.sendto("\n".join(lines).encode(), self._address)
 
     def ready(self, status: str) -> None:
         """Say that the sockets are served."""
         self._say("READY=1", f"STATUS={status}")
-
-    def status(self, status: str) -> None:
-        """Say one line that systemctl status shows."""
-        self._say(f"STATUS={status}")
 
     def stopping(self) -> None:
         """Say that the drain has begun."""
@@ -100,7 +100,7 @@ class Notifier:
 
     def alive(self) -> None:
         """Ping the watchdog."""
-        if self.watchdog_s is not None:
+        if self.watchdog:
             self._say("WATCHDOG=1")
 
     def close(self) -> None:

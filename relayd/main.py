@@ -9,10 +9,10 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from relayd.exits import Exit
 from relayproto import __version__
 
 if TYPE_CHECKING:
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG: Final = Path("/etc/relayd/relayd.toml")
 TTL_S_MIN: Final = 60
 TTL_S_MAX: Final = 90 * 86_400
-
-
-class Exit(IntEnum):
-    """Exit statuses, by sysexits.h; argparse's own is 2. systemd does not restart after FATAL and CONFIG."""
-
-    OK = 0
-    REFUSED = 65
-    UNAVAILABLE = 69
-    CANNOT_CREATE = 73
-    FATAL = 74
-    LATER = 75
-    PERMISSION = 77
-    CONFIG = 78
 
 
 def _endpoint(text: str) -> str:
@@ -85,7 +72,7 @@ def _serve(arguments: argparse.Namespace) -> Exit:
     read = _config(arguments)
     from relayd import app
 
-    return Exit(app.serve(read))
+    return app.serve(read)
 
 
 def _check_config(arguments: argparse.Namespace) -> Exit:
@@ -181,8 +168,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="relayd",
         description="A messaging relay that stores and forwards what it cannot read.",
-        epilog="exit statuses: 0 done, 2 usage, 65 refused, 69 no relay is running, 73 cannot create, 74 the store "
-        "cannot be trusted any more, 75 try again later, 77 not allowed, 78 configuration or keys",
+        epilog="exit statuses: 0 done, 2 usage, 65 refused, 69 no relay is running, 70 a bug, 73 cannot create or "
+        "start, 74 the store cannot be trusted any more, 75 try again later, 77 not allowed, 78 configuration or keys",
     )
     top.add_argument("--version", action="version", version=f"relayd {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -230,7 +217,7 @@ def _status_of(error: Exception) -> Exit | None:
     match error:
         case config.BadConfig() | keyring.BadKeys():
             return Exit.CONFIG
-        case initialise.CannotCreate() | lifecycle.AlreadyRunning():
+        case initialise.CannotCreate() | lifecycle.CannotStart():
             return Exit.CANNOT_CREATE
         case operate.RelayAway():
             return Exit.UNAVAILABLE

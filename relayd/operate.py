@@ -1,4 +1,4 @@
-"""A leaf of the relay: the local operator's side of the Unix socket.
+"""The command line's room: the local operator's side of the Unix socket.
 
 A command enters; the running relay's reply leaves, or ``RelayAway``. The rule of this file: it makes an invitation
 link from what the relay answered, so the ticket is in memory only, on its way to the terminal.

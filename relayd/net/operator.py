@@ -76,7 +76,7 @@ async def _frame(reader: asyncio.StreamReader) -> bytes:
 
 
 class OperatorListener:
-    """The listening socket and its sessions."""
+    """The operator's socket."""
 
     __slots__ = ("_counters", "_entropy", "_server", "_tasks", "_verbs")
 
@@ -88,8 +88,8 @@ class OperatorListener:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
-    async def open(self, listening: socket.socket) -> None:
-        """Serve a bound and listening Unix socket."""
+    async def start(self, listening: socket.socket) -> None:
+        """Serve on a Unix socket that listens already."""
         self._server = await asyncio.start_unix_server(self._session, sock=listening, limit=FRAME_BYTES_MAX)
 
     async def close(self) -> None:

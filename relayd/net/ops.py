@@ -8,7 +8,7 @@ secret and nothing about a person is behind it.
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -155,25 +155,26 @@ class OpsSession(asyncio.Protocol):
 
 
 class OpsListener:
-    """The listening socket and its sessions."""
+    """The operations port."""
 
-    __slots__ = ("_server", "_sessions")
+    __slots__ = ("_pages", "_servers", "_sessions")
 
-    def __init__(self, server: asyncio.Server, sessions: set[OpsSession]) -> None:
-        """Made by ``open``."""
-        self._server = server
-        self._sessions = sessions
+    def __init__(self, pages: Pages) -> None:
+        """Take what is to be served."""
+        self._pages = pages
+        self._sessions: set[OpsSession] = set()
+        self._servers: list[asyncio.Server] = []
 
-    @classmethod
-    async def open(cls, listening: socket.socket, pages: Pages) -> "OpsListener":
-        """Serve the pages on a bound socket."""
-        sessions: set[OpsSession] = set()
-        server = await asyncio.get_running_loop().create_server(lambda: OpsSession(pages, sessions), sock=listening)
-        return cls(server, sessions)
+    async def start(self, sockets: Iterable[socket.socket]) -> None:
+        """Serve on the sockets, which listen already."""
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            server = await loop.create_server(lambda: OpsSession(self._pages, self._sessions), sock=listening)
+            self._servers.append(server)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Stop listening and end what is open."""
-        self._server.close()
+        for server in self._servers:
+            server.close()
         for session in tuple(self._sessions):
             session.abort()
-        await self._server.wait_closed()

@@ -10,19 +10,7 @@ from support.tree import Module, modules
 ROOMS = ["domain", "store", "delivery", "services", "net", "app", "initialise", "operate", "main", "__main__"]
 """The rooms of relayd, from the lowest to the highest; a room imports itself and what stands before it."""
 
-LEAVES = {
-    "config",
-    "clock",
-    "entropy",
-    "metrics",
-    "exposition",
-    "logs",
-    "lifecycle",
-    "keyring",
-    "sample",
-    "initialise",
-    "operate",
-}
+LEAVES = {"clock", "config", "entropy", "exits", "exposition", "keyring", "lifecycle", "logs", "metrics", "sample"}
 """Any room of relayd may import these; they import relayproto and each other."""
 
 SANS_IO = {

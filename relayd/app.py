@@ -1,0 +1,260 @@
+"""The relay as a whole: it builds the rooms, joins them, and takes them down in the right order.
+
+A configuration enters; an exit status leaves. The rules of this file: nothing is served before everything is there;
+a stop says so to every device and loses nothing that was taken in; a store that cannot be trusted ends the relay
+with a status of its own, after which systemd does not try again.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import uvloop
+
+from relayd import exposition, keyring, lifecycle, logs
+from relayd.clock import SystemClock
+from relayd.config import Config, Endpoint, endpoint
+from relayd.delivery.expiry import expire_forever
+from relayd.delivery.hub import Hub
+from relayd.domain.refusals import Fatal, Fault
+from relayd.entropy import system_entropy
+from relayd.exits import Exit
+from relayd.keyring import Keyring
+from relayd.lifecycle import CannotStart, Notifier, Pulse
+from relayd.metrics import Counters
+from relayd.net import listener, operator
+from relayd.net.incidents import report
+from relayd.net.listener import Listener
+from relayd.net.operator import OperatorListener
+from relayd.net.ops import OpsListener, Pages
+from relayd.net.rooms import furnish
+from relayd.services.operator import Operator
+from relayd.store import Store
+from relayproto import __version__
+from relayproto.codes import Suite
+from relayproto.primitives import Entropy
+
+DEVICES: Final = "devices"
+OPERATIONS: Final = "operations"
+"""The names of the sockets in systemd's units, and of the settings that take their place."""
+
+_WARN_DAYS: Final = 30
+"""The overlap of two relay keys: the next one must be signed before this begins."""
+_FAILED_DRAIN_S: Final = 1.0
+"""After a failure nobody's submission can be settled: say goodbye and go."""
+_DAY_MS: Final = 86_400_000
+
+_log = logs.get_logger("app")
+
+
+def bound(place: Endpoint) -> list[socket.socket]:
+    """Return listening sockets; CannotStart where they cannot be had."""
+    try:
+        return listener.bind(*place)
+    except OSError as error:
+        raise CannotStart(
+            f"cannot listen on {place}: {error.strerror}; change [listen] or stop what is there"
+        ) from None
+
+
+def suites(config: Config) -> frozenset[Suite]:
+    """Return the handshakes that devices may choose."""
+    return frozenset({Suite.HYBRID, Suite.PLAIN_XK} if config.protocol.allow_plain_xk else {Suite.HYBRID})
+
+
+class App:
+    """One relay, from its start to its exit status."""
+
+    __slots__ = ("_clock", "_config", "_counters", "_draining", "_entropy", "_keys", "_notifier", "_stop")
+
+    def __init__(
+        self, config: Config, keys: Keyring, *, clock: SystemClock, entropy: Entropy, notifier: Notifier
+    ) -> None:
+        """Take everything that comes from outside; nothing is opened yet."""
+        self._config = config
+        self._keys = keys
+        self._clock = clock
+        self._entropy = entropy
+        self._notifier = notifier
+        self._counters = Counters()
+        self._stop = asyncio.Event()
+        self._draining = False
+
+    def stop(self) -> None:
+        """Begin to drain."""
+        self._stop.set()
+
+    async def run(self, inherited: Mapping[str, socket.socket]) -> Exit:
+        """Serve until a signal or a failure; return the exit status. ``inherited`` are systemd's sockets by name."""
+        hub = Hub()
+        try:
+            store = await self._open(hub)
+        except Fatal as fatal:
+            _log.critical("the store cannot be trusted", reason=str(fatal))
+            return Exit.FATAL
+        try:
+            return await self._serve(store, hub, inherited)
+        finally:
+            await store.close()
+
+    async def _open(self, hub: Hub) -> Store:
+        keys, config = self._keys, self._config
+        store = await Store.open(
+            config.state_directory,
+            settings=config.store,
+            master_key=keys.master_key,
+            stamp_seed=keys.stamp_seed,
+            relay_id=keys.relay_id,
+            moderators=config.tracing.moderators(),
+            retention_days=config.tracing.retention_days,
+            limits=config.limits,
+            lifetimes=config.lifetimes,
+            clock=self._clock,
+            entropy=self._entropy,
+            counters=self._counters,
+            wake=hub.wake,
+            explain=hub.explain,
+            listening=hub.listening,
+        )
+        self._clock.raise_to(store.high_water_ms)
+        return store
+
+    async def _serve(self, store: Store, hub: Hub, inherited: Mapping[str, socket.socket]) -> Exit:
+        keys, config = self._keys, self._config
+        rooms = furnish(
+            store=store,
+            hub=hub,
+            clock=self._clock,
+            entropy=self._entropy,
+            counters=self._counters,
+            limits=config.limits,
+            lifetimes=config.lifetimes,
+            keys=keys.private,
+            suites=suites(config),
+            descriptor=keys.newest,
+            descriptors=keys.descriptors,
+        )
+        devices = Listener(rooms)
+        pulse = Pulse(
+            store.probe, alive=self._notifier.alive, clock=self._clock, counters=self._counters, refusals=(Fault,)
+        )
+        pages = Pages(
+            exposition.exposition(self._counters, __version__), exposition.CONTENT_TYPE, lambda: self._reasons(pulse)
+        )
+        operations = OpsListener(pages)
+        verbs = Operator(
+            store,
+            clock=self._clock,
+            counters=self._counters,
+            endpoint=config.relay.endpoint,
+            descriptor=keys.newest,
+        )
+        local = OperatorListener(verbs, counters=self._counters, entropy=self._entropy)
+        async with contextlib.AsyncExitStack() as down:
+            served = await _start(operations, self._sockets(OPERATIONS, inherited))
+            down.callback(operations.close)
+            await local.start(_bound_operator(config))
+            down.push_async_callback(local.close)
+            reached = await _start(devices, self._sockets(DEVICES, inherited))
+            self._ready(devices=reached, operations=served)
+            return await self._until_the_end(store, devices, pulse)
+
+    def _sockets(self, name: str, inherited: Mapping[str, socket.socket]) -> list[socket.socket]:
+        if name in inherited:
+            return [inherited[name]]
+        return bound(endpoint(self._config.listen.devices if name == DEVICES else self._config.listen.operations))
+
+    def _reasons(self, pulse: Pulse) -> list[str]:
+        return ["draining"] if self._draining else pulse.reasons()
+
+    def _ready(self, *, devices: list[str], operations: list[str]) -> None:
+        left_days = (self._keys.not_after_ms - self._clock.now_ms()) // _DAY_MS
+        if left_days < _WARN_DAYS:
+            _log.warning("the relay key ends soon; the offline root must sign a new one", days=left_days)
+        # What start-up made stays for good: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        _log.info("ready", devices=devices, operations=operations, version=__version__)
+        self._notifier.ready(f"serving devices on {', '.join(devices)}")
+
+    async def _until_the_end(self, store: Store, devices: Listener, pulse: Pulse) -> Exit:
+        """Keep everything going until a signal, a fatal store or a bug; drain; return the exit status."""
+        loop = asyncio.get_running_loop()
+        background = [loop.create_task(expire_forever(store)), loop.create_task(self._beat(pulse))]
+        stop = loop.create_task(self._stop.wait())
+        ended, _ = await asyncio.wait({stop, store.fatal, *background}, return_when=asyncio.FIRST_COMPLETED)
+        status = self._status(store, {task for task in ended if task in background})
+        self._draining = True
+        self._notifier.stopping()
+        _log.info("draining", connections=len(devices))
+        await devices.drain(self._config.limits.drain_timeout_s if status is Exit.OK else _FAILED_DRAIN_S)
+        for task in (stop, *background):
+            task.cancel()
+        await asyncio.gather(stop, *background, return_exceptions=True)
+        _log.info("stopped", status=int(status))
+        return status
+
+    def _status(self, store: Store, failed: set[asyncio.Task[None]]) -> Exit:
+        """Return the exit status of the end that has come, and log its reason."""
+        if store.fatal.done():
+            _log.critical("the store cannot be trusted", reason=str(store.fatal.result()))
+            return Exit.FATAL
+        for task in failed:
+            error = task.exception()
+            if isinstance(error, Exception):
+                report(error, where="background", counters=self._counters, entropy=self._entropy)
+        return Exit.SOFTWARE if failed else Exit.OK
+
+    async def _beat(self, pulse: Pulse) -> None:
+        while True:
+            await pulse.beat()
+            jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
+            if self._clock.ahead_ms and not jumped:
+                _log.error(
+                    "the clock jumped ahead; nothing expires by it until a restart", ahead_ms=self._clock.ahead_ms
+                )
+
+
+async def _start(opened: Listener | OpsListener, sockets: list[socket.socket]) -> list[str]:
+    """Serve on the sockets and return where that is."""
+    places = [str(Endpoint(*each.getsockname()[:2])) for each in sockets]
+    await opened.start(sockets)
+    return places
+
+
+def _bound_operator(config: Config) -> socket.socket:
+    try:
+        return operator.bind(config.operator_socket)
+    except OSError as error:
+        raise CannotStart(f"cannot listen on {config.operator_socket}: {error.strerror}; see listen.operator") from None
+
+
+async def _run(config: Config, keys: Keyring) -> Exit:
+    notifier = Notifier()
+    app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, app.stop)
+    try:
+        return await app.run(lifecycle.inherited_sockets())
+    finally:
+        notifier.close()
+
+
+def serve(config: Config) -> Exit:
+    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart."""
+    os.umask(0o077)
+    lifecycle.without_core_dumps()
+    logs.configure(sys.stdout, config.logs.level)
+    keys = keyring.load(config.state_directory, SystemClock().now_ms())
+    held = lifecycle.claim(config.state_directory)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run(config, keys))
+    finally:
+        os.close(held)

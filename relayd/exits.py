@@ -1,0 +1,21 @@
+"""A leaf of the relay: how it ends, as a number.
+
+The rule of this file: the numbers are sysexits.h's, so that systemd's RestartPreventExitStatus= and scripts can tell
+them apart; argparse's own for wrong usage is 2.
+"""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit statuses. systemd does not restart after FATAL and CONFIG: a restart cures neither."""
+
+    OK = 0
+    REFUSED = 65
+    UNAVAILABLE = 69
+    SOFTWARE = 70
+    CANNOT_CREATE = 73
+    FATAL = 74
+    LATER = 75
+    PERMISSION = 77
+    CONFIG = 78

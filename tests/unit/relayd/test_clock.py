@@ -1,0 +1,119 @@
+import asyncio
+
+from relayd.clock import JUMP_MS, SystemClock
+
+MINUTE_MS = 60_000
+
+
+class Machine:
+    """A machine whose two clocks a test can set."""
+
+    def __init__(self, wall_ms: int = 1_000_000_000) -> None:
+        self.wall_ms = wall_ms
+        self.steady_ms = 0
+
+    def clock(self, high_water_ms: int = 0) -> SystemClock:
+        return SystemClock(high_water_ms, wall_ms=lambda: self.wall_ms, steady_ms=lambda: self.steady_ms)
+
+    def wait(self, span_ms: int) -> None:
+        self.wall_ms += span_ms
+        self.steady_ms += span_ms
+
+
+def test_relay_time_follows_the_wall_clock() -> None:
+    machine = Machine()
+    clock = machine.clock()
+
+    machine.wait(MINUTE_MS)
+
+    assert clock.now_ms() == machine.wall_ms
+    assert clock.ahead_ms == 0
+
+
+def test_relay_time_never_goes_back() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before_ms = clock.now_ms()
+
+    machine.wall_ms -= 10 * MINUTE_MS
+
+    assert clock.now_ms() == before_ms
+
+
+def test_relay_time_is_never_below_the_high_water_mark() -> None:
+    machine = Machine()
+
+    assert machine.clock(machine.wall_ms + 5).now_ms() == machine.wall_ms + 5
+
+
+def test_the_high_water_mark_can_come_later() -> None:
+    machine = Machine()
+    clock = machine.clock()
+
+    clock.raise_to(machine.wall_ms + 7)
+    clock.raise_to(machine.wall_ms + 3)
+
+    assert clock.now_ms() == machine.wall_ms + 7
+
+
+def test_a_small_step_ahead_is_believed() -> None:
+    machine = Machine()
+    clock = machine.clock()
+
+    machine.wall_ms += JUMP_MS
+
+    assert clock.now_ms() == machine.wall_ms
+
+
+def test_a_jump_ahead_is_not_believed_and_relay_time_goes_on_at_the_steady_pace() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before_ms = clock.now_ms()
+
+    machine.wall_ms += 30 * 24 * 60 * MINUTE_MS
+    machine.wait(MINUTE_MS)
+    first_ms = clock.now_ms()
+    machine.wait(MINUTE_MS)
+
+    assert first_ms == before_ms + MINUTE_MS
+    assert clock.now_ms() == before_ms + 2 * MINUTE_MS
+    assert clock.ahead_ms == 30 * 24 * 60 * MINUTE_MS
+
+
+def test_a_jump_that_is_taken_back_is_forgotten() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.wall_ms += 60 * MINUTE_MS
+    clock.now_ms()
+
+    machine.wall_ms -= 60 * MINUTE_MS
+    machine.wait(MINUTE_MS)
+
+    assert clock.now_ms() == machine.wall_ms
+    assert clock.ahead_ms == 0
+
+
+def test_a_restart_confirms_a_jump() -> None:
+    machine = Machine()
+    before_ms = machine.clock().now_ms()
+
+    machine.wall_ms += 60 * MINUTE_MS
+
+    assert machine.clock(high_water_ms=before_ms).now_ms() == machine.wall_ms
+
+
+def test_the_machines_own_clocks_are_read_by_default() -> None:
+    clock = SystemClock()
+
+    first_ms = clock.now_ms()
+
+    assert first_ms > 1_700_000_000_000
+    assert clock.now_ms() >= first_ms
+
+
+async def test_the_time_of_connections_is_that_of_the_event_loop() -> None:
+    before = asyncio.get_running_loop().time()
+
+    now = SystemClock().monotonic()
+
+    assert before <= now <= asyncio.get_running_loop().time()

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from relayd import config
+from relayd.config import BadConfig, Config, Endpoint, endpoint
+from relayproto.codes import Class
+from relayproto.limits import LIFETIME_S_MAX
+
+HERE = Path("/srv/relay")
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    assert config.parse("", HERE) == Config()
+
+
+def test_a_relative_state_directory_counts_from_the_file() -> None:
+    read = config.parse('[relay]\nstate = "state"', HERE)
+
+    assert read.state_directory == Path("/srv/relay/state")
+    assert read.operator_socket == Path("/srv/relay/state/operator.sock")
+
+
+def test_absolute_paths_are_taken_as_they_are() -> None:
+    read = config.parse('[relay]\nstate = "/a"\n[listen]\noperator = "/run/relayd/o"', HERE)
+
+    assert read.state_directory == Path("/a")
+    assert read.operator_socket == Path("/run/relayd/o")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[limits]\nmailbox_mesages = 1", "limits.mailbox_mesages: there is no such setting"),
+        ("[limit]", "limit: there is no such setting"),
+        ("[limits]\nmailbox_messages = 0", "limits.mailbox_messages: expected `int` >= 1"),
+        ("[limits]\nmailbox_messages = '5'", "limits.mailbox_messages: expected `int`, got `str`"),
+        ("limits = 3", "limits: expected `object`, got `int`"),
+        ("[lifetimes]\ncall_s = 61", "lifetimes.call_s: expected `int` <= 60"),
+        ("[logs]\nlevel = 'loud'", "logs.level: invalid enum value 'loud'"),
+        ("[relay]\nendpoint = 'relay.example'", "relay.endpoint: 'relay.example' is not HOST:PORT"),
+        ("[listen]\noperations = ':9'", "listen.operations: ':9' is not HOST:PORT"),
+        ("[store]\nfile = '../relay.db'", "store.file: a file name"),
+        ("[store]\ndisk_warn_percent = 95", "store.disk_warn_percent: more than"),
+        ("[tracing]\nmoderator_keys = ['aa']", "tracing.moderator_keys: name two different"),
+        (f"[tracing]\nmoderator_keys = ['{'a' * 64}', '{'a' * 64}']", "tracing.moderator_keys: name two different"),
+        (f"[tracing]\nmoderator_keys = ['{'a' * 64}', '{'z' * 64}']", "tracing.moderator_keys[1]: not 64 hex"),
+        (f"[listen]\noperator = '/{'x' * 107}'", "listen.operator: the path of a Unix socket"),
+        ("[relay", "not TOML"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_path(text: str, complaint: str) -> None:
+    with pytest.raises(BadConfig) as caught:
+        config.parse(text, HERE)
+
+    assert str(caught.value).startswith(complaint)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("relay.example:7443", Endpoint("relay.example", 7443)),
+        ("127.0.0.1:0", Endpoint("127.0.0.1", 0)),
+        ("[::1]:65535", Endpoint("::1", 65535)),
+    ],
+)
+def test_an_endpoint_is_read_and_written_alike(text: str, expected: Endpoint) -> None:
+    assert endpoint(text) == expected
+    assert str(expected) == text
+
+
+@pytest.mark.parametrize("text", ["", "relay.example", "relay.example:", ":1", "::1:7443", "a:65536", "a b:1", "a:1 "])
+def test_what_is_no_endpoint_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not HOST:PORT"):
+        endpoint(text)
+
+
+def test_two_moderators_are_two_keys() -> None:
+    read = config.parse(f"[tracing]\nmoderator_keys = ['{'aa' * 32}', '{'bb' * 32}']", HERE)
+
+    assert read.tracing.moderators() == (b"\xaa" * 32, b"\xbb" * 32)
+
+
+def test_without_moderators_there_is_no_tracing() -> None:
+    assert Config().tracing.moderators() is None
+
+
+@pytest.mark.parametrize("class_", list(Class))
+def test_lifetimes_are_the_protocols_unless_shortened(class_: Class) -> None:
+    shortened = config.parse(f"[lifetimes]\n{class_.name.lower()}_s = 7", HERE)
+
+    assert Config().lifetimes.longest_s(class_) == LIFETIME_S_MAX[class_]
+    assert shortened.lifetimes.longest_s(class_) == 7
+
+
+def test_a_file_is_read_with_its_own_directory(tmp_path: Path) -> None:
+    (tmp_path / "relayd.toml").write_text('[relay]\nstate = "."')
+
+    assert config.load(tmp_path / "relayd.toml").state_directory == tmp_path
+
+
+def test_an_error_in_a_file_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "relayd.toml"
+    path.write_text("x = 1")
+
+    with pytest.raises(BadConfig, match=f"{path}: x: there is no such setting"):
+        config.load(path)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadConfig, match="No such file or directory"):
+        config.load(tmp_path / "relayd.toml")
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "relayd.toml").write_bytes(b"\xff\xff")
+
+    with pytest.raises(BadConfig, match="not UTF-8"):
+        config.load(tmp_path / "relayd.toml")

@@ -1,0 +1,296 @@
+import asyncio
+import os
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from relayd import lifecycle
+from relayd.lifecycle import CannotStart, Notifier, Pulse
+from relayd.metrics import Counters
+
+
+class Waiting:
+    """systemd's end of the notification socket."""
+
+    def __init__(self, path: str) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(path)
+        self.socket.settimeout(1)
+
+    def heard(self) -> str:
+        return self.socket.recv(4096).decode()
+
+    def silent(self) -> bool:
+        self.socket.setblocking(False)
+        try:
+            self.socket.recv(1)
+        except BlockingIOError:
+            return True
+        return False
+
+
+@pytest.fixture
+def systemd(tmp_path: Path):
+    waiting = Waiting(str(tmp_path / "notify"))
+    yield waiting
+    waiting.socket.close()
+
+
+def test_systemd_hears_of_the_start_the_state_and_the_stop(systemd: Waiting, tmp_path: Path) -> None:
+    environ = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+    notifier = Notifier(environ)
+
+    notifier.ready("serving")
+    notifier.stopping()
+    notifier.close()
+
+    assert systemd.heard() == "READY=1\nSTATUS=serving"
+    assert systemd.heard() == "STOPPING=1\nSTATUS=draining"
+    assert environ == {}
+
+
+def test_an_abstract_socket_is_understood() -> None:
+    name = f"relayd-test-{os.getpid()}"
+    waiting = Waiting(f"\0{name}")
+    notifier = Notifier({"NOTIFY_SOCKET": f"@{name}"})
+
+    notifier.ready("here")
+
+    assert waiting.heard().startswith("READY=1")
+    notifier.close()
+    waiting.socket.close()
+
+
+def test_the_watchdog_is_pinged_where_there_is_one(systemd: Waiting, tmp_path: Path) -> None:
+    notifier = Notifier(
+        {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "20000000", "WATCHDOG_PID": str(os.getpid())}
+    )
+
+    notifier.alive()
+
+    assert notifier.watchdog
+    assert systemd.heard() == "WATCHDOG=1"
+    notifier.close()
+
+
+@pytest.mark.parametrize("environ", [{}, {"WATCHDOG_USEC": "20000000", "WATCHDOG_PID": "1"}])
+def test_another_ones_watchdog_is_not_pinged(systemd: Waiting, tmp_path: Path, environ: dict[str, str]) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), **environ})
+
+    notifier.alive()
+
+    assert systemd.silent()
+    notifier.close()
+
+
+def test_without_systemd_nothing_happens() -> None:
+    notifier = Notifier({})
+
+    notifier.ready("serving")
+    notifier.alive()
+    notifier.close()
+
+    assert not notifier.watchdog
+
+
+def test_a_system_manager_that_is_gone_does_not_end_the_relay(tmp_path: Path) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")})
+
+    notifier.ready("serving")
+
+    notifier.close()
+
+
+CHILD = """
+import os, sys
+from relayd.lifecycle import inherited_sockets
+os.environ["LISTEN_PID"] = str(os.getpid())
+found = inherited_sockets()
+print({name: each.getsockname()[1] for name, each in found.items()})
+print(any(each.get_inheritable() or each.getblocking() for each in found.values()))
+print([name for name in os.environ if name.startswith("LISTEN_")])
+"""
+
+
+def test_sockets_are_taken_over_by_their_names() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as devices, socket.create_server(("127.0.0.1", 0)) as operations:
+        # The shell puts them where systemd would: descriptors 3 and 4.
+        command = f"exec {sys.executable} -c '{CHILD}' 3<&{devices.fileno()} 4<&{operations.fileno()}"
+        done = subprocess.run(
+            ["bash", "-c", command],
+            env={
+                "LISTEN_FDS": "2",
+                "LISTEN_FDNAMES": "devices:operations",
+                "PYTHONPATH": os.pathsep.join(sys.path),
+                "PATH": os.environ["PATH"],
+            },
+            pass_fds=(devices.fileno(), operations.fileno()),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+        ports = {"devices": devices.getsockname()[1], "operations": operations.getsockname()[1]}
+
+    assert done.stdout.splitlines() == [str(ports), "False", "[]"]
+
+
+def test_sockets_of_another_process_are_left_alone() -> None:
+    environ = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "devices"}
+
+    assert lifecycle.inherited_sockets(environ) == {}
+    assert environ == {}
+
+
+def test_a_state_directory_belongs_to_one_relay(tmp_path: Path) -> None:
+    held = lifecycle.claim(tmp_path)
+
+    with pytest.raises(CannotStart, match="another relayd is running here"):
+        lifecycle.claim(tmp_path)
+    os.close(held)
+
+    os.close(lifecycle.claim(tmp_path))
+
+
+def test_a_state_directory_of_somebody_else_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match="No such file or directory; the relay's user must own"):
+        lifecycle.claim(tmp_path / "missing")
+
+
+def test_core_dumps_are_forbidden() -> None:
+    code = "from relayd.lifecycle import *; without_core_dumps(); print(resource.getrlimit(resource.RLIMIT_CORE))"
+    environ = {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert done.stdout == "(0, 0)\n"
+
+
+def test_a_sandbox_that_forbids_the_call_does_not_stop_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_which: int, _limits: tuple[int, int]) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+
+    lifecycle.without_core_dumps()
+
+
+class RefusedError(Exception):
+    """The store refuses for now."""
+
+
+class Store:
+    """A commit round trip that does what a test says."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.hangs = False
+        self.probes = 0
+
+    async def probe(self) -> None:
+        self.probes += 1
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
+        if self.error is not None:
+            raise self.error
+
+
+class Machine:
+    """A clock that goes on by what each sleep should take, and by ``late_s`` more."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.late_s = 0.0
+
+    def now_ms(self) -> int:
+        return int(self.now * 1000)
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, span_s: float) -> None:
+        self.now += span_s + self.late_s
+
+
+class Rig:
+    """A pulse with everything around it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.machine, self.store, self.counters = Machine(), Store(), Counters()
+        self.pings = 0
+        self.pulse = Pulse(
+            self.store.probe, alive=self.alive, clock=self.machine, counters=self.counters, refusals=(RefusedError,)
+        )
+        monkeypatch.setattr(lifecycle.asyncio, "sleep", self.machine.sleep)
+
+    def alive(self) -> None:
+        self.pings += 1
+
+    async def beats(self, count: int) -> None:
+        for _ in range(count):
+            await self.pulse.beat()
+
+
+async def test_the_watchdog_is_pinged_after_each_commit_that_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch)
+
+    await rig.beats(10)
+
+    assert rig.store.probes == rig.pings == 2
+    assert rig.pulse.reasons() == []
+
+
+async def test_a_full_disk_is_a_reason_and_no_death(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch)
+    rig.store.error = RefusedError("DISK")
+
+    await rig.beats(6)
+
+    assert rig.pings == 1
+    assert rig.pulse.reasons() == ["the store refuses for now: DISK"]
+
+
+async def test_a_commit_that_hangs_is_not_answered_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch)
+    monkeypatch.setattr(lifecycle, "PROBE_TIMEOUT_S", 0.01)
+    rig.store.hangs = True
+
+    await rig.beats(5)
+
+    assert rig.pings == 0
+    assert rig.pulse.reasons() == ["no commit came back within 0 s"]
+
+
+async def test_a_store_that_is_well_again_takes_its_reason_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch)
+    rig.store.error = RefusedError("DISK")
+    await rig.beats(5)
+
+    rig.store.error = None
+    await rig.beats(5)
+
+    assert rig.pulse.reasons() == []
+
+
+async def test_another_error_of_the_store_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch)
+    rig.store.error = ZeroDivisionError()
+
+    with pytest.raises(ZeroDivisionError):
+        await rig.beats(5)
+
+
+async def test_a_loop_that_is_late_is_measured_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(monkeypatch)
+    rig.machine.late_s = 1.5
+
+    await rig.beats(1)
+
+    assert rig.counters.loop_lag.total == pytest.approx(1.5)
+    assert rig.pulse.reasons() == ["the event loop is 1.5 s late"]
