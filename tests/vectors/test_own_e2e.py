@@ -7,6 +7,7 @@ a mistake would have to be made twice.
 import hashlib
 import hmac
 import json
+import re
 import struct
 
 import nacl.bindings as sodium
@@ -42,6 +43,17 @@ def raw(value):
 
 
 CASES = held("xpq1")["cases"]
+
+
+@pytest.mark.parametrize("page", ["55-identity.md", "60-e2e.md", "65-origin-stamp.md"])
+def test_the_examples_in_the_spec_are_those_of_the_vectors(page):
+    spec = (VECTORS.parent / "spec" / page).read_text(encoding="utf-8")
+    vectors = "".join(path.read_text(encoding="utf-8") for path in VECTORS.glob("*.json"))
+
+    examples = re.findall(r"\b[0-9a-f]{16,}\b", spec)
+
+    assert examples
+    assert [example for example in examples if example not in vectors] == []
 
 
 @pytest.mark.parametrize("name", generate_e2e.ABOUT)
