@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -134,7 +134,6 @@ class App:
             entropy=self._entropy,
             counters=self._counters,
             limits=config.limits,
-            lifetimes=config.lifetimes,
             keys=keys.private,
             suites=suites(config),
             descriptor=keys.newest,
@@ -188,7 +187,8 @@ class App:
         loop = asyncio.get_running_loop()
         background = [loop.create_task(expire_forever(store)), loop.create_task(self._beat(pulse))]
         stop = loop.create_task(self._stop.wait())
-        ended, _ = await asyncio.wait({stop, store.fatal, *background}, return_when=asyncio.FIRST_COMPLETED)
+        awaited: set[asyncio.Future[Any]] = {stop, store.fatal, *background}
+        ended, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         status = self._status(store, {task for task in ended if task in background})
         self._draining = True
         self._notifier.stopping()

@@ -1,0 +1,307 @@
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from relayd import app, lifecycle, main, operate
+from relayd.config import Config
+from relayd.exits import Exit
+from relayd.operate import NotAllowed, RelayAway, RelayRefused
+from relayd.sample import sample
+from relayproto.codes import Code
+from relayproto.commands import GetStatus, Invite
+from relayproto.message import Message
+from relayproto.replies import Invited, Status
+
+
+class Terminal(io.StringIO):
+    """A stream that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Return the state directory of a relay that was made and never started."""
+    assert main.main(["init", "--state", str(tmp_path / "state")]) == Exit.OK
+    return tmp_path / "state"
+
+
+class Relay:
+    """A running relay, as seen through the operator's socket."""
+
+    def __init__(self, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.state = state
+        self.asked: list[Message] = []
+        monkeypatch.setattr(operate, "ask", self.ask)
+
+    def ask(self, path: Path, command: Message, _expected: type[Message]) -> Message:
+        assert path == self.state / "operator.sock"
+        self.asked.append(command)
+        if isinstance(command, Invite):
+            described = (self.state / "keys" / "descriptor-1").read_bytes()
+            return Invited(command.address, bytes(16), 1_800_000_000_000, "relay.example:7443", described)
+        return Status("1.2.3", (("connections open", 1234), ("gaps", 5)))
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Run a command and return (exit status, standard output, standard error)."""
+    capsys.readouterr()
+    status = main.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_init_makes_what_check_config_finds_good(state: Path, capsys) -> None:
+    status, out, err = run(capsys, "check-config", "--state", state)
+
+    assert (status, err) == (Exit.OK, "")
+    assert out == f"{state}/relayd.toml is good, and so are the keys in {state}.\n"
+
+
+def test_init_says_what_to_do_next(tmp_path: Path, capsys) -> None:
+    status, out, _ = run(
+        capsys, "init", "--state", tmp_path / "s", "--listen", "0.0.0.0:7443", "--endpoint", "r.example:1"
+    )
+
+    assert status == Exit.OK
+    assert "devices reach   r.example:1" in out
+    assert f"relayd serve --config {tmp_path}/s/relayd.toml" in out
+    assert 'devices = "0.0.0.0:7443"' in (tmp_path / "s" / "relayd.toml").read_text()
+
+
+def test_init_uses_a_configuration_that_is_there(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "relayd.toml"
+    path.write_text('[relay]\nstate = "state"\nendpoint = "relay.example:7443"\n')
+
+    status, out, _ = run(capsys, "init", "--config", path)
+
+    assert status == Exit.OK
+    assert "relay.example:7443" in out
+    assert (tmp_path / "state" / "keys").is_dir()
+
+
+def test_a_second_init_changes_nothing(state: Path, capsys) -> None:
+    status, out, err = run(capsys, "init", "--config", state / "relayd.toml")
+
+    assert (status, out) == (Exit.CANNOT_CREATE, "")
+    assert err.startswith("relayd: ")
+    assert "there are keys already" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("dance",),
+        ("invite",),
+        ("invite", "a@b.example", "--ttl", "7"),
+        ("invite", "a@b.example", "--ttl", "59s"),
+        ("invite", "a@b.example", "--ttl", "91d"),
+        ("init", "--state", "x", "--endpoint", "nowhere"),
+        ("serve", "--state", "x", "--config", "y"),
+    ],
+)
+def test_wrong_usage_is_told_by_argparse(arguments: tuple[str, ...], capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main.main(arguments)
+
+    assert caught.value.code == 2
+    assert "usage: relayd" in capsys.readouterr().err
+
+
+def test_an_error_of_the_configuration_is_one_line(state: Path, capsys) -> None:
+    (state / "relayd.toml").write_text("[limits]\nmailbox_mesages = 1\n")
+
+    status, out, err = run(capsys, "serve", "--state", state)
+
+    assert (status, out) == (Exit.CONFIG, "")
+    assert err == f"relayd: {state}/relayd.toml: limits.mailbox_mesages: there is no such setting\n"
+
+
+def test_check_config_says_it_in_json(state: Path, capsys) -> None:
+    status, out, _ = run(capsys, "check-config", "--state", state, "--json")
+
+    told = json.loads(out)
+    assert status == Exit.OK
+    assert told["good"] is True
+    assert told["configuration"]["relay"]["state"] == str(state)
+
+
+def test_check_config_says_errors_in_json(state: Path, capsys) -> None:
+    (state / "keys" / "master.key").chmod(0o644)
+
+    status, out, err = run(capsys, "check-config", "--state", state, "--json")
+
+    assert (status, err) == (Exit.CONFIG, "")
+    assert "others than its owner may read it" in json.loads(out)["error"]
+
+
+def test_check_config_finds_bad_keys(state: Path, capsys) -> None:
+    (state / "keys" / "master.key").unlink()
+
+    status, _, err = run(capsys, "check-config", "--state", state)
+
+    assert status == Exit.CONFIG
+    assert "master.key: No such file" in err
+
+
+def test_check_config_prints_the_sample(capsys) -> None:
+    status, out, _ = run(capsys, "check-config", "--sample")
+
+    assert (status, out) == (Exit.OK, sample())
+
+
+def test_the_default_configuration_is_the_packages() -> None:
+    arguments = main.parser().parse_args(["serve"])
+
+    assert main._config_path(arguments) == Path("/etc/relayd/relayd.toml")
+
+
+def test_serve_ends_with_the_relays_status(state: Path, monkeypatch, capsys) -> None:
+    served: list[Config] = []
+
+    def serve(config: Config) -> Exit:
+        served.append(config)
+        return Exit.FATAL
+
+    monkeypatch.setattr(app, "serve", serve)
+
+    status, _, _ = run(capsys, "serve", "--state", state)
+
+    assert status == Exit.FATAL
+    assert served[0].state_directory == state
+
+
+def test_invite_gives_a_pipe_the_link_alone(state: Path, monkeypatch, capsys) -> None:
+    relay = Relay(state, monkeypatch)
+
+    status, out, err = run(capsys, "invite", "alice@office.example", "--state", state)
+
+    assert (status, err) == (Exit.OK, "")
+    assert out.startswith("relay://relay.example:7443/join#")
+    assert out.count("\n") == 1
+    assert relay.asked == [Invite("alice@office.example", 7 * 86_400)]
+
+
+@pytest.mark.parametrize(("text", "ttl_s"), [("90s", 90), ("30m", 1800), ("12h", 43_200), ("90d", 7_776_000)])
+def test_a_lifetime_is_written_as_people_write_it(state: Path, monkeypatch, capsys, text: str, ttl_s: int) -> None:
+    relay = Relay(state, monkeypatch)
+
+    run(capsys, "invite", "alice@office.example", "--ttl", text, "--state", state)
+
+    assert relay.asked == [Invite("alice@office.example", ttl_s)]
+
+
+def test_invite_tells_people_what_to_type_next(state: Path, monkeypatch) -> None:
+    Relay(state, monkeypatch)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+
+    main.main(["invite", "alice@office.example", "--state", str(state)])
+
+    assert "Invitation for alice@office.example, good once, until 2027-01-15 08:00 UTC" in terminal.getvalue()
+    assert "relay join 'relay://" in terminal.getvalue()
+
+
+def test_invite_says_it_in_json(state: Path, monkeypatch, capsys) -> None:
+    Relay(state, monkeypatch)
+
+    _, out, _ = run(capsys, "invite", "alice@office.example", "--json", "--state", state)
+
+    told = json.loads(out)
+    assert told["address"] == "alice@office.example"
+    assert told["expires_ms"] == 1_800_000_000_000
+    assert told["link"].startswith("relay://")
+
+
+def test_invite_draws_the_link(state: Path, monkeypatch, capsys) -> None:
+    Relay(state, monkeypatch)
+
+    _, out, _ = run(capsys, "invite", "alice@office.example", "--qr", "--state", state)
+
+    assert len(out.splitlines()) > 20
+    assert "█" in out or "▀" in out
+
+
+def test_status_is_a_table(state: Path, monkeypatch, capsys) -> None:
+    relay = Relay(state, monkeypatch)
+
+    status, out, _ = run(capsys, "status", "--state", state)
+
+    assert status == Exit.OK
+    assert out.splitlines() == ["relayd 1.2.3", "connections open         1,234", "gaps                         5"]
+    assert relay.asked == [GetStatus()]
+
+
+def test_status_says_it_in_json(state: Path, monkeypatch, capsys) -> None:
+    Relay(state, monkeypatch)
+
+    _, out, _ = run(capsys, "status", "--json", "--state", state)
+
+    assert json.loads(out) == {"version": "1.2.3", "figures": {"connections open": 1234, "gaps": 5}}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RelayAway("away"), Exit.UNAVAILABLE),
+        (NotAllowed("no"), Exit.PERMISSION),
+        (RelayRefused(Code.ADDRESS_TAKEN), Exit.REFUSED),
+        (RelayRefused(Code.DISK), Exit.LATER),
+        (lifecycle.CannotStart("taken"), Exit.CANNOT_CREATE),
+    ],
+)
+def test_each_expected_error_has_its_status(state: Path, monkeypatch, capsys, error: Exception, expected: Exit) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(operate, "ask", fail)
+
+    status, out, err = run(capsys, "status", "--state", state)
+
+    assert (status, out, err) == (expected, "", f"relayd: {error}\n")
+
+
+def test_a_bug_is_not_dressed_up(state: Path, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(operate, "ask", fail)
+
+    with pytest.raises(ZeroDivisionError):
+        main.main(["status", "--state", str(state)])
+
+
+@pytest.mark.parametrize("command", ["init", "serve", "check-config", "invite", "status"])
+def test_each_command_has_help_with_examples(command: str, capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main.main([command, "--help"])
+
+    out = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert "examples:\n  " in out
+    assert f"relayd {command}" in out
+
+
+def test_help_imports_none_of_the_rooms() -> None:
+    code = (
+        "import sys; from relayd.main import parser; parser().format_help(); "
+        "slow = {'asyncio', 'uvloop', 'structlog', 'msgspec', 'prometheus_client', 'nacl', 'sqlite3'}; "
+        "print(sorted(slow & set(sys.modules)))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+
+    assert done.stdout == "[]\n"
