@@ -59,7 +59,7 @@ def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[Acco
     except _Unshown as unshown:
         return _unopened(step, delivered, unshown.failure, now_ms)
     position.cover(step, lane, sequence, sequence)
-    sessions.commit(step, received)
+    sessions.commit(step, received, answer=isinstance(opened.content, Retry))
     _mark(step, delivered, delivered.commitment, now_ms)
     if _seen(step, delivered, opened.context.message):
         return []

@@ -5,6 +5,7 @@ and written back within one step, and a wrap that fails to open changes nothing.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from relayclient import contacts, prekeys
@@ -83,9 +84,19 @@ def opened(step: Step, delivered: Deliver, newest: DeviceList, now_ms: int) -> R
     return session.open_wrap(held, delivered.wrap, now_ms=now_ms, entropy=step.entropy, answering=answering)
 
 
-def commit(step: Step, received: Received) -> None:
-    """Write the state after a wrap was opened, together with what it used up."""
-    _keep(step, received.sessions)
+def commit(step: Step, received: Received, *, answer: bool = False) -> None:
+    """Write the state after a wrap was opened, together with what it used up.
+
+    ``answer``: the other side could not open something, so the session that it has now used is used for what follows,
+    whichever is the newest: a side that lost its sessions counts them anew.
+    """
+    after = received.sessions
+    if answer:
+        before = _held(step, after.peer).sessions
+        used = next(one for one in after.sessions if one not in before)
+        first = replace(used, order=max(one.order for one in after.sessions))
+        after = replace(after, sessions=(first, *(one for one in after.sessions if one is not used)))
+    _keep(step, after)
     if received.begun is None:
         return
     prekeys.used(step, received.begun.used)
