@@ -1,8 +1,9 @@
 """The device's room: what a device and the relay say to each other on one connection.
 
 Events of the session enter and go to the device; what the device has to say leaves through the session.
-The rule of this file: whatever arrived in a turn of the loop is answered in one turn - needs, submissions, then one
-acknowledgement a lane - and after a NOT_TAKEN nothing is submitted until everything in flight has its answer.
+The rule of this file: whatever arrived in a turn of the loop is answered in one turn - one acknowledgement a lane, so
+that delivered comes before read; then needs, then submissions - and after a NOT_TAKEN nothing is submitted until
+everything in flight has its answer.
 """
 
 import asyncio
@@ -131,12 +132,12 @@ class Exchange:
         if not self.open or session is None or self.ended.done():
             return
         now_ms = self._clock.now_ms()
+        for ack in self._device.acks():
+            session.send(ack)
         for need in self._device.next_needs(now_ms):
             self._send(need, None)
         if session.writable:
             self._submit(session, now_ms)
-        for ack in self._device.acks():
-            session.send(ack)
         wait_ms = self._device.wait_ms(now_ms)
         wait_s = TICK_S if wait_ms is None else min(TICK_S, wait_ms / 1000)
         if self._tick is not None:

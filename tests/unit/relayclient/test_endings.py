@@ -1,0 +1,62 @@
+"""endings.py: why a connection ended, in words, and whether it is worth another try."""
+
+import socket
+
+import pytest
+
+from relayclient import endings
+from relayclient.errors import DeviceRemoved, RelayRefused, Superseded
+from relayproto.codes import GoawayCode
+from relayproto.events import Closed
+
+PLACE = "relay.example:7443"
+
+
+def closed(code, *, reconnect=True, by_peer=True):
+    return Closed(code, reconnect, 0, by_peer, "detail")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ConnectionRefusedError(111, "refused"), "relay.example:7443 refuses connections: no relay runs there now"),
+        (TimeoutError(), "relay.example:7443 does not answer"),
+        (socket.gaierror(-2, "unknown"), "the name in relay.example:7443 cannot be found"),
+        (OSError(101, "Network is unreachable"), "relay.example:7443: Network is unreachable"),
+        (OSError("odd"), "relay.example:7443: odd"),
+    ],
+)
+def test_no_connection_is_told_by_its_cause(error, sentence):
+    assert endings.unreachable(error, PLACE) == sentence
+
+
+@pytest.mark.parametrize(
+    ("ended", "established", "sentence"),
+    [
+        (closed(None), False, f"what runs at {PLACE} does not hold the relay key of the invitation"),
+        (closed(GoawayCode.BAD_HANDSHAKE, by_peer=False), False,
+         f"what runs at {PLACE} does not hold the relay key of the invitation"),
+        (closed(GoawayCode.TIMEOUT, by_peer=False), False, f"what runs at {PLACE} does not answer as a relay"),
+        (closed(None), True, f"the connection to {PLACE} broke"),
+        (closed(GoawayCode.RESTART), True, "the relay restarts"),
+        (closed(GoawayCode.BAD_ACK), True, "the connection ended with BAD_ACK"),
+        (closed(77), True, "the connection ended with code 77"),
+    ],
+)  # fmt: skip
+def test_an_ended_connection_is_told_by_its_cause(ended, established, sentence):
+    assert endings.reason(ended, PLACE, established=established) == sentence
+
+
+@pytest.mark.parametrize(
+    ("ended", "verdict"),
+    [
+        (closed(GoawayCode.RESTART), type(None)),
+        (closed(None), type(None)),
+        (closed(GoawayCode.SUPERSEDED, reconnect=False), Superseded),
+        (closed(GoawayCode.SUPERSEDED, reconnect=True), Superseded),
+        (closed(GoawayCode.AUTHENTICATION, reconnect=False), DeviceRemoved),
+        (closed(GoawayCode.BAD_SUBMISSION, reconnect=False), RelayRefused),
+    ],
+)
+def test_goaway_decides_about_coming_back_and_superseded_never_does(ended, verdict):
+    assert type(endings.verdict(ended)) is verdict
