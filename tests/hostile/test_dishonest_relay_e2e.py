@@ -13,11 +13,12 @@ from relayproto.e2e import session
 from relayproto.e2e.body import open_body, seal
 from relayproto.e2e.commitment import commit, hide
 from relayproto.e2e.content import Forward, Text, encode
-from relayproto.e2e.session import Sessions
+from relayproto.e2e.session import Peer, Sessions
 from relayproto.e2e.wrap import Wrapped, read_wrapped
 from relayproto.errors import CryptoFailure
 from relayproto.identity import Rollback, SplitView, supersedes
 from relayproto.primitives import Aead, x25519_public
+from support.kem import stream
 from support.people import NOW_MS, Person, Stamping, context, said, talking
 
 
@@ -77,17 +78,19 @@ def test_body_commitment_and_stamp_of_another_message_under_a_genuine_wrap(alice
         shown(bob, to_alice, alice, RELAY.deliver(other, alice, wrap=wrap))
 
 
-def test_a_recipient_and_the_relay_who_know_the_content_key_swap_the_body(alice, bob):
-    """Mallory was a recipient too, so it can seal what it likes under the key; but not under the commitment."""
+@pytest.mark.parametrize("new_commitment", [False, True])
+def test_another_recipient_and_the_relay_swap_the_body_under_a_genuine_wrap(alice, bob, new_commitment):
+    """Mallory was a recipient too and has the content key; the relay stamps for it whatever it wants, as alice's."""
     to_bob, to_alice = talking(alice, bob)
     sealed, wrap = sent(alice, bob, to_bob)
-    forged = seal(Text("pay 1000", 1), context(alice, bob), alice.entropy)
-    content_key = sealed.wrapped.content_key
+    forged = seal(Text("pay 1000", 1), context(alice, bob), stream("mallory's choice"))
     plaintext = Aead(forged.wrapped.content_key).open(bytes(12), forged.body[1:], b"\x01" + forged.commitment)
-    swapped = b"\x01" + Aead(content_key).seal(bytes(12), plaintext, b"\x01" + sealed.commitment)
+    told = forged.commitment if new_commitment else sealed.commitment
+    swapped = b"\x01" + Aead(sealed.wrapped.content_key).seal(bytes(12), plaintext, b"\x01" + told)
+    delivered = RELAY.deliver(sealed, alice, wrap=wrap, body=swapped, commitment=told, stamp=RELAY.stamp(told, alice))
 
     with pytest.raises(CryptoFailure):
-        shown(bob, to_alice, alice, RELAY.deliver(sealed, alice, wrap=wrap, body=swapped))
+        shown(bob, to_alice, alice, delivered)
 
 
 def test_somebody_elses_envelope_under_alices_name(alice, bob, mallory):
@@ -126,6 +129,18 @@ def test_a_first_message_is_delivered_to_another_device(alice, bob, mallory):
 
     with pytest.raises(CryptoFailure):
         shown(mallory, None, alice, delivered)
+
+
+def test_a_first_message_is_passed_off_as_that_of_another_device_of_alices(alice, bob):
+    both = alice.next_list(devices=(alice.entry, alice.entry._replace(device=2, dh_key=b"p" * 32)), highest_device=2)
+    _, wrap = session.seal(alice.begin(bob), b"from my phone")
+    answering = replace(bob.answering(alice, wrap), newest=both, seen_hashes={1: alice.list_hash})
+
+    arguments = {"now_ms": NOW_MS, "entropy": bob.entropy, "answering": answering}
+
+    assert session.open_wrap(Sessions(alice.peer), wrap, **arguments).plaintext == b"from my phone"
+    with pytest.raises(CryptoFailure):
+        session.open_wrap(Sessions(Peer(alice.account, 2)), wrap, **arguments)
 
 
 def test_the_relay_puts_its_own_prekeys_under_bobs_name(alice, bob, mallory):

@@ -195,9 +195,12 @@ def _opened(held: Sessions, session: Session, message: bytes, *, now_ms: int, en
 
 
 def _with(held: Sessions, session: Session) -> Sessions:
-    """Add a session; the highest order is in use, and among equals the highest id, so that both sides agree."""
-    ordered = sorted((session, *held.sessions), key=lambda one: (one.order, one.id), reverse=True)
-    return replace(held, sessions=tuple(ordered[:SESSIONS_MAX]))
+    """Add a session; the highest order is in use, and among equals the highest id, so that both sides agree.
+
+    The new one stays, whatever its order: a peer that lost its sessions counts from 1 again.
+    """
+    kept = (session, *held.sessions[: SESSIONS_MAX - 1])
+    return replace(held, sessions=tuple(sorted(kept, key=lambda one: (one.order, one.id), reverse=True)))
 
 
 def _by_id(held: Sessions, first: bytes) -> Session | None:

@@ -114,6 +114,20 @@ def test_old_sessions_are_bounded_and_the_oldest_goes():
     assert [one.order for one in held.sessions] == [8, 7, 6, 5, 4, 3]
 
 
+def test_a_peer_that_lost_its_sessions_is_heard_however_many_there_were():
+    alice, bob = Person("alice"), Person("bob")
+    held = Sessions(alice.peer)
+    for _ in range(SESSIONS_MAX):
+        held = bob.begin(alice, held)
+    _, wrap = session.seal(alice.begin(bob), b"I lost everything")
+
+    received = bob.receive(held, alice, wrap)
+
+    assert received.plaintext == b"I lost everything"
+    assert [one.order for one in received.sessions.sessions] == [6, 5, 4, 3, 2, 1]
+    assert received.sessions.sessions[-1] not in held.sessions
+
+
 def test_the_order_of_sessions_does_not_overflow():
     alice, bob = Person("alice"), Person("bob")
     held = alice.begin(bob)
