@@ -11,7 +11,6 @@ from typing import Any
 from relayd.clock import Clock
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
-from relayd.domain.lifetimes import Lifetimes
 from relayd.metrics import Counters
 from relayd.net.admission import Admission
 from relayd.net.gate import Gate
@@ -85,7 +84,6 @@ def furnish(
     entropy: Entropy,
     counters: Counters,
     limits: LimitsSection,
-    lifetimes: Lifetimes,
     keys: Mapping[int, bytes],
     suites: frozenset[Suite],
     descriptor: bytes,
@@ -108,7 +106,6 @@ def furnish(
             hub,
             counters=counters,
             limits=limits,
-            lifetimes=lifetimes,
             descriptor=descriptor,
             descriptors=descriptors,
         ),

@@ -13,7 +13,7 @@ from relayd.domain.refusals import Fault, Refusal
 from relayd.domain.seat import Seat
 from relayd.net.rooms import Rooms
 from relayd.services.messages import Bodies
-from relayd.store.works import Settlement
+from relayd.store import Settlement
 from relayproto.codes import Code, GoawayCode
 from relayproto.commands import (
     Ack,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
-from relayd.domain.lifetimes import Lifetimes
 from relayd.metrics import Counters
 from relayd.services.directory import Directory
 from relayd.services.enrolment import Enrolment
@@ -36,7 +35,6 @@ def desk(
     *,
     counters: Counters,
     limits: LimitsSection,
-    lifetimes: Lifetimes,
     descriptor: bytes,
     descriptors: tuple[bytes, ...],
 ) -> Desk:
@@ -45,7 +43,7 @@ def desk(
     return Desk(
         logins=Logins(store),
         enrolment=Enrolment(store, descriptor),
-        messages=Messages(store, rates=rates, lifetimes=lifetimes, counters=counters),
+        messages=Messages(store, rates=rates, counters=counters),
         prekeys=Prekeys(store, hub),
         directory=Directory(store, hub, descriptors),
         rates=rates,

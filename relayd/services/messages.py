@@ -6,14 +6,11 @@ what is over the device's rate is not taken - its number stays free and the devi
 
 from typing import Final
 
-from relayd.domain.lifetimes import Lifetimes, check
-from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.metrics import Counters
 from relayd.services.rates import Rates
-from relayd.store import Store
-from relayd.store.works import Settle
-from relayproto.codes import Code, SubmitFlag
+from relayd.store import Settle, Store
+from relayproto.codes import Code
 from relayproto.commands import Submit
 from relayproto.limits import BODY_HANDLES_MAX
 from relayproto.replies import NotTaken
@@ -46,12 +43,11 @@ class Bodies:
 class Messages:
     """Taking submissions in."""
 
-    __slots__ = ("_counters", "_lifetimes", "_rates", "_store")
+    __slots__ = ("_counters", "_rates", "_store")
 
-    def __init__(self, store: Store, *, rates: Rates[int], lifetimes: Lifetimes, counters: Counters) -> None:
+    def __init__(self, store: Store, *, rates: Rates[int], counters: Counters) -> None:
         self._store = store
         self._rates = rates
-        self._lifetimes = lifetimes
         self._counters = counters
 
     def submit(self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float) -> bool:
@@ -65,8 +61,7 @@ class Messages:
         if wait_ms:
             self._not_taken(command, Code.RATE, wait_ms, settle)
             return True
-        body = bodies.of(command)
-        return self._store.submit(seat, command, body, settle, self._refusal(command, body))
+        return self._store.submit(seat, command, bodies.of(command), settle)
 
     def busy(self, command: Submit, settle: Settle) -> None:
         """Answer a submission for which the intake had no room for too long."""
@@ -75,18 +70,3 @@ class Messages:
     def _not_taken(self, command: Submit, code: Code, retry_after_ms: int, settle: Settle) -> None:
         self._counters.not_taken[code] += 1
         settle(NotTaken(command.submission, code, retry_after_ms))
-
-    def _refusal(self, command: Submit, body: bytes) -> Code:
-        """Return what is wrong with a submission as a whole, STORED where nothing is.
-
-        The store records it in the submission's turn: a refusal consumes the number like any other outcome.
-        """
-        if not body:
-            return Code.NO_BODY
-        if command.condition is not None or command.flags & ~SubmitFlag.OUTCOME:
-            return Code.UNSUPPORTED
-        try:
-            check(self._lifetimes, command.class_, command.ttl_s)
-        except Refusal as refusal:
-            return refusal.code
-        return Code.STORED

@@ -1,0 +1,86 @@
+"""The relay's rooms joined over a real store and a real socket, without the app: for tests of the wire's room."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from relayd.config import LifetimesSection, LimitsSection, StoreSection
+from relayd.delivery.hub import Hub
+from relayd.metrics import Counters
+from relayd.net.listener import Listener, bind
+from relayd.net.rooms import Rooms, furnish
+from relayd.store import Store
+from relayproto import descriptor
+from relayproto.codes import Suite
+from relayproto.descriptor import KeyDescriptor
+from relayproto.ids import Address
+from relayproto.primitives import ed25519_public, x25519_public
+from support.clocks import HandClock
+from support.kem import stream
+
+NOW_MS = 1_790_000_000_000
+KEY_ID = 7
+RELAY_PRIVATE = bytes(range(32))
+RELAY_PUBLIC = x25519_public(RELAY_PRIVATE)
+ROOT_SEED = b"r" * 32
+STAMP_SEED = b"s" * 32
+DESCRIPTOR = descriptor.make(
+    ROOT_SEED, KeyDescriptor(1, KEY_ID, RELAY_PUBLIC, ed25519_public(STAMP_SEED), 0, NOW_MS * 2, NOW_MS)
+)
+
+
+@dataclass
+class LiveRelay:
+    clock: HandClock
+    counters: Counters
+    store: Store
+    hub: Hub
+    rooms: Rooms
+    listener: Listener
+    port: int
+
+    async def ticket(self, address: str) -> bytes:
+        return await self.store.create_ticket(Address(address), self.clock.now_ms() + 3_600_000)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by and wake everybody whose deadline has come."""
+        self.clock.advance(seconds)
+        self.rooms.wheel.tick()
+
+
+async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Counters, limits: LimitsSection) -> Store:
+    return await Store.open(
+        directory, settings=StoreSection(disk_warn_percent=100, disk_refuse_percent=100), limits=limits,
+        lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=None,
+        retention_days=1, clock=clock, entropy=stream("the store"), counters=counters, wake=hub.wake,
+        explain=hub.explain, listening=hub.listening,
+    )  # fmt: skip
+
+
+def furnished(
+    store: Store, hub: Hub, clock: HandClock, counters: Counters, limits: LimitsSection, suites: frozenset[Suite]
+) -> Rooms:
+    return furnish(
+        store=store, hub=hub, clock=clock, entropy=stream("the relay"), counters=counters, limits=limits,
+        keys={KEY_ID: RELAY_PRIVATE}, suites=suites, descriptor=DESCRIPTOR, descriptors=(DESCRIPTOR,),
+    )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def live_relay(
+    directory: Path, *, suites: frozenset[Suite] = frozenset({Suite.HYBRID}), **limits: float
+) -> AsyncIterator[LiveRelay]:
+    """Run a relay on a port of the loopback until the block ends."""
+    section = LimitsSection(**limits)
+    clock, counters, hub = HandClock(), Counters(), Hub()
+    store = await open_store(directory, hub, clock, counters, section)
+    rooms = furnished(store, hub, clock, counters, section, suites)
+    listener = Listener(rooms)
+    [listening] = bind("127.0.0.1", 0)
+    await listener.start([listening])
+    try:
+        yield LiveRelay(clock, counters, store, hub, rooms, listener, listening.getsockname()[1])
+    finally:
+        await listener.drain(0.2)
+        await store.close()

@@ -1,0 +1,175 @@
+import asyncio
+import contextlib
+
+from relayd.net.turn import TICK_S, Alarm, Turn, Wheel
+from support.clocks import HandClock
+
+
+def stopped_at(seconds: float) -> HandClock:
+    clock = HandClock()
+    clock.advance(seconds - clock.monotonic())
+    return clock
+
+
+class Speaker:
+    def __init__(self, turn: Turn, again: int = 0) -> None:
+        self.turn = turn
+        self.again = again
+        self.spoke: list[tuple[int, float]] = []
+
+    def flush(self, now_ms: int, now: float) -> None:
+        self.spoke.append((now_ms, now))
+        if self.again:
+            self.again -= 1
+            self.turn.add(self)
+
+
+class Sleeper:
+    def __init__(self) -> None:
+        self.woken: list[float] = []
+
+    def overdue(self, now: float) -> None:
+        self.woken.append(now)
+
+
+def test_everybody_speaks_in_one_pass() -> None:
+    clock, soon = HandClock(), []
+    turn = Turn(clock, soon.append)
+    alice, bob = Speaker(turn), Speaker(turn)
+
+    turn.add(alice)
+    turn.add(bob)
+
+    assert len(soon) == 1
+    soon[0]()
+    assert alice.spoke == bob.spoke == [(clock.now_ms(), clock.monotonic())]
+
+
+def test_who_speaks_up_during_a_pass_speaks_in_the_next() -> None:
+    soon = []
+    turn = Turn(HandClock(), soon.append)
+    alice = Speaker(turn, again=1)
+    turn.add(alice)
+
+    soon.pop()()
+
+    assert len(alice.spoke) == 1
+    assert len(soon) == 1
+    soon.pop()()
+    assert len(alice.spoke) == 2
+    assert soon == []
+
+
+def test_a_sleeper_is_woken_at_its_deadline_at_most_a_tick_late() -> None:
+    clock = stopped_at(100.0)
+    wheel, alice = Wheel(clock), Sleeper()
+    wheel.put(alice, 103.2)
+
+    for _ in range(6):
+        clock.advance(TICK_S)
+        wheel.tick()
+    assert alice.woken == []
+    clock.advance(TICK_S)
+    wheel.tick()
+
+    assert alice.woken == [103.5]
+
+
+def test_a_deadline_that_has_passed_is_noticed_at_the_next_tick() -> None:
+    clock = stopped_at(100.0)
+    wheel, alice = Wheel(clock), Sleeper()
+    wheel.put(alice, 50.0)
+
+    clock.advance(TICK_S)
+    wheel.tick()
+
+    assert len(alice.woken) == 1
+
+
+def test_a_late_tick_catches_up_on_everybody() -> None:
+    clock = stopped_at(100.0)
+    wheel, alice, bob = Wheel(clock), Sleeper(), Sleeper()
+    wheel.put(alice, 101.0)
+    wheel.put(bob, 140.0)
+
+    clock.advance(60.0)
+    wheel.tick()
+    wheel.tick()
+
+    assert (len(alice.woken), len(bob.woken)) == (1, 1)
+
+
+def test_who_left_the_wheel_is_not_woken() -> None:
+    clock = stopped_at(100.0)
+    wheel, alice, bob = Wheel(clock), Sleeper(), Sleeper()
+    slot = wheel.put(alice, 101.0)
+    wheel.put(bob, 101.0)
+
+    wheel.take(alice, slot)
+    wheel.take(alice, slot)
+    clock.advance(5.0)
+    wheel.tick()
+    wheel.take(bob, slot)
+
+    assert (len(alice.woken), len(bob.woken)) == (0, 1)
+
+
+def test_an_empty_slot_leaves_nothing_behind() -> None:
+    wheel, alice = Wheel(HandClock()), Sleeper()
+
+    wheel.take(alice, wheel.put(alice, 2000.0))
+
+    assert wheel._slots == {}
+
+
+async def test_the_wheel_turns_by_itself() -> None:
+    clock = stopped_at(100.0)
+    wheel, alice = Wheel(clock), Sleeper()
+    wheel.put(alice, 100.0)
+    clock.advance(5.0)
+
+    task = asyncio.create_task(wheel.turn_forever())
+    async with asyncio.timeout(10):
+        while not alice.woken:  # noqa: ASYNC110 - what is waited for is a call, not an event
+            await asyncio.sleep(0.05)
+    task.cancel()
+
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert alice.woken == [105.0]
+
+
+def test_an_alarm_moves_forward_only_and_looks_again_when_it_rings() -> None:
+    clock = stopped_at(100.0)
+    wheel, alice = Wheel(clock), Sleeper()
+    alarm = Alarm(wheel, alice)
+
+    alarm.set(110.0)
+    alarm.set(120.0)
+    alarm.set(105.0)
+    clock.advance(6.0)
+    wheel.tick()
+
+    assert alice.woken == [106.0]
+    alarm.rang()
+    alarm.set(120.0)
+    clock.advance(8.0)
+    wheel.tick()
+    assert alice.woken == [106.0]
+    clock.advance(8.0)
+    wheel.tick()
+    assert len(alice.woken) == 2
+
+
+def test_a_cleared_alarm_wakes_nobody() -> None:
+    clock = stopped_at(100.0)
+    wheel, alice = Wheel(clock), Sleeper()
+    alarm = Alarm(wheel, alice)
+    alarm.clear()
+    alarm.set(101.0)
+
+    alarm.clear()
+    clock.advance(5.0)
+    wheel.tick()
+
+    assert alice.woken == []

@@ -1,0 +1,55 @@
+import pytest
+
+from relayd.services.rates import Rates
+
+
+def test_a_burst_is_let_through_and_then_the_rate() -> None:
+    rates: Rates[str] = Rates(per_s=2, burst=3)
+
+    assert [rates.take("alice", 10.0) for _ in range(3)] == [0, 0, 0]
+    assert rates.take("alice", 10.0) == pytest.approx(501, abs=1)
+    assert rates.take("alice", 10.5) == 0
+    assert rates.take("alice", 10.5) > 0
+
+
+def test_one_key_does_not_use_up_anothers() -> None:
+    rates: Rates[str] = Rates(per_s=1, burst=1)
+    rates.take("mallory", 0.0)
+
+    assert rates.take("alice", 0.0) == 0
+    assert rates.take("mallory", 0.0) > 0
+
+
+def test_a_refused_take_takes_nothing() -> None:
+    rates: Rates[str] = Rates(per_s=1, burst=10)
+    rates.take("alice", 0.0, 8)
+
+    assert rates.take("alice", 0.0, 5) == 3001
+    assert rates.take("alice", 0.0, 2) == 0
+
+
+def test_a_cost_above_the_burst_needs_a_full_bucket_and_no_more() -> None:
+    rates: Rates[str] = Rates(per_s=1, burst=10)
+
+    assert rates.take("alice", 0.0, 500) == 0
+    assert rates.take("alice", 9.0, 500) > 0
+    assert rates.take("alice", 10.0, 500) == 0
+
+
+def test_asking_how_long_takes_nothing() -> None:
+    rates: Rates[str] = Rates(per_s=1, burst=1)
+
+    assert rates.wait_ms("alice", 0.0) == 0
+    assert rates.take("alice", 0.0) == 0
+    assert rates.wait_ms("alice", 0.0) == 1001
+
+
+def test_only_so_many_keys_are_remembered_and_the_longest_untouched_goes_first() -> None:
+    rates: Rates[int] = Rates(per_s=0.001, burst=1, keys_max=2)
+    rates.take(1, 0.0)
+    rates.take(2, 1.0)
+    rates.take(3, 2.0)
+
+    assert rates.wait_ms(1, 2.0) == 0
+    assert rates.wait_ms(2, 2.0) > 0
+    assert rates.wait_ms(3, 2.0) > 0
