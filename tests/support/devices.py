@@ -6,7 +6,6 @@ from pathlib import Path
 from relayclient import enrol
 from relayclient.clock import RelayClock
 from relayclient.device import Device
-
 from support.scripted_relay import ScriptedRelay
 
 
@@ -38,5 +37,5 @@ async def seen(client, kind, count=1, timeout_s=10.0):
 async def until(condition, timeout_s=10.0):
     """Wait until ``condition()`` is true."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a test looks at what it does not own
             await asyncio.sleep(0.005)

@@ -276,7 +276,7 @@ class ScriptedRelay:
                 )
 
 
-def ordinary(peer: Peer, command: Message, request: int) -> Message | None:
+def ordinary(peer: Peer, command: Message, request: int) -> Message | None:  # noqa: C901, PLR0911 - one match
     """What a relay answers that nothing is wrong with."""
     del request
     relay, mailbox = peer.relay, peer.mailbox
@@ -365,7 +365,7 @@ def submit(relay: ScriptedRelay, sender: Mailbox, command: Submit) -> Message:
                 box.origin[lane, box.next[lane]] = (sender, command.submission, position)
             box.put(
                 lane,
-                lambda sequence, wrap=wrap: Deliver(
+                lambda sequence, wrap=wrap, lane=lane: Deliver(
                     lane, sequence, sender.account, sender.device, command.class_, now_ms + command.ttl_s * 1000,
                     command.commitment, stamped, wrap.sealed, body,
                 ),

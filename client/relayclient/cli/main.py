@@ -47,9 +47,9 @@ def default_home() -> Path:
     return Path(named) if named else Path.home() / ".local" / "share" / "relay"
 
 
-def _shared(*, top: bool) -> argparse.ArgumentParser:
+def _shared(*, top: bool) -> "_Parser":
     """Return the options that may stand before the verb and after it; only the first place has their defaults."""
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = _Parser(add_help=False)
     group = shared.add_argument_group("everywhere")
     group.add_argument(
         "--home", type=Path, metavar="DIR", default=default_home() if top else argparse.SUPPRESS,

@@ -5,7 +5,6 @@ import os
 from dataclasses import replace
 
 import pytest
-from support.devices import joined, seen, started, until
 
 from relayclient import client as client_module
 from relayclient import holder
@@ -25,6 +24,8 @@ from relayproto.codes import Code, GoawayCode, Lane
 from relayproto.commands import Ack, Hello, Lookup, PutPrekeys, Submit
 from relayproto.ids import Address
 from relayproto.replies import Account, NotTaken, Refused
+from support.devices import joined, seen, started, until
+from support.scripted_relay import ordinary
 
 BOB = Address("bob@office.example")
 GAP = GapSeen(Lane.NORMAL, 1, 1, None)
@@ -135,7 +136,6 @@ async def test_not_taken_goes_back_and_waits_as_long_as_the_relay_asks(tmp_path)
     relay, alice, bob = await pair(tmp_path)
     refused_at, taken_at = [], []
     loop = asyncio.get_running_loop()
-    from support.scripted_relay import ordinary
 
     def busy_once(peer, command, request):
         if len(refused_at) < 3:

@@ -4,8 +4,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from support.devices import joined, started
-from support.scripted_relay import ScriptedRelay
 
 from relayclient import enrol
 from relayclient.clock import RelayClock
@@ -14,6 +12,8 @@ from relayclient.errors import AddressUnknown, ClientError, RelayAway, RelayRefu
 from relayproto.codes import Code
 from relayproto.commands import Enrol
 from relayproto.replies import Refused
+from support.devices import joined, started
+from support.scripted_relay import ScriptedRelay
 
 
 def created(home, invitation):

@@ -114,7 +114,7 @@ async def test_a_welcome_opens_the_talk_and_sets_the_clock():
 
 async def test_one_turn_says_acknowledgements_then_needs_then_submissions():
     device = Device()
-    exchange, session, _ = opened(device)
+    _, session, _ = opened(device)
     ack = Ack(1, Lane.NORMAL, 3, (), Credit(64, 1), ())
     device.needs, device.submits, device.ack_list = [GetRelayKeys()], [Body(1, b"x"), submit(1)], [ack]
 

@@ -5,7 +5,6 @@ import os
 import time
 
 import pytest
-from support.scripted_relay import FAR_MS, Mailbox, ScriptedRelay
 
 from relayclient import session as session_module
 from relayclient.session import Session
@@ -17,6 +16,7 @@ from relayproto.ids import AccountId, DeviceId
 from relayproto.notices import Drained
 from relayproto.primitives import x25519_public
 from relayproto.replies import Refused, Welcome
+from support.scripted_relay import FAR_MS, Mailbox, ScriptedRelay
 
 ALICE = AccountId(b"a" * 32)
 
@@ -60,7 +60,7 @@ class Client:
 
     async def until(self, kind, count=1):
         async with asyncio.timeout(4):
-            while len(found := [event for event in self.events if isinstance(event, kind)]) < count:
+            while len(found := [event for event in self.events if isinstance(event, kind)]) < count:  # noqa: ASYNC110 - a test looks
                 await asyncio.sleep(0.005)
         return found
 
@@ -212,7 +212,7 @@ async def test_a_relay_that_does_not_read_the_last_bytes_does_not_hold_a_session
     await client.until(Closed)
 
     async with asyncio.timeout(5):
-        while session._transport is not None:
+        while session._transport is not None:  # noqa: ASYNC110 - a test looks
             await asyncio.sleep(0.01)
     await relay.stop()
 
