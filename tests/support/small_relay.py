@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from relayclient import contacts, prekeys
-from relayclient.device import Device
+from relayclient.device import WINDOW, Device
 from relayclient.events import Event
 from relayproto import descriptor, identity, message, stamp
 from relayproto.codes import Code, GapReason, Lane, PrekeyKind, Result, Scope, SubmitFlag
@@ -172,7 +172,9 @@ class SmallRelay:
         return len(seat.prekeys[PrekeyKind.ONE_TIME]), len(seat.prekeys[PrekeyKind.KEM_ONE_TIME])
 
     def _bundles(self, key: Key, account: bytes, devices) -> Bundles:
-        wanted = devices or [entry.device for entry in self.devices_of(account).devices if (account, entry.device) != key]
+        wanted = devices or [
+            entry.device for entry in self.devices_of(account).devices if (account, entry.device) != key
+        ]
         bundles = []
         for device in wanted:
             held = self.seats[account, device].prekeys
@@ -250,7 +252,7 @@ class SmallRelay:
         for key, seat in self.seats.items():
             self.seats[key] = Seat(epoch=seat.epoch + 1, ledger_epoch=seat.ledger_epoch + 1, prekeys=seat.prekeys)
 
-    def connect(self, device: Device, window: Credit = Credit(64, 1 << 20)) -> "Line":
+    def connect(self, device: Device, window: Credit = WINDOW) -> "Line":
         return Line(self, device, window)
 
 

@@ -1,0 +1,220 @@
+"""The device's file: private, one transaction a step, of a known version."""
+
+import os
+import sqlite3
+import stat
+import threading
+
+import pytest
+
+from relayclient.errors import (
+    HomeNotPrivate,
+    HomeUnusable,
+    NotJoined,
+    PassphraseNeeded,
+    StoreDamaged,
+    StoreNewer,
+    WrongPassphrase,
+)
+from relayclient.store import database
+from relayclient.store.database import FILE_NAME, SCHEMA_VERSION, Store
+from support.kem import stream
+
+
+def created(home, passphrase=None):
+    return Store.create(home, passphrase=passphrase, entropy=stream("store"))
+
+
+def reopened(home, passphrase=None):
+    return Store.open(home, passphrase=passphrase, entropy=stream("again"))
+
+
+def test_home_and_file_are_private_whatever_the_umask(tmp_path):
+    before = os.umask(0)
+    try:
+        store = created(tmp_path / "deep" / "home")
+        with store.step() as step:
+            step.put("name", "value")
+    finally:
+        os.umask(before)
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "deep" / "home").iterdir()}
+    assert stat.S_IMODE((tmp_path / "deep" / "home").stat().st_mode) == 0o700
+    assert set(modes.values()) == {0o600}
+    store.close()
+
+
+@pytest.mark.parametrize("place", ["", FILE_NAME])
+def test_what_others_may_read_is_not_opened(tmp_path, place):
+    created(tmp_path / "home").close()
+    (tmp_path / "home" / place).chmod(0o750)
+
+    with pytest.raises(HomeNotPrivate):
+        reopened(tmp_path / "home")
+
+
+def test_a_home_that_others_may_read_gets_no_store(tmp_path):
+    (tmp_path / "home").mkdir(mode=0o755)
+    (tmp_path / "home").chmod(0o755)
+
+    with pytest.raises(HomeNotPrivate):
+        created(tmp_path / "home")
+
+
+def test_a_home_that_cannot_be_made_is_unusable(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+
+    with pytest.raises(HomeUnusable):
+        created(tmp_path / "file" / "home")
+
+
+def test_a_second_store_is_not_made_over_the_first(tmp_path):
+    created(tmp_path / "home").close()
+
+    with pytest.raises(HomeUnusable):
+        created(tmp_path / "home")
+
+
+def test_an_empty_home_has_not_joined(tmp_path):
+    with pytest.raises(NotJoined):
+        reopened(tmp_path / "home")
+
+
+def test_a_step_that_raises_leaves_nothing(tmp_path):
+    store = created(tmp_path / "home")
+
+    def fail():
+        with store.step() as step:
+            step.put("name", "value")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+
+    with store.step() as step:
+        assert step.setting("name") is None
+    store.close()
+
+
+def test_what_was_committed_is_there_after_opening_again(tmp_path):
+    store = created(tmp_path / "home")
+    with store.step() as step:
+        step.put("name", 7)
+        step.put_secret("key", b"secret")
+    store.close()
+
+    with reopened(tmp_path / "home").step() as step:
+        assert step.setting("name") == 7
+        assert step.secret("key") == b"secret"
+        assert b"secret" not in step.setting("key")
+        assert step.number("SELECT value FROM setting WHERE name = 'nothing'") == 0
+
+
+def test_a_secret_does_not_open_under_another_name(tmp_path):
+    store = created(tmp_path / "home")
+    with store.step() as step:
+        step.put_secret("key", b"secret")
+        step.put("other", step.setting("key"))
+
+        with pytest.raises(StoreDamaged):
+            step.secret("other")
+        with pytest.raises(StoreDamaged):
+            step.secret("missing")
+    store.close()
+
+
+def test_a_store_with_a_passphrase_needs_it(tmp_path):
+    created(tmp_path / "home", "correct horse").close()
+
+    reopened(tmp_path / "home", "correct horse").close()
+    with pytest.raises(PassphraseNeeded):
+        reopened(tmp_path / "home")
+    with pytest.raises(WrongPassphrase):
+        reopened(tmp_path / "home", "wrong")
+
+
+def test_the_file_survives_a_power_cut_by_its_settings(tmp_path):
+    store = created(tmp_path / "home")
+
+    pragmas = {name: store._sql.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+    store.close()
+
+
+def test_a_newer_store_is_left_alone(tmp_path):
+    created(tmp_path / "home").close()
+    with sqlite3.connect(tmp_path / "home" / FILE_NAME) as sql:
+        sql.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    sql.close()
+
+    with pytest.raises(StoreNewer):
+        reopened(tmp_path / "home")
+
+
+def test_a_file_that_is_no_database_is_damaged(tmp_path):
+    created(tmp_path / "home").close()
+    (tmp_path / "home" / FILE_NAME).write_bytes(b"nonsense" * 1000)
+
+    with pytest.raises(StoreDamaged):
+        reopened(tmp_path / "home")
+
+
+def test_a_store_without_its_lock_is_damaged(tmp_path):
+    store = created(tmp_path / "home")
+    with store.step() as step:
+        step.run("DELETE FROM setting WHERE name = 'lock_key'")
+    store.close()
+
+    with pytest.raises(StoreDamaged):
+        reopened(tmp_path / "home")
+
+
+def test_sql_that_fails_is_a_damaged_store_and_undone(tmp_path):
+    store = created(tmp_path / "home")
+
+    def fail():
+        with store.step() as step:
+            step.put("name", "value")
+            step.run("INSERT INTO lane (lane, floor) VALUES (0, 0)")
+
+    with pytest.raises(StoreDamaged):
+        fail()
+
+    with store.step() as step:
+        assert step.setting("name") is None
+    store.close()
+
+
+def test_a_step_waits_for_the_step_of_another_process(tmp_path):
+    one, other = created(tmp_path / "home"), []
+    begun = threading.Event()
+
+    def second():
+        store = reopened(tmp_path / "home")
+        begun.set()
+        with store.step() as step:
+            other.append(step.setting("name"))
+        store.close()
+
+    thread = threading.Thread(target=second)
+    with one.step() as step:
+        thread.start()
+        step.put("name", "value")
+    thread.join(timeout=20)
+
+    assert begun.is_set()
+    assert other == ["value"]
+    one.close()
+
+
+def test_a_step_that_waits_too_long_says_so(tmp_path, monkeypatch):
+    one = created(tmp_path / "home")
+    monkeypatch.setattr(database, "_BUSY_S", 0.01)
+    two = reopened(tmp_path / "home")
+
+    with one.step(), pytest.raises(HomeUnusable), two.step():
+        pass
+
+    one.close()
+    two.close()

@@ -1,0 +1,77 @@
+"""What the relay's answers mean."""
+
+import pytest
+
+from relayclient.events import MessageState, StateChanged
+from relayproto.codes import Code, PrekeyKind
+from relayproto.commands import GetBundles, GetDevices, Lookup, PutPrekeys, Submit
+from relayproto.ids import Address
+from relayproto.replies import Refused
+from support.small_relay import NOW_MS
+from support.talk import BOB, forget_sessions, introduce, of, texts
+
+
+def test_a_refused_submit_is_tried_again_later(relay, alice, bob):
+    introduce(relay, alice, bob)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice)
+    submit = of(Submit, alice.next_submits(10, NOW_MS))[0]
+
+    alice.answered(Refused(Code.INTERNAL, 700), submit, NOW_MS)
+
+    assert alice.next_submits(10, NOW_MS + 699) == []
+    assert alice.next_submits(10, NOW_MS + 700) == [submit]
+
+
+def test_an_address_that_names_nobody_ends_what_was_sent_to_it(relay, alice):
+    message = alice.queue(Address("nobody@office.example"), "text", now_ms=NOW_MS)
+
+    told = relay.connect(alice).run()
+
+    assert of(StateChanged, told) == [StateChanged(message, MessageState.REFUSED, Code.NOT_AVAILABLE)]
+
+
+@pytest.mark.parametrize("command", [GetBundles, GetDevices])
+def test_an_account_that_is_gone_ends_what_was_sent_to_it(relay, alice, bob, command):
+    introduce(relay, alice, bob)
+    message = alice.queue(BOB, "text", now_ms=NOW_MS)
+    forget_sessions(alice)
+    with alice._store.step() as step:
+        step.run("UPDATE contact SET stale = ?", command is GetDevices)
+    relay.answers[command] = Refused(Code.NOT_AVAILABLE, 0)
+
+    relay.connect(alice).run()
+
+    assert alice.state_of(message) == (MessageState.REFUSED, Code.NOT_AVAILABLE)
+
+
+def test_an_answer_that_is_late_is_waited_for(relay, alice, bob):
+    message = alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.answers[Lookup] = Refused(Code.BUSY, 2_000)
+    line = relay.connect(alice)
+    line.run()
+
+    waited = alice.wait_ms(NOW_MS)
+    del relay.answers[Lookup]
+    relay.now_ms += 2_000
+    line.run()
+
+    assert waited == 2_000
+    assert alice.state_of(message) == (MessageState.ACCEPTED, None)
+
+
+def test_an_account_can_be_written_to_without_an_address(relay, alice, bob):
+    alice.queue(bob.identity.account, "text", now_ms=NOW_MS)
+
+    relay.connect(alice).run()
+
+    assert texts(relay.connect(bob).run()) == ["text"]
+
+
+def test_a_deposit_that_is_refused_waits_for_the_next_connection(relay, alice):
+    relay.seat(alice).prekeys[PrekeyKind.ONE_TIME].clear()
+    relay.answers[PutPrekeys] = Refused(Code.LIMIT, 0)
+    line = relay.connect(alice)
+    line.run()
+
+    assert len(of(PutPrekeys, line.commands)) == 2

@@ -1,0 +1,142 @@
+"""What comes: shown once, or not at all."""
+
+from dataclasses import replace
+
+from relayclient.events import Drained, EnvelopeFailed, Failure, MessageReceived, MessageState
+from relayproto import notices
+from relayproto.codes import Class, Code, Lane
+from relayproto.commands import GetDevices, GetRelayKeys
+from relayproto.replies import Refused
+from support.small_relay import NOW_MS, drop_device, join_second
+from support.talk import ALICE, BOB, introduce, of, texts
+
+
+def test_what_came_is_told_with_all_that_is_known_of_it(relay, alice, bob):
+    message = alice.queue(BOB, "Good morning", now_ms=NOW_MS, class_=Class.ALERT)
+
+    relay.connect(alice).run()
+    came = of(MessageReceived, relay.connect(bob).run())
+
+    who = alice.identity
+    assert came == [
+        MessageReceived(
+            message, who.account, ALICE, who.device, who.account, "Good morning", NOW_MS, 1, Class.ALERT,
+            verified=False, forwarded=False,
+        )
+    ]  # fmt: skip
+    assert bob.inbox() == bob.inbox(unread=True) == came
+
+
+def test_an_envelope_that_comes_twice_is_shown_once(relay, alice, bob):
+    alice.queue(BOB, "once", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    box = relay.seat(bob).boxes[Lane.NORMAL]
+    box.rows[2] = replace(box.rows[1], sequence=2)
+    box.next = 3
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == ["once"]
+    assert of(EnvelopeFailed, told) == []
+    assert box.floor == 2
+
+
+def test_what_was_taken_in_and_not_acknowledged_is_not_shown_again(relay, alice, bob):
+    alice.queue(BOB, "once", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    line = relay.connect(bob)
+    row = replace(relay.seat(bob).boxes[Lane.NORMAL].rows[1])
+    line.run()
+    relay.seat(bob).boxes[Lane.NORMAL].rows[1] = row
+
+    assert texts(relay.connect(bob).run()) == []
+    assert relay.seat(bob).boxes[Lane.NORMAL].rows == {}
+
+
+def test_what_has_expired_is_acknowledged_and_not_shown(relay, alice, bob):
+    alice.queue(BOB, "too late", now_ms=NOW_MS, ttl_s=60)
+    relay.connect(alice).run()
+    relay.now_ms += 60_000
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == []
+    assert bob.inbox() == []
+    assert relay.seat(bob).boxes[Lane.NORMAL].floor == 1
+
+
+def test_a_stamp_that_does_not_check_is_never_shown(relay, alice, bob):
+    message = alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    box = relay.seat(bob).boxes[Lane.NORMAL]
+    box.rows[1] = replace(box.rows[1], stamp=bytes(200))
+
+    told = relay.connect(bob).run()
+    relay.connect(alice).run()
+
+    assert texts(told) == []
+    assert of(EnvelopeFailed, told) == [EnvelopeFailed(alice.identity.account, 1, Failure.STAMP)]
+    assert alice.state_of(message) == (MessageState.UNDECRYPTABLE, None)
+
+
+def test_another_body_under_a_genuine_wrap_is_never_shown(relay, alice, bob):
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    alice.queue(BOB, "other", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    rows = relay.seat(bob).boxes[Lane.NORMAL].rows
+    rows[1], rows[2] = replace(rows[1], body=rows[2].body), replace(rows[2], body=rows[1].body)
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == []
+    assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.CONTENT, Failure.CONTENT]
+
+
+def test_a_sender_whom_the_relay_does_not_know_is_not_shown(relay, alice, bob):
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    relay.answers[GetDevices] = Refused(Code.NOT_AVAILABLE, 0)
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == []
+    assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.SENDER]
+    assert isinstance(told[-1], Drained)
+
+
+def test_a_device_cannot_write_to_itself_through_the_relay(relay, alice, bob):
+    introduce(relay, alice, bob)
+    line = relay.connect(alice)
+    line.run()
+    row = notices.Deliver(
+        Lane.NORMAL, 2, alice.identity.account, alice.identity.device, Class.CHAT, NOW_MS + 1000, bytes(33),
+        relay.stamped(line.key, bytes(33)), bytes(100), b"body",
+    )  # fmt: skip
+
+    line.notice(row)
+
+    assert [event.failure for event in line.events] == [Failure.SENDER]
+
+
+def test_a_removed_device_is_not_shown(relay, alice, bob, tmp_path):
+    with join_second(relay, alice, tmp_path / "alice2") as tablet:
+        relay.connect(tablet).run()
+        tablet.queue(BOB, "from a stolen tablet", now_ms=NOW_MS)
+        relay.connect(tablet).run()
+        drop_device(relay, alice, 2)
+
+        told = relay.connect(bob).run()
+
+    assert texts(told) == []
+    assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.SENDER]
+
+
+def test_where_the_relay_never_gives_its_keys_nothing_is_shown(relay, alice, bob):
+    relay.key_id, relay.stamp_seed = 2, relay.entropy(32)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    relay.answers[GetRelayKeys] = Refused(Code.UNSUPPORTED, 0)
+
+    told = relay.connect(bob).run()
+
+    assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.STAMP]

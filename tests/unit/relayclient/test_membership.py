@@ -1,0 +1,46 @@
+"""How a device comes to be."""
+
+from dataclasses import replace
+
+import pytest
+
+from relayclient.device import Device
+from relayclient.errors import AlreadyJoined, NotJoined, RelayUntrusted
+from relayproto.ids import AccountId
+from support.small_relay import NOW_MS, SmallRelay
+from support.talk import ALICE, BOB
+
+
+def test_a_join_that_was_cut_off_goes_on_with_the_same_keys(relay, tmp_path):
+    invitation = relay.invite(ALICE)
+    with Device.create(tmp_path / "a", invitation, now_ms=NOW_MS) as begun:
+        first = begun.enrol_command()
+    with pytest.raises(NotJoined):
+        Device.open(tmp_path / "a")
+
+    with Device.create(tmp_path / "a", invitation, now_ms=NOW_MS + 5) as device:
+        second = device.enrol_command()
+        device.enrolled(relay.enrol(second, ALICE))
+
+    assert first == second
+    with pytest.raises(AlreadyJoined):
+        Device.create(tmp_path / "a", invitation, now_ms=NOW_MS)
+
+
+def test_another_invitation_begins_anew(relay, tmp_path):
+    with Device.create(tmp_path / "a", relay.invite(ALICE), now_ms=NOW_MS) as begun:
+        first = begun.enrol_command()
+
+    with Device.create(tmp_path / "a", relay.invite(BOB), now_ms=NOW_MS) as device:
+        assert device.enrol_command().ticket == relay.invite(BOB).ticket
+        assert device.enrol_command().devices != first.devices
+
+
+def test_an_answer_for_another_account_or_of_another_root_does_not_join(relay, tmp_path):
+    with Device.create(tmp_path / "a", relay.invite(ALICE), now_ms=NOW_MS) as device:
+        enrolled = relay.enrol(device.enrol_command(), ALICE)
+
+        with pytest.raises(RelayUntrusted):
+            device.enrolled(replace(enrolled, account=AccountId(bytes(32))))
+        with pytest.raises(RelayUntrusted):
+            device.enrolled(replace(enrolled, descriptor=SmallRelay("mallory").descriptor))

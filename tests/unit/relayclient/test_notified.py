@@ -1,0 +1,92 @@
+"""What the relay says unasked."""
+
+from relayclient.events import Drained, GapSeen, RolledBack
+from relayproto import notices
+from relayproto.codes import Code, GapReason, Lane
+from relayproto.commands import GetDevices
+from relayproto.replies import Refused
+from support.small_relay import NOW_MS
+from support.talk import BOB, introduce, of, texts
+
+
+def test_envelopes_wait_in_order_for_what_must_be_asked_first(relay, alice, bob):
+    alice.queue(BOB, "one", now_ms=NOW_MS)
+    alice.queue(BOB, "two", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    relay.answers[GetDevices] = Refused(Code.BUSY, 1_000)
+    line = relay.connect(bob)
+
+    held = line.run()
+    del relay.answers[GetDevices]
+    relay.now_ms += 1_000
+    came = line.run()
+
+    assert held == []
+    assert texts(came) == ["one", "two"]
+    assert came[-1] == Drained()
+
+
+def test_gaps_are_told_and_do_not_stop_the_floor(relay, alice, bob):
+    for number in range(4):
+        alice.queue(BOB, f"text {number}", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    key = (bob.identity.account, 1)
+    relay.lose(key, Lane.NORMAL, 1, GapReason.EXPIRED)
+    relay.lose(key, Lane.NORMAL, 2, GapReason.ACKNOWLEDGED)
+
+    told = relay.connect(bob).run()
+
+    assert of(GapSeen, told) == [GapSeen(Lane.NORMAL, 1, 1, GapReason.EXPIRED)]
+    assert texts(told) == ["text 2", "text 3"]
+    assert relay.seat(bob).boxes[Lane.NORMAL].floor == 4
+
+
+def test_a_hole_that_is_not_explained_is_told_and_acknowledged_around(relay, alice, bob):
+    for number in range(3):
+        alice.queue(BOB, f"text {number}", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    box = relay.seat(bob).boxes[Lane.NORMAL]
+    kept = box.rows.pop(2)
+
+    told = relay.connect(bob).run()
+    floor = box.floor
+    box.rows[2] = kept
+    came = relay.connect(bob).run()
+
+    assert of(GapSeen, told) == [GapSeen(Lane.NORMAL, 2, 2, None)]
+    assert floor == 1
+    assert texts(came) == ["text 1"]
+    assert box.rows == {}
+
+
+def test_a_floor_above_ones_own_is_taken_over_and_told(relay, bob):
+    line = relay.connect(bob)
+    line.run()
+
+    line.notice(notices.RolledBack(Lane.URGENT, 9))
+
+    assert line.events == [RolledBack(Lane.URGENT, 9)]
+    assert [ack.floor for ack in bob.acks()] == [9]
+
+
+def test_another_epoch_of_the_mailbox_begins_at_nothing(relay, alice, bob):
+    introduce(relay, alice, bob)
+    line = relay.connect(bob)
+    line.run()
+
+    line.notice(notices.NewEpoch(44))
+    line.notice(notices.NewEpoch(44))
+    hello = bob.hello()
+
+    assert (hello.epoch, hello.floors) == (44, (0, 0, 0))
+
+
+def test_a_stamp_under_a_key_not_known_yet_waits_for_the_keys(relay, alice, bob):
+    introduce(relay, alice, bob)
+    relay.key_id, relay.stamp_seed = 2, relay.entropy(32)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == ["text"]

@@ -1,0 +1,81 @@
+"""Sessions with other devices, begun, lost and begun again."""
+
+from dataclasses import replace
+
+from relayclient.events import EnvelopeFailed, Failure, MessageState
+from relayproto.codes import Class, Lane, PrekeyKind
+from support.small_relay import NOW_MS
+from support.talk import BOB, HOUR_MS, introduce, of, sent_by, states, texts
+
+
+def test_what_does_not_open_is_asked_for_again_and_comes_under_a_new_session(relay, alice, bob):
+    introduce(relay, alice, bob)
+    message = alice.queue(BOB, "please read", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    box = relay.seat(bob).boxes[Lane.NORMAL]
+    sequence = max(box.rows)
+    wrap = box.rows[sequence].wrap
+    box.rows[sequence] = replace(box.rows[sequence], wrap=wrap[:-1] + bytes((wrap[-1] ^ 1,)))
+
+    failed = relay.connect(bob).run()
+    before = relay.connect(alice).run()
+    came = relay.connect(bob).run()
+    after = relay.connect(alice).run()
+
+    assert of(EnvelopeFailed, failed) == [EnvelopeFailed(alice.identity.account, 1, Failure.SESSION)]
+    assert (message, MessageState.UNDECRYPTABLE) in states(before)
+    assert texts(came) == ["please read"]
+    assert states(after) == [(message, MessageState.DELIVERED)]
+
+
+def test_a_retry_is_asked_for_once_an_hour(relay, alice, bob):
+    introduce(relay, alice, bob)
+    box = relay.seat(bob).boxes[Lane.NORMAL]
+
+    def spoil():
+        alice.queue(BOB, "text", now_ms=relay.now_ms)
+        relay.connect(alice).run()
+        for sequence, row in box.rows.items():
+            box.rows[sequence] = replace(row, wrap=row.wrap[:-1] + bytes((row.wrap[-1] ^ 1,)))
+        return [submit.class_ for submit in sent_by(relay, bob)]
+
+    first, second = spoil(), spoil()
+    relay.now_ms += HOUR_MS
+
+    assert (first, second, spoil()) == ([Class.RECEIPT], [], [Class.RECEIPT])
+
+
+def test_a_first_message_is_not_opened_twice(relay, alice, bob):
+    for kind in (PrekeyKind.ONE_TIME, PrekeyKind.KEM_ONE_TIME):
+        relay.seat(bob).prekeys[kind].clear()
+    alice.queue(BOB, "once", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    row = relay.seat(bob).boxes[Lane.NORMAL].rows[1]
+    relay.connect(bob).run()
+    with bob._store.step() as step:
+        step.run("DELETE FROM seen")
+        step.run("DELETE FROM session")
+    relay.seat(bob).boxes[Lane.NORMAL].rows[2] = replace(row, sequence=2)
+    relay.seat(bob).boxes[Lane.NORMAL].next = 3
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == []
+    assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.SESSION]
+
+
+def test_bundles_that_do_not_hold_begin_no_session(relay, alice, bob):
+    message = alice.queue(BOB, "text", now_ms=NOW_MS)
+    signed = relay.seat(bob).prekeys[PrekeyKind.SIGNED]
+    good = signed[0]
+    signed[0] = signed[0]._replace(signature=bytes(64))
+    line = relay.connect(alice)
+    line.run()
+    waiting = alice.state_of(message)
+
+    signed[0] = good
+    relay.now_ms += 30_000
+    line.run()
+
+    assert waiting == (MessageState.QUEUED, None)
+    assert alice.state_of(message) == (MessageState.ACCEPTED, None)
