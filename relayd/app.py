@@ -86,6 +86,13 @@ class App:
         self._stop = asyncio.Event()
         self._draining = False
 
+    def unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Report what a callback of the loop raised: the last border of our own mistakes."""
+        error = context.get("exception")
+        if not isinstance(error, Exception):
+            error = RuntimeError(context["message"])
+        report(error, where="loop", counters=self._counters, entropy=self._entropy)
+
     def stop(self) -> None:
         """Begin to drain."""
         self._stop.set()
@@ -159,6 +166,7 @@ class App:
             served = await _start(operations, self._sockets(OPERATIONS, inherited))
             down.callback(operations.close)
             await local.start(_bound_operator(config))
+            down.callback(config.operator_socket.unlink, missing_ok=True)
             down.push_async_callback(local.close)
             reached = await _start(devices, self._sockets(DEVICES, inherited))
             self._ready(devices=reached, operations=served)
@@ -214,6 +222,7 @@ class App:
     async def _beat(self, pulse: Pulse) -> None:
         while True:
             await pulse.beat()
+            self._clock.now_ms()  # an idle relay looks at the wall clock here alone
             jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
             if self._clock.ahead_ms and not jumped:
                 _log.error(
@@ -238,8 +247,10 @@ def _bound_operator(config: Config) -> socket.socket:
 async def _run(config: Config, keys: Keyring) -> Exit:
     notifier = Notifier()
     app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(app.unhandled)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, app.stop)
+        loop.add_signal_handler(number, app.stop)
     try:
         return await app.run(lifecycle.inherited_sockets())
     finally:

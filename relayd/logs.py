@@ -36,5 +36,5 @@ def configure(stream: TextIO, level: str) -> None:
 
 
 def _line(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-    priority = _PRIORITY[event["level"]]
-    return f"<{priority}>{msgspec.json.encode(event, enc_hook=repr).decode()}"
+    head: dict[str, Any] = {name: event.pop(name) for name in ("at", "level", "room", "event")}
+    return f"<{_PRIORITY[head['level']]}>{msgspec.json.encode({**head, **event}, enc_hook=repr).decode()}"

@@ -1,0 +1,303 @@
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from relayd import app, config, initialise, keyring, operate
+from relayd.app import DEVICES, OPERATIONS, App
+from relayd.clock import SystemClock
+from relayd.config import Config, Endpoint
+from relayd.domain.refusals import Fatal
+from relayd.entropy import system_entropy
+from relayd.exits import Exit
+from relayd.lifecycle import CannotStart, Notifier
+from relayd.store import Store
+from relayproto.codes import Suite
+from relayproto.commands import GetStatus, Invite
+from relayproto.invitation import from_link
+from relayproto.replies import Invited, Status
+
+ANYWHERE = "127.0.0.1:0"
+
+
+def made(state: Path, **values: object) -> Config:
+    """Make a relay whose ports the kernel chooses."""
+    places = {"relay.state": ".", "listen.devices": ANYWHERE, "listen.operations": ANYWHERE}
+    initialise.write_config(state / "relayd.toml", places | {name.replace("__", "."): values[name] for name in values})
+    initialise.make_keys(state, system_entropy, SystemClock().now_ms())
+    return config.load(state / "relayd.toml")
+
+
+class Running:
+    """A relay on this loop, and what it logged."""
+
+    def __init__(self, read: Config) -> None:
+        self.config = read
+        keys = keyring.load(read.state_directory, SystemClock().now_ms(), {})
+        self.app = App(read, keys, clock=SystemClock(), entropy=system_entropy, notifier=Notifier({}))
+        self.logged: list[dict[str, object]] = []
+        self.inherited: dict[str, socket.socket] = {}
+        self.task: asyncio.Task[Exit] | None = None
+
+    def events(self, name: str) -> list[dict[str, object]]:
+        return [event for event in self.logged if event["event"] == name]
+
+    def place(self, name: str) -> tuple[str, int]:
+        [ready] = self.events("ready")
+        [place] = ready[name]
+        return tuple(config.endpoint(place))
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        reader, writer = await asyncio.open_connection(*self.place(OPERATIONS))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: relay\r\n\r\n".encode())
+        response = await reader.read()
+        writer.close()
+        return int(response.split()[1]), response.partition(b"\r\n\r\n")[2]
+
+    async def ask(self, command, expected):
+        return await asyncio.to_thread(operate.ask, self.config.operator_socket, command, expected)
+
+
+@contextlib.asynccontextmanager
+async def running(read: Config, **inherited: socket.socket) -> AsyncIterator[Running]:
+    relay = Running(read)
+    with structlog.testing.capture_logs() as relay.logged:
+        relay.task = asyncio.create_task(relay.app.run(inherited))
+        async with asyncio.timeout(10):
+            while not relay.events("ready") and not relay.task.done():  # noqa: ASYNC110 - the log is what is waited for
+                await asyncio.sleep(0.01)
+        try:
+            yield relay
+        finally:
+            relay.app.stop()
+            await asyncio.wait([relay.task], timeout=30)
+
+
+async def test_a_relay_that_is_told_to_stop_ends_well(tmp_path: Path) -> None:
+    async with running(made(tmp_path)) as relay:
+        relay.app.stop()
+
+        assert await relay.task is Exit.OK
+    assert [event["event"] for event in relay.logged] == ["ready", "draining", "stopped"]
+    assert not (tmp_path / "operator.sock").exists()
+
+
+async def test_the_operator_gets_an_invitation_that_leads_here(tmp_path: Path) -> None:
+    async with running(made(tmp_path, relay__endpoint="relay.example:7443")) as relay:
+        invited = await relay.ask(Invite("alice@office.example", 3600), Invited)
+
+    invitation = from_link(operate.link(invited))
+    assert (invitation.address, invitation.host) == ("alice@office.example", "relay.example")
+
+
+async def test_the_operator_gets_figures(tmp_path: Path) -> None:
+    async with running(made(tmp_path)) as relay:
+        status = await relay.ask(GetStatus(), Status)
+
+    assert dict(status.figures)["accounts"] == 0
+
+
+async def test_a_relay_that_serves_is_ready_and_measured(tmp_path: Path) -> None:
+    async with running(made(tmp_path)) as relay:
+        ready = await relay.get("/readyz")
+        alive = await relay.get("/healthz")
+        status, metrics = await relay.get("/metrics")
+
+    assert (ready[0], alive[0], status) == (200, 200, 200)
+    assert b"relayd_build_info" in metrics
+
+
+async def test_devices_are_counted_and_sent_away_at_a_stop(tmp_path: Path) -> None:
+    async with running(made(tmp_path)) as relay:
+        reader, writer = await asyncio.open_connection(*relay.place(DEVICES))
+        async with asyncio.timeout(5):
+            while b"relayd_connections 1.0" not in (await relay.get("/metrics"))[1]:  # noqa: ASYNC110 - a page
+                await asyncio.sleep(0.01)
+        relay.app.stop()
+        async with asyncio.timeout(10):
+            await reader.read()
+        writer.close()
+
+    assert await relay.task is Exit.OK
+    assert relay.events("draining")[0]["connections"] == 1
+
+
+async def test_a_relay_that_drains_is_not_ready_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drained = asyncio.Event()
+
+    async def drain(_self: object, _timeout_s: float) -> None:
+        await drained.wait()
+
+    monkeypatch.setattr(app.Listener, "drain", drain)
+    async with running(made(tmp_path)) as relay:
+        relay.app.stop()
+        await asyncio.sleep(0.05)
+        status, body = await relay.get("/readyz")
+        drained.set()
+
+    assert (status, json.loads(body)["reasons"]) == (503, ["draining"])
+
+
+async def test_sockets_that_were_handed_over_are_used(tmp_path: Path) -> None:
+    devices, operations = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    places = [str(Endpoint(*each.getsockname())) for each in (devices, operations)]
+    for each in (devices, operations):
+        each.setblocking(False)
+
+    async with running(made(tmp_path), devices=devices, operations=operations) as relay:
+        [ready] = relay.events("ready")
+
+    assert [ready["devices"], ready["operations"]] == [[places[0]], [places[1]]]
+
+
+async def test_a_store_that_cannot_be_trusted_ends_the_relay_with_its_own_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Store] = []
+    original = Store.open
+
+    async def remember(*arguments: object, **named: object) -> Store:
+        opened.append(await original(*arguments, **named))
+        return opened[0]
+
+    monkeypatch.setattr(Store, "open", remember)
+    async with running(made(tmp_path)) as relay:
+        opened[0].fatal.set_result(Fatal("a sync failed"))
+
+        assert await relay.task is Exit.FATAL
+    assert relay.events("the store cannot be trusted")[0]["reason"] == "a sync failed"
+
+
+async def test_a_store_that_cannot_be_opened_ends_the_relay_with_its_own_status(tmp_path: Path) -> None:
+    read = made(tmp_path)
+    (tmp_path / "relay.db").write_bytes(b"this is no database, and never was one" * 100)
+
+    async with running(read) as relay:
+        assert await relay.task is Exit.FATAL
+
+
+async def test_a_bug_in_the_background_ends_the_relay_and_is_an_incident(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sweep(_store: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(app, "expire_forever", sweep)
+
+    async with running(made(tmp_path)) as relay:
+        assert await relay.task is Exit.SOFTWARE
+    assert relay.events("incident")[0]["where"] == "background"
+
+
+async def test_a_port_that_is_taken_is_told_and_nothing_is_left_open(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        relay = Running(made(tmp_path, listen__devices=str(Endpoint(*taken.getsockname()))))
+
+        with pytest.raises(CannotStart, match=r"cannot listen on 127\.0\.0\.1:[0-9]+: Address already in use"):
+            await relay.app.run({})
+
+    assert not (tmp_path / "operator.sock").exists()
+
+
+async def test_an_operators_socket_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    relay = Running(made(tmp_path, listen__operator="missing/operator.sock"))
+
+    with pytest.raises(CannotStart, match=r"No such file or directory; see listen.operator"):
+        await relay.app.run({})
+
+
+async def test_a_key_that_ends_soon_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(initialise, "VALID_DAYS", 29)
+
+    async with running(made(tmp_path)) as relay:
+        pass
+
+    assert relay.events("the relay key ends soon; the offline root must sign a new one")[0]["days"] == 28
+
+
+async def test_a_clock_that_jumps_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relayd.lifecycle.TICK_S", 0.01)
+
+    async with running(made(tmp_path)) as relay:
+        relay.app._clock._wall_ms = lambda: SystemClock().now_ms() + 3_600_000
+        await asyncio.sleep(0.1)
+        metrics = (await relay.get("/metrics"))[1]
+
+    assert len(relay.events("the clock jumped ahead; nothing expires by it until a restart")) == 1
+    assert b"relayd_clock_ahead_seconds 0.0" not in metrics
+
+
+async def test_what_a_callback_raises_is_an_incident(tmp_path: Path) -> None:
+    async with running(made(tmp_path)) as relay:
+        relay.app.unhandled(asyncio.get_running_loop(), {"message": "lost", "exception": ZeroDivisionError()})
+        relay.app.unhandled(asyncio.get_running_loop(), {"message": "lost"})
+
+    assert [repr(event["exc_info"]) for event in relay.events("incident")] == [
+        "ZeroDivisionError()",
+        "RuntimeError('lost')",
+    ]
+
+
+@pytest.mark.parametrize(("allowed", "expected"), [(False, {Suite.HYBRID}), (True, {Suite.HYBRID, Suite.PLAIN_XK})])
+def test_the_plain_handshake_is_off_unless_it_is_asked_for(allowed: bool, expected: set[Suite]) -> None:
+    read = config.parse(f"[protocol]\nallow_plain_xk = {str(allowed).lower()}", Path("/"))
+
+    assert app.suites(read) == expected
+
+
+def test_the_program_starts_tells_systemd_and_stops_at_a_signal(tmp_path: Path) -> None:
+    made(tmp_path)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        program = subprocess.Popen(
+            [sys.executable, "-m", "relayd.main", "serve", "--state", tmp_path],
+            env={"PYTHONPATH": os.pathsep.join(sys.path), "NOTIFY_SOCKET": str(tmp_path / "notify")},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            ready = systemd.recv(4096).decode()
+            second = subprocess.run(
+                [sys.executable, "-m", "relayd.main", "serve", "--state", tmp_path],
+                env={"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=20, check=False,
+            )  # fmt: skip
+            program.send_signal(signal.SIGTERM)
+            stopping = systemd.recv(4096).decode()
+            out, err = program.communicate(timeout=20)
+        finally:
+            program.kill()
+
+    assert ready.startswith("READY=1\nSTATUS=serving devices on 127.0.0.1:")
+    assert stopping.startswith("STOPPING=1")
+    assert (program.returncode, err) == (Exit.OK, "")
+    assert [json.loads(line[3:])["event"] for line in out.splitlines()] == ["ready", "draining", "stopped"]
+    assert second.returncode == Exit.CANNOT_CREATE
+    assert "another relayd is running here" in second.stderr
+
+
+def test_what_the_program_keeps_is_for_its_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path)
+
+    async def run(*_: object) -> Exit:
+        (tmp_path / "kept").write_text("")
+        return Exit.OK
+
+    monkeypatch.setattr(app, "_run", run)
+    before = os.umask(0o022)
+    try:
+        status = app.serve(config.load(tmp_path / "relayd.toml"))
+    finally:
+        os.umask(before)
+        structlog.reset_defaults()
+
+    assert status is Exit.OK
+    assert (tmp_path / "kept").stat().st_mode & 0o077 == 0
