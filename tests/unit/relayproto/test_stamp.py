@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from relayproto import stamp
@@ -81,7 +83,16 @@ def test_a_stamp_with_any_changed_byte_does_not_hold(at):
         stamp.check(bytes(made), commitment(4), KEY)
 
 
-@pytest.mark.parametrize("change", [lambda s: b"", lambda s: s[:149], lambda s: s + bytes(32), lambda s: s[:-96]])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: b"",
+        lambda s: s[:149],
+        lambda s: s + bytes(32),
+        lambda s: s[:-96],
+        lambda s: s[:-64] + bytes(32) + s[-64:],
+    ],
+)
 def test_a_stamp_of_another_length_does_not_hold(change):
     made = stamp.stamp_all(sealed(3), SEED)[0]
 
@@ -101,12 +112,13 @@ def test_a_stamp_holds_under_the_key_that_its_relay_had_in_its_hour():
     elsewhere = Stamping(8, name="elsewhere")
     made = stamp.stamp_all(sealed(1), relay.stamp_seed)[0]
     hour_ms = NOW_MS // stamp.HOUR_MS * stamp.HOUR_MS
-    early = relay.descriptor.__class__(7, 1, bytes(32), relay.descriptor.stamp_key, 0, hour_ms - 1, 0)
-    late = relay.descriptor.__class__(7, 1, bytes(32), relay.descriptor.stamp_key, hour_ms + stamp.HOUR_MS, 1 << 60, 0)
+    early = replace(relay.descriptor, not_before_ms=0, not_after_ms=hour_ms - 1)
+    late = replace(relay.descriptor, not_before_ms=hour_ms + stamp.HOUR_MS, not_after_ms=1 << 60)
 
     stamp.check_known(made, commitment(), [elsewhere.descriptor, other.descriptor, relay.descriptor])
 
-    for known in ([], [elsewhere.descriptor], [other.descriptor], [early], [late]):
+    foreign = replace(relay.descriptor, relay_id=8)
+    for known in ([], [elsewhere.descriptor], [other.descriptor], [early], [late], [foreign]):
         with pytest.raises(CryptoFailure):
             stamp.check_known(made, commitment(), known)
 

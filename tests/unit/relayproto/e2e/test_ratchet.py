@@ -59,8 +59,8 @@ def test_a_conversation_turns_the_keys_each_time_the_speaker_changes():
 def test_messages_come_in_any_order_across_a_turn_of_keys():
     alice, bob = talking()
     alice, early = send(alice, 3)
-    bob, answers = send(bob, 1)
     bob, _ = decrypt(bob, early[1])
+    bob, answers = send(bob, 1)
     alice, _ = decrypt(alice, answers[0])
     alice, late = send(alice, 2)
 
@@ -161,11 +161,13 @@ def test_a_jump_is_bounded_in_one_chain():
 
 def test_a_jump_is_bounded_over_two_chains_together():
     alice, bob = talking()
-    alice, _ = send(alice, 600)
+    alice, early = send(alice, 601)
+    bob, _ = decrypt(bob, early[0])
     bob, answers = send(bob, 1)
     alice, _ = decrypt(alice, answers[0])
-    alice, late = send(alice, 403)
+    alice, late = send(alice, 402)
 
+    assert alice.previous == 601
     assert len(decrypt(bob, late[400])[0].kept) == 1000
     with pytest.raises(CryptoFailure):
         decrypt(bob, late[401])
