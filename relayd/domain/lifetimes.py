@@ -1,6 +1,6 @@
 """The domain room: how long an envelope may wait (protocol.md §4).
 
-A class and a wish in seconds enter; a yes or a no leaves. The rule of this file: an organisation may
+What the operator has set enters; what holds leaves. The rule of this file: an organisation may
 shorten what the protocol allows, never lengthen it.
 """
 
@@ -17,9 +17,9 @@ class Lifetimes(Protocol):
         """Return the longest lifetime of a class, seconds."""
 
 
-def allows(lifetimes: Lifetimes, class_: Class, ttl_s: int) -> bool:
-    """Say whether an envelope of the class may live so long."""
-    return 0 < ttl_s <= min(lifetimes.longest_s(class_), LIFETIME_S_MAX[class_])
+def longest_s(lifetimes: Lifetimes) -> dict[Class, int]:
+    """Return how long an envelope of each class may live, seconds."""
+    return {class_: min(lifetimes.longest_s(class_), LIFETIME_S_MAX[class_]) for class_ in Class}
 
 
 def expires_ms(now_ms: int, ttl_s: int) -> int:

@@ -1,5 +1,6 @@
-"""The domain room: three of the five families of errors (architecture.md); the other two are ``relayproto.errors``
-and our own bugs.
+"""The domain room: three of the five families of errors (architecture.md).
+
+The other two are ``relayproto.errors`` and our own bugs.
 
 The rule of this file: each family is handled at one border - a refusal and a fault by the router, a fatal by the app.
 """

@@ -34,6 +34,9 @@ class Roster:
         A list version that is not ours does no harm as long as the devices agree: a device's keys never change, so
         the same numbers are the same keys. A device that is addressed twice is extra.
         """
+        wraps = target.wraps
+        if len(wraps) == 1 == len(self.mailboxes) and self.mailboxes.get(wraps[0].device, sender) != sender:
+            return None
         expected = self.without(sender)
         addressed = [wrap.device for wrap in target.wraps]
         if len(addressed) == len(expected) and expected.keys() == set(addressed):

@@ -22,7 +22,7 @@ from relayproto.limits import TICKET_BYTES
 from relayproto.primitives import blake2b_256
 from relayproto.replies import Account, Devices
 
-_ALL_ROWS: Final = "DELETE FROM envelope WHERE lane = ?" + removals.RETURNING
+_ALL_ROWS: Final = "DELETE FROM envelope WHERE lane = ?" + removals.RETURNING  # noqa: S608 - constants
 _EPOCH_BYTES: Final = 7
 """56 random bits: an epoch is never met twice, and fits the wire's 63."""
 

@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from relayd.domain.lifetimes import Lifetimes
 from relayd.domain.mailbox import Mailbox, Quota
 from relayd.domain.refusals import Refusal
 from relayd.domain.roster import Roster
@@ -20,7 +19,7 @@ from relayd.store.residents import Residents, Sender
 from relayd.store.stamps import Stamper
 from relayd.store.vault import Vault
 from relayd.store.works import Settle, Settlement, Submission
-from relayproto.codes import Code, GapReason, Lane
+from relayproto.codes import Class, Code, GapReason, Lane
 from relayproto.commands import Wrap
 from relayproto.ids import AccountId
 from relayproto.notices import Gap, Outcome
@@ -117,7 +116,8 @@ class Tools:
     stamper: Stamper
     numbers: Numbers
     entropy: Entropy
-    lifetimes: Lifetimes
+    longest_s: dict[Class, int]
+    """How long an envelope of each class may live."""
 
 
 @dataclass(slots=True)

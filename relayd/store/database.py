@@ -102,7 +102,7 @@ class Thread:
         aiosqlite has no public way to run more than one statement at once; four awaits cost 143 us and let others
         into the transaction, one function costs 41 us and is atomic (performance.md).
         """
-        result: T = await self._connection._execute(function, self._connection._conn)  # noqa: SLF001
+        result: T = await self._connection._execute(function, self._connection._conn)  # type: ignore[no-untyped-call]  # noqa: SLF001
         return result
 
     async def close(self) -> None:

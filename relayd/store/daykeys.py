@@ -55,9 +55,9 @@ class DayKeys:
 
     def _load(self) -> None:
         kept = self._path.read_bytes()
+        if kept[:1] != _VERSION:
+            raise Fatal("the file day-keys was made by a newer relay, or is damaged")
         try:
-            if kept[:1] != _VERSION:
-                raise Malformed("not a key file of a known version")
             for day, nonce, wrapped in _read(unpack(kept[1:])):
                 self._ciphers[day] = Aead(self._master.open(nonce, wrapped, _associated(day)))
                 self._wrapped[day] = (nonce, wrapped)

@@ -94,7 +94,7 @@ class Engine:
         self._counters.commit_seconds.observe(self._clock.monotonic() - began)
         try:
             tell(done, self._ears, self._counters)
-        except Exception:
+        except Exception:  # noqa: BLE001 - our own bug, told to the log
             # What was committed stays committed; the next page finds what nobody was woken for.
             self._counters.internal_errors += 1
             _log.exception("telling failed")

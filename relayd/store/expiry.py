@@ -21,7 +21,7 @@ _FREE_PAGES: Final = 1024
 """Pages left free inside the file for what comes next; more are given back to the disk."""
 _VACUUM_PAGES: Final = 256
 _OVER: Final = (
-    "DELETE FROM envelope WHERE id IN (SELECT id FROM envelope WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)"
+    "DELETE FROM envelope WHERE id IN (SELECT id FROM envelope WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)"  # noqa: S608 - constants
     + removals.RETURNING
     + ", lane"
 )

@@ -13,7 +13,6 @@ from relayd.domain.refusals import Fatal
 
 _PRIMARY: Final = 0xFF
 """The lower byte of an extended result code (sqlite.org/rescode.html)."""
-_PASSING: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT, sqlite3.SQLITE_NOMEM}
 
 
 class Failure(Enum):
@@ -25,22 +24,26 @@ class Failure(Enum):
     BUG = auto()
 
 
+_BY_CODE: Final = {
+    sqlite3.SQLITE_FULL: Failure.DISK_FULL,
+    sqlite3.SQLITE_BUSY: Failure.PASSING,
+    sqlite3.SQLITE_LOCKED: Failure.PASSING,
+    sqlite3.SQLITE_INTERRUPT: Failure.PASSING,
+    sqlite3.SQLITE_NOMEM: Failure.PASSING,
+    sqlite3.SQLITE_ERROR: Failure.BUG,
+    sqlite3.SQLITE_CONSTRAINT: Failure.BUG,
+    sqlite3.SQLITE_MISUSE: Failure.BUG,
+    sqlite3.SQLITE_RANGE: Failure.BUG,
+    sqlite3.SQLITE_TOOBIG: Failure.BUG,
+    sqlite3.SQLITE_MISMATCH: Failure.BUG,
+}
+"""Every other code - I/O, corruption, not a database, read-only - means that the file can't be trusted."""
+
+
 def classify(error: BaseException) -> Failure:
     """Say what kind of failure an exception of a transaction is."""
-    if isinstance(error, Fatal):
-        return Failure.FATAL
     if isinstance(error, OSError):
         return Failure.DISK_FULL if error.errno in {errno.ENOSPC, errno.EDQUOT} else Failure.FATAL
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        if code is None:
-            return Failure.BUG
-        primary = code & _PRIMARY
-        if primary == sqlite3.SQLITE_FULL:
-            return Failure.DISK_FULL
-        if primary in _PASSING:
-            return Failure.PASSING
-        if primary in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE}:
-            return Failure.BUG
-        return Failure.FATAL
-    return Failure.BUG
+    if isinstance(error, sqlite3.Error) and hasattr(error, "sqlite_errorcode"):
+        return _BY_CODE.get(error.sqlite_errorcode & _PRIMARY, Failure.FATAL)
+    return Failure.FATAL if isinstance(error, Fatal) else Failure.BUG

@@ -8,12 +8,11 @@ is bounded, and nobody waits here - a full intake says so, and the sockets are n
 import asyncio
 from typing import Final
 
-from relayd.store.works import Acknowledgement, Submission, Verb, Works
+from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb, Works
 from relayproto.limits import STAMPED_TOGETHER_MAX
 
 PLACEMENTS_MAX: Final = 4096
 """Rows that one commit puts in, about: 20 ms of work, which is what an acknowledgement behind it waits."""
-_OVERHEAD_BYTES: Final = 512
 
 
 class Intake:
@@ -54,17 +53,17 @@ class Intake:
     def submit(self, work: Submission) -> None:
         """Take a submission."""
         self._submissions.append(work)
-        self._taken(weight(work))
+        self._taken(work.weight)
 
     def acknowledge(self, work: Acknowledgement) -> None:
         """Take an acknowledgement; always, since it makes room."""
         self._acknowledgements.append(work)
-        self._taken(_OVERHEAD_BYTES)
+        self._taken(OVERHEAD_BYTES)
 
     def act(self, work: Verb) -> None:
         """Take a verb."""
         self._verbs.append(work)
-        self._taken(_OVERHEAD_BYTES)
+        self._taken(OVERHEAD_BYTES)
 
     def _taken(self, octets: int) -> None:
         self._count += 1
@@ -80,7 +79,7 @@ class Intake:
         del self._submissions[:cut]
         self._acknowledgements, self._verbs = [], []
         self._count = len(self._submissions)
-        self._octets = sum(map(weight, self._submissions))
+        self._octets = sum([work.weight for work in self._submissions])
         if not self._count:
             self._arrived.clear()
         if not self.full:
@@ -90,7 +89,7 @@ class Intake:
     def _cut(self) -> int:
         placements = 0
         for at, work in enumerate(self._submissions[:STAMPED_TOGETHER_MAX]):
-            placements += sum(len(target.wraps) for target in work.command.targets)
+            placements += work.placements
             if placements > PLACEMENTS_MAX and at:
                 return at
         return STAMPED_TOGETHER_MAX
@@ -99,10 +98,4 @@ class Intake:
         """Keep acknowledgements for the next commit, before what has arrived since: this one failed for now."""
         self._acknowledgements[:0] = acknowledgements
         self._count += len(acknowledgements)
-        self._octets += _OVERHEAD_BYTES * len(acknowledgements)
-
-
-def weight(work: Submission) -> int:
-    """Return about how many bytes of memory a submission holds; a body that is shared counts each time."""
-    wraps = sum(len(wrap.sealed) for target in work.command.targets for wrap in target.wraps)
-    return _OVERHEAD_BYTES + len(work.body) + wraps
+        self._octets += OVERHEAD_BYTES * len(acknowledgements)

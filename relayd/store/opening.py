@@ -4,18 +4,21 @@ A directory and its secrets enter; the two threads and what commits need leave. 
 opened that cannot be read - a missing day key is said at the start, not when the first device asks for its envelopes.
 """
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from relayd.config import StoreSection
-from relayd.domain.lifetimes import Lifetimes, day
+from relayd.domain.lifetimes import Lifetimes, day, longest_s
 from relayd.domain.mailbox import Quota
 from relayd.domain.refusals import Fatal
 from relayd.store import figures
 from relayd.store.commit import Numbers, Tools
 from relayd.store.database import Thread, connect, connect_reader
 from relayd.store.daykeys import DayKeys
+from relayd.store.failures import Failure, classify
 from relayd.store.residents import Residents
 from relayd.store.stamps import Stamper, Tracing
 from relayd.store.vault import Nonces, Vault
@@ -40,7 +43,7 @@ class Opened:
 class Rules:
     """What the operator has set, as far as it concerns the store."""
 
-    section: StoreSection
+    settings: StoreSection
     quota: Quota
     lifetimes: Lifetimes
 
@@ -50,8 +53,9 @@ async def open_all(
 ) -> Opened:
     """Open what is in the directory, or begin it. Raises Fatal where it cannot be read or trusted."""
     keys = DayKeys(directory, master_key, entropy)
-    path = directory / rules.section.file
-    writer = await Thread.start(lambda: connect(path, autocheckpoint_pages=rules.section.wal_autocheckpoint_pages))
+    path = directory / rules.settings.file
+    with readable(path):
+        writer = await Thread.start(lambda: connect(path, autocheckpoint_pages=rules.settings.wal_autocheckpoint_pages))
     try:
         nonces = Nonces(entropy)
 
@@ -65,16 +69,28 @@ async def open_all(
                 stamper=Stamper(tracing, nonces, entropy),
                 numbers=Numbers(db),
                 entropy=entropy,
-                lifetimes=rules.lifetimes,
+                longest_s=longest_s(rules.lifetimes),
             )
             return tools, high_water_ms, figures.queued(db)
 
-        tools, high_water_ms, queued = await writer.run(begin)
+        with readable(path):
+            tools, high_water_ms, queued = await writer.run(begin)
         reader = await Thread.start(lambda: connect_reader(path))
     except BaseException:
         await writer.close()
         raise
     return Opened(path, writer, reader, keys, tools, high_water_ms, queued)
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raise Fatal where the file is damaged, or no database at all."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if classify(error) is Failure.FATAL:
+            raise Fatal(f"{path}: {error}") from error
+        raise
 
 
 def check_keys(db: sqlite3.Connection, keys: DayKeys, now_ms: int) -> None:

@@ -21,8 +21,8 @@ RETURNING: Final = (
     " RETURNING sequence, expires_ms, class, octets, body, fan, CASE WHEN fan IS NOT NULL OR ? THEN sealed END"
 )
 """What ``leave`` has to know of a row. The blob only where its sender matters: for an outcome, or for shares."""
-_BELOW: Final = "DELETE FROM envelope WHERE lane = ? AND sequence <= ?" + RETURNING
-_BETWEEN: Final = "DELETE FROM envelope WHERE lane = ? AND sequence BETWEEN ? AND ?" + RETURNING
+_BELOW: Final = "DELETE FROM envelope WHERE lane = ? AND sequence <= ?" + RETURNING  # noqa: S608 - constants
+_BETWEEN: Final = "DELETE FROM envelope WHERE lane = ? AND sequence BETWEEN ? AND ?" + RETURNING  # noqa: S608 - constants
 
 Row = tuple[Any, ...]
 

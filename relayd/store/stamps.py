@@ -27,7 +27,10 @@ class Stampable(NamedTuple):
 
 
 class Tracing(NamedTuple):
-    """How stamps are made: the relay's number, its Ed25519 seed, two moderators' X25519 keys, how long they may open."""
+    """How stamps are made.
+
+    The relay's number, its Ed25519 seed, two moderators' X25519 keys, and for how many days they can open.
+    """
 
     relay_id: int
     stamp_seed: bytes

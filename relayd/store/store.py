@@ -54,13 +54,13 @@ class Store:
     the database fails for now; after Fatal (see ``fatal``) every verb raises Fault(UNAVAILABLE).
     """
 
-    __slots__ = ("_clock", "_engine", "_opened", "_section", "_warned")
+    __slots__ = ("_clock", "_engine", "_opened", "_settings", "_warned")
 
-    def __init__(self, opened: Opened, engine: Engine, clock: Clock, section: StoreSection) -> None:
+    def __init__(self, opened: Opened, engine: Engine, clock: Clock, settings: StoreSection) -> None:
         self._opened = opened
         self._engine = engine
         self._clock = clock
-        self._section = section
+        self._settings = settings
         self._warned = False
 
     @classmethod
@@ -68,26 +68,25 @@ class Store:
         cls,
         directory: Path,
         *,
+        settings: StoreSection,
+        limits: LimitsSection,
+        lifetimes: LifetimesSection,
         master_key: bytes,
         stamp_seed: bytes,
         relay_id: int,
         moderators: tuple[bytes, bytes] | None,
+        retention_days: int,
         clock: Clock,
         entropy: Entropy,
         counters: Counters,
         wake: Callable[[list[Entry]], None],
         explain: Callable[[int, Gap], None],
         listening: Container[int],
-        limits: LimitsSection | None = None,
-        lifetimes: LifetimesSection | None = None,
-        section: StoreSection | None = None,
-        retention_days: int = 180,
     ) -> Self:
         """Open the store in ``directory``, or begin it there; Fatal where it cannot be read or trusted.
 
         ``wake`` gets committed entries of mailboxes in ``listening``, ``explain`` gets holes of any mailbox.
         """
-        limits, section = limits or LimitsSection(), section or StoreSection()
         quota = Quota(
             messages=limits.mailbox_messages, octets=limits.mailbox_bytes, reopen_percent=limits.reopen_percent
         )
@@ -95,7 +94,7 @@ class Store:
             directory,
             master_key=master_key,
             tracing=Tracing(relay_id, stamp_seed, moderators, retention_days),
-            rules=Rules(section, quota, lifetimes or LifetimesSection()),
+            rules=Rules(settings, quota, lifetimes),
             entropy=entropy,
             now_ms=clock.now_ms(),
         )
@@ -108,7 +107,7 @@ class Store:
             counters=counters,
             ears=Ears(wake, explain, listening),
         )
-        store = cls(opened, engine, clock, section)
+        store = cls(opened, engine, clock, settings)
         store._look_at_disk()
         return store
 
@@ -191,7 +190,10 @@ class Store:
         return await self._act(lambda commit: accounts.create_ticket(commit, address, expires_ms))
 
     async def enrol(self, command: Enrol, devices: DeviceList) -> Enrolment:
-        """Make the account of a ticket; ``devices`` is the command's list, verified. Refusal: BAD_TICKET, ADDRESS_TAKEN."""
+        """Make the account of a ticket; ``devices`` is the command's list, verified.
+
+        Raises Refusal: BAD_TICKET, ADDRESS_TAKEN.
+        """
         return await self._act(lambda commit: accounts.enrol(commit, command, devices))
 
     async def put_prekeys(self, seat: Seat, offered: tuple[SignedPrekey, ...]) -> PrekeysLeft:
@@ -231,8 +233,8 @@ class Store:
         """Refuse submissions while the disk is nearly full (protocol.md §5)."""
         usage = shutil.disk_usage(self._opened.path.parent)
         percent = 100 - usage.free * 100 // usage.total
-        self._engine.disk_tight = percent >= self._section.disk_refuse_percent
-        warn = percent >= self._section.disk_warn_percent
+        self._engine.disk_tight = percent >= self._settings.disk_refuse_percent
+        warn = percent >= self._settings.disk_warn_percent
         if warn and not self._warned:
             _log.warning("the disk is nearly full", percent=percent, submissions_refused=self._engine.disk_tight)
         self._warned = warn

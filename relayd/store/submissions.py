@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from relayd.domain import lifetimes
 from relayd.domain.ledger import Verdict
 from relayd.domain.lifetimes import expires_ms
-from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Mailbox, Share
+from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Share
 from relayd.domain.roster import Roster
 from relayd.store.commit import Commit, Placed
 from relayd.store.daykeys import KeyGone
+from relayd.store.residents import Sender
 from relayd.store.stamps import Stampable
 from relayd.store.vault import Contents, Origin
 from relayd.store.works import Settlement, Submission
@@ -27,6 +27,7 @@ from relayproto.ids import AccountId
 from relayproto.limits import LANE_OF, UNANSWERED_MAX
 from relayproto.replies import Mismatch, NotTaken, Submitted
 
+_ASKS_OUTCOME: Final = int(SubmitFlag.OUTCOME)
 DISK_RETRY_MS: Final = 30_000
 """Space comes back when devices acknowledge, when rows expire, or when the operator acts."""
 
@@ -70,20 +71,7 @@ def _settle(commit: Commit, work: Submission, accepted: list[Accepted]) -> Settl
     number, ledger = command.submission, sender.ledger
     match ledger.judge(number):
         case Verdict.NEW:
-            if commit.disk_tight:
-                return NotTaken(number, Code.DISK, DISK_RETRY_MS)
-            reply = _decide(commit, work, accepted)
-            refused = any(reply.codes)
-            if refused:
-                commit.pending.refusals[seat.row, number] = _pack(reply.codes)
-            if ledger.refused and number - UNANSWERED_MAX in ledger.refused:
-                commit.db.execute(
-                    "DELETE FROM refusal WHERE device = ? AND submission <= ?", (seat.row, number - UNANSWERED_MAX)
-                )
-            ledger.record(number, refused=refused)
-            commit.sender_changed(seat.row, sender)
-            commit.done.tally.codes.update(reply.codes)
-            return reply
+            return _record(commit, work, sender, accepted)
         case Verdict.REPEATED:
             return _repeat(commit, work, refused=number in ledger.refused)
         case Verdict.TOO_OLD:
@@ -92,6 +80,27 @@ def _settle(commit: Commit, work: Submission, accepted: list[Accepted]) -> Settl
             return NotTaken(number, Code.GO_BACK, 0)
         case Verdict.TOO_FAR:
             return RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "a submission far above the lowest unanswered")
+
+
+def _record(commit: Commit, work: Submission, sender: Sender, accepted: list[Accepted]) -> Settlement:
+    """Decide a new submission and record what was decided, unless it can't be taken now."""
+    row, number, ledger = work.seat.row, work.command.submission, sender.ledger
+    if commit.disk_tight:
+        return NotTaken(number, Code.DISK, DISK_RETRY_MS)
+    reply = _decide(commit, work, accepted)
+    refused = any(reply.codes)
+    if refused:
+        commit.pending.refusals[row, number] = _pack(reply.codes)
+    forgotten = number - UNANSWERED_MAX
+    if forgotten in ledger.refused:
+        commit.pending.refusals.pop((row, forgotten), None)
+        commit.db.execute("DELETE FROM refusal WHERE device = ? AND submission = ?", (row, forgotten))
+    ledger.record(number, refused=refused)
+    commit.sender_changed(row, sender)
+    counts = commit.done.tally.codes
+    for code in reply.codes:
+        counts[code] += 1
+    return reply
 
 
 def _pack(codes: tuple[int, ...]) -> bytes:
@@ -155,7 +164,7 @@ def _refusal(commit: Commit, work: Submission) -> Code | None:
         return Code.NO_BODY
     if command.condition is not None:
         return Code.UNSUPPORTED
-    if not lifetimes.allows(commit.tools.lifetimes, command.class_, command.ttl_s):
+    if command.ttl_s > commit.tools.longest_s[command.class_]:
         return Code.BAD_LIFETIME
     return None
 
@@ -207,7 +216,7 @@ def _number(commit: Commit, one: Accepted, roster: Roster, position: int, target
     """Give numbers to the envelopes of a target that is stored."""
     command, tally, quota = one.work.command, commit.done.tally, commit.tools.quota
     fan: int | None = None
-    if command.flags & SubmitFlag.OUTCOME:
+    if command.flags & _ASKS_OUTCOME:
         fan = 0
         if len(target.wraps) > 1:
             fan = commit.tools.numbers.fan()
@@ -225,9 +234,10 @@ def _number(commit: Commit, one: Accepted, roster: Roster, position: int, target
 
 def _stampable(one: Accepted) -> Stampable:
     seat, command = one.work.seat, one.work.command
+    scope = Scope.PERSON
     if command.class_ is Class.BROADCAST:
         scope = Scope.BROADCAST
-    else:
+    elif len(command.targets) > 1:
         others = sum(1 for target in command.targets if target.account != seat.account)
         scope = Scope.GROUP if others > 1 else Scope.PERSON
     return Stampable(seat.account, seat.device, scope, command.commitment)

@@ -6,7 +6,6 @@ and a counter.
 """
 
 import struct
-from collections.abc import Iterator
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -55,7 +54,7 @@ class Nonces:
 
     def _renew(self) -> None:
         self._prefix = self._entropy(_PREFIX_BYTES)
-        self._counter: Iterator[int] = count()
+        self._counter = count()
 
     def next(self) -> bytes:
         """Return the next one."""

@@ -6,8 +6,8 @@ that settled it was synced.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
 from relayd.domain.seat import Seat
 from relayproto.commands import Ack, Submit
@@ -16,6 +16,9 @@ from relayproto.replies import NotTaken, Submitted
 
 if TYPE_CHECKING:
     from relayd.store.commit import Commit
+
+OVERHEAD_BYTES: Final = 512
+"""What a work takes beside its bytes, about."""
 
 Settlement = Submitted | NotTaken | RemoteProtocolError | None
 """What a submission comes to: a recorded outcome, a number that is still free, an end of the connection, or
@@ -31,6 +34,17 @@ class Submission:
     command: Submit
     body: bytes
     settle: Settle
+    placements: int = field(init=False)
+    """Rows that it puts in, if it is stored."""
+    weight: int = field(init=False)
+    """About how many bytes of memory it holds; a body that is shared counts each time."""
+
+    def __post_init__(self) -> None:
+        """Measure it, once."""
+        targets = self.command.targets
+        self.placements = sum([len(target.wraps) for target in targets])
+        wraps = sum([len(wrap.sealed) for target in targets for wrap in target.wraps])
+        self.weight = OVERHEAD_BYTES + len(self.body) + wraps
 
 
 @dataclass(slots=True)

@@ -57,7 +57,7 @@ class Writer:
             answer = verb.act(commit)
             commit.write()
             tally.add(done.tally)
-        except Exception as error:  # noqa: BLE001 - whatever a verb raises is its caller's, and undone
+        except Exception as error:
             if classify(error) is not Failure.BUG:
                 raise
             answer = error
