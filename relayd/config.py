@@ -20,8 +20,6 @@ MIB: Final = 1 << 20
 _SOCKET_PATH_BYTES_MAX: Final = 107
 """What sockaddr_un holds (unix(7))."""
 
-Percent = Annotated[int, Meta(ge=1, le=100)]
-
 
 class BadConfig(Exception):  # noqa: N818 - reads better where it is raised
     """The configuration cannot be used; the text says where and why, in one line."""

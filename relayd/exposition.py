@@ -7,7 +7,7 @@ metric (name, kind, help, label and its closed set), by Prometheus' conventions:
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, assert_never
 
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
@@ -146,6 +146,8 @@ class CountersCollector(Collector):
                     yield _labelled(metric, self._counters)
                 case Spread():
                     yield _histogram(metric, self._counters)
+                case _ as never:
+                    assert_never(never)
 
     def describe(self) -> Iterable[Family]:
         """Describe nothing beforehand: the registry need not call ``collect`` for the names."""

@@ -34,10 +34,8 @@ def _value(value: object) -> str:
 
 
 def _description(kind: inspect.Type) -> str:
-    while isinstance(kind, inspect.Metadata):
-        if kind.extra_json_schema and "description" in kind.extra_json_schema:
-            return str(kind.extra_json_schema["description"])
-        kind = kind.type
+    if isinstance(kind, inspect.Metadata) and "description" in (kind.extra_json_schema or {}):
+        return str((kind.extra_json_schema or {})["description"])
     raise LookupError("a setting without a description")
 
 

@@ -78,7 +78,7 @@ async def _frame(reader: asyncio.StreamReader) -> bytes:
 class OperatorListener:
     """The operator's socket."""
 
-    __slots__ = ("_counters", "_entropy", "_server", "_tasks", "_verbs")
+    __slots__ = ("_counters", "_entropy", "_servers", "_tasks", "_verbs")
 
     def __init__(self, verbs: Verbs, *, counters: Counters, entropy: Entropy) -> None:
         """Take the operator's service."""
@@ -86,16 +86,16 @@ class OperatorListener:
         self._counters = counters
         self._entropy = entropy
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     async def start(self, listening: socket.socket) -> None:
         """Serve on a Unix socket that listens already."""
-        self._server = await asyncio.start_unix_server(self._session, sock=listening, limit=FRAME_BYTES_MAX)
+        self._servers.append(await asyncio.start_unix_server(self._session, sock=listening, limit=FRAME_BYTES_MAX))
 
     async def close(self) -> None:
         """Stop listening and end what is open."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

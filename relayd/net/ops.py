@@ -112,7 +112,7 @@ class OpsSession(asyncio.Protocol):
         self._pages = pages
         self._open = sessions
         self._received = bytearray()
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -127,8 +127,6 @@ class OpsSession(asyncio.Protocol):
 
     def data_received(self, octets: bytes) -> None:
         """Collect one request, answer it, close."""
-        if self._transport is None or self._transport.is_closing():
-            return
         self._received += octets
         end = self._received.find(_END)
         if 0 <= end <= REQUEST_BYTES_MAX:
@@ -138,7 +136,6 @@ class OpsSession(asyncio.Protocol):
             self._finish(_said(status, "refused", [status.phrase]))
 
     def _finish(self, response: bytes) -> None:
-        assert self._transport is not None  # noqa: S101 - data came over it
         self._transport.write(response)
         self._transport.close()
 
@@ -150,8 +147,7 @@ class OpsSession(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close without waiting for the peer."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._transport.abort()
 
 
 class OpsListener:

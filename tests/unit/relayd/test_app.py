@@ -301,3 +301,20 @@ def test_what_the_program_keeps_is_for_its_user_alone(tmp_path: Path, monkeypatc
 
     assert status is Exit.OK
     assert (tmp_path / "kept").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_begins_the_drain(tmp_path: Path, number: signal.Signals) -> None:
+    read = made(tmp_path)
+    keys = keyring.load(tmp_path, SystemClock().now_ms(), {})
+
+    with structlog.testing.capture_logs() as logged:
+        relay = asyncio.create_task(app._run(read, keys))
+        async with asyncio.timeout(10):
+            while not logged:  # noqa: ASYNC110 - the log is what is waited for
+                await asyncio.sleep(0.01)
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(10):
+            status = await relay
+
+    assert status is Exit.OK
