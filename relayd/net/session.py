@@ -6,6 +6,7 @@ before it ends (spec 20 §7).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final, assert_never, cast
 
@@ -18,7 +19,7 @@ from relayd.net.rooms import Rooms
 from relayd.net.router import FAULT_AFTER_MS, Router
 from relayd.net.turn import Alarm
 from relayproto.codes import Code, GoawayCode, Role
-from relayproto.commands import DeviceCommand, Enrol, Hello, Submit
+from relayproto.commands import Ack, DeviceCommand, Enrol, Hello, Submit
 from relayproto.connection import RelayConnection
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
 from relayproto.events import (
@@ -314,11 +315,24 @@ class Session(asyncio.Protocol):
         counters.connections_closed[closed.code or 0] += 1
         if not self._shown:
             counters.handshakes_failed[_FAILURES.get(cast("GoawayCode | None", closed.code), "other")] += 1
+        if self._router is not None:
+            self._keep_acknowledgements(self._router)
         self._held.clear()
         self._wait_until = None
         if self._router is not None:
             self._rooms.hub.detach(self._router.seat.row, self._router)
         _log.debug("connection ended", code=closed.code, by_peer=closed.by_peer, detail=closed.detail)
+
+    def _keep_acknowledgements(self, router: Router) -> None:
+        """Take the acknowledgements that came right before the end; they need no answer.
+
+        A device that has what it wanted says ACK and GOAWAY in one breath.
+        """
+        now = self._rooms.clock.monotonic()
+        with contextlib.suppress(RemoteProtocolError):
+            for event in self._held:
+                if isinstance(event.message, Ack):
+                    router.route(event.request, event.message, now, patient=False)
 
     def _incident(self, error: Exception, where: str) -> None:
         self._rooms.incident(error, where)
