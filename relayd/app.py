@@ -244,7 +244,15 @@ def _bound_operator(config: Config) -> socket.socket:
         raise CannotStart(f"cannot listen on {config.operator_socket}: {error.strerror}; see listen.operator") from None
 
 
+def named(inherited: dict[str, socket.socket]) -> dict[str, socket.socket]:
+    """Return systemd's sockets; CannotStart where one has a name that means nothing here."""
+    for name in inherited.keys() - {DEVICES, OPERATIONS}:
+        raise CannotStart(f"a socket was handed over as {name!r}; FileDescriptorName= is {DEVICES} or {OPERATIONS}")
+    return inherited
+
+
 async def _run(config: Config, keys: Keyring) -> Exit:
+    inherited = named(lifecycle.inherited_sockets())
     notifier = Notifier()
     app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier)
     loop = asyncio.get_running_loop()
@@ -252,7 +260,7 @@ async def _run(config: Config, keys: Keyring) -> Exit:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.stop)
     try:
-        return await app.run(lifecycle.inherited_sockets())
+        return await app.run(inherited)
     finally:
         notifier.close()
 

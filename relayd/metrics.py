@@ -45,7 +45,7 @@ class Counters:
         "commit_seconds", "commits", "connections_accepted", "connections_closed", "connections_open",
         "connections_refused", "delivered", "envelopes_queued", "expired", "frames_in", "frames_out", "gaps",
         "handshakes_failed", "handshakes_ok", "internal_errors", "last_resort_handed_out", "loop_lag", "not_taken",
-        "outcomes", "outcomes_queued", "prekeys_handed_out", "queued_bytes", "records_in", "records_out", "refused",
+        "outcomes", "outcomes_queued", "prekeys_handed_out", "queued_bytes", "refused",
         "stalled", "submissions", "takeovers", "write_aborts",
     )  # fmt: skip
 
@@ -60,7 +60,6 @@ class Counters:
         self.takeovers = 0
         self.stalled = 0
         self.write_aborts = 0
-        self.records_in = self.records_out = 0
         self.frames_in = self.frames_out = 0
         self.bytes_in = self.bytes_out = 0
         self.submissions: Counter[int] = Counter()

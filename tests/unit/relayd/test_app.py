@@ -247,6 +247,11 @@ async def test_what_a_callback_raises_is_an_incident(tmp_path: Path) -> None:
     ]
 
 
+def test_a_socket_under_a_name_that_means_nothing_is_told() -> None:
+    with socket.socket() as stray, pytest.raises(CannotStart, match="handed over as 'websocket'"):
+        app.named({"websocket": stray})
+
+
 @pytest.mark.parametrize(("allowed", "expected"), [(False, {Suite.HYBRID}), (True, {Suite.HYBRID, Suite.PLAIN_XK})])
 def test_the_plain_handshake_is_off_unless_it_is_asked_for(allowed: bool, expected: set[Suite]) -> None:
     read = config.parse(f"[protocol]\nallow_plain_xk = {str(allowed).lower()}", Path("/"))

@@ -139,6 +139,17 @@ def test_sockets_are_taken_over_by_their_names() -> None:
     assert done.stdout.splitlines() == [str(ports), "False", "[]"]
 
 
+def test_a_socket_that_was_taken_over_waits_for_nobody_and_goes_to_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as devices:
+        monkeypatch.setattr(lifecycle, "_FIRST_DESCRIPTOR", os.dup(devices.fileno()))
+        environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "devices"}
+
+        with lifecycle.inherited_sockets(environ)["devices"] as taken:
+            assert taken.getsockname() == devices.getsockname()
+            assert not taken.getblocking()
+            assert not taken.get_inheritable()
+
+
 def test_sockets_of_another_process_are_left_alone() -> None:
     environ = {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "devices"}
 
