@@ -119,6 +119,15 @@ def test_a_forward_shows_the_first_authors_text_with_its_evidence():
     assert third.context.sender == CAROL.account
 
 
+def test_a_forward_grows_no_longer_however_many_pass_it_on():
+    opened = first = said(RELAY, ALICE, BOB, Text("hello", 1))
+
+    for author, reader in ((BOB, CAROL), (CAROL, ALICE)) * 3:
+        opened = said(RELAY, author, reader, opened.forward())
+
+    assert opened.forward() == Forward(first.evidence)
+
+
 def test_a_forward_with_a_stamp_that_nobody_here_knows_is_the_forwarders_own_and_is_sent_on_as_that():
     unknown = Forward(replace(said(RELAY, ALICE, BOB, Text("hello", 1)).evidence, stamp=bytes(150)))
 
