@@ -4,13 +4,13 @@ A reply and the command that it answers enter; events leave. The rule of this fi
 asked for again at once, and one that says 'never' ends what waited for it.
 """
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from relayclient import contacts, outbox, prekeys, relaykeys, sessions, submissions
 from relayclient.events import Event
 from relayclient.link import RETRY_MS, Link
 from relayclient.store.database import Step
-from relayproto.codes import CodeRange, range_of
+from relayproto.codes import Code, CodeRange, range_of
 from relayproto.commands import (
     Ack,
     Body,
@@ -36,6 +36,9 @@ from relayproto.replies import (
     Submitted,
 )
 
+_NOT_TAKEN_MS: Final = 1_000
+"""Where the relay is busy and names no time: a few of its commits."""
+
 
 def take_in(  # noqa: PLR0911 - one a kind of answer
     step: Step, link: Link, reply: Reply, command: DeviceCommand, now_ms: int
@@ -45,8 +48,10 @@ def take_in(  # noqa: PLR0911 - one a kind of answer
     match reply, command:
         case Submitted(), Submit():
             return submissions.answered(step, reply, now_ms)
-        case NotTaken(submission, _, retry_after_ms), Submit():
-            return _go_back(link, submission, now_ms + retry_after_ms)
+        case NotTaken(submission, code, retry_after_ms), Submit():
+            # What was behind the one not taken need not wait; the one itself has a time, or gets one here.
+            after_ms = retry_after_ms or (0 if code == Code.GO_BACK else _NOT_TAKEN_MS)
+            return _go_back(link, submission, now_ms + after_ms)
         case Account(), Lookup(address):
             return _account(step, link, reply, Address(address.strip().lower()), now_ms)
         case Bundles(), GetBundles():

@@ -57,7 +57,7 @@ from relayproto.commands import (
 )
 from relayproto.ids import AccountId, Address, MessageId
 from relayproto.invitation import Invitation
-from relayproto.limits import DEDUPE_DAYS, UNANSWERED_MAX
+from relayproto.limits import DEDUPE_DAYS
 from relayproto.notices import Notice
 from relayproto.primitives import Entropy
 from relayproto.replies import Enrolled, Reply, Welcome
@@ -232,7 +232,7 @@ class Device:
             return []
         with self._step() as step:
             groups = submissions.stored_after(step, link.sent, limit)
-            room = min(limit - len(groups), UNANSWERED_MAX - submissions.unanswered(step))
+            room = min(limit - len(groups), submissions.room(step))
             if room > 0:
                 groups += [submissions.seal(step, batch, now_ms) for batch in parcels.ready(step, room, now_ms)]
             sent = submissions.highest(step) if room > 0 else link.sent

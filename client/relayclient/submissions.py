@@ -21,7 +21,7 @@ from relayproto.e2e.content import Read, Retry, Text
 from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped
 from relayproto.fields import Reader, octets_up_to, record
 from relayproto.ids import AccountId, MessageId
-from relayproto.limits import BODY_BYTES_MAX, BODY_HANDLES_MAX, FRAME_BYTES_MAX
+from relayproto.limits import BODY_BYTES_MAX, BODY_HANDLES_MAX, FRAME_BYTES_MAX, UNANSWERED_MAX
 from relayproto.packed import pack, unpack
 from relayproto.replies import Submitted
 
@@ -55,9 +55,14 @@ def highest(step: Step) -> int:
     return step.setting("submission") or 0
 
 
-def unanswered(step: Step) -> int:
-    """Return how many submissions have no answer."""
-    return step.number("SELECT COUNT(*) FROM submission WHERE epoch = ? AND sealed_frame IS NOT NULL", epoch(step))
+def room(step: Step) -> int:
+    """Return how many more numbers may be used before the lowest unanswered one has its answer (spec 50 §2)."""
+    lowest = step.row(
+        "SELECT MIN(number) FROM submission WHERE epoch = ? AND sealed_frame IS NOT NULL", epoch(step)
+    )  # fmt: skip
+    if lowest is None or lowest[0] is None:
+        return UNANSWERED_MAX
+    return int(lowest[0]) + UNANSWERED_MAX - 1 - highest(step)
 
 
 def stored_after(step: Step, number: int, limit: int) -> list[list[Submit | Body]]:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from relayclient.events import MessageState, StateChanged
+from relayclient.errors import UnknownContact
+from relayclient.events import DevicesChanged, DevicesRefused, MessageState, StateChanged
 from relayproto.codes import Code, PrekeyKind
-from relayproto.commands import GetBundles, GetDevices, Lookup, PutPrekeys, Submit
+from relayproto.commands import GetBundles, GetDevices, GetRelayKeys, Lookup, PutPrekeys, Submit
 from relayproto.ids import Address
-from relayproto.replies import Refused
-from support.small_relay import NOW_MS
+from relayproto.replies import Account, Devices, NotTaken, Refused
+from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, forget_sessions, introduce, of, texts
 
 
@@ -75,3 +76,53 @@ def test_a_deposit_that_is_refused_waits_for_the_next_connection(relay, alice):
     line.run()
 
     assert len(of(PutPrekeys, line.commands)) == 2
+
+
+def test_a_busy_relay_that_names_no_time_is_given_a_second(relay, alice, bob):
+    introduce(relay, alice, bob)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice)
+    submit = of(Submit, alice.next_submits(10, NOW_MS))[0]
+
+    alice.answered(NotTaken(submit.submission, Code.BUSY, 0), submit, NOW_MS)
+
+    assert alice.next_submits(10, NOW_MS + 999) == []
+    assert alice.next_submits(10, NOW_MS + 1_000) == [submit]
+
+
+def test_an_answer_that_does_not_belong_to_its_command_is_ignored(relay, alice):
+    relay.connect(alice).run()
+
+    assert alice.answered(NotTaken(1, Code.BUSY, 0), GetRelayKeys(), NOW_MS) == []
+    assert alice.answered(Refused(Code.UNSUPPORTED, 0), PutPrekeys(()), NOW_MS) == []
+
+
+def test_an_account_whose_list_is_not_believed_is_not_pinned(relay, alice, bob):
+    relay.connect(alice)
+    answer = Account(bob.identity.account, BOB, relay.accounts[bob.identity.account][0], bytes(64))
+
+    told = alice.answered(answer, Lookup(BOB), NOW_MS)
+
+    assert [type(event) for event in told] == [DevicesRefused]
+    with pytest.raises(UnknownContact):
+        alice.contact(BOB)
+
+
+def test_devices_without_an_address_are_known_by_their_account(relay, alice, bob):
+    relay.connect(alice)
+    account = bob.identity.account
+
+    told = alice.answered(Devices(*relay.accounts[account], ""), GetDevices(account), NOW_MS)
+
+    assert told == []
+    assert alice.contact(account).address is None
+
+
+def test_an_own_list_that_grew_elsewhere_is_fetched(relay, alice, bob, tmp_path):
+    with join_second(relay, alice, tmp_path / "alice2"):
+        line = relay.connect(alice)
+
+        told = line.run()
+
+    assert GetDevices(alice.identity.account) in line.commands
+    assert of(DevicesChanged, told) == [DevicesChanged(alice.identity.account, (2,), ())]

@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from relayproto import notices
-from relayproto.codes import Class, Lane
+from relayproto.codes import Class, GapReason, Lane
 from relayproto.commands import Credit
+from relayproto.notices import Deliver, Gap
 from support.small_relay import NOW_MS
 from support.talk import BOB, introduce, texts
 
@@ -35,3 +36,31 @@ def test_ranges_and_reports_fit_their_frames(relay, alice, bob):
     assert [len(ack.undecryptable) for ack in acks] == [64, 64, 64, 8]
     assert [ack.floor for ack in acks] == [65, 129, 193, 201]
     assert bob.acks() == []
+
+
+def test_more_holes_than_an_ack_holds_are_acknowledged_from_the_lowest(relay, alice, bob):
+    introduce(relay, alice, bob)
+    line = relay.connect(bob, window=Credit(500, 1 << 24))
+    line.run()
+    for sequence in range(3, 103, 2):
+        line.notice(Gap(Lane.URGENT, sequence, sequence, GapReason.EXPIRED))
+
+    acks = bob.acks()
+
+    assert [ack.floor for ack in acks] == [0]
+    assert acks[0].ranges == tuple((sequence, sequence) for sequence in range(3, 67, 2))
+
+
+def test_credit_alone_goes_with_the_normal_lane(relay, alice, bob):
+    introduce(relay, alice, bob)
+    line = relay.connect(bob)
+    line.run()
+    row = Deliver(
+        Lane.NORMAL, 1, alice.identity.account, 1, Class.CHAT, NOW_MS + 1000, bytes(33), bytes(10), bytes(9), b"body"
+    )
+
+    line.notice(row)
+    acks = bob.acks()
+
+    assert [(ack.lane, ack.floor, ack.ranges) for ack in acks] == [(Lane.NORMAL, 1, ())]
+    assert acks[0].credit.octets == line.credit.octets + 13

@@ -2,11 +2,19 @@
 
 from dataclasses import replace
 
-from relayclient.events import Drained, EnvelopeFailed, Failure, MessageReceived, MessageState
+from relayclient import sessions
+from relayclient.events import ContentUnknown, Drained, EnvelopeFailed, Failure, MessageReceived, MessageState
 from relayproto import notices
 from relayproto.codes import Class, Code, Lane
 from relayproto.commands import GetDevices, GetRelayKeys
+from relayproto.e2e import body
+from relayproto.e2e.commitment import Context, conversation_id
+from relayproto.e2e.content import Evidence, Forward, Text
+from relayproto.ids import MessageId
+from relayproto.notices import Deliver
+from relayproto.packed import pack, unpack
 from relayproto.replies import Refused
+from support.kem import stream
 from support.small_relay import NOW_MS, drop_device, join_second
 from support.talk import ALICE, BOB, introduce, of, texts
 
@@ -140,3 +148,84 @@ def test_where_the_relay_never_gives_its_keys_nothing_is_shown(relay, alice, bob
     told = relay.connect(bob).run()
 
     assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.STAMP]
+
+
+def said(relay, sender, recipient, content, message=None, conversation=None):
+    """Let a device say something that its outbox would not: any content, message id or conversation."""
+    own, other = sender.identity, recipient.identity
+    context = Context(
+        conversation or conversation_id(own.account, other.account), message or MessageId(sender_entropy(16)),
+        own.account, own.device, NOW_MS,
+    )  # fmt: skip
+    sealed = body.seal(content, context, sender_entropy)
+    with sender._store.step() as step:
+        wrap = sessions.seal(step, other.account, other.device, sealed.wrapped.to_bytes())
+    box = relay.seat(recipient).boxes[Lane.NORMAL]
+    stamped = relay.stamped((own.account, own.device), sealed.commitment)
+    box.rows[box.next] = Deliver(
+        Lane.NORMAL, box.next, own.account, own.device, Class.CHAT, NOW_MS + 60_000, sealed.commitment, stamped, wrap,
+        sealed.body,
+    )  # fmt: skip
+    box.next += 1
+    return context.message
+
+
+sender_entropy = stream("said")
+
+
+def test_a_message_id_is_taken_in_once_whatever_its_commitment(relay, alice, bob):
+    introduce(relay, alice, bob)
+    message = said(relay, alice, bob, Text("once", 2))
+    said(relay, alice, bob, Text("twice", 3), message)
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == ["once"]
+    assert of(EnvelopeFailed, told) == []
+
+
+def test_what_is_said_in_another_conversation_is_not_shown(relay, alice, bob):
+    introduce(relay, alice, bob)
+    said(relay, alice, bob, Text("elsewhere", 2), conversation=bytes(32))
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == []
+    assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.CONTENT]
+
+
+def test_a_kind_of_content_from_the_future_is_told(relay, alice, bob, monkeypatch):
+    introduce(relay, alice, bob)
+    monkeypatch.setattr(body, "encode", lambda content: pack(200, "new"))
+    message = said(relay, alice, bob, Text("", 0))
+
+    told = relay.connect(bob).run()
+
+    assert of(ContentUnknown, told) == [ContentUnknown(alice.identity.account, 1, message)]
+
+
+def test_a_forward_is_shown_as_somebody_elses_with_its_proof(relay, alice, bob, tmp_path):
+    introduce(relay, alice, bob)
+    with bob._store.step() as step:
+        sealed, sender, device, message = step.rows("SELECT sealed_evidence, sender, device, id FROM inbox")[0]
+        proof = unpack(step.open(sealed, b"evidence", sender, device.to_bytes(4), message))
+    said(relay, bob, alice, Forward(Evidence(*proof[:5])))
+    said(relay, bob, alice, Forward(Evidence(*proof[:4], bytes(200))))
+
+    came = of(MessageReceived, relay.connect(alice).run())
+
+    assert [(event.text, event.forwarded) for event in came] == [("hello", True), ("hello", False)]
+
+
+def test_a_sender_with_a_newer_list_than_the_relay_shows_is_not_shown(relay, alice, bob, tmp_path):
+    old = relay.accounts[alice.identity.account]
+    with join_second(relay, alice, tmp_path / "alice2"):
+        relay.connect(alice).run()
+        alice.queue(BOB, "text", now_ms=NOW_MS)
+        relay.connect(alice).run()
+        relay.accounts[alice.identity.account] = old
+
+        told = relay.connect(bob).run()
+
+    assert texts(told) == []
+    assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.SENDER]

@@ -1,5 +1,7 @@
 """What the relay says unasked."""
 
+from dataclasses import replace
+
 from relayclient.events import Drained, GapSeen, RolledBack
 from relayproto import notices
 from relayproto.codes import Code, GapReason, Lane
@@ -90,3 +92,31 @@ def test_a_stamp_under_a_key_not_known_yet_waits_for_the_keys(relay, alice, bob)
     told = relay.connect(bob).run()
 
     assert texts(told) == ["text"]
+
+
+def test_a_gap_for_what_is_dealt_with_is_not_told(relay, alice, bob):
+    introduce(relay, alice, bob)
+    line = relay.connect(bob)
+    line.run()
+
+    line.notice(notices.Gap(Lane.NORMAL, 1, 1, GapReason.PURGED))
+
+    assert line.events == []
+    assert bob.acks() == []
+
+
+def test_a_number_that_comes_late_is_no_hole(relay, alice, bob):
+    for number in range(3):
+        alice.queue(BOB, f"text {number}", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    box = relay.seat(bob).boxes[Lane.NORMAL]
+    kept = box.rows.pop(1)
+    relay.connect(bob).run()
+    box.rows = {1: kept, 4: replace(kept, sequence=4)}
+    box.next = 5
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == ["text 0"]
+    assert of(GapSeen, told) == []
+    assert box.floor == 4

@@ -1,12 +1,16 @@
 """What is sent from here: its states, and what goes again."""
 
+import pytest
+
+from relayclient.errors import BadAddress, BadLifetime, TextEmpty, TextTooLong, ToYourself
 from relayclient.events import EnvelopeFailed, MessageReceived, MessageState, StateChanged
 from relayproto import notices
 from relayproto.codes import Class, Result
 from relayproto.commands import Submit
 from relayproto.ids import MessageId
+from relayproto.limits import TEXT_BYTES_MAX
 from support.small_relay import DAY_MS, NOW_MS, join_second
-from support.talk import BOB, forget_sessions, introduce, of, sent_by, states, texts
+from support.talk import ALICE, BOB, forget_sessions, introduce, of, sent_by, states, texts
 
 
 def test_a_text_reaches_the_other_and_both_know_it(relay, alice, bob):
@@ -139,3 +143,33 @@ def test_a_retry_request_is_heeded_once_an_hour_and_reaches_back_seven_days(rela
 
     assert len(of(EnvelopeFailed, failed)) == 2
     assert came == ["today"]
+
+
+@pytest.mark.parametrize(
+    ("to", "text", "options", "error"),
+    [
+        (BOB, "", {}, TextEmpty),
+        (BOB, "é" * (TEXT_BYTES_MAX // 2 + 1), {}, TextTooLong),
+        (BOB, "x", {"ttl_s": 0}, BadLifetime),
+        (BOB, "x", {"class_": Class.CALL, "ttl_s": 61}, BadLifetime),
+        ("bob", "x", {}, BadAddress),
+        ("bob@", "x", {}, BadAddress),
+        ("bob@a@b", "x", {}, BadAddress),
+        ("bo b@office.example", "x", {}, BadAddress),
+        ("b" * 250 + "@b.example", "x", {}, BadAddress),
+        (ALICE, "x", {}, ToYourself),
+    ],
+)
+def test_what_cannot_be_sent_is_said_at_once(alice, to, text, options, error):
+    with pytest.raises(error):
+        alice.queue(to, text, now_ms=NOW_MS, **options)
+
+    assert alice.outbox() == []
+
+
+def test_an_address_is_the_same_in_capitals(relay, alice, bob):
+    alice.queue(" Bob@Office.Example ", "text", now_ms=NOW_MS)
+
+    relay.connect(alice).run()
+
+    assert texts(relay.connect(bob).run()) == ["text"]

@@ -1,7 +1,10 @@
 """The device's own prekeys."""
 
+from relayclient.events import EnvelopeFailed, Failure
 from relayproto import notices
 from relayproto.codes import PrekeyKind
+from support.small_relay import DAY_MS, NOW_MS
+from support.talk import BOB, of
 
 
 def test_a_new_device_deposits_its_prekeys(relay, alice):
@@ -22,3 +25,54 @@ def test_prekeys_are_filled_up_when_few_are_left(relay, alice):
 
     assert len(relay.seat(alice).prekeys[PrekeyKind.ONE_TIME]) == 100
     assert len(relay.seat(alice).prekeys[PrekeyKind.KEM_ONE_TIME]) == 20
+
+
+def test_signed_prekeys_are_renewed_weekly_and_old_secrets_die_a_month_later(relay, alice):
+    first = relay.seat(alice).prekeys[PrekeyKind.SIGNED][0].id
+    relay.now_ms += 7 * DAY_MS
+    relay.connect(alice).run()
+    second = relay.seat(alice).prekeys[PrekeyKind.SIGNED][0].id
+
+    alice.housekeep(relay.now_ms + 30 * DAY_MS)
+    kept = secrets_of(alice, PrekeyKind.SIGNED)
+    alice.housekeep(relay.now_ms + 30 * DAY_MS + 1)
+
+    assert kept == [first, second]
+    assert secrets_of(alice, PrekeyKind.SIGNED) == [second]
+
+
+def test_a_deposit_whose_answer_was_lost_is_made_again(relay, alice):
+    relay.now_ms += 7 * DAY_MS
+    line = relay.connect(alice)
+    line.deaf = True
+    line.turn()
+    lost = relay.seat(alice).prekeys[PrekeyKind.SIGNED][0]
+
+    relay.connect(alice).run()
+
+    assert relay.seat(alice).prekeys[PrekeyKind.SIGNED] == [lost]
+
+
+def test_a_one_time_secret_dies_with_its_use(relay, alice, bob):
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    relay.connect(bob).run()
+
+    assert len(secrets_of(bob, PrekeyKind.ONE_TIME)) == 99
+    assert len(secrets_of(bob, PrekeyKind.KEM_ONE_TIME)) == 19
+
+
+def test_a_message_for_a_secret_that_is_no_more_does_not_open(relay, alice, bob):
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    with bob._store.step() as step:
+        step.run("DELETE FROM prekey WHERE kind = ?", PrekeyKind.ONE_TIME)
+
+    told = relay.connect(bob).run()
+
+    assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.SESSION]
+
+
+def secrets_of(device, kind):
+    with device._store.step() as step:
+        return [number for (number,) in step.rows("SELECT id FROM prekey WHERE kind = ? ORDER BY id", kind)]

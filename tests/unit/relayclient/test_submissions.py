@@ -6,7 +6,8 @@ from relayclient.events import MessageState, RelayRestored, StateChanged
 from relayproto import notices
 from relayproto.codes import Code, Lane, Result
 from relayproto.commands import Body, Submit
-from relayproto.replies import NotTaken
+from relayproto.limits import TEXT_BYTES_MAX
+from relayproto.replies import NotTaken, Submitted
 from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, introduce, of, sent_by, states, texts
 
@@ -140,8 +141,37 @@ def test_after_a_restore_what_may_be_lost_is_sent_again_and_shown_once(relay, al
 
 
 def test_a_longest_text_goes_through(relay, alice, bob):
-    alice.queue(BOB, "x" * 10_240, now_ms=NOW_MS)
+    alice.queue(BOB, "x" * TEXT_BYTES_MAX, now_ms=NOW_MS)
 
     relay.connect(alice).run()
 
-    assert texts(relay.connect(bob).run()) == ["x" * 10_240]
+    assert texts(relay.connect(bob).run()) == ["x" * TEXT_BYTES_MAX]
+
+
+def test_a_batch_for_two_accounts_is_judged_one_by_one(relay, alice, bob, tmp_path):
+    introduce(relay, alice, bob)
+    with join_second(relay, alice, tmp_path / "alice2") as tablet:
+        relay.connect(tablet).run()
+        relay.connect(alice).run()
+        alice.queue(BOB, "begins a session", now_ms=NOW_MS)
+        relay.connect(alice).run()
+        message = alice.queue(BOB, "text", now_ms=NOW_MS)
+        relay.verdicts.extend([Code.STORED, Code.TOO_LARGE])
+
+        told = relay.connect(alice).run()
+
+    assert states(told) == [(message, MessageState.ACCEPTED)]
+    assert alice.state_of(message) == (MessageState.ACCEPTED, None)
+
+
+def test_more_codes_than_targets_do_no_harm(relay, alice, bob):
+    introduce(relay, alice, bob)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice)
+    submit = of(Submit, alice.next_submits(10, NOW_MS))[0]
+
+    told = alice.answered(Submitted(submit.submission, (0, 0, 200), (), 0), submit, NOW_MS)
+    again = alice.answered(Submitted(submit.submission, (200,), (), 0), submit, NOW_MS)
+
+    assert [event.state for event in told] == [MessageState.ACCEPTED]
+    assert again == []
