@@ -112,5 +112,6 @@ def _queued(commit: Commit, name: int, above: int, below: int) -> bool:
 def _give_back(commit: Commit) -> None:
     """Give some of the file's free pages back to the disk, if there are many."""
     (free,) = commit.db.execute("PRAGMA freelist_count").fetchone()
-    if free > _FREE_PAGES:
-        commit.db.execute(f"PRAGMA incremental_vacuum({min(free - _FREE_PAGES, _VACUUM_PAGES)})").fetchall()
+    for _ in range(min(free - _FREE_PAGES, _VACUUM_PAGES)):
+        # One page a time: sqlite3 stops after the first step of a statement without result columns.
+        commit.db.execute("PRAGMA incremental_vacuum(1)")

@@ -165,10 +165,10 @@ class House:
             assert self.store.submit(sender.seats[device], command, command.body or b"", future.set_result)
         return [await future for future in futures]
 
-    async def page(self, someone: Guest, lane: Lane = Lane.NORMAL, *, device: int = 1, after=0, messages=100, octets=1 << 20):
+    async def page(self, someone: Guest, lane=Lane.NORMAL, *, device=1, after=0, messages=100, octets=1 << 20):
         return await self.store.page(someone.seats[device].row, lane, after, messages, octets)
 
-    async def acknowledge(self, someone: Guest, floor: int, *ranges, lane=Lane.NORMAL, device: int = 1, undecryptable=()):
+    async def acknowledge(self, someone: Guest, floor: int, *ranges, lane=Lane.NORMAL, device=1, undecryptable=()):
         """Acknowledge and wait until it is committed."""
         ack = Ack(someone.epochs[device], lane, floor, ranges, Credit(0, 0), undecryptable)
         self.store.acknowledge(someone.seats[device], ack)
@@ -186,7 +186,7 @@ def hello_of(someone: Guest, device: int = 1, *, epoch: int | None = None, floor
     return Hello(someone.account, device, someone.devices.version, known, floors, 0, 0, 0, Credit(64, 1 << 20), "test")
 
 
-def target_of(receiver: Guest, *, without: tuple[bytes, int] | None = None, wrap: bytes = b"wrap", devices=None) -> Target:
+def target_of(receiver: Guest, *, without: tuple[bytes, int] | None = None, wrap=b"wrap", devices=None) -> Target:
     """Return a target that names every device of the receiver but the one that sends."""
     numbers = [entry.device for entry in receiver.devices.devices] if devices is None else devices
     wraps = tuple(Wrap(number, wrap) for number in numbers if (receiver.account, number) != without)
