@@ -143,6 +143,8 @@ class SmallRelay:
         if scripted is not None:
             return scripted(command) if callable(scripted) else scripted
         match command:
+            case GetDevices(account) | GetBundles(account) if account not in self.accounts:
+                return Refused(Code.NOT_AVAILABLE, 0)
             case Lookup(address):
                 account = self.addresses.get(address)
                 return Account(account, address, *self.accounts[account]) if account else Refused(201, 0)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from relayclient.device import Device
-from relayclient.errors import AlreadyJoined, NotJoined, RelayUntrusted
+from relayclient.errors import AlreadyJoined, NotJoined, PassphraseNeeded, RelayUntrusted
 from relayproto.ids import AccountId
 from support.small_relay import NOW_MS, SmallRelay
-from support.talk import ALICE, BOB
+from support.talk import ALICE, BOB, introduce
 
 
 def test_a_join_that_was_cut_off_goes_on_with_the_same_keys(relay, tmp_path):
@@ -44,3 +44,27 @@ def test_an_answer_for_another_account_or_of_another_root_does_not_join(relay, t
             device.enrolled(replace(enrolled, account=AccountId(bytes(32))))
         with pytest.raises(RelayUntrusted):
             device.enrolled(replace(enrolled, descriptor=SmallRelay("mallory").descriptor))
+
+
+def test_a_device_with_a_passphrase_opens_with_it_alone(relay, tmp_path):
+    relay.join(tmp_path / "a", ALICE, passphrase="correct horse").close()
+
+    with Device.open(tmp_path / "a", passphrase="correct horse") as device:
+        assert device.identity.address == ALICE
+    with pytest.raises(PassphraseNeeded):
+        Device.open(tmp_path / "a")
+    with pytest.raises(PassphraseNeeded):
+        Device.create(tmp_path / "a", relay.invite(BOB), now_ms=NOW_MS)
+
+
+def test_nothing_that_a_device_keeps_secret_or_was_written_lies_in_clear(relay, alice, bob, tmp_path):
+    introduce(relay, alice, bob)
+    alice.queue(BOB, "waiting and between us", now_ms=NOW_MS)
+    with alice._store.step() as step:
+        secrets = [step.secret(name) for name in ("identity_seed", "sign_seed", "dh_private", "ticket")]
+    alice.close()
+
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "alice").iterdir())
+
+    assert len(stored) > 100_000
+    assert not [secret for secret in (*secrets, b"hello to you", b"between us") if secret in stored]

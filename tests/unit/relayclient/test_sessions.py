@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+from relayclient import outbox
 from relayclient.events import EnvelopeFailed, Failure, MessageState
 from relayproto.codes import Class, Lane, PrekeyKind
-from support.small_relay import NOW_MS
-from support.talk import BOB, HOUR_MS, introduce, of, sent_by, states, texts
+from relayproto.commands import GetBundles
+from relayproto.e2e.content import Retry
+from support.small_relay import NOW_MS, join_second
+from support.talk import BOB, HOUR_MS, forget_sessions, introduce, of, sent_by, states, texts
 
 
 def test_what_does_not_open_is_asked_for_again_and_comes_under_a_new_session(relay, alice, bob):
@@ -78,4 +81,57 @@ def test_bundles_that_do_not_hold_begin_no_session(relay, alice, bob):
     line.run()
 
     assert waiting == (MessageState.QUEUED, None)
+    assert alice.state_of(message) == (MessageState.ACCEPTED, None)
+
+
+def test_a_retry_request_is_heeded_once_an_hour(relay, alice, bob):
+    introduce(relay, alice, bob)
+    alice.queue(BOB, "unread", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    with bob._store.step() as step:
+        outbox.queue_control(step, alice.identity.account, Retry(0), NOW_MS)
+        outbox.queue_control(step, alice.identity.account, Retry(0), NOW_MS)
+    line = relay.connect(bob)
+    line._commands()
+
+    first = sent_by(relay, alice)
+    with bob._store.step() as step:
+        outbox.queue_control(step, alice.identity.account, Retry(0), NOW_MS)
+    relay.connect(bob)._commands()
+    second = sent_by(relay, alice)
+
+    assert len(first) == 1
+    assert second == []
+
+
+def test_what_goes_again_to_all_devices_is_shown_again_by_none(relay, alice, bob, tmp_path):
+    with join_second(relay, bob, tmp_path / "bob2") as tablet:
+        relay.connect(tablet).run()
+        introduce(relay, alice, bob)
+        relay.connect(tablet).run()
+        alice.queue(BOB, "for both", now_ms=NOW_MS)
+        relay.connect(alice).run()
+        relay.connect(bob).run()
+        forget_sessions(tablet)
+
+        failed = relay.connect(tablet).run()
+        for _ in range(2):
+            relay.connect(alice).run()
+            came = [texts(relay.connect(device).run()) for device in (bob, tablet)]
+            if came[1]:
+                break
+
+    assert [event.failure for event in of(EnvelopeFailed, failed)] == [Failure.SESSION]
+    assert came == [[], ["for both"]]
+
+
+def test_a_bundle_for_a_device_that_is_not_in_the_list_is_ignored(relay, alice, bob):
+    message = alice.queue(BOB, "text", now_ms=NOW_MS)
+    line = relay.connect(alice)
+    bundles = relay.answer(line.key, GetBundles(bob.identity.account, ()))
+    stray = bundles.bundles[0]._replace(device=9)
+    relay.answers[GetBundles] = replace(bundles, bundles=(stray, *bundles.bundles))
+
+    line.run()
+
     assert alice.state_of(message) == (MessageState.ACCEPTED, None)
