@@ -21,8 +21,8 @@ ALICE, BOB = "alice@office.example", "bob@office.example"
 TEXT = "The files are ready. फाइलें तैयार हैं।"
 STEP_TIMEOUT_S = 30
 FAMILIES = (
-    "relayd_accounts_enrolled_total", "relayd_submissions_total", "relayd_delivered_total", "relayd_acknowledged_total",
-    "relayd_outcomes_total", "relayd_commits_total", "relayd_envelopes_queued",
+    "relayd_submission_targets_total", "relayd_delivered_total", "relayd_acknowledged_total", "relayd_outcomes_total",
+    "relayd_commits_total", "relayd_queue_messages",
 )  # fmt: skip
 PROGRAMS = {
     "relayd": [sys.executable, "-m", "relayd.main"],
@@ -30,7 +30,7 @@ PROGRAMS = {
 }
 
 
-class StepFailed(Exception):
+class StepFailed(Exception):  # noqa: N818 - what it is
     """A step did not do what it had to."""
 
 
@@ -49,8 +49,7 @@ class Scene:
 
     def run(self, program: str, *arguments: str, shown: str | None = None) -> str:
         """Run a command to its end and return its output; StepFailed where its status is not 0."""
-        if shown != "":
-            print(f"   $ {shown or ' '.join([program, *arguments])}", flush=True)
+        print(f"   {shown or '$ ' + ' '.join([program, *arguments])}", flush=True)
         done = subprocess.run(
             [*PROGRAMS[program], *arguments], capture_output=True, text=True, timeout=STEP_TIMEOUT_S, check=False
         )
@@ -60,13 +59,13 @@ class Scene:
 
     def person(self, name: str, *arguments: str, shown: str | None = None) -> str:
         """Run relay as somebody."""
-        line = shown if shown is not None else f"{name}: relay {' '.join(arguments)}"
+        line = f"{name}$ relay {shown or ' '.join(arguments)}"
         return self.run("relay", "--home", str(self.place / name), *arguments, shown=line)
 
     def prepare(self) -> None:
         """Make the relay's keys and its configuration, with ports of its own."""
         state = str(self.place / "relay")
-        self.run("relayd", "init", "--state", state, "--listen", f"127.0.0.1:{self.devices}", shown="relayd init")
+        self.run("relayd", "init", "--state", state, "--listen", f"127.0.0.1:{self.devices}", shown="$ relayd init")
         path = self.place / "relay" / "relayd.toml"
         settings = path.read_text()
         path.write_text(settings.replace('"127.0.0.1:9443"', f'"127.0.0.1:{self.operations}"'))
@@ -110,8 +109,10 @@ class Scene:
                 self.relay.wait()
 
     def enrol(self, name: str, address: str) -> None:
-        link = self.run("relayd", "invite", address, "--state", str(self.place / "relay"), shown=f"relayd invite {address}")
-        print(f"   {self.person(name, 'join', link, shown=f'{name}: relay join {link[:28]}...')}", flush=True)
+        link = self.run(
+            "relayd", "invite", address, "--state", str(self.place / "relay"), shown=f"$ relayd invite {address}"
+        )
+        print(f"   {self.person(name, 'join', link, shown=f'join {link[:28]}...')}", flush=True)
 
 
 def free_port() -> int:
@@ -142,7 +143,7 @@ def play(scene: Scene) -> None:
     before = figures(scene.page("metrics"))
 
     scene.step("Bob is away. Alice sends; accepted means that it is on the relay's disk")
-    sent = scene.person("alice", "send", BOB, TEXT, "--json", shown=f"alice: relay send {BOB} '{TEXT}'")
+    sent = scene.person("alice", "send", BOB, TEXT, "--json", shown=f"send {BOB} '{TEXT}'")
     message = json.loads(sent)
     expect(message["state"] == "accepted", f"the message is {message['state']}")
     print(f"   message {message['message'][:8]} accepted", flush=True)
@@ -156,15 +157,15 @@ def play(scene: Scene) -> None:
 
     scene.step("Bob comes back: the message is there, and he reads it")
     heard = scene.person("bob", "listen", "--drain", "--read", "--timeout", "20", "--json",
-                         shown="bob: relay listen --drain --read")  # fmt: skip
+                         shown="listen --drain --read")  # fmt: skip
     received = [json.loads(line) for line in heard.splitlines()]
     expect([each["text"] for each in received] == [TEXT], f"bob heard {heard!r}")
     print(f"   {received[0]['address']}: {received[0]['text']}", flush=True)
 
     scene.step("Alice learns of both, from the relay and from Bob's own device")
-    scene.person("alice", "listen", "--drain", "--timeout", "20", shown="alice: relay listen --drain")
+    scene.person("alice", "listen", "--drain", "--timeout", "20", shown="listen --drain")
     status = json.loads(
-        scene.person("alice", "status", message["message"], "--json", shown=f"alice: relay status {message['message'][:8]}")
+        scene.person("alice", "status", message["message"], "--json", shown=f"status {message['message'][:8]}")
     )
     states = [each["state"] for each in status["history"]]
     expect(states == ["queued", "accepted", "delivered", "read"], f"the states are {states}")

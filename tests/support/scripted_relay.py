@@ -176,7 +176,7 @@ class Peer(asyncio.Protocol):
         mailbox = self.mailbox
         if mailbox is None or not self.connection.open:
             return
-        for lane in (Lane.URGENT, Lane.NORMAL, Lane.OUTCOME):
+        for lane in (Lane.URGENT, Lane.OUTCOME, Lane.NORMAL):
             for sequence in [sequence for sequence in mailbox.waiting[lane] if sequence > self.sent[lane]]:
                 message = mailbox.waiting[lane][sequence]
                 if isinstance(message, Deliver) and not self.pay(message.cost()):

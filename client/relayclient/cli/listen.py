@@ -50,7 +50,7 @@ examples:
 --json prints message, sender, address, device, text, sent_ms, number, class, verified, forwarded. The text is exact.
 """
 SETTLE_S: Final = 10.0
-"""How long an ending listen waits for the relay to take receipts."""
+"""How long an ending listen waits for the relay to take receipts and what other processes have queued."""
 _UNREAD_MAX: Final = 1 << 31
 
 
@@ -101,12 +101,9 @@ class Listener:
                 async with asyncio.timeout(self._timeout_s):
                     await self._print_all(client)
             except TimeoutError:
-                if self._count is None and not self._drain:
-                    return
-                raise (NotYet() if self._why is None else RelayAway(self._why)) from None
-            finally:
-                if self._read and self._why is None:
-                    await client.settle(SETTLE_S)
+                if self._count is not None or self._drain:
+                    raise (NotYet() if self._why is None else RelayAway(self._why)) from None
+            await client.settle(SETTLE_S)
 
     async def _print_all(self, client: Client) -> None:
         if self._unread:
