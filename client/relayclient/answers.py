@@ -91,11 +91,10 @@ def _account(step: Step, link: Link, reply: Account, address: Address, now_ms: i
 
 def _bundles(step: Step, link: Link, reply: Bundles, command: GetBundles, now_ms: int) -> list[Event]:
     believed, events = contacts.learn(step, command.account, reply.devices, reply.signature, now_ms)
-    devices = contacts.devices(step, command.account)
-    if believed and devices is not None:
+    devices = contacts.devices(step, command.account) if believed else None
+    if devices is not None:
         sessions.begin(step, devices, reply.bundles)
-    lacking = sessions.lacking(step, devices) if devices is not None else ()
-    if not believed or set(lacking) & set(command.devices or lacking):
+    if devices is None or set(lacking := sessions.lacking(step, devices)) & set(command.devices or lacking):
         link.asking.pause(command, now_ms + RETRY_MS)
     return events
 
@@ -107,8 +106,8 @@ def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms
         link.own_list_stale = False
     if not believed:
         link.asking.pause(command, now_ms + RETRY_MS)
-    elif reply.address:
-        events += contacts.pin(step, Address(reply.address), command.account)
+    elif contacts.plausible(address := Address(reply.address.strip().lower())):
+        events += contacts.pin(step, address, command.account)
     return events
 
 

@@ -108,11 +108,12 @@ def test_an_account_whose_list_is_not_believed_is_not_pinned(relay, alice, bob):
         alice.contact(BOB)
 
 
-def test_devices_without_an_address_are_known_by_their_account(relay, alice, bob):
+@pytest.mark.parametrize("address", ["", "bob", "bob\x1b[2J@office.example"])
+def test_devices_without_a_plausible_address_are_known_by_their_account(relay, alice, bob, address):
     relay.connect(alice)
     account = bob.identity.account
 
-    told = alice.answered(Devices(*relay.accounts[account], ""), GetDevices(account), NOW_MS)
+    told = alice.answered(Devices(*relay.accounts[account], address), GetDevices(account), NOW_MS)
 
     assert told == []
     assert alice.contact(account).address is None
