@@ -6,7 +6,6 @@ before it ends (spec 20 §7).
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Final, assert_never, cast
 
@@ -315,7 +314,7 @@ class Session(asyncio.Protocol):
         counters.connections_closed[closed.code or 0] += 1
         if not self._shown:
             counters.handshakes_failed[_FAILURES.get(cast("GoawayCode | None", closed.code), "other")] += 1
-        if self._router is not None:
+        if self._router is not None and closed.by_peer:
             self._keep_acknowledgements(self._router)
         self._held.clear()
         self._wait_until = None
@@ -329,10 +328,14 @@ class Session(asyncio.Protocol):
         A device that has what it wanted says ACK and GOAWAY in one breath.
         """
         now = self._rooms.clock.monotonic()
-        with contextlib.suppress(RemoteProtocolError):
+        try:
             for event in self._held:
                 if isinstance(event.message, Ack):
                     router.route(event.request, event.message, now, patient=False)
+        except RemoteProtocolError:
+            pass  # there is nobody left to tell
+        except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
+            self._rooms.incident(error, "command")
 
     def _incident(self, error: Exception, where: str) -> None:
         self._rooms.incident(error, where)

@@ -7,12 +7,12 @@ from relayproto import identity
 from relayproto.codes import Class, Lane, PrekeyKind, Role, SubmitFlag
 from relayproto.commands import Ack, Credit, Enrol, Hello, Submit, Target, Wrap
 from relayproto.connection import ClientConnection
-from relayproto.events import Closed, Event, MessageReceived
+from relayproto.events import Closed, Established, Event, MessageReceived
 from relayproto.message import Message
 from relayproto.notices import Deliver
 from relayproto.replies import Enrolled, Submitted, Welcome
 from support.kem import stream
-from support.live_relay import KEY_ID, RELAY_PUBLIC
+from support.live_relay import DIALLED, KEY_ID, RELAY_PUBLIC
 from support.people import Person
 
 M = TypeVar("M")
@@ -30,10 +30,10 @@ class Line(asyncio.Protocol):
         self._now = asyncio.get_running_loop().time
         self.lost = asyncio.Event()
         self.requests = 0
-        self.answering = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        DIALLED.append(transport)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -52,7 +52,7 @@ class Line(asyncio.Protocol):
 
     def flush(self) -> None:
         self.transport.write(self.connection.data_to_send(self._now()))
-        if self.connection.closed and self.answering:
+        if self.connection.closed:
             self.transport.close()
 
     def say(self, *messages: Message) -> None:
@@ -62,7 +62,7 @@ class Line(asyncio.Protocol):
             self.connection.send(message, self.requests)
         self.flush()
 
-    async def event(self, kind: type[M], *, timeout_s: float = 10.0) -> M:
+    async def expect(self, kind: type[M], *, timeout_s: float = 10.0) -> M:
         """Return the next event, or the message in it, of a kind."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -73,10 +73,8 @@ class Line(asyncio.Protocol):
                 self.passed.append(found)
                 assert not isinstance(found, Closed), found
 
-    expect = event
-
     async def several(self, kind: type[M], count: int) -> list[M]:
-        return [await self.event(kind) for _ in range(count)]
+        return [await self.expect(kind) for _ in range(count)]
 
     async def silence(self, seconds: float = 0.15) -> list[object]:
         """Return what came in the meantime."""
@@ -117,8 +115,7 @@ def enrolment(person: Person, ticket: bytes) -> Enrol:
 
 async def enrol(port: int, person: Person, ticket: bytes) -> Enrolled:
     line = await dial(port, client(Role.ENROL, None, None))
-    while not line.connection.open:
-        await asyncio.sleep(0)
+    await line.expect(Established)
     line.say(enrolment(person, ticket))
     enrolled = await line.expect(Enrolled)
     await line.close()

@@ -1,7 +1,8 @@
 """The relay's rooms joined over a real store and a real socket, without the app: for tests of the wire's room."""
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,20 @@ STAMP_SEED = b"s" * 32
 DESCRIPTOR = descriptor.make(
     ROOT_SEED, KeyDescriptor(1, KEY_ID, RELAY_PUBLIC, ed25519_public(STAMP_SEED), 0, NOW_MS * 2, NOW_MS)
 )
+
+
+DIALLED: list[asyncio.Transport] = []
+"""The devices' ends of connections, so that none outlives its relay."""
+
+
+class Before:
+    """Stands before a store; a test replaces what it wants to go wrong."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.store, name)
 
 
 @dataclass
@@ -69,13 +84,17 @@ def furnished(
 
 @contextlib.asynccontextmanager
 async def live_relay(
-    directory: Path, *, suites: frozenset[Suite] = frozenset({Suite.HYBRID}), **limits: float
+    directory: Path,
+    *,
+    suites: frozenset[Suite] = frozenset({Suite.HYBRID}),
+    through: Callable[[Store], Store] = lambda store: store,
+    **limits: float,
 ) -> AsyncIterator[LiveRelay]:
-    """Run a relay on a port of the loopback until the block ends."""
+    """Run a relay on a port of the loopback until the block ends; ``through`` may put something before the store."""
     section = LimitsSection(**limits)
     clock, counters, hub = HandClock(), Counters(), Hub()
     store = await open_store(directory, hub, clock, counters, section)
-    rooms = furnished(store, hub, clock, counters, section, suites)
+    rooms = furnished(through(store), hub, clock, counters, section, suites)
     listener = Listener(rooms)
     [listening] = bind("127.0.0.1", 0)
     await listener.start([listening])
@@ -84,3 +103,6 @@ async def live_relay(
     finally:
         await listener.drain(0.2)
         await store.close()
+        while DIALLED:
+            DIALLED.pop().abort()
+        await asyncio.sleep(0)
