@@ -730,3 +730,106 @@ async def test_a_session_without_a_peer_does_what_its_transport_says(tmp_path: P
         assert left == [session]
         await asyncio.sleep(0)
         assert transport.written == []
+
+
+async def test_what_was_acknowledged_in_one_breath_with_goaway_is_kept(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        a, _ = await login(relay.port, alice)
+        b, welcome = await login(relay.port, bob)
+        await send(a, 1, bob)
+        await b.expect(Deliver)
+
+        b.connection.send(ack(welcome.epoch, 1))
+        b.connection.goaway(GoawayCode.BYE, reconnect=False)
+        b.flush()
+
+        await b.lost.wait()
+        b, welcome = await login(relay.port, bob, epoch=welcome.epoch)
+        assert welcome.lanes[Lane.NORMAL].floor == 1
+
+
+async def test_a_wrong_acknowledgement_in_the_last_breath_harms_nobody(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, _, bob):
+        b, welcome = await login(relay.port, bob)
+
+        b.connection.send(ack(welcome.epoch, 99))
+        b.connection.goaway(GoawayCode.BYE, reconnect=False)
+        b.flush()
+
+        await b.lost.wait()
+        await settled(relay)
+        assert len(relay.listener) == 0
+
+
+async def test_a_mistake_of_ours_with_the_last_breath_is_an_incident(tmp_path: Path) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    def through(store: object) -> Before:
+        before = Before(store)
+        before.acknowledge = fail
+        return before
+
+    async with office(tmp_path, through=through) as (relay, _, bob):
+        b, welcome = await login(relay.port, bob)
+
+        b.connection.send(ack(welcome.epoch, 0))
+        b.connection.goaway(GoawayCode.BYE, reconnect=False)
+        b.flush()
+
+        await b.lost.wait()
+        await settled(relay)
+        assert relay.counters.internal_errors == 1
+        relay.counters.internal_errors = 0
+
+
+async def test_a_submission_far_above_the_others_ends_the_connection(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        line, _ = await login(relay.port, alice)
+
+        line.say(submit(900, bob))
+
+        assert (await line.expect(Closed)).code == GoawayCode.BAD_SUBMISSION
+
+
+async def test_works_of_a_superseded_connection_are_dropped_without_an_answer(tmp_path: Path) -> None:
+    waiting: list[tuple[object, ...]] = []
+
+    class Late(Before):
+        full = False
+
+        def submit(self, *arguments: object) -> bool:
+            if arguments[0].generation > 1:
+                return self.store.submit(*arguments)
+            waiting.append(arguments)
+            return True
+
+    async with office(tmp_path, through=Late) as (relay, alice, bob):
+        older, _ = await login(relay.port, alice)
+        older.say(submit(1, bob))
+        await older.silence()
+        newer, _ = await login(relay.port, alice)
+
+        relay.store.submit(*waiting[0])
+
+        assert (await send(newer, 1, bob)).codes == (Code.STORED,)
+        assert not any(isinstance(each, Submitted) for each in await older.silence())
+        bobs, _ = await login(relay.port, bob)
+        await bobs.expect(Deliver)
+        await bobs.expect(Drained)
+        assert sum(isinstance(each, Deliver) for each in bobs.passed) == 0
+
+
+async def test_a_fault_at_login_says_when_to_come_back(tmp_path: Path) -> None:
+    async def fail(*_: object) -> None:
+        raise Fault(Code.DISK, 30_000)
+
+    def through(store: object) -> Before:
+        before = Before(store)
+        before.login = fail
+        return before
+
+    async with office(tmp_path, through=through) as (relay, alice, _):
+        closed = await (await connect(relay.port, alice)).expect(Closed)
+
+        assert (closed.code, closed.reconnect, closed.after_ms) == (GoawayCode.BUSY, True, 30_000)

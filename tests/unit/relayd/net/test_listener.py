@@ -1,0 +1,190 @@
+"""The device port, from the accept to the drain, over real TCP and a real store."""
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from relayd.net.listener import SPREAD_MS_EACH, SPREAD_MS_MIN, bind
+from relayproto.codes import Code, GoawayCode
+from relayproto.events import Closed
+from relayproto.notices import Deliver, Drained
+from relayproto.replies import Submitted
+from support.device import ack, enrol, login, send, submit
+from support.live_relay import Before, LiveRelay, live_relay
+from support.people import Person
+
+
+async def knock(relay: LiveRelay) -> bytes | None:
+    """Connect and return what is read at once: b"" for a refusal, None where the relay waits for us."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+    try:
+        return await asyncio.wait_for(reader.read(1), 0.2)
+    except ConnectionResetError:
+        return b""
+    except TimeoutError:
+        return None
+    finally:
+        writer.close()
+
+
+async def gone(relay: LiveRelay) -> None:
+    async with asyncio.timeout(5):
+        while len(relay.listener):
+            await asyncio.sleep(0.01)
+
+
+async def test_connections_are_counted_and_bounded(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, connections_max=1) as relay:
+        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+
+        assert await knock(relay) == b""
+
+        assert relay.counters.connections_refused["connections"] == 1
+        assert relay.counters.connections_open == 1
+        writer.close()
+        await gone(relay)
+        assert relay.counters.connections_open == 0
+        assert await knock(relay) is None
+
+
+async def test_those_who_have_not_shown_who_they_are_are_bounded_apart(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, half_open_max=1) as relay:
+        alice = Person("alice")
+        await enrol(relay.port, alice, await relay.ticket("alice@gad.example"))
+        await gone(relay)
+        line, _ = await login(relay.port, alice)
+        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+
+        assert await knock(relay) == b""
+
+        assert relay.counters.connections_refused["half_open"] == 1
+        assert not line.connection.closed
+        writer.close()
+
+
+async def test_one_address_may_not_connect_too_often(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, address_rate_per_s=1, address_burst=2) as relay:
+        assert await knock(relay) is None
+        assert await knock(relay) is None
+
+        assert await knock(relay) == b""
+
+        assert relay.counters.connections_refused["address"] == 1
+        relay.clock.advance(1.0)
+        assert await knock(relay) is None
+
+
+async def test_small_writes_are_not_held_back(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        async with asyncio.timeout(5):
+            while not len(relay.listener):
+                await asyncio.sleep(0.01)
+
+        [session] = relay.listener._sessions
+
+        theirs = session._outbox._transport.get_extra_info("socket")
+        assert theirs.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        writer.close()
+
+
+async def test_a_stop_sends_everybody_away_at_different_times(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        people = [Person(name) for name in ("alice", "bob", "carol", "dave")]
+        lines = []
+        for person in people:
+            await enrol(relay.port, person, await relay.ticket(f"{person.name}@gad.example"))
+            lines.append((await login(relay.port, person))[0])
+
+        await relay.listener.drain(5.0)
+
+        ends = [await line.expect(Closed) for line in lines]
+        assert {(end.code, end.reconnect) for end in ends} == {(GoawayCode.RESTART, True)}
+        assert len({end.after_ms for end in ends}) > 1
+        assert all(end.after_ms < SPREAD_MS_MIN + SPREAD_MS_EACH * 8 for end in ends)
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", relay.port)
+
+
+async def test_what_was_taken_in_is_answered_before_the_end(tmp_path: Path) -> None:
+    class Late(Before):
+        full = False
+
+        def submit(self, *arguments: object) -> bool:
+            asyncio.get_running_loop().call_later(0.2, self.store.submit, *arguments)
+            return True
+
+    async with live_relay(tmp_path, through=Late) as relay:
+        alice, bob = Person("alice"), Person("bob")
+        for person in (alice, bob):
+            await enrol(relay.port, person, await relay.ticket(f"{person.name}@gad.example"))
+        line, _ = await login(relay.port, alice)
+        line.say(submit(1, bob))
+        await line.silence(0.1)
+
+        drained = asyncio.ensure_future(relay.listener.drain(5.0))
+        await asyncio.sleep(0)
+        line.say(submit(2, bob))
+
+        assert (await line.expect(Submitted)).codes == (Code.STORED,)
+        assert (await line.expect(Closed)).code == GoawayCode.RESTART
+        assert not any(isinstance(each, Submitted) for each in line.passed)
+        await drained
+
+
+async def test_who_does_not_leave_in_time_is_cut_off(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        alice = Person("alice")
+        await enrol(relay.port, alice, await relay.ticket("alice@gad.example"))
+        line, _ = await login(relay.port, alice)
+        line.transport.pause_reading()
+
+        began = time.monotonic()
+        await relay.listener.drain(0.3)
+
+        assert 0.2 < time.monotonic() - began < 5
+        assert len(relay.listener) == 0
+        writer.close()
+
+
+def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_open() -> None:
+    [taken] = bind("127.0.0.1", 0)
+
+    with taken, pytest.raises(OSError, match="in use"):
+        bind("127.0.0.1", taken.getsockname()[1])
+
+
+def test_an_ipv6_socket_takes_ipv6_only() -> None:
+    sockets = bind("::1", 0)
+
+    assert [each.family for each in sockets] == [socket.AF_INET6]
+    for each in sockets:
+        assert each.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        each.close()
+
+
+def test_it_is_the_same_on_uvloop(tmp_path: Path) -> None:
+    async def conversation() -> None:
+        async with live_relay(tmp_path) as relay:
+            alice, bob = Person("alice"), Person("bob")
+            for person in (alice, bob):
+                await enrol(relay.port, person, await relay.ticket(f"{person.name}@gad.example"))
+            a, _ = await login(relay.port, alice)
+            assert (await send(a, 1, bob)).codes == (Code.STORED,)
+            b, welcome = await login(relay.port, bob)
+            assert (await b.expect(Deliver)).sequence == 1
+            await b.expect(Drained)
+            b.say(ack(welcome.epoch, 1))
+            newer, _ = await login(relay.port, bob, epoch=welcome.epoch, floors=(1, 0, 0))
+            assert (await b.expect(Closed)).code == GoawayCode.SUPERSEDED
+            await relay.listener.drain(5.0)
+            assert (await newer.expect(Closed)).code == GoawayCode.RESTART
+            assert relay.counters.internal_errors == 0
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(conversation(), 30))
