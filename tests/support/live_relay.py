@@ -35,6 +35,13 @@ DIALLED: list[asyncio.Transport] = []
 """The devices' ends of connections, so that none outlives its relay."""
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until the relay has come so far."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for is a state of the relay, not an event of ours
+            await asyncio.sleep(0.01)
+
+
 class Before:
     """Stands before a store; a test replaces what it wants to go wrong."""
 

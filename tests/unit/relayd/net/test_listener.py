@@ -14,7 +14,7 @@ from relayproto.events import Closed
 from relayproto.notices import Deliver, Drained
 from relayproto.replies import Submitted
 from support.device import ack, enrol, login, send, submit
-from support.live_relay import Before, LiveRelay, live_relay
+from support.live_relay import Before, LiveRelay, live_relay, until
 from support.people import Person
 
 
@@ -32,9 +32,7 @@ async def knock(relay: LiveRelay) -> bytes | None:
 
 
 async def gone(relay: LiveRelay) -> None:
-    async with asyncio.timeout(5):
-        while len(relay.listener):
-            await asyncio.sleep(0.01)
+    await until(lambda: len(relay.listener) == 0)
 
 
 async def test_connections_are_counted_and_bounded(tmp_path: Path) -> None:
@@ -81,9 +79,7 @@ async def test_one_address_may_not_connect_too_often(tmp_path: Path) -> None:
 async def test_small_writes_are_not_held_back(tmp_path: Path) -> None:
     async with live_relay(tmp_path) as relay:
         _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
-        async with asyncio.timeout(5):
-            while not len(relay.listener):
-                await asyncio.sleep(0.01)
+        await until(lambda: len(relay.listener) == 1)
 
         [session] = relay.listener._sessions
 

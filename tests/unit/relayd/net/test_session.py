@@ -39,7 +39,7 @@ from support.device import (
     send,
     submit,
 )
-from support.live_relay import DESCRIPTOR, Before, LiveRelay, live_relay
+from support.live_relay import DESCRIPTOR, Before, LiveRelay, live_relay, until
 from support.people import Person
 from support.transports import FakeTransport
 
@@ -57,9 +57,7 @@ async def office(directory: Path, **options: object) -> AsyncIterator[tuple[Live
 
 async def settled(relay: LiveRelay) -> None:
     """Wait until the relay has forgotten every connection that has ended."""
-    async with asyncio.timeout(5):
-        while relay.counters.connections_open > len(relay.listener) or relay.rooms.tasks:
-            await asyncio.sleep(0.01)
+    await until(lambda: not (relay.counters.connections_open > len(relay.listener) or relay.rooms.tasks))
 
 
 async def test_what_is_sent_to_a_device_that_is_online_reaches_it(tmp_path: Path) -> None:
@@ -205,9 +203,7 @@ async def test_two_copies_of_a_device_may_not_throw_each_other_out_for_ever(tmp_
             assert (await line.expect(Closed)).code == GoawayCode.SUPERSEDED
             await line.lost.wait()
             line = newer
-        async with asyncio.timeout(5):
-            while len(relay.listener) > 1:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(relay.listener) == 1)
 
         refused = await connect(relay.port, alice)
 
@@ -229,9 +225,7 @@ async def test_a_predecessor_that_does_not_answer_any_more_does_not_count(tmp_pa
 
         relay.pass_time(6.0)
 
-        async with asyncio.timeout(5):
-            while len(relay.listener) > 1:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(relay.listener) == 1)
         await login(relay.port, alice)
 
 
@@ -251,9 +245,7 @@ async def test_a_login_whose_connection_has_gone_still_supersedes_the_older_one(
         newer = await connect(relay.port, alice)
         await holding.wait()
         await newer.close()
-        async with asyncio.timeout(5):
-            while len(relay.listener) > 1:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(relay.listener) == 1)
 
         go_on.set()
 
@@ -345,9 +337,7 @@ async def test_the_plain_suite_is_off_unless_it_is_allowed(tmp_path: Path) -> No
 async def test_who_says_nothing_is_sent_away(tmp_path: Path) -> None:
     async with office(tmp_path) as (relay, _, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
-        async with asyncio.timeout(5):
-            while len(relay.listener) == 0:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(relay.listener) == 1)
 
         relay.pass_time(6.0)
 
@@ -384,9 +374,7 @@ async def test_a_device_that_is_gone_without_a_word_is_noticed(tmp_path: Path) -
             await asyncio.sleep(0.02)
         relay.pass_time(6.0)
 
-        async with asyncio.timeout(5):
-            while len(relay.listener):
-                await asyncio.sleep(0.01)
+        await until(lambda: len(relay.listener) == 0)
         assert relay.counters.connections_closed[GoawayCode.IDLE] == 1
 
 

@@ -1,0 +1,276 @@
+"""One device's commands, with a store and a session of the test's own."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from relayd.delivery.pump import Pump
+from relayd.metrics import Counters
+from relayd.net.router import ABUSE_MAX, VERBS_MAX, Router
+from relayproto.codes import Code, GoawayCode
+from relayproto.commands import Body, Credit, GetRelayKeys
+from relayproto.errors import RemoteProtocolError
+from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
+from relayproto.message import Message
+from relayproto.notices import Ping, PrekeysLow
+from relayproto.replies import LaneState, NotTaken, Refused, RelayKeys, Submitted
+from support.desks import seat_of
+from support.device import PLENTY, ack, submit
+from support.entries import envelope, gap, page
+from support.live_relay import Before, live_relay
+from support.people import Person
+
+ALICE, BOB = Person("alice"), Person("bob")
+NOW = 1000.0
+
+
+class Driver:
+    def __init__(self) -> None:
+        self.said: list[tuple[Message, int]] = []
+        self.left: list[tuple[GoawayCode, bool]] = []
+        self.retired: list[GoawayCode] = []
+        self.spoken = self.worked = self.rested = 0
+
+    def say(self, message: Message, request: int) -> None:
+        self.said.append((message, request))
+
+    def speak(self) -> None:
+        self.spoken += 1
+
+    def work(self) -> None:
+        self.worked += 1
+
+    def settled(self) -> None:
+        self.rested += 1
+
+    def leave(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
+        self.left.append((code, reconnect))
+
+    def retire(self, code: GoawayCode, *, after_ms: int) -> None:
+        self.retired.append(code)
+
+
+class Quiet(Before):
+    """Keeps what it is given and answers when the test wants it to."""
+
+    def __init__(self, store: object) -> None:
+        super().__init__(store)
+        self.full = False
+        self.settles = []
+        self.acknowledged = []
+
+    def submit(self, seat, command, body, settle) -> bool:
+        self.settles.append(settle)
+        return True
+
+    def acknowledge(self, seat, ack) -> None:
+        self.acknowledged.append(ack)
+
+
+class Stage:
+    """A router with everything around it."""
+
+    def __init__(self, rooms, *, credit: Credit = PLENTY) -> None:
+        lanes = (LaneState(0, 1),) * 3
+        self.pump = Pump(epoch=7, cursors=(0, 0, 0), lanes=lanes, credit=credit, counters=Counters())
+        while (want := self.pump.want()) is not None:
+            self.pump.paged(want, page())
+        self.driver = Driver()
+        self.store = rooms.store
+        self.router = Router(seat_of(ALICE), self.pump, rooms, self.driver, NOW)
+
+    def route(self, command: Message, request: int = 1, *, patient: bool = True) -> bool:
+        return self.router.route(request, command, NOW, patient=patient)
+
+
+async def test_an_answer_carries_the_number_of_its_request(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+
+        stage.route(submit(1, BOB), 11)
+        stage.route(submit(2, BOB), 12)
+        assert stage.router.pending == 2
+        for settle, number in zip(stage.store.settles, (1, 2), strict=True):
+            settle(Submitted(number, (0,), (), 0))
+
+        assert [request for _, request in stage.driver.said] == [11, 12]
+        assert stage.router.pending == 0
+        assert stage.driver.rested == 1
+
+
+async def test_a_superseded_submission_has_no_answer(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+        stage.route(submit(1, BOB))
+
+        stage.store.settles[0](None)
+
+        assert stage.driver.said == []
+        assert stage.router.pending == 0
+
+
+async def test_a_protocol_error_that_the_store_finds_ends_the_connection(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+        stage.route(submit(1, BOB))
+
+        stage.store.settles[0](RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "too far"))
+
+        assert stage.driver.left == [(GoawayCode.BAD_SUBMISSION, True)]
+
+
+async def test_a_full_intake_is_for_the_session_to_wait_for(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+        stage.store.full = True
+
+        assert not stage.route(submit(1, BOB))
+        assert stage.router.pending == 0
+        assert stage.route(submit(1, BOB), 5, patient=False)
+
+        [(answer, request)] = stage.driver.said
+        assert isinstance(answer, NotTaken)
+        assert (answer.code, request, stage.router.pending) == (Code.BUSY, 5, 0)
+
+
+async def test_more_than_256_without_an_answer_are_a_fault(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+        for number in range(1, UNANSWERED_MAX + 1):
+            stage.route(submit(number, BOB))
+
+        with pytest.raises(RemoteProtocolError) as caught:
+            stage.route(submit(UNANSWERED_MAX + 1, BOB))
+
+        assert caught.value.code is GoawayCode.BAD_SUBMISSION
+
+
+async def test_who_does_not_wait_when_told_to_is_sent_away(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet, device_rate_per_s=1, device_burst=1) as relay:
+        stage = Stage(relay.rooms)
+        stage.route(submit(1, BOB))
+        for _ in range(ABUSE_MAX):
+            stage.route(submit(2, BOB))
+        assert stage.driver.left == []
+
+        stage.route(submit(2, BOB))
+
+        assert stage.driver.left == [(GoawayCode.RATE, True)]
+
+
+async def test_an_answer_in_between_begins_the_count_again(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet, device_rate_per_s=1, device_burst=1) as relay:
+        stage = Stage(relay.rooms)
+        stage.route(submit(1, BOB))
+        for _ in range(ABUSE_MAX):
+            stage.route(submit(2, BOB))
+
+        stage.store.settles[0](Submitted(1, (0,), (), 0))
+        stage.route(submit(2, BOB))
+
+        assert stage.driver.left == []
+
+
+async def test_an_acknowledgement_reaches_the_store_if_the_pump_believes_it(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+
+        assert stage.route(ack(7, 0))
+        assert stage.route(ack(8, 0))
+
+        assert stage.store.acknowledged == [ack(7, 0)]
+        assert stage.driver.spoken == 2
+
+
+async def test_verbs_wait_in_a_bounded_line(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stage = Stage(relay.rooms)
+        taken = [stage.route(GetRelayKeys(), request) for request in range(VERBS_MAX + 1)]
+
+        assert taken == [True] * VERBS_MAX + [False]
+        await asyncio.sleep(0.01)
+        assert [request for _, request in stage.driver.said] == list(range(VERBS_MAX))
+        assert all(isinstance(answer, RelayKeys) for answer, _ in stage.driver.said)
+        assert stage.driver.worked == VERBS_MAX
+        assert stage.route(GetRelayKeys(), 99)
+        await asyncio.sleep(0.01)
+        assert stage.driver.said[-1][1] == 99
+
+
+async def test_a_verb_over_the_rate_is_refused(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, device_rate_per_s=1, device_burst=1) as relay:
+        stage = Stage(relay.rooms)
+        stage.route(Body(1, b"free of charge"))
+        stage.route(GetRelayKeys(), 1)
+
+        stage.route(GetRelayKeys(), 2)
+
+        [(refused, request)] = stage.driver.said
+        assert isinstance(refused, Refused)
+        assert (refused.code, request) == (Code.RATE, 2)
+        await asyncio.sleep(0.01)
+
+
+async def test_verbs_of_a_connection_that_is_gone_are_forgotten(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stage = Stage(relay.rooms)
+        for request in range(5):
+            stage.route(GetRelayKeys(), request)
+
+        assert stage.router.gone() is False
+        await asyncio.sleep(0.01)
+
+        assert [request for _, request in stage.driver.said] == [0]
+
+
+async def test_what_the_mailbox_says_reaches_the_pump_and_wakes_the_session(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stage = Stage(relay.rooms)
+
+        stage.router.offer(envelope(1))
+        stage.router.explain(gap(2, 2))
+        stage.router.say(PrekeysLow(1, 1))
+
+        assert stage.driver.spoken == 3
+        assert stage.pump.ready
+
+
+async def test_superseded_and_revoked_are_different_goodbyes(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stage = Stage(relay.rooms)
+
+        stage.router.revoke()
+        stage.router.supersede()
+
+        assert stage.driver.left == [(GoawayCode.AUTHENTICATION, False), (GoawayCode.SUPERSEDED, False)]
+        assert stage.router.gone() is True
+        assert relay.counters.takeovers == 1
+
+
+async def test_a_full_window_is_asked_and_given_up(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stage = Stage(relay.rooms, credit=Credit(0, 0))
+        stage.router.offer(envelope(1))
+        stage.pump.fill(1 << 16, 0, NOW)
+
+        assert stage.router.next_deadline() == NOW + 60.0
+        stage.router.overdue(NOW + 59.0)
+        assert stage.driver.said == []
+        stage.router.overdue(NOW + 60.0)
+        assert stage.driver.said == [(Ping(), 0)]
+        stage.router.overdue(NOW + 120.0)
+        assert stage.driver.left == [(GoawayCode.STALLED, True)]
+        assert relay.counters.stalled == 1
+
+
+async def test_a_day_ends_once_and_not_for_everybody_at_the_same_time(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stages = [Stage(relay.rooms) for _ in range(10)]
+        ends = {stage.router.next_deadline() for stage in stages}
+
+        assert len(ends) > 1
+        assert all(CONNECTION_LIFETIME_S - 3600.0 <= end - NOW <= CONNECTION_LIFETIME_S - 360.0 for end in ends)
+        stages[0].router.overdue(NOW + CONNECTION_LIFETIME_S)
+        stages[0].router.overdue(NOW + CONNECTION_LIFETIME_S)
+        assert stages[0].driver.retired == [GoawayCode.RENEW]

@@ -1,0 +1,42 @@
+import pytest
+
+from relayd.domain.refusals import Refusal
+from relayd.services.login import TAKEOVERS, Logins
+from relayproto.codes import Code
+from support.desks import AgreeableStore
+from support.device import hello
+from support.people import Person
+
+
+async def test_a_login_is_the_stores_to_decide() -> None:
+    alice = Person("alice")
+    store = AgreeableStore(alice)
+
+    assert await Logins(store).login(hello(alice), b"k" * 32, 0.0) == "welcome"
+
+    assert store.taken == [(hello(alice), b"k" * 32)]
+
+
+async def test_after_too_many_takeovers_the_key_has_to_wait() -> None:
+    alice = Person("alice")
+    store = AgreeableStore(alice)
+    logins = Logins(store)
+    for _ in range(TAKEOVERS):
+        logins.taken_over(b"k" * 32, 0.0)
+
+    with pytest.raises(Refusal) as refused:
+        await logins.login(hello(alice), b"k" * 32, 0.0)
+
+    assert refused.value.code is Code.RATE
+    assert 0 < refused.value.retry_after_ms <= 20_001
+    assert store.taken == []
+    assert await logins.login(hello(alice), b"k" * 32, 20.0)
+
+
+async def test_one_device_does_not_use_up_anothers_takeovers() -> None:
+    alice = Person("alice")
+    logins = Logins(AgreeableStore(alice))
+    for _ in range(9):
+        logins.taken_over(b"m" * 32, 0.0)
+
+    assert await logins.login(hello(alice), b"k" * 32, 0.0)

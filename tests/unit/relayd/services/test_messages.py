@@ -1,0 +1,83 @@
+from relayd.metrics import Counters
+from relayd.services.messages import BUSY_RETRY_MS, Bodies, Messages
+from relayd.services.rates import Rates
+from relayproto.codes import Code
+from relayproto.limits import BODY_HANDLES_MAX
+from relayproto.replies import NotTaken
+from support.desks import AgreeableStore, seat_of
+from support.device import submit
+from support.people import Person
+
+ALICE, BOB, CAROL = Person("alice"), Person("bob"), Person("carol")
+
+
+def messages(*, burst: int = 100) -> tuple[Messages, AgreeableStore, Counters]:
+    store, counters = AgreeableStore(BOB), Counters()
+    return Messages(store, rates=Rates(per_s=1, burst=burst), counters=counters), store, counters
+
+
+def test_a_submission_goes_to_the_store_with_its_body() -> None:
+    service, store, _ = messages()
+    settle = [].append
+
+    assert service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), settle, 0.0)
+
+    assert store.taken == [(seat_of(ALICE), submit(1, BOB), b"sealed", settle)]
+
+
+def test_a_full_intake_takes_nothing_and_costs_nothing() -> None:
+    service, store, _ = messages(burst=1)
+    store.full = True
+
+    assert not service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0)
+
+    store.full = False
+    assert service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0)
+    assert len(store.taken) == 1
+
+
+def test_over_the_rate_nothing_is_taken_and_the_number_stays_free() -> None:
+    service, store, counters = messages(burst=3)
+    answers = []
+
+    assert service.submit(seat_of(ALICE), submit(1, BOB, CAROL), Bodies(), answers.append, 0.0)
+    assert service.submit(seat_of(ALICE), submit(2, BOB, CAROL), Bodies(), answers.append, 0.0)
+
+    assert answers == [NotTaken(2, Code.RATE, 1001)]
+    assert len(store.taken) == 1
+    assert counters.not_taken == {Code.RATE: 1}
+
+
+def test_who_waited_too_long_for_room_is_told_so() -> None:
+    service, store, counters = messages()
+    answers = []
+
+    service.busy(submit(5, BOB), answers.append)
+
+    assert answers == [NotTaken(5, Code.BUSY, BUSY_RETRY_MS)]
+    assert store.taken == []
+    assert counters.not_taken == {Code.BUSY: 1}
+
+
+def test_a_parked_body_is_found_by_its_handle() -> None:
+    bodies = Bodies()
+    bodies.park(3, b"first")
+    bodies.park(3, b"second")
+
+    assert bodies.of(submit(1, BOB, body=None, handle=3)) == b"second"
+    assert bodies.of(submit(1, BOB, body=None, handle=4)) == b""
+    assert bodies.of(submit(1, BOB, body=None, handle=None)) == b""
+    assert bodies.of(submit(1, BOB, body=b"own", handle=3)) == b"own"
+
+
+def test_only_so_many_bodies_are_parked_and_the_oldest_goes_first() -> None:
+    bodies = Bodies()
+    for handle in range(BODY_HANDLES_MAX):
+        bodies.park(handle, b"body")
+    bodies.park(0, b"again")
+
+    bodies.park(99, b"one more")
+
+    assert bodies.of(submit(1, BOB, body=None, handle=1)) == b""
+    assert bodies.of(submit(1, BOB, body=None, handle=0)) == b"again"
+    assert bodies.of(submit(1, BOB, body=None, handle=99)) == b"one more"
