@@ -30,7 +30,7 @@ class AgreeableStore:
         self.person = person
         self.full = False
         self.taken: list[tuple[object, ...]] = []
-        self.low: "tuple[tuple[int, PrekeysLow], ...]" = ()
+        self.low: tuple[tuple[int, PrekeysLow], ...] = ()
         self.removed: tuple[int, ...] = ()
 
     def submit(self, *arguments: object) -> bool:
