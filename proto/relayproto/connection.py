@@ -16,11 +16,13 @@ from relayproto.events import DescriptorReceived, EnrolmentOpened, Established, 
 from relayproto.frame import Frame
 from relayproto.frame import decode as decode_frame
 from relayproto.limits import (
+    CONNECTION_LIFETIME_S,
     HANDSHAKE_MESSAGE_BYTES_MAX,
     HANDSHAKE_TIMEOUT_S,
     HELLO_BYTES,
     PREFACE_TIMEOUT_S,
     UNAUTHENTICATED_BYTES_MAX,
+    WELCOME_TIMEOUT_S,
 )
 from relayproto.message import Message
 from relayproto.noise import HandshakeState
@@ -190,7 +192,9 @@ class ClientConnection(Connection):
     """
 
     __slots__ = ("_handshake", "_hello")
-    _ANSWERS: ClassVar[dict[int, type[Message]]] = {**REPLIES, **NOTICES}
+    _ANSWERS: ClassVar[dict[int, type[Message]]] = {
+        k: v for k, v in {**REPLIES, **NOTICES}.items() if k != Kind.WELCOME
+    }
 
     def __init__(
         self,
@@ -249,6 +253,8 @@ class ClientConnection(Connection):
         hashed = handshake.handshake_hash
         step = Step.NOBODY_TO_GREET if self._hello is None else Step.HELLO_DONE
         self._establish(handshake, step, now)
+        if self.state is State.GREETED:
+            self._until = now + WELCOME_TIMEOUT_S
         self._handshake = None
         self._events.append(Established(hashed))
         return True
@@ -256,6 +262,7 @@ class ClientConnection(Connection):
     def _received(self, said: Message, request: int) -> None:
         if self.state is State.GREETED:
             self.state = after(self.state, Step.WELCOMED)
+            self._until = self._heard + CONNECTION_LIFETIME_S
         super()._received(said, request)
 
     def _legal_kinds(self) -> Mapping[int, type[Message]]:

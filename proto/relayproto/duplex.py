@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from relayproto import message
 from relayproto.channel import Channel
-from relayproto.codes import GoawayCode, Role
+from relayproto.codes import GoawayCode, Kind, Role
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
 from relayproto.events import Closed, Event, MessageReceived
 from relayproto.frame import Frame
@@ -124,7 +124,8 @@ class Connection(ABC):
         """The state lasted too long: a handshake that is not finished, or an open connection's whole life."""
         renew = self.state is State.OPEN and self.role is not Role.ENROL
         code = GoawayCode.RENEW if renew else GoawayCode.TIMEOUT
-        self._end(Step.TIMEOUT, Closed(code, reconnect=renew, after_ms=0, by_peer=False, detail=code.name), say=True)
+        closed = Closed(code, self.role is not Role.ENROL, after_ms=0, by_peer=False, detail=code.name)
+        self._end(Step.TIMEOUT, closed, say=True)
 
     @abstractmethod
     def _advance(self, now: float) -> bool:
@@ -148,7 +149,7 @@ class Connection(ABC):
     def _receive_frame(self, received: Frame) -> None:
         if self.closed:
             return
-        if received.kind in EITHER:
+        if received.kind in EITHER and (self.open or received.kind == Kind.GOAWAY):
             self._receive_either(message.read(EITHER[received.kind], received.fields), received.request)
             return
         kind = self._legal_kinds().get(received.kind)

@@ -24,6 +24,8 @@ HELLO_BYTES: Final = 256
 PREFACE_TIMEOUT_S: Final = 5.0
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 """Three messages over a bad mobile network take under 3 s; more is somebody who holds connections open."""
+WELCOME_TIMEOUT_S: Final = 30.0
+"""A login is one commit of the relay's, under a second; a network that died meanwhile is noticed in half a minute."""
 ENROL_TIMEOUT_S: Final = 30.0
 """One command and its answer; nobody without an identity keeps a connection."""
 REKEY_RECORDS: Final = 65_536

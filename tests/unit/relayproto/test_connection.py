@@ -9,9 +9,15 @@ from relayproto.connection import ClientConnection, RelayConnection
 from relayproto.errors import LocalProtocolError
 from relayproto.events import Closed, DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
 from relayproto.frame import encode
-from relayproto.limits import HANDSHAKE_TIMEOUT_S, PREFACE_TIMEOUT_S, UNAUTHENTICATED_BYTES_MAX
+from relayproto.limits import (
+    HANDSHAKE_TIMEOUT_S,
+    PING_AFTER_S,
+    PREFACE_TIMEOUT_S,
+    UNAUTHENTICATED_BYTES_MAX,
+    WELCOME_TIMEOUT_S,
+)
 from relayproto.noise import HandshakeState
-from relayproto.notices import Drained, Ping
+from relayproto.notices import Drained, Ping, Pong
 from relayproto.preface import Preface
 from relayproto.primitives import x25519_public
 from relayproto.record import pack, prefixed
@@ -152,6 +158,47 @@ def test_a_handshake_has_ten_seconds_in_all() -> None:
     assert client.next_deadline() == HANDSHAKE_TIMEOUT_S
 
 
+def test_a_client_whose_handshake_is_not_answered_comes_back() -> None:
+    client = a_client()
+
+    client.handle_timeout(HANDSHAKE_TIMEOUT_S)
+
+    closed = ended(client)
+    assert (closed.code, closed.reconnect) == (GoawayCode.TIMEOUT, True)
+
+
+def test_a_welcome_that_does_not_come_is_not_waited_for() -> None:
+    relay, client = a_relay(), a_client()
+    converse(relay, client, 3.0)
+
+    assert client.next_deadline() == 3.0 + WELCOME_TIMEOUT_S
+    client.handle_timeout(3.0 + WELCOME_TIMEOUT_S)
+
+    closed = ended(client)
+    assert (closed.code, closed.reconnect) == (GoawayCode.TIMEOUT, True)
+
+
+def test_a_welcome_that_is_late_opens_the_connection_for_a_day() -> None:
+    relay, client = a_relay(), a_client()
+    converse(relay, client)
+    relay.send(WELCOME)
+
+    converse(relay, client, WELCOME_TIMEOUT_S - 1)
+    client.handle_timeout(WELCOME_TIMEOUT_S)
+
+    assert client.open
+    assert client.next_deadline() == WELCOME_TIMEOUT_S - 1 + PING_AFTER_S
+
+
+def test_a_second_welcome_is_no_message() -> None:
+    relay, client = an_open_pair()
+
+    relay.send(WELCOME)
+    converse(relay, client)
+
+    assert client.events() == []
+
+
 def test_a_record_before_welcome_is_out_of_turn() -> None:
     relay, client = a_relay(), a_client()
     converse(relay, client)
@@ -239,11 +286,12 @@ def test_a_device_ignores_a_kind_that_it_does_not_know() -> None:
     assert client.events() == [MessageReceived(0, Drained())]
 
 
-def test_anything_before_welcome_ends_the_clients_side() -> None:
+@pytest.mark.parametrize("said", [Drained(), Ping(), Pong()])
+def test_anything_before_welcome_ends_the_clients_side(said: message.Message) -> None:
     relay, client = a_relay(), a_client()
     converse(relay, client)
     assert relay._channel is not None
-    relay._channel.queue(message.encode(Drained()))
+    relay._channel.queue(message.encode(said))
 
     converse(relay, client)
 
