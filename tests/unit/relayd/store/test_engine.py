@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -138,6 +139,34 @@ async def test_closing_finishes_what_was_taken_in(tmp_path) -> None:
         assert settled == [Submitted(1, (Code.STORED,), (), 0)]
 
 
+async def test_a_disk_that_stays_full_does_not_hold_up_the_end(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+
+        with failing(relay, sqlite_error(sqlite3.SQLITE_FULL)):
+            closing = asyncio.ensure_future(relay.acknowledge(bob, 1))
+            await asyncio.sleep(0)
+            await relay.store.close()
+        await relay.open()
+
+        assert isinstance(closing.exception(), Fault)
+        assert len((await relay.page(bob)).items) == 1
+
+
+async def test_nothing_is_taken_once_it_is_closing(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.store.close()
+
+        taken = relay.store.submit(alice.seat, submit_of(alice, bob), b"body", print)
+
+        assert not taken
+        with pytest.raises(Fault):
+            await relay.store.probe()
+        await relay.open()
+
+
 WRITER = """
 import asyncio, os, sys
 from pathlib import Path
@@ -169,10 +198,12 @@ async def test_a_killed_writer_loses_nothing_that_was_settled(tmp_path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
     )
+    guard = threading.Timer(30.0, process.kill)
+    guard.start()
     lines = [process.stdout.readline() for _ in range(200)]
     process.send_signal(signal.SIGKILL)
-    lines += process.stdout.read().splitlines()
-    process.wait()
+    guard.cancel()
+    lines += process.communicate(timeout=10)[0].splitlines()
     row, *settled = [int(line) for line in lines if line.strip()]
 
     async with house(tmp_path) as relay:
