@@ -27,7 +27,7 @@ _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify)
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."
 _EPILOG: Final = """\
 examples:
-  relay join 'relay://relay.example:7443/join#...'    become a member, once
+  relay join                                          become a member, once; asks for the invitation link
   relay send bob@office.example 'The files are ready.'
   relay listen                                        show messages as they come
   relay inbox --unread                                read what has come, also offline
