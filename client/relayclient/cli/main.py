@@ -36,7 +36,7 @@ Every verb has its own help: relay send --help
 
 exit statuses:
   0 done                       65 bad input, or refused      66 a file cannot be read
-  2, 64 usage                  69 the relay is away          73 cannot create the home
+  2 usage   64 usage of join   69 the relay is away          73 cannot create the home
   75 not yet: queued, or held  77 no permission or trust     78 not joined
 """
 
