@@ -51,7 +51,8 @@ class Store:
     """Everything that the relay keeps.
 
     All methods belong to the event loop's thread. Verbs raise Refusal for an expected no, Fault where the disk or
-    the database fails for now; after Fatal (see ``fatal``), or once it is closing, every verb raises Fault(UNAVAILABLE).
+    the database fails for now; after Fatal (see ``fatal``), or once it is closing,
+    every verb raises Fault(UNAVAILABLE).
     """
 
     __slots__ = ("_clock", "_engine", "_opened", "_settings", "_warned")

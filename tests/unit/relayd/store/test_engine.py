@@ -86,7 +86,8 @@ async def test_a_bug_of_ours_is_counted_and_its_verb_hears_of_it(tmp_path) -> No
 
 
 @pytest.mark.parametrize(
-    "error", [sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), sqlite_error(sqlite3.SQLITE_CORRUPT), OSError(errno.EIO, "disk")]
+    "error",
+    [sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), sqlite_error(sqlite3.SQLITE_CORRUPT), OSError(errno.EIO, "disk")],
 )
 async def test_after_a_failed_sync_or_damage_nothing_is_tried_again(tmp_path, error) -> None:
     async with house(tmp_path) as relay:
@@ -192,11 +193,11 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.slow
-async def test_a_killed_writer_loses_nothing_that_was_settled(tmp_path) -> None:
+def killed(directory) -> list[int]:
+    """Run WRITER in a process of its own, kill it in the middle and return the numbers that it said."""
     path = os.pathsep.join(str(ROOT / part) for part in ("", "proto", "tests"))
     process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+        [sys.executable, "-c", WRITER, str(directory)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
     )
     guard = threading.Timer(30.0, process.kill)
     guard.start()
@@ -204,7 +205,12 @@ async def test_a_killed_writer_loses_nothing_that_was_settled(tmp_path) -> None:
     process.send_signal(signal.SIGKILL)
     guard.cancel()
     lines += process.communicate(timeout=10)[0].splitlines()
-    row, *settled = [int(line) for line in lines if line.strip()]
+    return [int(line) for line in lines if line.strip()]
+
+
+@pytest.mark.slow
+async def test_a_killed_writer_loses_nothing_that_was_settled(tmp_path) -> None:
+    row, *settled = killed(tmp_path)
 
     async with house(tmp_path) as relay:
         kept = await relay.store.page(row, 0, 0, 100_000, 1 << 40)

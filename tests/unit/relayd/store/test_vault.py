@@ -6,7 +6,7 @@ from relayd.store import vault as module
 from relayd.store.daykeys import DayKeys
 from relayd.store.vault import Contents, Nonces, Origin, Vault
 from relayproto.errors import CryptoFailure
-from support.stores import MASTER_KEY, house
+from support.stores import MASTER_KEY, house, target_of
 
 ORIGIN = Origin(b"a" * 32, 7, 9, 11, 3)
 CONTENTS = Contents(b"c" * 33, b"stamp", b"wrap", b"body")
@@ -68,8 +68,6 @@ async def test_nothing_of_an_envelope_lies_in_the_files_in_clear(tmp_path, devic
     canaries = {"body": os.urandom(32), "wrap": os.urandom(32), "commitment": os.urandom(33)}
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob", devices=devices)
-        from support.stores import target_of
-
         target = target_of(bob, wrap=canaries["wrap"])
         await relay.submit(alice, body=canaries["body"], commitment=canaries["commitment"], targets=(target,))
         files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
