@@ -39,7 +39,7 @@ class KeyDescriptor:
 
 
 _descriptor: Reader[KeyDescriptor] = record(
-    KeyDescriptor, uint(_U32), uint(_U32), octets(32), octets(32), uint(), uint(), uint()
+    KeyDescriptor, uint(_U32), uint(_U32, 1), octets(32), octets(32), uint(), uint(), uint()
 )
 
 
