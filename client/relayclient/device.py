@@ -352,10 +352,13 @@ class Device:
         with self._step() as step:
             return people.verify(step, account, scanned)
 
-    def accept_identity(self, address: Address) -> None:
-        """Let an address name the account that was offered for it (IdentityChanged). Raises UnknownContact."""
+    def accept_identity(self, address: Address, offered: AccountId) -> None:
+        """Let an address name the account that was offered for it (IdentityChanged).
+
+        Raises UnknownContact where that one is not, or no longer, what is offered.
+        """
         with self._step() as step:
-            if not contacts.accept(step, Address(address.strip().lower())):
+            if not contacts.accept(step, Address(address.strip().lower()), offered):
                 raise UnknownContact(address)
             outbox.readdressed(step, Address(address.strip().lower()))
 
