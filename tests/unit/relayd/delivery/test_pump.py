@@ -331,3 +331,29 @@ def test_a_gap_of_another_lane_touches_nothing_else() -> None:
     made.explain(Gap(Lane.URGENT, 1, 2, gap(1, 1).reason))
 
     assert said(made) == [gap(1, 2, lane=Lane.URGENT), envelope(3).notice]
+
+
+def test_a_pump_is_idle_only_when_nothing_waits_anywhere() -> None:
+    made = pump(settled=False)
+    assert not made.idle  # DRAINED is still to be said
+
+    settle(made)
+    assert made.idle
+
+    made.offer(envelope(1))
+    assert not made.idle
+
+    said(made)
+    assert made.idle
+
+    made.say(PrekeysLow(1, 1))
+    assert not made.idle
+
+
+def test_a_pump_whose_backlog_is_on_disk_is_not_idle() -> None:
+    made = pump()
+
+    made.offer(envelope(2))
+
+    assert not made.ready
+    assert not made.idle
