@@ -29,7 +29,7 @@ def test_a_connection_tells_whether_anything_waits_to_be_written() -> None:
     client.data_to_send(0.0)
     assert not client.waiting
 
-    relay, client = an_open_pair()
+    _, client = an_open_pair()
     assert not client.waiting
 
     client.send(GetRelayKeys(), 7)
