@@ -145,7 +145,8 @@ class Pump:
         """Whether nothing waits anywhere: no credit would let ``fill`` say something or ``want`` name a page."""
         if self._soon or not self._drained:
             return False
-        return not any(backlog.waiting for backlog in self._backlogs)
+        normal, urgent, outcomes = self._backlogs
+        return not (normal.waiting or urgent.waiting or outcomes.waiting)
 
     def want(self) -> Want | None:
         """Return the page to read next; until ``paged`` there is no other.
