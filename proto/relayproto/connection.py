@@ -270,6 +270,6 @@ class ClientConnection(Connection):
     def _legal_kinds(self) -> Mapping[int, type[Message]]:
         return {Kind.WELCOME: Welcome} if self.state is State.GREETED else self._ANSWERS
 
-    def _receive_unknown(self, received: Frame) -> None:
+    def _receive_unknown(self, received: Frame) -> None:  # noqa: ARG002 - whichever it is, it is too early
         if self.state is State.GREETED:
             raise RemoteProtocolError(GoawayCode.BAD_STATE, "another frame before WELCOME")
