@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from support import processes
 from support.processes import a_relay, relay, succeed
 from support.shared import shared_bytes

@@ -98,7 +98,9 @@ def succeed(ended: Ended) -> Ended:
 def running(argv: list[str], home: Path, *, out: Path, err: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process beside the block, its output in files; what still runs at the end of the block is ended."""
     with out.open("ab") as to_out, err.open("ab") as to_err:
-        started = subprocess.Popen(argv, env=environment(home), cwd=home, stdout=to_out, stderr=to_err, stdin=subprocess.DEVNULL)  # fmt: skip
+        started = subprocess.Popen(
+            argv, env=environment(home), cwd=home, stdout=to_out, stderr=to_err, stdin=subprocess.DEVNULL
+        )
     try:
         yield started
     finally:

@@ -1,4 +1,4 @@
-"""Public test vectors and real text: read from beside the checkout, never committed (their licences and sources stay with them)."""
+"""Public test vectors and real text: read from beside the checkout, never committed; their licences stay with them."""
 
 import json
 import os
