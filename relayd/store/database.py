@@ -36,18 +36,22 @@ def connect(path: Path, *, autocheckpoint_pages: int) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=_STATEMENTS_CACHED,
     )
-    for pragma in (
-        f"page_size = {PAGE_BYTES}",
-        "auto_vacuum = INCREMENTAL",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        f"journal_size_limit = {_JOURNAL_BYTES_MAX}",
-        f"wal_autocheckpoint = {autocheckpoint_pages}",
-        "secure_delete = OFF",
-        "trusted_schema = OFF",
-    ):
-        db.execute(f"PRAGMA {pragma}").fetchall()
-    migrate(db)
+    try:
+        for pragma in (
+            f"page_size = {PAGE_BYTES}",
+            "auto_vacuum = INCREMENTAL",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            f"journal_size_limit = {_JOURNAL_BYTES_MAX}",
+            f"wal_autocheckpoint = {autocheckpoint_pages}",
+            "secure_delete = OFF",
+            "trusted_schema = OFF",
+        ):
+            db.execute(f"PRAGMA {pragma}").fetchall()
+        migrate(db)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

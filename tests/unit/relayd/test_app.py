@@ -67,19 +67,26 @@ class Running:
         return await asyncio.to_thread(operate.ask, self.config.operator_socket, command, expected)
 
 
+async def ended(relay: asyncio.Task[Exit]) -> None:
+    """Wait for a relay that was told to stop; one that does not is cancelled, so that nothing of it stays."""
+    await asyncio.wait([relay], timeout=30)
+    relay.cancel()
+    await asyncio.wait([relay])
+
+
 @contextlib.asynccontextmanager
 async def running(read: Config, **inherited: socket.socket) -> AsyncIterator[Running]:
     relay = Running(read)
     with structlog.testing.capture_logs() as relay.logged:
         relay.task = asyncio.create_task(relay.app.run(inherited))
-        async with asyncio.timeout(10):
-            while not relay.events("ready") and not relay.task.done():  # noqa: ASYNC110 - the log is what is waited for
-                await asyncio.sleep(0.01)
         try:
+            async with asyncio.timeout(30):
+                while not relay.events("ready") and not relay.task.done():  # noqa: ASYNC110 - the log is waited for
+                    await asyncio.sleep(0.01)
             yield relay
         finally:
             relay.app.stop()
-            await asyncio.wait([relay.task], timeout=30)
+            await ended(relay.task)
 
 
 async def test_a_relay_that_is_told_to_stop_ends_well(tmp_path: Path) -> None:
@@ -133,9 +140,11 @@ async def test_devices_are_counted_and_sent_away_at_a_stop(tmp_path: Path) -> No
 
 async def test_a_relay_that_drains_is_not_ready_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drained = asyncio.Event()
+    original = app.Listener.drain
 
-    async def drain(_self: object, _timeout_s: float) -> None:
+    async def drain(listener: app.Listener, timeout_s: float) -> None:
         await drained.wait()
+        await original(listener, timeout_s)
 
     monkeypatch.setattr(app.Listener, "drain", drain)
     async with running(made(tmp_path)) as relay:
@@ -302,7 +311,6 @@ def test_what_the_program_keeps_is_for_its_user_alone(tmp_path: Path, monkeypatc
         status = app.serve(config.load(tmp_path / "relayd.toml"))
     finally:
         os.umask(before)
-        structlog.reset_defaults()
 
     assert status is Exit.OK
     assert (tmp_path / "kept").stat().st_mode & 0o077 == 0
@@ -315,11 +323,12 @@ async def test_a_signal_begins_the_drain(tmp_path: Path, number: signal.Signals)
 
     with structlog.testing.capture_logs() as logged:
         relay = asyncio.create_task(app._run(read, keys))
-        async with asyncio.timeout(10):
-            while not logged:  # noqa: ASYNC110 - the log is what is waited for
-                await asyncio.sleep(0.01)
-        os.kill(os.getpid(), number)
-        async with asyncio.timeout(10):
-            status = await relay
+        try:
+            async with asyncio.timeout(30):
+                while not logged:  # noqa: ASYNC110 - the log is what is waited for
+                    await asyncio.sleep(0.01)
+            os.kill(os.getpid(), number)
+        finally:
+            await ended(relay)
 
-    assert status is Exit.OK
+    assert relay.result() is Exit.OK

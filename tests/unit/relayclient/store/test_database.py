@@ -1,5 +1,6 @@
 """The device's file: private, one transaction a step, of a known version."""
 
+import contextlib
 import os
 import sqlite3
 import stat
@@ -103,7 +104,7 @@ def test_what_was_committed_is_there_after_opening_again(tmp_path):
         step.put_secret("key", b"secret")
     store.close()
 
-    with reopened(tmp_path / "home").step() as step:
+    with contextlib.closing(reopened(tmp_path / "home")) as store, store.step() as step:
         assert step.setting("name") == 7
         assert step.secret("key") == b"secret"
         assert b"secret" not in step.setting("key")
