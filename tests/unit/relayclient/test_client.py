@@ -326,7 +326,7 @@ async def test_leaving_while_a_connection_is_made_does_not_wait_for_it(tmp_path)
     server.close()
     for writer in writers:
         writer.close()
-    await ended(relay, bob)
+    await ended(relay, alice, bob)
 
 
 async def test_leaving_while_the_relay_is_away_does_not_wait(tmp_path, monkeypatch):

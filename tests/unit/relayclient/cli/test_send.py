@@ -188,7 +188,7 @@ def test_beside_a_listening_process_a_message_is_queued_and_the_other_one_sends_
         env={"PYTHONPATH": ":".join(sys.path)}, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        for _ in range(200):
+        for _ in range(1500):
             if (held := holder.take(office.place / "alice")) is None:
                 break
             held.release()
@@ -197,7 +197,7 @@ def test_beside_a_listening_process_a_message_is_queued_and_the_other_one_sends_
         ran = office.run("alice", "send", BOB, "through the other", "--timeout", "10")
     finally:
         listening.terminate()
-        listening.wait(10)
+        listening.wait(30)
 
     assert ran.status == 0, ran.err
     assert listening.returncode == 130
