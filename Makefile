@@ -90,7 +90,7 @@ check: static gate ## style, types, the contract's full coverage, the shape of t
 	@$(BIN)/python -m pytest -q tests/arch
 
 test: static gate ## everything that CI runs: style, types, coverage, every test
-	@$(BIN)/python -m pytest -q $(addprefix --cov=,$(OTHERS))
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --cov=,$(OTHERS))
 
 vectors: env ## write our golden vectors again; a difference that git shows is a change of the protocol
 	@for generator in tests/support/generate_*.py; do PYTHONPATH=tests $(BIN)/python $$generator --write; done
