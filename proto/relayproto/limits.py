@@ -66,6 +66,9 @@ BODY_HANDLES_MAX: Final = 16
 """Bodies parked on a connection: 208 KiB at most."""
 ACK_RANGES_MAX: Final = 32
 UNDECRYPTABLE_MAX: Final = 64
+HEAD_ATTEMPTS_MAX: Final = 5
+"""Logins at which the same envelope was the first of its lane; from the next on it is offered alone. Below it a bad
+network looks the same as a device that dies of it."""
 OUTCOME_LIFETIME_S: Final = 7 * 86_400
 DEDUPE_DAYS: Final = 37
 """The longest lifetime (30 days) and the outcome's (7): after that no copy can come again."""
@@ -114,10 +117,15 @@ KEM_PREKEYS_MAX: Final = 40
 PREKEYS_LOW: Final = 10
 """Fewer left than this and the device is told: enough for ten new correspondents until it comes back."""
 RELAY_KEYS_MAX: Final = 8
+BLOCKED_MAX: Final = 1_000
+"""Accounts that one account has blocked: far more than anybody does by hand, and 32 KB."""
 INVITATION_CHARS_MAX: Final = 2048
 """A link with the longest address and host has 1,770; the rest is for what a mail program puts in between."""
 
 # --- origin stamps (spec 65) -----------------------------------------------------------------
+REPORT_BYTES: Final = 15_360
+"""A sealed report; the longest content with its evidence takes 14,120. All have one length, so that the relay can't
+tell by it which message was reported."""
 STAMPED_TOGETHER_MAX: Final = 1024
 """Messages under one signature: ten levels of a tree, so that a stamp stays below STAMP_BYTES_MAX."""
 

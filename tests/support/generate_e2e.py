@@ -71,7 +71,10 @@ def identity_vectors() -> Iterator[tuple[str, Any]]:
             "code": identity.verification_code(alice.identity_key, bob.identity_key),
         },
     )
-    keys = descriptor.KeyDescriptor(7, 1, x25519_public(b"x" * 32), ed25519_public(b"s" * 32), 1000, 2000, 500)
+    moderators = (x25519_public(b"m" * 32), x25519_public(b"n" * 32))
+    keys = descriptor.KeyDescriptor(
+        7, 1, x25519_public(b"x" * 32), ed25519_public(b"s" * 32), 1000, 2000, 500, moderators
+    )
     fields = [getattr(keys, name) for name in keys.__match_args__]
     described = descriptor.make(ROOT_SEED, keys)
     fingerprint = descriptor.fingerprint(ed25519_public(ROOT_SEED))

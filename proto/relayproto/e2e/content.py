@@ -67,7 +67,7 @@ class Unknown:
 
 Content = Text | Read | Retry | Forward | Unknown
 
-_evidence: Reader[Evidence] = record(
+read_evidence: Reader[Evidence] = record(
     Evidence, octets_up_to(BODY_BYTES_MAX, 1), octets(32), octets(32), octets(COMMITMENT_BYTES),
     octets_up_to(STAMP_BYTES_MAX),
 )  # fmt: skip
@@ -84,7 +84,7 @@ _READERS: Final[dict[int, Reader[Any]]] = {
     ContentKind.TEXT: record(Text, _text, uint()),
     ContentKind.READ: record(Read, sequence(octets(16), READ_MAX, 1), uint()),
     ContentKind.RETRY: record(Retry, uint()),
-    ContentKind.FORWARD: record(Forward, _evidence),
+    ContentKind.FORWARD: record(Forward, read_evidence),
 }
 
 
