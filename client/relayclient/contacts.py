@@ -61,7 +61,7 @@ def learn(step: Step, account: AccountId, listed: bytes, signature: bytes, now_m
         listed, signature, offered.version, account,
     )  # fmt: skip
     step.run(
-        "INSERT OR REPLACE INTO list_seen (account, version, hash, held_ms) VALUES (?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO list_seen (account, version, hash, held_ms) VALUES (?, ?, ?, ?)",
         account, offered.version, identity.list_hash(listed), now_ms,
     )  # fmt: skip
     return True, _changes(step, held, offered)
@@ -94,10 +94,13 @@ def list_hashes(step: Step, account: AccountId) -> Mapping[int, bytes]:
 
 
 def forget_lists(step: Step, now_ms: int) -> None:
-    """Forget hashes of lists that no envelope under way can name any more; the newest of each account stays."""
+    """Forget hashes of lists that no envelope under way can name any more; the newest of each account stays.
+
+    What counts is since when a newer list is known: until then envelopes were sealed under the older one.
+    """
     step.run(
-        "DELETE FROM list_seen WHERE held_ms < ? AND version < (SELECT version FROM contact"
-        " WHERE contact.account = list_seen.account)",
+        "DELETE FROM list_seen WHERE EXISTS (SELECT 1 FROM list_seen AS newer WHERE newer.account = list_seen.account"
+        " AND newer.version > list_seen.version AND newer.held_ms < ?)",
         now_ms - DEDUPE_DAYS * _DAY_MS,
     )
 

@@ -175,7 +175,7 @@ class AddressUnknown(ClientError):  # noqa: N818
 
 
 class AddressChanged(ClientError):  # noqa: N818
-    """That address now names another account: compare numbers in person (relay verify), then accept it there."""
+    """That address names another account now: compare numbers in person, then relay verify --accept ADDRESS."""
 
     exit_status = 77
 

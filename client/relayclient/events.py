@@ -93,6 +93,7 @@ class Failure(StrEnum):
 
     STAMP = "its origin stamp does not check"
     SENDER = "its sender is not among the account's devices"
+    SPLIT_VIEW = "its sender's device list and the one that the relay showed here contradict each other"
     SESSION = "it does not open"
     CONTENT = "its content is not what was committed to"
 

@@ -13,6 +13,7 @@ from typing import Final
 from relayclient import events
 from relayclient.clock import RelayClock
 from relayclient.device import Device
+from relayclient.errors import RelayUntrusted
 from relayclient.session import Session
 from relayproto.commands import Body, DeviceCommand, Submit
 from relayproto.events import Closed, DescriptorReceived, Established, Event, MessageReceived
@@ -89,9 +90,7 @@ class Exchange:
             case Established():
                 self.established = True
             case DescriptorReceived(descriptor):
-                told = self._device.descriptor(descriptor, self._clock.now_ms())
-                self.key_adopted = any(isinstance(each, events.RelayKeyChanged) for each in told)
-                self._tell_all(told)
+                self._take_descriptor(descriptor)
             case MessageReceived(_, Welcome() as welcome):
                 self._clock.follow(welcome.now_ms)
                 told = self._device.welcomed(welcome, self._clock.now_ms())
@@ -103,6 +102,14 @@ class Exchange:
                 self._tell_all(self._device.noticed(message, self._clock.now_ms()))
             case _:
                 pass
+
+    def _take_descriptor(self, descriptor: bytes) -> None:
+        try:
+            told = self._device.descriptor(descriptor, self._clock.now_ms())
+        except RelayUntrusted:
+            return  # anybody on the way can forge one: it costs this connection and nothing more (spec 20 §8)
+        self.key_adopted = any(isinstance(each, events.RelayKeyChanged) for each in told)
+        self._tell_all(told)
 
     def _take_answer(self, request: int, reply: Message) -> None:
         command, answer = self._asked.pop(request, (None, None))

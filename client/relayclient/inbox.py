@@ -17,13 +17,13 @@ from relayproto.codes import Class
 from relayproto.commands import GetDevices, GetRelayKeys
 from relayproto.e2e import body
 from relayproto.e2e.body import Opened
-from relayproto.e2e.commitment import conversation_id
+from relayproto.e2e.commitment import Context, conversation_id
 from relayproto.e2e.content import Read, Retry, Text, Unknown
 from relayproto.e2e.handshake import NewerList
 from relayproto.e2e.session import Peer, Received
 from relayproto.e2e.wrap import read_wrapped
 from relayproto.errors import CryptoFailure
-from relayproto.identity import DeviceList
+from relayproto.identity import DeviceList, SplitView
 from relayproto.ids import AccountId, DeviceId, MessageId
 from relayproto.limits import DEDUPE_DAYS, READ_MAX
 from relayproto.notices import Deliver
@@ -61,7 +61,7 @@ def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[Acco
     position.cover(step, lane, sequence, sequence)
     sessions.commit(step, received, answer=isinstance(opened.content, Retry))
     _mark(step, delivered, delivered.commitment, now_ms)
-    if _seen(step, delivered, opened.context.message):
+    if _seen(step, delivered, opened.context.message) or _shown_before(step, opened.context):
         return []
     _mark(step, delivered, opened.context.message, now_ms)
     return _meant(step, delivered, opened, now_ms)
@@ -83,6 +83,8 @@ def _open(
     except NewerList:
         _ask_unless(fetched(delivered.sender), GetDevices(delivered.sender))
         raise _Unshown(Failure.SENDER) from None
+    except SplitView:
+        raise _Unshown(Failure.SPLIT_VIEW) from None
     except CryptoFailure:
         raise _Unshown(Failure.SESSION) from None
     try:
@@ -205,6 +207,12 @@ def tell_read(step: Step, now_ms: int) -> None:
 def _seen(step: Step, delivered: Deliver, mark: bytes) -> bool:
     query = "SELECT 1 FROM seen WHERE sender = ? AND device = ? AND mark = ?"
     return step.row(query, delivered.sender, delivered.sender_device, mark) is not None
+
+
+def _shown_before(step: Step, context: Context) -> bool:
+    """Say whether a text of that id is in the inbox: it stays there for longer than the marks."""
+    query = "SELECT 1 FROM inbox WHERE sender = ? AND device = ? AND id = ?"
+    return step.row(query, context.sender, context.device, context.message) is not None
 
 
 def _mark(step: Step, delivered: Deliver, mark: bytes, now_ms: int) -> None:

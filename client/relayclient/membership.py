@@ -94,7 +94,7 @@ def complete(step: Step, reply: Enrolled) -> None:
     account = step.setting("account")
     if reply.account != account:
         raise RelayUntrusted
-    relaykeys.keep(step, reply.descriptor)
+    step.put("relay_id", relaykeys.keep(step, reply.descriptor).relay_id)
     prekeys.enrolled(step)
     step.put("address", reply.address)
     contacts.pin(step, Address(reply.address), account)

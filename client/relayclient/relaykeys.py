@@ -18,16 +18,23 @@ from relayproto.limits import DEDUPE_DAYS
 _DAY_MS: Final = 86_400_000
 
 
-def keep(step: Step, described: bytes) -> None:
-    """Keep a descriptor. Raises RelayUntrusted where the root did not sign it."""
+def keep(step: Step, described: bytes) -> KeyDescriptor:
+    """Keep a descriptor and return what it says; of one key the one that was issued last stays.
+
+    Raises RelayUntrusted where the root did not sign it, or where it is of another relay than the one joined.
+    """
     try:
         read = descriptor.read(described, step.setting("root"))
     except (CryptoFailure, Malformed):
         raise RelayUntrusted from None
-    step.run(
-        "INSERT OR REPLACE INTO relay_key (key_id, descriptor, not_after_ms) VALUES (?, ?, ?)",
-        read.key_id, described, read.not_after_ms,
-    )  # fmt: skip
+    if step.setting("relay_id") not in (None, read.relay_id):
+        raise RelayUntrusted
+    if not any(held.key_id == read.key_id and held.issued_ms > read.issued_ms for held in known(step)):
+        step.run(
+            "INSERT OR REPLACE INTO relay_key (key_id, descriptor, not_after_ms) VALUES (?, ?, ?)",
+            read.key_id, described, read.not_after_ms,
+        )  # fmt: skip
+    return read
 
 
 def choose(step: Step, now_ms: int) -> list[Event]:

@@ -21,7 +21,7 @@ from relayproto.e2e.content import Read, Retry, Text
 from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped
 from relayproto.fields import Reader, octets_up_to, record
 from relayproto.ids import AccountId, MessageId
-from relayproto.limits import BODY_BYTES_MAX, BODY_HANDLES_MAX, FRAME_BYTES_MAX, UNANSWERED_MAX
+from relayproto.limits import BODY_BYTES_MAX, BODY_HANDLES_MAX, FRAME_BYTES_MAX, LIFETIME_S_MAX, UNANSWERED_MAX
 from relayproto.packed import pack, unpack
 from relayproto.replies import Submitted
 
@@ -89,7 +89,8 @@ def seal(step: Step, batch: list[Parcel], now_ms: int) -> list[Submit | Body]:
         submission=number,
         slot=0,
         class_=Class(class_),
-        ttl_s=-(-(expires_ms - now_ms) // _S),
+        # The process that queued it may have had a clock ahead of the relay's; more than the longest is refused.
+        ttl_s=min(-(-(expires_ms - now_ms) // _S), LIFETIME_S_MAX[Class(class_)]),
         flags=SubmitFlag.OUTCOME if is_text else SubmitFlag.NONE,
         commitment=wrapped.commitment,
         body=sealed_body if inline else None,

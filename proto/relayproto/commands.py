@@ -3,7 +3,7 @@
 Each class is one command; its docstring says what it means, its readers say what is allowed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.codes import Class, Kind, Lane, PrekeyKind
@@ -109,7 +109,7 @@ class Enrol(Message):
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         octets(TICKET_BYTES), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), sequence(prekey, 4, 2)
     )  # fmt: skip
-    ticket: bytes
+    ticket: bytes = field(repr=False)
     devices: bytes
     signature: bytes
     prekeys: tuple[SignedPrekey, ...]

@@ -48,6 +48,8 @@ NESTING_MAX: Final = 5
 REQUEST_MAX: Final = (1 << 32) - 1
 UINT_MAX: Final = (1 << 63) - 1
 """63 bits: what SQLite's integers hold without a sign."""
+TIME_MS_MAX: Final = (1 << 47) - 1
+"""The year 6429: every calendar can show it, and a lifetime added to it is still a number of the wire."""
 
 # --- envelopes (spec 50) ---------------------------------------------------------------------
 BODY_BYTES_MAX: Final = 13_312

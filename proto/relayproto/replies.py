@@ -1,6 +1,6 @@
 """The contract: what the relay answers to a command (spec 40). Each carries the request number of its command."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.codes import Kind
@@ -15,6 +15,7 @@ from relayproto.limits import (
     RELAY_KEYS_MAX,
     TARGETS_MAX,
     TICKET_BYTES,
+    TIME_MS_MAX,
 )
 from relayproto.message import Message, table
 
@@ -67,7 +68,8 @@ class Welcome(Message):
 
     KIND: ClassVar[Kind] = Kind.WELCOME
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        uint(255), _u64, _u64, _u64, sequence(_lane_state, 3, 3), _u64, _u64, uint(_U32), uint(_U32), uint(_U32)
+        uint(255), _u64, uint(TIME_MS_MAX), _u64, sequence(_lane_state, 3, 3), _u64, _u64, uint(_U32),
+        uint(_U32), uint(_U32),
     )  # fmt: skip
     version: int
     features: int
@@ -205,7 +207,7 @@ class Invited(Message):
         text(ADDRESS_CHARS_MAX), octets(TICKET_BYTES), _u64, text(255), octets_up_to(DESCRIPTOR_BYTES_MAX)
     )  # fmt: skip
     address: str
-    ticket: bytes
+    ticket: bytes = field(repr=False)
     expires_ms: int
     endpoint: str
     descriptor: bytes

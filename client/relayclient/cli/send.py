@@ -26,8 +26,9 @@ from relayclient.errors import (
     StillQueued,
     TextEmpty,
     TextTooLong,
+    UnknownContact,
 )
-from relayclient.events import Disconnected, IdentityChanged, MessageState
+from relayclient.events import Disconnected, MessageState
 from relayproto.codes import Code
 from relayproto.ids import Address, MessageId
 from relayproto.limits import TEXT_BYTES_MAX
@@ -89,6 +90,7 @@ def run(arguments: Namespace) -> int:
     clock = RelayClock()
     address = Address(arguments.address)
     with home.open_device(arguments) as device:
+        _refuse_changed(device, address)
         messages = []
         for count, text in enumerate(texts, 1):
             messages.append(device.queue(address, text, now_ms=clock.now_ms()))
@@ -124,6 +126,14 @@ def _texts(arguments: Namespace) -> list[str]:
             where = f"line {number}: " if arguments.lines else ""
             raise TextTooLong(f"{where}{length:,} bytes; a message holds {TEXT_BYTES_MAX:,}. Nothing was sent")
     return texts
+
+
+def _refuse_changed(device: Device, address: Address) -> None:
+    """Raise AddressChanged where the address names another account than the one that is known."""
+    with contextlib.suppress(UnknownContact):
+        contact = device.contact(address)
+        if contact.offered is not None:
+            raise AddressChanged(f"account {contact.account.hex()[:16]} is now {contact.offered.hex()[:16]}")
 
 
 def _print(wait: "Wait", arguments: Namespace) -> None:
@@ -208,17 +218,9 @@ class Wait:
             contextlib.aclosing(client.events()) as events,
         ):
             async for event in events:
-                match event:
-                    case Disconnected(reason, retry_in_s):
-                        self._tell(reason, retry_in_s)
-                    case IdentityChanged(address, known, offered):
-                        raise AddressChanged(f"{address}: {known.hex()[:16]} is now {offered.hex()[:16]}")
-                    case _:
-                        pass
+                if isinstance(event, Disconnected):
+                    if event.reason != self._why:
+                        terminal.progress(f"{event.reason}; trying again until the time is over")
+                    self._why = event.reason
                 if self._reached():
                     return
-
-    def _tell(self, reason: str, retry_in_s: float | None) -> None:
-        if retry_in_s is not None and reason != self._why:
-            terminal.progress(f"{reason}; trying again until the time is over")
-        self._why = reason

@@ -23,6 +23,10 @@ class Lock(NamedTuple):
     salt: bytes
     key: bytes
 
+    def __repr__(self) -> str:
+        """Hide the key."""
+        return f"Lock(wrapped={bool(self.salt)})"
+
 
 class Vault:
     """Seals and opens under the store key."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.ids import AccountId, DeviceId, MessageId
-from relayproto.limits import UINT_MAX
+from relayproto.limits import TIME_MS_MAX
 from relayproto.primitives import blake2b_256, equal
 
 _VERSION: Final = b"\x01"
@@ -35,7 +35,7 @@ class Context(NamedTuple):
 def read_context(octets: bytes) -> Context:
     """Return the context of 92 bytes; Malformed for a time that is none."""
     conversation, message, sender, device, sent_ms = _CONTEXT.unpack(octets)
-    if sent_ms > UINT_MAX:
+    if sent_ms > TIME_MS_MAX:
         raise Malformed("a time beyond all times")
     return Context(conversation, MessageId(message), AccountId(sender), DeviceId(device), sent_ms)
 

@@ -309,6 +309,20 @@ async def test_leaving_while_a_connection_is_made_does_not_wait_for_it(tmp_path)
     await ended(relay, bob)
 
 
+async def test_a_relay_that_does_not_read_the_goodbye_is_left_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "CLOSE_TIMEOUT_S", 0.05)
+    relay, alice, bob = await pair(tmp_path)
+    async with client(alice, tmp_path, "alice") as at_alice:
+        await seen(at_alice, Connected)
+        session = at_alice._exchange.session
+        for peer in relay.peers:
+            peer.transport.pause_reading()
+        session._transport.write(bytes(32 << 20))
+
+    await until(lambda: session._transport is None)
+    await ended(relay, alice, bob)
+
+
 async def test_events_that_nobody_takes_stop_the_reading_and_none_is_lost(tmp_path, monkeypatch):
     relay, alice, bob = await pair(tmp_path)
     async with client(alice, tmp_path, "alice") as at_alice:

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from relayclient import contacts
 from relayclient.errors import UnknownContact
 from relayclient.events import DevicesChanged, DevicesRefused, IdentityChanged, MessageState
 from relayproto.codes import Code
 from relayproto.commands import GetDevices, Lookup, Submit
 from relayproto.ids import AccountId
 from relayproto.replies import Devices
-from support.small_relay import NOW_MS, drop_device, join_second
+from support.small_relay import DAY_MS, NOW_MS, drop_device, join_second
 from support.talk import BOB, introduce, of, states, texts
 
 
@@ -43,6 +44,20 @@ def test_a_removed_device_gets_nothing_more(relay, alice, bob, tmp_path):
         assert of(DevicesChanged, told) == [DevicesChanged(bob.identity.account, (), (2,))]
         assert texts(relay.connect(tablet).run()) == ["hello", "hello to you"]
         assert texts(relay.connect(bob).run()) == ["to one"]
+
+
+def test_the_hash_of_an_old_list_is_kept_until_nothing_under_way_can_name_it(relay, bob, tmp_path):
+    changed_ms = relay.now_ms = NOW_MS + 100 * DAY_MS
+    account = bob.identity.account
+    with join_second(relay, bob, tmp_path / "bob2"):
+        relay.connect(bob).run()
+
+    bob.housekeep(changed_ms + 37 * DAY_MS)
+    with bob._store.step() as step:
+        assert contacts.list_hashes(step, account).keys() == {1, 2}
+    bob.housekeep(changed_ms + 37 * DAY_MS + 1)
+    with bob._store.step() as step:
+        assert contacts.list_hashes(step, account).keys() == {2}
 
 
 def test_an_older_device_list_is_not_believed(relay, alice, bob, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 
 from relayclient import exchange as exchange_module
 from relayclient.clock import RelayClock
+from relayclient.errors import RelayUntrusted
 from relayclient.events import Connected, Drained, RelayKeyChanged
 from relayclient.exchange import IN_FLIGHT_MAX, Exchange
 from relayproto import events, notices
@@ -40,6 +41,8 @@ class Device:
         return []
 
     def descriptor(self, descriptor, now_ms):
+        if descriptor == b"forged":
+            raise RelayUntrusted
         return [RelayKeyChanged(KeyId(2))] if descriptor == b"newer" else []
 
     def next_needs(self, now_ms):
@@ -319,6 +322,9 @@ async def test_a_newer_key_is_noted_and_an_old_one_is_not():
 
     exchange.on_event(events.DescriptorReceived(b"the same"))
     assert not exchange.key_adopted
+    exchange.on_event(events.DescriptorReceived(b"forged"))
+    assert not exchange.key_adopted
+    assert not exchange.ended.done()
     exchange.on_event(events.DescriptorReceived(b"newer"))
 
     assert exchange.key_adopted

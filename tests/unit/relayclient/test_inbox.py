@@ -6,7 +6,7 @@ from relayclient import sessions
 from relayclient.events import ContentUnknown, Drained, EnvelopeFailed, Failure, MessageReceived, MessageState
 from relayproto import notices
 from relayproto.codes import Class, Code, Lane
-from relayproto.commands import GetDevices, GetRelayKeys
+from relayproto.commands import GetDevices, GetRelayKeys, Submit
 from relayproto.e2e import body
 from relayproto.e2e.commitment import Context, conversation_id
 from relayproto.e2e.content import Evidence, Forward, Text
@@ -15,7 +15,7 @@ from relayproto.notices import Deliver
 from relayproto.packed import pack, unpack
 from relayproto.replies import Refused
 from support.kem import stream
-from support.small_relay import NOW_MS, drop_device, join_second
+from support.small_relay import DAY_MS, NOW_MS, drop_device, join_second
 from support.talk import ALICE, BOB, introduce, of, texts
 
 
@@ -182,6 +182,33 @@ def test_a_message_id_is_taken_in_once_whatever_its_commitment(relay, alice, bob
 
     assert texts(told) == ["once"]
     assert of(EnvelopeFailed, told) == []
+
+
+def test_a_message_id_that_comes_again_after_its_marks_are_gone_is_not_taken_in(relay, alice, bob):
+    introduce(relay, alice, bob)
+    message = said(relay, alice, bob, Text("once", 2))
+    assert texts(relay.connect(bob).run()) == ["once"]
+    bob.housekeep(NOW_MS + 38 * DAY_MS)
+    said(relay, alice, bob, Text("twice", 3), message)
+
+    told = relay.connect(bob).run()
+
+    assert texts(told) == []
+    assert relay.seat(bob).boxes[Lane.NORMAL].rows == {}
+
+
+def test_a_sender_who_knows_another_list_of_its_devices_is_told_as_that(relay, alice, bob):
+    account = alice.identity.account
+    with alice._store.step() as step:
+        step.run("UPDATE list_seen SET hash = ? WHERE account = ?", bytes(32), account)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    line = relay.connect(bob)
+
+    told = line.run()
+
+    assert of(EnvelopeFailed, told) == [EnvelopeFailed(account, 1, Failure.SPLIT_VIEW)]
+    assert of(Submit, line.commands) == []
 
 
 def test_what_is_said_in_another_conversation_is_not_shown(relay, alice, bob):

@@ -4,9 +4,9 @@ import pytest
 
 from relayclient.events import MessageState, RelayRestored, StateChanged
 from relayproto import notices
-from relayproto.codes import Code, Lane, Result
+from relayproto.codes import Class, Code, Lane, Result
 from relayproto.commands import Body, Submit
-from relayproto.limits import TEXT_BYTES_MAX
+from relayproto.limits import LIFETIME_S_MAX, TEXT_BYTES_MAX
 from relayproto.replies import NotTaken, Submitted
 from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, introduce, of, sent_by, states, texts
@@ -146,6 +146,15 @@ def test_a_longest_text_goes_through(relay, alice, bob):
     relay.connect(alice).run()
 
     assert texts(relay.connect(bob).run()) == ["x" * TEXT_BYTES_MAX]
+
+
+def test_a_clock_ahead_of_the_relays_asks_for_no_longer_life_than_there_is(relay, alice, bob):
+    introduce(relay, alice, bob)
+    alice.queue(BOB, "text", now_ms=NOW_MS + 90_000)
+
+    [submit] = sent_by(relay, alice)
+
+    assert submit.ttl_s == LIFETIME_S_MAX[Class.CHAT]
 
 
 def test_a_batch_for_two_accounts_is_judged_one_by_one(relay, alice, bob, tmp_path):

@@ -2,8 +2,10 @@ import pytest
 
 from relayproto import frame, message
 from relayproto.codes import Kind
+from relayproto.commands import Enrol
 from relayproto.errors import Malformed
-from relayproto.replies import REPLIES, Refused, Reply, Submitted
+from relayproto.limits import TIME_MS_MAX
+from relayproto.replies import REPLIES, Invited, Refused, Reply, Submitted, Welcome
 from support.samples import SAMPLES
 
 
@@ -23,6 +25,20 @@ def test_a_code_that_nobody_knows_yet_is_read_as_a_number() -> None:
 def test_a_recorded_outcome_names_at_least_one_target() -> None:
     with pytest.raises(Malformed):
         message.read(Submitted, [1, [], [], 0])
+
+
+def test_a_time_beyond_all_calendars_is_malformed() -> None:
+    fields = SAMPLES[Kind.WELCOME].fields()
+    fields[2] = TIME_MS_MAX + 1
+
+    with pytest.raises(Malformed):
+        message.read(Welcome, fields)
+
+
+def test_a_ticket_is_not_shown_in_a_repr() -> None:
+    ticket = b"t" * 16
+
+    assert "tttt" not in repr((Enrol(ticket, b"", b"", ()), Invited("", ticket, 0, "", b"")))
 
 
 def test_every_reply_is_in_the_table() -> None:

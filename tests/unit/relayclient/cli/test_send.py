@@ -175,7 +175,9 @@ def test_an_address_that_names_another_account_gets_nothing(office):
 
     ran = office.run("alice", "send", BOB, "secret", "--timeout", "1")
 
-    assert ran.status != 0
+    assert ran.status == 77
+    assert "compare numbers in person" in ran.err
+    assert office.run("alice", "status").out == ""
     assert not office.relay.mailboxes[office.relay.addresses[BOB], 1].waiting[Lane.NORMAL]
 
 

@@ -27,6 +27,12 @@ def test_what_was_changed_is_damaged(change):
         vault.open(change(vault.seal(b"secret", b"here")), b"here")
 
 
+def test_the_store_key_is_not_shown_in_a_repr():
+    lock, _ = new_lock(None, lambda count: b"k" * count)
+
+    assert "kkkk" not in repr(lock)
+
+
 def test_the_same_is_never_sealed_the_same():
     vault = Vault(bytes(32), stream("vault"))
 

@@ -1,0 +1,146 @@
+"""The relay under load: a real ``relayd serve`` in a process of its own, pinned to its core.
+
+A directory enters; a relay that is ready leaves, and what its operator would see. Everything that is started here is
+stopped by its own pid.
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from relayd import operate
+from relayproto import descriptor
+from relayproto.commands import GetStatus
+from relayproto.replies import Status
+
+READY_S_MAX = 60.0
+STOP_S_MAX = 40.0
+RAISED = {
+    "device_rate_per_s": 10_000_000,
+    "device_burst": 10_000_000,
+    "address_rate_per_s": 1_000_000,
+    "address_burst": 1_000_000,
+}
+"""One generator does what thousands of devices at as many addresses would. Every other limit is the product's."""
+
+
+class Place(NamedTuple):
+    """Where devices find the relay and by which key they know it."""
+
+    host: str
+    port: int
+    key_id: int
+    key: bytes
+    operator: str
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Relay:
+    """One relay's state directory, and the process that serves it."""
+
+    def __init__(self, state: Path, core: int) -> None:
+        """Make its keys and its configuration."""
+        self.state = state
+        self.core = core
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = state.with_suffix(".log")
+        self._operations = _free_port()
+        port = _free_port()
+        made = [*self._command("init"), "--listen", f"127.0.0.1:{port}"]
+        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, timeout=READY_S_MAX)
+        self._configure({"operations": f'"127.0.0.1:{self._operations}"', **RAISED})
+        self.place = self._placed(port)
+
+    def _command(self, verb: str) -> list[str]:
+        return [sys.executable, "-m", "relayd.main", verb, "--state", str(self.state)]
+
+    def _configure(self, values: dict[str, Any]) -> None:
+        path = self.state / "relayd.toml"
+        text = path.read_text()
+        for name, value in values.items():
+            text, changed = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+            if changed != 1:
+                raise LookupError(f"relayd.toml has {changed} settings {name}")
+        path.write_text(text)
+
+    def _placed(self, port: int) -> Place:
+        root = descriptor.fingerprint((self.state / "root.pub").read_bytes())
+        [described] = (self.state / "keys").glob("descriptor-*")
+        keys = descriptor.read(described.read_bytes(), root)
+        return Place("127.0.0.1", port, keys.key_id, keys.x25519, str(self.state / "operator.sock"))
+
+    @property
+    def pid(self) -> int:
+        """The process that serves now."""
+        assert self._process is not None, "the relay was started"
+        return self._process.pid
+
+    def start(self) -> float:
+        """Start it and return how long it took until /readyz said yes, seconds."""
+        begun = time.perf_counter()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command("serve"), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        os.sched_setaffinity(self._process.pid, {self.core})
+        while not self._ready():
+            if self._process.poll() is not None or time.perf_counter() - begun > READY_S_MAX:
+                raise RuntimeError(f"the relay did not get ready:\n{self.last_words()}")
+            time.sleep(0.002)
+        return time.perf_counter() - begun
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._operations}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)  # noqa: PLR2004 - OK
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def stop(self) -> None:
+        """Let it drain and end."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would, all but the disk."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_S_MAX)
+
+    def figures(self) -> dict[str, int]:
+        """Return what ``relayd status`` says."""
+        return dict(operate.ask(Path(self.place.operator), GetStatus(), Status).figures)
+
+    def commits(self) -> tuple[float, float]:
+        """Return how many transactions there were, and how many works in all of them."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._operations}/metrics", timeout=5) as answer:
+            figures = dict(line.split(" ")[:2] for line in answer.read().decode().splitlines() if line[:1] != "#")
+        return float(figures["relayd_commits_total"]), float(figures["relayd_commit_works_sum"])
+
+    def log_bytes(self) -> int:
+        """Return the size of SQLite's write-ahead log."""
+        log = self.state / "relay.db-wal"
+        return log.stat().st_size if log.exists() else 0
+
+    def last_words(self, lines: int = 20) -> str:
+        """Return the end of its log."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
