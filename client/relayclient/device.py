@@ -172,6 +172,11 @@ class Device:
         with self._step() as step:
             return membership.endpoint(step)
 
+    def relay_key_is_over(self, now_ms: int) -> bool:
+        """Say whether the endpoint's key is past its date, and so must not be connected with."""
+        with self._step() as step:
+            return relaykeys.is_over(step, now_ms)
+
     def descriptor(self, descriptor: bytes, now_ms: int) -> list[Event]:
         """Take in a key descriptor that a relay answered a preface with. Raises RelayUntrusted."""
         with self._step() as step:

@@ -20,6 +20,7 @@ from relayproto.notices import Deliver
 from relayproto.replies import Bundle
 
 HOUR_MS: Final = 3_600_000
+_ORDER_MAX: Final = (1 << 32) - 1
 
 
 def others(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
@@ -94,7 +95,7 @@ def commit(step: Step, received: Received, *, answer: bool = False) -> None:
     if answer:
         before = _held(step, after.peer).sessions
         used = next(one for one in after.sessions if one not in before)
-        first = replace(used, order=max(one.order for one in after.sessions))
+        first = replace(used, order=min(1 + max(one.order for one in after.sessions), _ORDER_MAX))
         after = replace(after, sessions=(first, *(one for one in after.sessions if one is not used)))
     _keep(step, after)
     if received.begun is None:

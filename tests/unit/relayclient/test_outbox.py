@@ -155,6 +155,7 @@ def test_a_retry_request_is_heeded_once_an_hour_and_reaches_back_seven_days(rela
         ("bob", "x", {}, BadAddress),
         ("bob@", "x", {}, BadAddress),
         ("bob@a@b", "x", {}, BadAddress),
+        ("b\u043eb@office.example", "x", {}, BadAddress),
         ("bo b@office.example", "x", {}, BadAddress),
         ("b" * 250 + "@b.example", "x", {}, BadAddress),
         (ALICE, "x", {}, ToYourself),

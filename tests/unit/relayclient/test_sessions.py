@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
-from relayclient import outbox
+from relayclient import outbox, sessions
 from relayclient.events import EnvelopeFailed, Failure, MessageState
 from relayproto.codes import Class, Lane, PrekeyKind
 from relayproto.commands import GetBundles
 from relayproto.e2e.content import Retry
+from relayproto.e2e.session import Peer
 from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, HOUR_MS, forget_sessions, introduce, of, sent_by, states, texts
 
@@ -46,6 +47,24 @@ def test_a_retry_is_asked_for_once_an_hour(relay, alice, bob):
     relay.now_ms += HOUR_MS
 
     assert (first, second, spoil()) == ([Class.RECEIPT], [], [Class.RECEIPT])
+
+
+def test_a_session_that_the_other_side_has_lost_does_not_come_back(relay, alice, bob):
+    introduce(relay, alice, bob)
+    peer = Peer(bob.identity.account, 1)
+    with alice._store.step() as step:
+        dead = sessions._held(step, peer).sessions[0]
+    for _ in range(2):
+        forget_sessions(bob)
+        alice.queue(BOB, "lost and sent again", now_ms=relay.now_ms)
+        for device in (alice, bob, alice):
+            relay.connect(device).run()
+        relay.now_ms += HOUR_MS
+
+    with alice._store.step() as step:
+        orders = [one.order for one in sessions._held(step, peer).sessions]
+
+    assert orders == [dead.order + 2, dead.order + 1, dead.order]
 
 
 def test_a_first_message_is_not_opened_twice(relay, alice, bob):
