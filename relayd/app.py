@@ -22,7 +22,7 @@ from relayd.clock import SystemClock
 from relayd.config import Config, Endpoint, endpoint
 from relayd.delivery.expiry import expire_forever
 from relayd.delivery.hub import Hub
-from relayd.domain.refusals import Fatal, Fault
+from relayd.domain.refusals import Fault
 from relayd.entropy import system_entropy
 from relayd.exits import Exit
 from relayd.keyring import Keyring
@@ -98,13 +98,12 @@ class App:
         self._stop.set()
 
     async def run(self, inherited: Mapping[str, socket.socket]) -> Exit:
-        """Serve until a signal or a failure; return the exit status. ``inherited`` are systemd's sockets by name."""
+        """Serve until a signal or a failure; return the exit status. ``inherited`` are systemd's sockets by name.
+
+        Raises Fatal where the store cannot be opened, CannotStart where something else is missing.
+        """
         hub = Hub()
-        try:
-            store = await self._open(hub)
-        except Fatal as fatal:
-            _log.critical("the store cannot be trusted", reason=str(fatal))
-            return Exit.FATAL
+        store = await self._open(hub)
         try:
             return await self._serve(store, hub, inherited)
         finally:
@@ -266,7 +265,7 @@ async def _run(config: Config, keys: Keyring) -> Exit:
 
 
 def serve(config: Config) -> Exit:
-    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart."""
+    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart, Fatal."""
     os.umask(0o077)
     lifecycle.without_core_dumps()
     logs.configure(sys.stdout, config.logs.level)

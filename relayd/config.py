@@ -82,8 +82,18 @@ class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 16_000  # fmt: skip
     disk_warn_percent: Annotated[int, Meta(ge=1, le=100, description="The log warns when the disk is this full.")] = 85
     disk_refuse_percent: Annotated[
-        int, Meta(ge=1, le=100, description="Submissions are refused when the disk is this full; the rest goes on.")
-    ] = 92
+        int,
+        Meta(ge=1, le=100, description="Submissions are refused when the disk is this full, until it is 2 per cent "
+             "emptier; acknowledgements, expiry and deletion go on."),
+    ] = 92  # fmt: skip
+    ballast_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Size of a file that only takes room, and is deleted when the disk runs full so that "
+             "deleting goes on; 0: none."),
+    ] = 64 * MIB  # fmt: skip
+    check_timeout_s: Annotated[
+        float, Meta(ge=0, description="How long the file is looked at for damage at a start, at most; 0: not at all.")
+    ] = 10.0
 
 
 class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):

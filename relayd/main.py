@@ -210,15 +210,18 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _status_of(error: Exception) -> Exit | None:
+def _status_of(error: Exception) -> Exit | None:  # noqa: PLR0911 - one for each kind of error
     """Return the exit status of an expected error, or None where it is our bug."""
     from relayd import config, initialise, keyring, lifecycle, operate
+    from relayd.domain.refusals import Fatal
 
     match error:
         case config.BadConfig() | keyring.BadKeys():
             return Exit.CONFIG
         case initialise.CannotCreate() | lifecycle.CannotStart():
             return Exit.CANNOT_CREATE
+        case Fatal():
+            return Exit.FATAL
         case operate.RelayAway():
             return Exit.UNAVAILABLE
         case operate.NotAllowed():

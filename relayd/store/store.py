@@ -6,7 +6,6 @@ store can no longer be trusted it says so once and takes nothing more.
 """
 
 import asyncio
-import shutil
 import sqlite3
 from collections.abc import Callable, Container
 from functools import partial
@@ -24,6 +23,8 @@ from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.store import accounts, expiry, figures, logins, pages, prekeys
 from relayd.store.commit import Commit
+from relayd.store.database import checkpoint
+from relayd.store.disk import Disk
 from relayd.store.engine import Engine
 from relayd.store.failures import Failure, classify
 from relayd.store.intake import Intake
@@ -55,14 +56,13 @@ class Store:
     every verb raises Fault(UNAVAILABLE).
     """
 
-    __slots__ = ("_clock", "_engine", "_opened", "_settings", "_warned")
+    __slots__ = ("_clock", "_disk", "_engine", "_opened")
 
-    def __init__(self, opened: Opened, engine: Engine, clock: Clock, settings: StoreSection) -> None:
+    def __init__(self, opened: Opened, engine: Engine, clock: Clock, disk: Disk) -> None:
         self._opened = opened
         self._engine = engine
         self._clock = clock
-        self._settings = settings
-        self._warned = False
+        self._disk = disk
 
     @classmethod
     async def open(
@@ -88,6 +88,7 @@ class Store:
 
         ``wake`` gets committed entries of mailboxes in ``listening``, ``explain`` gets holes of any mailbox.
         """
+        disk = Disk(directory, settings, counters)
         quota = Quota(
             messages=limits.mailbox_messages, octets=limits.mailbox_bytes, reopen_percent=limits.reopen_percent
         )
@@ -97,20 +98,22 @@ class Store:
             tracing=Tracing(relay_id, stamp_seed, moderators, retention_days),
             rules=Rules(settings, quota, lifetimes),
             entropy=entropy,
-            now_ms=clock.now_ms(),
+            clock=clock,
+            disk=disk,
         )
         counters.envelopes_queued, counters.queued_bytes, counters.outcomes_queued = opened.queued
         engine = Engine(
             Intake(messages_max=limits.intake_messages_max, octets_max=limits.intake_bytes_max),
             opened.writer,
             Writer(opened.tools),
+            disk=disk,
+            path=opened.path,
             clock=clock,
             counters=counters,
             ears=Ears(wake, explain, listening),
         )
-        store = cls(opened, engine, clock, settings)
-        store._look_at_disk()
-        return store
+        disk.look()
+        return cls(opened, engine, clock, disk)
 
     @property
     def high_water_ms(self) -> int:
@@ -127,7 +130,7 @@ class Store:
         await self._engine.stop()
         if not self.fatal.done():
             try:
-                await self._opened.writer.run(_checkpoint)
+                await self._opened.writer.run(checkpoint)
             except sqlite3.Error as error:
                 _log.warning("no checkpoint at the end", error=repr(error))
         await self._opened.reader.close()
@@ -172,8 +175,7 @@ class Store:
         except sqlite3.Error as error:
             if classify(error) is not Failure.FATAL:
                 raise Fault(Code.UNAVAILABLE, _READ_RETRY_MS) from error
-            if not self.fatal.done():
-                self.fatal.set_result(Fatal(repr(error)))
+            self._engine.distrust(error)
             raise Fault(Code.UNAVAILABLE, 0) from error
 
     async def login(self, hello: Hello, static_key: bytes) -> Login:
@@ -219,27 +221,17 @@ class Store:
 
     async def sweep(self) -> int:
         """Expire a bounded number of rows and return how many there were; dead keys go as well."""
-        self._look_at_disk()
-        return await self._act(partial(expiry.sweep, keys=self._opened.keys))
+        self._disk.look()
+        removed = await self._act(partial(expiry.sweep, keys=self._opened.keys))
+        if self._disk.tight:
+            # What was deleted is room inside the file; only a checkpoint gives it, and the log's, back to the disk.
+            await self._engine.checkpoint()
+        return removed
 
     async def status(self) -> list[tuple[str, int]]:
         """Return the store's figures by name."""
-        return await self._read(lambda db: figures.read(db, self._opened.path))
+        return [*await self._read(lambda db: figures.read(db, self._opened.path)), *self._disk.figures()]
 
     async def probe(self) -> None:
         """Return when a commit has gone through."""
         await self._act(probe)
-
-    def _look_at_disk(self) -> None:
-        """Refuse submissions while the disk is nearly full (protocol.md §5)."""
-        usage = shutil.disk_usage(self._opened.path.parent)
-        percent = 100 - usage.free * 100 // usage.total
-        self._engine.disk_tight = percent >= self._settings.disk_refuse_percent
-        warn = percent >= self._settings.disk_warn_percent
-        if warn and not self._warned:
-            _log.warning("the disk is nearly full", percent=percent, submissions_refused=self._engine.disk_tight)
-        self._warned = warn
-
-
-def _checkpoint(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from relayd.config import LifetimesSection, LimitsSection, StoreSection
+from relayd.config import LifetimesSection, LimitsSection
 from relayd.delivery.hub import Hub
 from relayd.metrics import Counters
 from relayd.net.listener import Listener, bind
@@ -19,6 +19,7 @@ from relayproto.ids import Address
 from relayproto.primitives import ed25519_public, x25519_public
 from support.clocks import HandClock
 from support.kem import stream
+from support.stores import NO_LIMIT
 
 NOW_MS = 1_790_000_000_000
 KEY_ID = 7
@@ -73,7 +74,7 @@ class LiveRelay:
 
 async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Counters, limits: LimitsSection) -> Store:
     return await Store.open(
-        directory, settings=StoreSection(disk_warn_percent=100, disk_refuse_percent=100), limits=limits,
+        directory, settings=NO_LIMIT, limits=limits,
         lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=None,
         retention_days=1, clock=clock, entropy=stream("the store"), counters=counters, wake=hub.wake,
         explain=hub.explain, listening=hub.listening,

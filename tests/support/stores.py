@@ -22,6 +22,8 @@ from support.clocks import HandClock
 MASTER_KEY = bytes(range(32))
 STAMP_SEED = bytes(range(1, 33))
 DAY_S = 86_400
+NO_LIMIT = StoreSection(disk_warn_percent=100, disk_refuse_percent=100, ballast_bytes=0)
+"""The disk of whoever runs the tests decides nothing."""
 
 
 @dataclass
@@ -88,7 +90,7 @@ class House:
     clock: HandClock = field(default_factory=HandClock)
     limits: LimitsSection = field(default_factory=LimitsSection)
     lifetimes: LifetimesSection = field(default_factory=LifetimesSection)
-    settings: StoreSection = field(default_factory=lambda: StoreSection(disk_warn_percent=100, disk_refuse_percent=100))
+    settings: StoreSection = field(default_factory=lambda: NO_LIMIT)
     moderators: tuple[bytes, bytes] | None = None
     master_key: bytes = MASTER_KEY
     listening: set[int] = field(default_factory=set)

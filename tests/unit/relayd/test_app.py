@@ -31,7 +31,9 @@ ANYWHERE = "127.0.0.1:0"
 
 def made(state: Path, **values: object) -> Config:
     """Make a relay whose ports the kernel chooses."""
-    places = {"relay.state": ".", "listen.devices": ANYWHERE, "listen.operations": ANYWHERE}
+    places = {
+        "relay.state": ".", "listen.devices": ANYWHERE, "listen.operations": ANYWHERE, "store.ballast_bytes": 0,
+    }  # fmt: skip
     initialise.write_config(state / "relayd.toml", places | {name.replace("__", "."): values[name] for name in values})
     initialise.make_keys(state, system_entropy, SystemClock().now_ms())
     return config.load(state / "relayd.toml")
@@ -177,12 +179,13 @@ async def test_a_store_that_cannot_be_trusted_ends_the_relay_with_its_own_status
     assert relay.events("the store cannot be trusted")[0]["reason"] == "a sync failed"
 
 
-async def test_a_store_that_cannot_be_opened_ends_the_relay_with_its_own_status(tmp_path: Path) -> None:
+async def test_a_store_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
     read = made(tmp_path)
     (tmp_path / "relay.db").write_bytes(b"this is no database, and never was one" * 100)
 
     async with running(read) as relay:
-        assert await relay.task is Exit.FATAL
+        with pytest.raises(Fatal, match=r"relay\.db: file is not a database; copy"):
+            await relay.task
 
 
 async def test_a_bug_in_the_background_ends_the_relay_and_is_an_incident(

@@ -8,6 +8,7 @@ import pytest
 
 from relayd import app, lifecycle, main, operate
 from relayd.config import Config
+from relayd.domain.refusals import Fatal
 from relayd.exits import Exit
 from relayd.operate import NotAllowed, RelayAway, RelayRefused
 from relayd.sample import sample
@@ -255,6 +256,7 @@ def test_status_says_it_in_json(state: Path, monkeypatch, capsys) -> None:
         (RelayRefused(Code.ADDRESS_TAKEN), Exit.REFUSED),
         (RelayRefused(Code.DISK), Exit.LATER),
         (lifecycle.CannotStart("taken"), Exit.CANNOT_CREATE),
+        (Fatal("damaged"), Exit.FATAL),
     ],
 )
 def test_each_expected_error_has_its_status(state: Path, monkeypatch, capsys, error: Exception, expected: Exit) -> None:

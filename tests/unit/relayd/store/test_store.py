@@ -242,7 +242,7 @@ async def test_a_log_that_cannot_be_moved_at_the_end_is_no_loss(tmp_path, monkey
             raise sqlite_error(sqlite3.SQLITE_BUSY)
 
         with monkeypatch.context() as patch:
-            patch.setattr("relayd.store.store._checkpoint", busy)
+            patch.setattr("relayd.store.store.checkpoint", busy)
             await relay.store.close()
         await relay.open()
 
