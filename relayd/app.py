@@ -118,7 +118,7 @@ class App:
             master_key=keys.master_key,
             stamp_seed=keys.stamp_seed,
             relay_id=keys.relay_id,
-            moderators=config.tracing.moderators(),
+            moderators=keys.moderators,
             retention_days=config.tracing.retention_days,
             limits=config.limits,
             lifetimes=config.lifetimes,
@@ -127,6 +127,7 @@ class App:
             counters=self._counters,
             wake=hub.wake,
             explain=hub.explain,
+            say=hub.say,
             listening=hub.listening,
         )
         self._clock.raise_to(store.high_water_ms)
@@ -145,6 +146,7 @@ class App:
             suites=suites(config),
             descriptor=keys.newest,
             descriptors=keys.descriptors,
+            moderated=bool(keys.moderators),
         )
         devices = Listener(rooms)
         pulse = Pulse(
@@ -157,6 +159,7 @@ class App:
         verbs = Operator(
             store,
             clock=self._clock,
+            confirm=self._clock.confirm,
             counters=self._counters,
             endpoint=config.relay.endpoint,
             descriptor=keys.newest,
@@ -226,7 +229,8 @@ class App:
             jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
             if self._clock.ahead_ms and not jumped:
                 _log.error(
-                    "the clock jumped ahead; nothing expires by it until a restart", ahead_ms=self._clock.ahead_ms
+                    "the clock jumped ahead; nothing expires by it until relayd confirm-clock",
+                    ahead_ms=self._clock.ahead_ms,
                 )
 
 

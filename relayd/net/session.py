@@ -52,15 +52,18 @@ _log = get_logger("net")
 
 
 class Session(asyncio.Protocol):
-    """One connection's driver. ``left`` is called once, when the socket is gone."""
+    """One connection's driver. ``left`` is called once, when the socket is gone; ``place`` is what admission gave."""
 
-    __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_retiring", "_rooms", "_router",
-                 "_shown", "_static_key", "_wait_until", "_working")  # fmt: skip
+    __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_place", "_retiring", "_rooms",
+                 "_router", "_shown", "_static_key", "_wait_until", "_working")  # fmt: skip
 
-    def __init__(self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None], place: bytes
+    ) -> None:
         now = rooms.clock.monotonic()
         self._rooms = rooms
         self._left = left
+        self._place = place
         self._connection = RelayConnection(
             keys=rooms.keys, suites=rooms.suites, descriptor=rooms.descriptor, entropy=rooms.entropy, now=now
         )
@@ -112,7 +115,7 @@ class Session(asyncio.Protocol):
         self._alarm.clear()
         if self._router is not None and self._router.gone() and answered:
             self._rooms.desk.logins.taken_over(self._static_key, now)
-        self._rooms.admission.left(half_open=not self._shown)
+        self._rooms.admission.left(self._place, half_open=not self._shown)
         self._rooms.counters.connections_open -= 1
         self._left(self)
 
@@ -278,7 +281,8 @@ class Session(asyncio.Protocol):
             lanes=login.welcome.lanes,
             credit=hello.credit,
             counters=counters,
-            notices=login.rolled_back,
+            notices=login.notices,
+            alone=login.alone,
         )
         router = Router(login.seat, pump, self._rooms, self, self._rooms.clock.monotonic())
         if self._connection.closed:
@@ -348,6 +352,11 @@ class Session(asyncio.Protocol):
         if not self._marked:
             self._marked = True
             self._rooms.turn.add(self)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the peer takes what is written."""
+        return self._outbox.room > 0
 
     def say(self, message: Message, request: int) -> None:
         """Queue a message for this turn; does nothing on a connection that has ended."""
