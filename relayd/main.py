@@ -206,6 +206,25 @@ def _add(
     return parser
 
 
+def _add_rarely_needed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    key = commands.add_parser(
+        "moderator-key", help="make the key of a moderator and print its public half",
+        description="Make the key of a moderator and print its public half, for relayd init --moderator.\n"
+        "Each of the two moderators does this on a machine of their own and keeps the file.",
+        epilog="example:\n  relayd moderator-key moderator.key", formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    key.add_argument("file", metavar="FILE", help="where the private key goes; there must be no such file")
+    key.set_defaults(run=_moderator_key)
+    _add(
+        commands, "confirm-clock", _confirm_clock, "tell the running relay that the clock that ran ahead is right",
+        "  date; relayd confirm-clock",
+    )  # fmt: skip
+    _add(
+        commands, "restored", _restored, "give a database that was put back from a copy new epochs, before it serves",
+        "  relayd restored --state /srv/relay && relayd serve --state /srv/relay",
+    )  # fmt: skip
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; man pages and completion are made from it."""
     top = argparse.ArgumentParser(
@@ -232,14 +251,6 @@ def parser() -> argparse.ArgumentParser:
         "--moderator", type=_moderator, metavar="HEX", action="append", default=[],
         help="the public key of a moderator; twice or not at all, since it takes both to open a report",
     )  # fmt: skip
-    key = commands.add_parser(
-        "moderator-key", help="make the key of a moderator and print its public half",
-        description="Make the key of a moderator and print its public half, for relayd init --moderator.\n"
-        "Each of the two moderators does this on a machine of their own and keeps the file.",
-        epilog="example:\n  relayd moderator-key moderator.key", formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    key.add_argument("file", metavar="FILE", help="where the private key goes; there must be no such file")
-    key.set_defaults(run=_moderator_key)
     _add(commands, "serve", _serve, "run the relay in the foreground", "  relayd serve --state /srv/relay")
     check = _add(
         commands, "check-config", _check_config, "check the configuration and the keys",
@@ -262,14 +273,7 @@ def parser() -> argparse.ArgumentParser:
         "  relayd status\n  watch relayd status --state /srv/relay",
     )  # fmt: skip
     status.add_argument("--json", action="store_true", help="print JSON")
-    _add(
-        commands, "confirm-clock", _confirm_clock, "tell the running relay that the clock that ran ahead is right",
-        "  date; relayd confirm-clock",
-    )  # fmt: skip
-    _add(
-        commands, "restored", _restored, "give a database that was put back from a copy new epochs, before it serves",
-        "  relayd restored --state /srv/relay && relayd serve --state /srv/relay",
-    )  # fmt: skip
+    _add_rarely_needed(commands)
     return top
 
 

@@ -190,35 +190,31 @@ class Router:
         self._running = False
 
     async def _answer(self, verb: Verb) -> Message | None:
-        desk = self._rooms.desk
+        """Return the answer of a verb, None where it has none."""
+        desk, seat = self._rooms.desk, self.seat
+        answer: Message | None = None
         match verb:
             case PutPrekeys():
-                return await desk.prekeys.put(self.seat, verb)
+                answer = await desk.prekeys.put(seat, verb)
             case GetBundles():
-                return await desk.prekeys.bundles(self.seat, verb)
+                answer = await desk.prekeys.bundles(seat, verb)
             case Lookup():
-                return await desk.directory.lookup(self.seat, verb)
+                answer = await desk.directory.lookup(seat, verb)
             case PutDevices():
-                return await desk.directory.put_devices(self.seat, verb)
+                answer = await desk.directory.put_devices(seat, verb)
             case GetDevices():
-                return await desk.directory.devices(self.seat, verb)
+                answer = await desk.directory.devices(seat, verb)
             case GetRelayKeys():
-                return desk.directory.relay_keys()
-            case Block() | Report() | Ephemeral():
-                return await self._among_people(verb)
+                answer = desk.directory.relay_keys()
+            case Block():
+                answer = await desk.safety.block(seat, verb)
+            case Report():
+                answer = await desk.safety.report(seat, verb, self._rooms.clock.monotonic())
+            case Ephemeral():
+                await desk.passing.pass_on(seat, verb)
             case _ as never:
                 assert_never(never)
-
-    async def _among_people(self, verb: Block | Report | Ephemeral) -> Message | None:
-        desk = self._rooms.desk
-        match verb:
-            case Block():
-                return await desk.safety.block(self.seat, verb)
-            case Report():
-                return await desk.safety.report(self.seat, verb, self._rooms.clock.monotonic())
-            case Ephemeral():
-                await desk.passing.pass_on(self.seat, verb)
-                return None
+        return answer
 
     def _refuse(self, code: Code, retry_after_ms: int, request: int) -> None:
         self._rooms.counters.refused[code] += 1

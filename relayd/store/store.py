@@ -101,7 +101,7 @@ class Store:
             entropy=entropy,
             now_ms=clock.now_ms(),
         )
-        counters.envelopes_queued, counters.queued_bytes, counters.outcomes_queued = opened.queued
+        _found(opened, counters)
         engine = Engine(
             Intake(messages_max=limits.intake_messages_max, octets_max=limits.intake_bytes_max),
             opened.writer,
@@ -110,9 +110,6 @@ class Store:
             counters=counters,
             ears=Ears(wake, explain, say, listening),
         )
-        if opened.restored:
-            counters.restores += 1
-            _log.warning("the database is an older copy of itself: every mailbox and every ledger has a new epoch")
         store = cls(opened, engine, clock, settings)
         store._look_at_disk()
         return store
@@ -260,6 +257,14 @@ class Store:
         if warn and not self._warned:
             _log.warning("the disk is nearly full", percent=percent, submissions_refused=self._engine.disk_tight)
         self._warned = warn
+
+
+def _found(opened: Opened, counters: Counters) -> None:
+    """Tell what was found at the start."""
+    counters.envelopes_queued, counters.queued_bytes, counters.outcomes_queued = opened.queued
+    if opened.restored:
+        counters.restores += 1
+        _log.warning("the database is an older copy of itself: every mailbox and every ledger has a new epoch")
 
 
 def _checkpoint(db: sqlite3.Connection) -> None:

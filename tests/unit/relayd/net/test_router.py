@@ -31,6 +31,7 @@ class Driver:
         self.left: list[tuple[GoawayCode, bool]] = []
         self.retired: list[GoawayCode] = []
         self.spoken = self.worked = self.rested = 0
+        self.has_room = True
 
     def say(self, message: Message, request: int) -> None:
         self.said.append((message, request))

@@ -169,7 +169,9 @@ async def test_recorded_refusals_are_forgotten_when_they_are_too_old(tmp_path) -
 
         await relay.submit_all(*[part for command in commands for part in (command, alice, 1)])
 
-        kept = await relay.store._read(lambda db: db.execute("SELECT min(submission), count(*) FROM refusal").fetchone())
+        kept = await relay.store._read(
+            lambda db: db.execute("SELECT min(submission), count(*) FROM refusal").fetchone()
+        )
         assert kept == (4, UNANSWERED_MAX)
 
 
