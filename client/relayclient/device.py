@@ -31,6 +31,7 @@ from relayclient import (
     position,
     prekeys,
     relaykeys,
+    sessions,
     submissions,
 )
 from relayclient.entropy import system_entropy
@@ -204,13 +205,14 @@ class Device:
     def next_needs(self, now_ms: int) -> list[DeviceCommand]:
         """Return what must be asked or deposited now, each only once until it is answered.
 
-        Call it before ``next_submits``: read receipts are put together here.
+        Call it before ``next_submits``: read receipts and retry requests are put together here.
         """
         link = self._link
         if not link.open:
             return []
         with self._step() as step:
             inbox.tell_read(step, now_ms)
+            inbox.ask_for_lost(step, now_ms)
             wanted: list[DeviceCommand] = [] if link.lacking is None else [link.lacking]
             if not link.keys_fetched:
                 wanted.append(GetRelayKeys())
@@ -280,6 +282,7 @@ class Device:
             outbox.forget_control(step, now_ms - _DEDUPE_MS)
             submissions.forget(step, now_ms - _DEDUPE_MS)
             inbox.forget(step, now_ms)
+            sessions.forget_lost(step, now_ms - outbox.RESEND_MS)
             prekeys.expire(step, now_ms)
             relaykeys.forget(step, now_ms)
             contacts.forget_lists(step, now_ms)
