@@ -60,8 +60,9 @@ run: env ## start a relay in DIR (var) and print an invitation for ADDRESS (offi
 	    [ $$status != $(AWAY) ] || sleep 0.1
 	done
 	if [ $$status = 0 ]; then
-	    printf '\nInvitation for %s, good once. In another terminal:\n\n' '$(ADDRESS)'
-	    printf "  $(BIN)/relay join '%s'\n  $(BIN)/relay listen\n\nCtrl-C stops the relay.\n" "$$said"
+	    printf '\nInvitation for %s, good once:\n\n  %s\n' '$(ADDRESS)' "$$said"
+	    printf '\nIn another terminal, the first asks for that link:\n\n  %s\n  %s\n\nCtrl-C stops the relay.\n' \
+	        '$(BIN)/relay join' '$(BIN)/relay listen' 
 	elif kill -0 $$relay 2>/dev/null; then
 	    printf '\nThe relay runs; no invitation for %s: %s\n' '$(ADDRESS)' "$$said" >&2
 	fi

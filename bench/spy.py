@@ -1,6 +1,8 @@
 """Where the relay's time goes, by room: py-spy looks at its stacks from outside and we add them up.
 
-C code counts for the Python function that called it. Needs ``pip install py-spy`` and the right to look (root).
+Only the thread that holds the interpreter's lock is seen: one that waits for it looks busy and is not. What runs
+without the lock is missing - SQLite inside a statement, the disk. C code counts for the Python function that called
+it. Needs ``pip install py-spy`` and the right to look (root).
 """
 
 import re
@@ -52,7 +54,7 @@ def report(title: str, pid: int, *, seconds: float) -> None:
     with tempfile.NamedTemporaryFile(suffix=".stacks") as stacks:
         subprocess.run(
             [program, "record", "--pid", str(pid), "--duration", str(int(seconds)), "--rate", str(RATE), "--format",
-             "raw", "--full-filenames", "--nolineno", "--output", stacks.name],
+             "raw", "--full-filenames", "--gil", "--nolineno", "--output", stacks.name],
             check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=seconds + 60,
         )  # fmt: skip
         lines = Path(stacks.name).read_text().splitlines()

@@ -133,7 +133,7 @@ def _invite(arguments: argparse.Namespace) -> Exit:
         sys.stdout.write(f"{link}\n")
     else:
         sys.stdout.write(f"Invitation for {invited.address}, good once, until {expires}:\n\n  {link}\n\n")
-        sys.stdout.write(f"On their machine:\n\n  relay join '{link}'\n")
+        sys.stdout.write("On their machine, the link is asked for:\n\n  relay join\n")
     if arguments.qr:
         import segno
 

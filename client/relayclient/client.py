@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final, Self
 
-from relayclient import endings, holder
+from relayclient import endings, holder, membership
 from relayclient.backoff import Backoff
 from relayclient.clock import RelayClock
 from relayclient.device import Device
@@ -195,6 +195,8 @@ class Client:
     async def _connect(self) -> Closed:
         """Make one connection and return how it ended. Raises OSError where none was made, and what the device says."""
         device, endpoint = self._device, self._device.endpoint()
+        if device.relay_key_is_over(self._clock.now_ms()):
+            endpoint = membership.asking(endpoint, self._entropy)
         connection = ClientConnection(
             role=Role.DEVICE,
             relay_key=endpoint.key,

@@ -20,11 +20,14 @@ _DAY_MS = 86_400_000
 
 
 def plausible(address: str) -> bool:
-    """Say whether a text can be an address at all: one @ with something before and after it, no white space."""
+    """Say whether a text can be an address at all: one @ with something before and after it, no white space.
+
+    ASCII alone, as at the relay: letters that look like others would make a second address of one that is pinned.
+    """
     name, at, place = address.partition("@")
-    return bool(name and at and place) and "@" not in place and len(address) <= ADDRESS_CHARS_MAX and (
-        not any(character.isspace() or not character.isprintable() for character in address)
-    )  # fmt: skip
+    parts = bool(name and at and place) and "@" not in place
+    visible = address.isascii() and address.isprintable() and " " not in address
+    return parts and visible and len(address) <= ADDRESS_CHARS_MAX
 
 
 def meet(step: Step, account: AccountId) -> None:
@@ -136,10 +139,10 @@ def pin(step: Step, address: Address, account: AccountId) -> list[Event]:
     return [IdentityChanged(address, known, account)]
 
 
-def accept(step: Step, address: Address) -> bool:
-    """Let an address name the account that was offered for it; return whether there was one."""
+def accept(step: Step, address: Address, account: AccountId) -> bool:
+    """Let an address name the account that was offered for it; return whether it is this one that is offered."""
     changed = step.run(
-        "UPDATE address SET account = offered, offered = NULL WHERE address = ? AND offered IS NOT NULL", address
+        "UPDATE address SET account = offered, offered = NULL WHERE address = ? AND offered = ?", address, account
     )
     return changed.rowcount > 0
 

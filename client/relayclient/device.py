@@ -173,6 +173,11 @@ class Device:
         with self._step() as step:
             return membership.endpoint(step)
 
+    def relay_key_is_over(self, now_ms: int) -> bool:
+        """Say whether the endpoint's key is past its date, and so must not be connected with."""
+        with self._step() as step:
+            return relaykeys.is_over(step, now_ms)
+
     def descriptor(self, descriptor: bytes, now_ms: int) -> list[Event]:
         """Take in a key descriptor that a relay answered a preface with. Raises RelayUntrusted."""
         with self._step() as step:
@@ -350,10 +355,13 @@ class Device:
         with self._step() as step:
             return people.verify(step, account, scanned)
 
-    def accept_identity(self, address: Address) -> None:
-        """Let an address name the account that was offered for it (IdentityChanged). Raises UnknownContact."""
+    def accept_identity(self, address: Address, offered: AccountId) -> None:
+        """Let an address name the account that was offered for it (IdentityChanged).
+
+        Raises UnknownContact where that one is not, or no longer, what is offered.
+        """
         with self._step() as step:
-            if not contacts.accept(step, Address(address.strip().lower())):
+            if not contacts.accept(step, Address(address.strip().lower()), offered):
                 raise UnknownContact(address)
             outbox.readdressed(step, Address(address.strip().lower()))
 

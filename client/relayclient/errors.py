@@ -186,6 +186,12 @@ class TicketWrong(ClientError):  # noqa: N818
     exit_status = 65
 
 
+class LinkOnCommandLine(ClientError):  # noqa: N818
+    """Type relay join alone and give the link when it is asked for: others can read a command line."""
+
+    exit_status = 64
+
+
 class NotUtf8(ClientError):  # noqa: N818
     """The text is not UTF-8: convert it first, for example with iconv."""
 

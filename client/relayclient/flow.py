@@ -46,6 +46,13 @@ class Flow:
         self._messages += 1
         self._octets += octets
 
+    def overrun_by(self, waiting: int) -> bool:
+        """Say whether so many that wait are more than the relay can have had credit for (spec 50 §3).
+
+        One envelope is let through above it, and DRAINED may wait among them.
+        """
+        return waiting > self._window.messages + 1
+
     def restart(self, floors: Sequence[int]) -> None:
         """Go over to another epoch of the mailbox."""
         self._tops = dict(zip(Lane, floors, strict=True))

@@ -4,7 +4,7 @@ An invitation enters and ENROL leaves; ENROLLED enters and the device is joined.
 the store before ENROL is sent, and it is the same ENROL each time: a join that was cut off goes on with the same keys.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from relayclient import contacts, prekeys, relaykeys
@@ -15,10 +15,11 @@ from relayproto.commands import Enrol
 from relayproto.identity import FIRST_PREVIOUS, DeviceEntry, DeviceList
 from relayproto.ids import AccountId, Address, DeviceId, KeyId
 from relayproto.invitation import Invitation
-from relayproto.primitives import ed25519_public, equal, x25519_public
+from relayproto.primitives import Entropy, ed25519_public, equal, x25519_public
 from relayproto.replies import Enrolled
 
 FIRST_DEVICE: Final = DeviceId(1)
+NO_KEY_ID: Final = KeyId(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class Endpoint:
     port: int
     key_id: KeyId
     key: bytes
+
+
+def asking(place: Endpoint, entropy: Entropy) -> Endpoint:
+    """Return the endpoint under key id 0 and a key that nobody holds: the relay answers with its descriptor."""
+    return replace(place, key_id=NO_KEY_ID, key=entropy(32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ def who(step: Step) -> Identity:
 
 
 def endpoint(step: Step) -> Endpoint:
-    """Return where to connect and the newest relay key known."""
+    """Return where to connect and the newest relay key known, whatever its date."""
     return Endpoint(
         step.setting("host"), step.setting("port"), KeyId(step.setting("key_id")), step.setting("relay_key")
     )  # fmt: skip

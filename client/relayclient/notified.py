@@ -22,6 +22,8 @@ def take_in(store: Store, link: Link, notice: Notice, now_ms: int) -> list[Event
     """Take in a notice."""
     events: list[Event] = []
     match notice:
+        case Deliver() if link.flow.overrun_by(len(link.held)):
+            """Beyond the credit nothing is kept: it was not acknowledged and comes again on another connection."""
         case Deliver():
             link.held.append(notice)
             events = _left_out(store, link, notice) + release(store, link, now_ms)

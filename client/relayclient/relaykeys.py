@@ -50,6 +50,12 @@ def choose(step: Step, now_ms: int) -> list[Event]:
     return [RelayKeyChanged(KeyId(newest.key_id))]
 
 
+def is_over(step: Step, now_ms: int) -> bool:
+    """Say whether the key for the next connection is past its date: whoever shows it then may have stolen it."""
+    key_id = step.setting("key_id")
+    return any(key.key_id == key_id and key.not_after_ms < now_ms for key in known(step))
+
+
 def _age(key: KeyDescriptor) -> tuple[int, int]:
     return key.issued_ms, key.key_id
 

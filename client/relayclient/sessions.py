@@ -25,6 +25,7 @@ HEED_MS: Final = 3_000_000
 """What a device heeds once within: less than the hour in which it asks once, since messages travel for a while."""
 _LOST_MAX: Final = 256
 """Commitments of one device's that are remembered to ask for; a relay can make up any number."""
+_ORDER_MAX: Final = (1 << 32) - 1
 
 
 def others(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
@@ -99,7 +100,7 @@ def commit(step: Step, received: Received, *, answer: bool = False) -> None:
     if answer:
         before = _held(step, after.peer).sessions
         used = next(one for one in after.sessions if one not in before)
-        first = replace(used, order=max(one.order for one in after.sessions))
+        first = replace(used, order=min(1 + max(one.order for one in after.sessions), _ORDER_MAX))
         after = replace(after, sessions=(first, *(one for one in after.sessions if one is not used)))
     _keep(step, after)
     if received.begun is None:

@@ -13,6 +13,8 @@ from relayproto.notices import Rekey
 from relayproto.record import Opener, Sealer, pack, unpack
 
 _REKEY = message.encode(Rekey())
+_REKEY_KIND = int(Kind.REKEY)
+"""A plain integer: looking a member up costs more than comparing it, and every frame is compared."""
 
 
 class Channel:
@@ -58,8 +60,9 @@ class Channel:
         except (CryptoFailure, LocalProtocolError):
             raise RemoteProtocolError(GoawayCode.BAD_RECORD, "a record does not open") from None
         frames = [frame.decode(octets) for octets in unpack(plaintext)]
-        if any(each.kind == Kind.REKEY for each in frames):
-            if frames[-1].kind != Kind.REKEY or sum(each.kind == Kind.REKEY for each in frames) > 1:
+        kinds = [each.kind for each in frames]
+        if _REKEY_KIND in kinds:
+            if kinds.index(_REKEY_KIND) != len(kinds) - 1:
                 raise RemoteProtocolError(GoawayCode.BAD_FRAME, "REKEY is not the last frame of its record")
             frames.pop()
             self._opener.rekey()

@@ -51,7 +51,7 @@ def _moderators(value: object) -> tuple[bytes, ...]:
 
 
 _descriptor: Reader[KeyDescriptor] = record(
-    KeyDescriptor, uint(_U32), uint(_U32), octets(32), octets(32), uint(), uint(), uint(), _moderators
+    KeyDescriptor, uint(_U32), uint(_U32, 1), octets(32), octets(32), uint(), uint(), uint(), _moderators
 )
 
 

@@ -7,6 +7,7 @@ Messages never name a value that the peer sent, only the rule that it broke.
 
 from collections.abc import Callable
 from enum import IntEnum
+from operator import call
 from typing import TypeVar
 
 from relayproto.errors import Malformed
@@ -70,14 +71,13 @@ def text(characters_max: int) -> Reader[str]:
 
 def one_of(enumeration: type[E]) -> Reader[E]:
     """Read a member of a closed enumeration."""
+    members = {int(member): member for member in enumeration}
 
     def read(value: object) -> E:
-        if type(value) is not int:
+        member = members.get(value) if type(value) is int else None
+        if member is None:
             raise Malformed(f"not a number of {enumeration.__name__}")
-        try:
-            return enumeration(value)
-        except ValueError:
-            raise Malformed(f"not a number of {enumeration.__name__}") from None
+        return member
 
     return read
 
@@ -97,7 +97,7 @@ def sequence(reader: Reader[T], maximum: int, minimum: int = 0) -> Reader[tuple[
     def read(value: object) -> tuple[T, ...]:
         if type(value) is not list or not minimum <= len(value) <= maximum:
             raise Malformed(f"not an array of {minimum} to {maximum}")
-        return tuple([reader(element) for element in value])
+        return tuple(map(reader, value))
 
     return read
 
@@ -109,6 +109,6 @@ def record(kind: Callable[..., T], *readers: Reader[object]) -> Reader[T]:
     def read(value: object) -> T:
         if type(value) is not list or len(value) < count:
             raise Malformed(f"not an array of at least {count}")
-        return kind(*[reader(element) for reader, element in zip(readers, value, strict=False)])
+        return kind(*map(call, readers, value))
 
     return read

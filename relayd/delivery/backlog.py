@@ -73,6 +73,11 @@ class Backlog:
         return len(self._ready)
 
     @property
+    def waiting(self) -> bool:
+        """Whether something is still to be sent, here or in the store."""
+        return self._behind or bool(self._ready)
+
+    @property
     def wants_page(self) -> bool:
         """Whether the store is to be asked now."""
         return self._behind and self._asked is None and len(self._ready) < READY_LOW and (

@@ -111,7 +111,9 @@ class Pump:
         self._soon.clear()
         left = octets - sum(map(len, frames))
         for lane in _ORDER:
-            left = self._drain(self._backlogs[lane], frames, left, now_ms, now)
+            backlog = self._backlogs[lane]
+            if backlog.ready:
+                left = self._drain(backlog, frames, left, now_ms, now)
         if not self._drained and all(backlog.done for backlog in self._backlogs):
             self._drained = True
             frames.append(encode(Drained()))
@@ -144,11 +146,21 @@ class Pump:
     @property
     def ready(self) -> bool:
         """Whether ``fill`` would say something now."""
-        return bool(self._soon or self._passing) or any(self._sendable(backlog) for backlog in self._backlogs)
+        if self._soon or self._passing:
+            return True
+        for backlog in self._backlogs:
+            item = backlog.head
+            if item is not None and (isinstance(item, Gap) or self._window.fits(item.cost)):
+                return True
+        return False
 
-    def _sendable(self, backlog: Backlog) -> bool:
-        item = backlog.head
-        return item is not None and (isinstance(item, Gap) or self._window.fits(item.cost))
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits anywhere: no credit would let ``fill`` say something or ``want`` name a page."""
+        if self._soon or self._passing or not self._drained:
+            return False
+        normal, urgent, outcomes = self._backlogs
+        return not (normal.waiting or urgent.waiting or outcomes.waiting)
 
     def want(self) -> Want | None:
         """Return the page to read next; until ``paged`` there is no other.

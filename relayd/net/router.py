@@ -107,7 +107,8 @@ class Router:
             case Ack():
                 if self.pump.acknowledge(command):
                     self._rooms.store.acknowledge(self.seat, command)
-                self._driver.speak()
+                if not self.pump.idle:
+                    self._driver.speak()
             case Body():
                 self._bodies.park(command.handle, command.octets)
             case Ephemeral():

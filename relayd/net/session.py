@@ -48,6 +48,8 @@ _FAILURES: Final = {
     GoawayCode.AUTHENTICATION: "authentication",
 }
 
+_NEVER: Final = float("inf")
+
 _log = get_logger("net")
 
 
@@ -87,7 +89,9 @@ class Session(asyncio.Protocol):
         self._rooms.counters.bytes_in += len(data)
         self._connection.receive_data(data, self._rooms.clock.monotonic())
         self._take_events()
-        self.speak()
+        # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
+        if self._connection.waiting or self._connection.closed:
+            self.speak()
 
     def eof_received(self) -> None:
         """The peer closed its side; the transport closes ours after what is written."""
@@ -142,13 +146,12 @@ class Session(asyncio.Protocol):
             self._outbox.write(octets)
         if self._connection.closed:
             self._outbox.close(now)
-        elif router is not None and self._outbox.room > 0 and router.pump.ready:
+        elif router is not None and router.pump.ready and self._outbox.room > 0:
             self.speak()
         self._set_alarm()
 
     def _pump(self, router: Router, now_ms: int, now: float) -> None:
-        room = self._outbox.room
-        if room <= 0:
+        if router.pump.idle or (room := self._outbox.room) <= 0:
             return
         frames = router.pump.fill(room, now_ms, now)
         for frame in frames:
@@ -192,7 +195,7 @@ class Session(asyncio.Protocol):
             self._wait_until,
             None if self._router is None else self._router.next_deadline(),
         )
-        self._alarm.set(min(deadline for deadline in (*deadlines, float("inf")) if deadline is not None))
+        self._alarm.set(min([_NEVER if deadline is None else deadline for deadline in deadlines]))
 
     # --- the connection's side ---
 
@@ -256,6 +259,7 @@ class Session(asyncio.Protocol):
             self._rooms.gate.wait(self)
             if self._wait_until is None:
                 self._wait_until = now + INTAKE_WAIT_S
+                self._set_alarm()
 
     async def _login(self, hello: Hello, static_key: bytes) -> None:
         try:

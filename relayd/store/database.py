@@ -94,7 +94,13 @@ class Thread:
     @classmethod
     async def start(cls, connect: Callable[[], sqlite3.Connection]) -> Self:
         """Start the thread and open the connection there; what ``connect`` raises is raised here."""
-        return cls(await aiosqlite.Connection(connect, iter_chunk_size=64))
+        connection = aiosqlite.Connection(connect, iter_chunk_size=64)
+        try:
+            return cls(await connection)
+        except BaseException:
+            # It is ending; whoever closes the event loop before it has would make it fail at its last step.
+            connection._thread.join()  # noqa: SLF001
+            raise
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``function`` with the connection on its thread, and return what it returns.

@@ -65,6 +65,11 @@ class Engine:
         self._stopping = False
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
 
+    @property
+    def taking(self) -> bool:
+        """Whether anything more is taken in: neither stopping nor beyond trust."""
+        return not (self._stopping or self.fatal.done())
+
     async def stop(self) -> None:
         """Finish what was taken in and end the loop."""
         self._stopping = True
@@ -73,7 +78,8 @@ class Engine:
 
     async def _run(self) -> None:
         while not self.fatal.done():
-            await self.intake.arrival()
+            if not self._stopping:
+                await self.intake.arrival()
             works = self.intake.next()
             if works:
                 await self._commit(works)
@@ -113,7 +119,8 @@ class Engine:
             _log.error("a commit failed", exc_info=error)
         else:
             _log.warning("a commit failed", failure=failure.name)
-            self.intake.put_back(works.acknowledgements)
+            if not self._stopping:
+                self.intake.put_back(works.acknowledgements)
         for submission in works.submissions:
             submission.settle(NotTaken(submission.command.submission, code, retry_after_ms))
         for verb in works.verbs:

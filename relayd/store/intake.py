@@ -99,3 +99,5 @@ class Intake:
         self._acknowledgements[:0] = acknowledgements
         self._count += len(acknowledgements)
         self._octets += OVERHEAD_BYTES * len(acknowledgements)
+        if acknowledgements:
+            self._arrived.set()

@@ -52,7 +52,8 @@ class Store:
     """Everything that the relay keeps.
 
     All methods belong to the event loop's thread. Verbs raise Refusal for an expected no, Fault where the disk or
-    the database fails for now; after Fatal (see ``fatal``) every verb raises Fault(UNAVAILABLE).
+    the database fails for now; after Fatal (see ``fatal``), or once it is closing,
+    every verb raises Fault(UNAVAILABLE).
     """
 
     __slots__ = ("_clock", "_engine", "_opened", "_settings", "_warned")
@@ -152,18 +153,18 @@ class Store:
         on the loop, after the commit.
         """
         intake = self._engine.intake
-        if intake.full or self.fatal.done():
+        if intake.full or not self._engine.taking:
             return False
         intake.submit(Submission(seat, command, body, settle))
         return True
 
     def acknowledge(self, seat: Seat, ack: Ack) -> None:
         """Take an acknowledgement that was checked against what was delivered."""
-        if not self.fatal.done():
+        if self._engine.taking:
             self._engine.intake.acknowledge(Acknowledgement(seat, ack))
 
     async def _act(self, act: Callable[[Commit], T]) -> T:
-        if self.fatal.done():
+        if not self._engine.taking:
             raise Fault(Code.UNAVAILABLE, 0)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._engine.intake.act(Verb(act, future))

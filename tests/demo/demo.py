@@ -47,20 +47,25 @@ class Scene:
         self.steps += 1
         print(f"\n{self.steps}. {text}", flush=True)
 
-    def run(self, program: str, *arguments: str, shown: str | None = None) -> str:
+    def run(self, program: str, *arguments: str, shown: str | None = None, stdin: str = "") -> str:
         """Run a command to its end and return its output; StepFailed where its status is not 0."""
         print(f"   {shown or '$ ' + ' '.join([program, *arguments])}", flush=True)
         done = subprocess.run(
-            [*PROGRAMS[program], *arguments], capture_output=True, text=True, timeout=STEP_TIMEOUT_S, check=False
+            [*PROGRAMS[program], *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=STEP_TIMEOUT_S,
+            check=False,
         )
         if done.returncode != 0:
             raise StepFailed(f"{program} {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 
-    def person(self, name: str, *arguments: str, shown: str | None = None) -> str:
+    def person(self, name: str, *arguments: str, shown: str | None = None, stdin: str = "") -> str:
         """Run relay as somebody."""
         line = f"{name}$ relay {shown or ' '.join(arguments)}"
-        return self.run("relay", "--home", str(self.place / name), *arguments, shown=line)
+        return self.run("relay", "--home", str(self.place / name), *arguments, shown=line, stdin=stdin)
 
     def prepare(self) -> None:
         """Make the relay's keys and its configuration, with ports of its own."""
@@ -112,7 +117,7 @@ class Scene:
         link = self.run(
             "relayd", "invite", address, "--state", str(self.place / "relay"), shown=f"$ relayd invite {address}"
         )
-        print(f"   {self.person(name, 'join', link, shown=f'join {link[:28]}...')}", flush=True)
+        print(f"   {self.person(name, 'join', shown=f'join <<< {link[:28]}...', stdin=link)}", flush=True)
 
 
 def free_port() -> int:

@@ -1,13 +1,13 @@
 """relay join: an invitation becomes a device in this home."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import SUPPRESS, ArgumentParser, Namespace
 from typing import Final
 
 from relayclient import enrol
 from relayclient.cli import home, online, terminal
 from relayclient.clock import RelayClock
 from relayclient.device import Device
-from relayclient.errors import WrongPassphrase
+from relayclient.errors import LinkOnCommandLine, WrongPassphrase
 from relayproto.invitation import from_link
 
 NAME: Final = "join"
@@ -17,22 +17,29 @@ Make the keys of a new account in this home and enrol it with an invitation link
 gets their public halves. A join that was cut off is repeated with the same link.
 """
 EPILOG: Final = """\
+The link is read from standard input, never from the command line: until it is used it is as good as a password, and
+everybody on this machine can read a command line.
+
 examples:
-  relay join 'relay://relay.example:7443/join#...'
-  relay join - < invitation.txt           the link from a file: it is as good as a password until it is used
-  relay join --protect 'relay://...'      ask for a passphrase that the store is locked with
+  relay join                              asks for the link
+  relay join < invitation.txt
+  relay join --protect                    asks for a passphrase too, that the store is locked with
 """
+_LINK_CHARS_MAX: Final = 2048
+"""A link with the longest address and host has under 900 characters."""
 
 
 def add(parser: ArgumentParser) -> None:
     """Say what the verb takes."""
-    parser.add_argument("link", metavar="LINK", help="the invitation link, or - to read it from standard input")
+    parser.add_argument("link", nargs="?", help=SUPPRESS)
     parser.add_argument("--protect", action="store_true", help="ask for a passphrase for this device's store")
 
 
 def run(arguments: Namespace) -> int:
     """Enrol, and say what to do next."""
-    invitation = from_link(terminal.read_text() if arguments.link == "-" else arguments.link)
+    if arguments.link is not None:
+        raise LinkOnCommandLine
+    invitation = from_link(terminal.ask_line("Invitation link: ", _LINK_CHARS_MAX))
     passphrase = home.passphrase_from(arguments.passphrase_file)
     if arguments.protect and passphrase is None:
         passphrase = _new_passphrase()

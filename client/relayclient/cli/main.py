@@ -27,7 +27,7 @@ _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify)
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."
 _EPILOG: Final = """\
 examples:
-  relay join 'relay://relay.example:7443/join#...'    become a member, once
+  relay join                                          become a member, once; asks for the invitation link
   relay send bob@office.example 'The files are ready.'
   relay listen                                        show messages as they come
   relay inbox --unread                                read what has come, also offline
@@ -36,7 +36,7 @@ Every verb has its own help: relay send --help
 
 exit statuses:
   0 done                       65 bad input, or refused      66 a file cannot be read
-  2 usage                      69 the relay is away          73 cannot create the home
+  2 usage   64 usage of join   69 the relay is away          73 cannot create the home
   75 not yet: queued, or held  77 no permission or trust     78 not joined
 """
 

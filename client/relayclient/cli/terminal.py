@@ -108,3 +108,10 @@ def decoded(octets: bytes, source: str) -> str:
 def read_text() -> str:
     """Return what comes on standard input, to its end."""
     return decoded(sys.stdin.buffer.read(), "standard input")
+
+
+def ask_line(prompt: str, octets_max: int) -> str:
+    """Return the first line of standard input, asked for where a person is there; more than the maximum is cut."""
+    if sys.stdin.isatty():
+        print(prompt, end="", file=sys.stderr, flush=True)
+    return decoded(sys.stdin.buffer.readline(octets_max), "standard input").strip()

@@ -108,7 +108,7 @@ def test_an_account_whose_list_is_not_believed_is_not_pinned(relay, alice, bob):
         alice.contact(BOB)
 
 
-@pytest.mark.parametrize("address", ["", "bob", "bob\x1b[2J@office.example"])
+@pytest.mark.parametrize("address", ["", "bob", "bob\x1b[2J@office.example", "b\u043eb@office.example"])
 def test_devices_without_a_plausible_address_are_known_by_their_account(relay, alice, bob, address):
     relay.connect(alice)
     account = bob.identity.account

@@ -22,6 +22,7 @@ from relayclient.events import (
 )
 from relayproto.codes import Code, GoawayCode, Lane
 from relayproto.commands import Ack, Hello, Lookup, PutPrekeys, Submit
+from relayproto.connection import ClientConnection
 from relayproto.ids import Address
 from relayproto.replies import Account, NotTaken, Refused
 from support.devices import joined, seen, started, until
@@ -222,6 +223,25 @@ async def test_a_newer_relay_key_is_adopted_and_used_at_once(tmp_path):
 
     assert changed.key_id == relay.key_id
     assert disconnected.retry_in_s == 0
+    await ended(relay, alice, bob)
+
+
+async def test_a_key_past_its_date_is_not_connected_with(tmp_path, monkeypatch):
+    relay, alice, bob = await pair(tmp_path)
+    named = []
+
+    def connection(**arguments):
+        named.append((arguments["key_id"], arguments["relay_key"] == alice.endpoint().key))
+        return ClientConnection(**arguments)
+
+    monkeypatch.setattr(client_module, "ClientConnection", connection)
+    monkeypatch.setattr(alice, "relay_key_is_over", lambda _: alice.endpoint().key_id == 1)
+    relay.rotate()
+
+    async with client(alice, tmp_path, "alice") as at_alice:
+        await seen(at_alice, Connected)
+
+    assert named[:2] == [(0, False), (relay.key_id, True)]
     await ended(relay, alice, bob)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from relayclient.events import Drained, GapSeen, RolledBack
 from relayproto import notices
 from relayproto.codes import Code, GapReason, Lane
-from relayproto.commands import GetDevices
+from relayproto.commands import Credit, GetDevices
 from relayproto.replies import Refused
 from support.small_relay import NOW_MS
 from support.talk import BOB, introduce, of, texts
@@ -26,6 +26,23 @@ def test_envelopes_wait_in_order_for_what_must_be_asked_first(relay, alice, bob)
     assert held == []
     assert texts(came) == ["one", "two"]
     assert came[-1] == Drained()
+
+
+def test_what_the_relay_has_no_credit_for_is_not_kept(relay, alice, bob):
+    for number in range(6):
+        alice.queue(BOB, f"text {number}", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    relay.answers[GetDevices] = Refused(Code.BUSY, 1_000)
+    line = relay.connect(bob, Credit(2, 1 << 20))
+    line.credit = Credit(100, 1 << 20)
+
+    line.run()
+    held = len(bob._link.held)
+    del relay.answers[GetDevices]
+    came = relay.connect(bob).run()
+
+    assert held == 5
+    assert texts(came) == [f"text {number}" for number in range(6)]
 
 
 def test_gaps_are_told_and_do_not_stop_the_floor(relay, alice, bob):

@@ -207,6 +207,7 @@ def test_nobody_is_sent_again_what_somebody_else_was_sent(relay, alice, bob):
         ("bob", "x", {}, BadAddress),
         ("bob@", "x", {}, BadAddress),
         ("bob@a@b", "x", {}, BadAddress),
+        ("b\u043eb@office.example", "x", {}, BadAddress),
         ("bo b@office.example", "x", {}, BadAddress),
         ("b" * 250 + "@b.example", "x", {}, BadAddress),
         (ALICE, "x", {}, ToYourself),

@@ -40,6 +40,14 @@ def test_of_two_descriptors_of_one_key_the_later_stays(relay, alice):
         assert relaykeys.known(step) == [later]
 
 
+def test_a_key_is_over_after_its_date(relay, alice):
+    with alice._store.step() as step:
+        [key] = relaykeys.known(step)
+
+    assert not alice.relay_key_is_over(key.not_after_ms)
+    assert alice.relay_key_is_over(key.not_after_ms + 1)
+
+
 def test_a_key_of_another_relay_under_the_same_root_is_refused(relay, alice):
     other = KeyDescriptor(8, 2, bytes(32), bytes(32), NOW_MS, NOW_MS + DAY_MS, NOW_MS + 9)
 

@@ -7,6 +7,7 @@ from relayclient.events import EnvelopeFailed, Failure, MessageState
 from relayproto.codes import Class, Lane, PrekeyKind
 from relayproto.commands import GetBundles
 from relayproto.e2e.content import Retry
+from relayproto.e2e.session import Peer
 from relayproto.limits import RETRY_MAX
 from relayproto.notices import Deliver
 from support.small_relay import NOW_MS, join_second
@@ -98,6 +99,24 @@ def test_what_is_remembered_as_lost_is_bounded_and_forgotten(relay, alice, bob):
 
     with bob._store.step() as step:
         assert (kept, step.number("SELECT COUNT(*) FROM lost")) == (256, 0)
+
+
+def test_a_session_that_the_other_side_has_lost_does_not_come_back(relay, alice, bob):
+    introduce(relay, alice, bob)
+    peer = Peer(bob.identity.account, 1)
+    with alice._store.step() as step:
+        dead = sessions._held(step, peer).sessions[0]
+    for _ in range(2):
+        forget_sessions(bob)
+        alice.queue(BOB, "lost and sent again", now_ms=relay.now_ms)
+        for device in (alice, bob, alice):
+            relay.connect(device).run()
+        relay.now_ms += HOUR_MS
+
+    with alice._store.step() as step:
+        orders = [one.order for one in sessions._held(step, peer).sessions]
+
+    assert orders == [dead.order + 2, dead.order + 1, dead.order]
 
 
 def test_a_first_message_is_not_opened_twice(relay, alice, bob):

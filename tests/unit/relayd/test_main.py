@@ -211,7 +211,8 @@ def test_invite_tells_people_what_to_type_next(state: Path, monkeypatch) -> None
     main.main(["invite", "alice@office.example", "--state", str(state)])
 
     assert "Invitation for alice@office.example, good once, until 2027-01-15 08:00 UTC" in terminal.getvalue()
-    assert "relay join 'relay://" in terminal.getvalue()
+    assert "  relay://" in terminal.getvalue()
+    assert terminal.getvalue().endswith("  relay join\n")
 
 
 def test_invite_says_it_in_json(state: Path, monkeypatch, capsys) -> None:

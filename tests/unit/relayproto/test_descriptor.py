@@ -74,6 +74,7 @@ def test_a_changed_descriptor_is_not_believed(at):
         signed(b"RLYK\x01", b"\xc1"),
         signed(b"RLYK\x01", msgpack.packb([7, 1, b"x" * 32, b"s" * 32, 1_000, 2_000, 500, [], "more"])),
         signed(b"RLYK\x01", msgpack.packb([7, 1, b"x" * 31, b"s" * 32, 1_000, 2_000, 500, []])),
+        signed(b"RLYK\x01", msgpack.packb([7, 0, b"x" * 32, b"s" * 32, 1_000, 2_000, 500, []])),
     ],
 )
 def test_what_is_no_canonical_descriptor_is_malformed(described):

@@ -55,7 +55,7 @@ class Office:
 
     def join(self, *names):
         for name in names:
-            ran = self.run(name, "join", self.relay.link(f"{name}@office.example"))
+            ran = self.run(name, "join", stdin=self.relay.link(f"{name}@office.example").encode())
             assert ran.status == 0, ran.err
 
     def stop(self):

@@ -27,7 +27,7 @@ def test_the_help_names_every_verb_and_every_exit_status(office):
     ran = office.run("alice", "--help")
 
     assert all(f"    {verb} " in ran.out for verb in VERBS)
-    assert all(f"  {status} " in ran.out for status in (2, 65, 66, 69, 73, 75, 77, 78))
+    assert all(f" {status}" in ran.out.replace("(", " ") for status in (2, 64, 65, 66, 69, 73, 75, 77, 78))
 
 
 def test_a_usage_error_is_two(office):

@@ -383,3 +383,29 @@ def test_an_envelope_that_is_offered_alone_has_nothing_of_its_lane_behind_it() -
 
     assert numbers(first) == [(Lane.URGENT, 1), (Lane.NORMAL, 1)]
     assert [type(notice) for notice in said(made)] == [Deliver, Drained]
+
+
+def test_a_pump_is_idle_only_when_nothing_waits_anywhere() -> None:
+    made = pump(settled=False)
+    assert not made.idle  # DRAINED is still to be said
+
+    settle(made)
+    assert made.idle
+
+    made.offer(envelope(1))
+    assert not made.idle
+
+    said(made)
+    assert made.idle
+
+    made.say(PrekeysLow(1, 1))
+    assert not made.idle
+
+
+def test_a_pump_whose_backlog_is_on_disk_is_not_idle() -> None:
+    made = pump()
+
+    made.offer(envelope(2))
+
+    assert not made.ready
+    assert not made.idle

@@ -6,6 +6,7 @@ from relayd.store.expiry import runs
 from relayproto.codes import GapReason, Lane, Result
 from relayproto.limits import OUTCOME_LIFETIME_S
 from relayproto.notices import Gap
+from relayproto.primitives import x25519_public
 from support.stores import DAY_S, house
 
 
@@ -165,8 +166,6 @@ async def test_a_days_key_goes_when_the_day_is_over_and_its_rows_are_gone(tmp_pa
 
 
 async def test_a_used_up_ticket_and_an_hour_key_past_its_retention_go(tmp_path) -> None:
-    from relayproto.primitives import x25519_public
-
     moderators = (x25519_public(bytes(range(32))), x25519_public(bytes(range(1, 33))))
     async with house(tmp_path, moderators=moderators) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")

@@ -1,6 +1,7 @@
 """The store as its callers see it, on a real file: what is settled stays, what is acknowledged never comes again."""
 
 import asyncio
+import sqlite3
 
 import pytest
 
@@ -201,3 +202,51 @@ async def test_a_sealed_wrap_of_an_urgent_class_goes_to_the_urgent_lane(tmp_path
         assert delivered(await relay.page(bob)) == []
         (code,) = delivered(await relay.page(bob, Lane.URGENT))
         assert (code.lane, code.class_) == (Lane.URGENT, Class.OTP)
+
+
+def sqlite_error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("on purpose")
+    error.sqlite_errorcode = code
+    return error
+
+
+async def test_a_read_that_fails_for_now_is_a_fault(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+
+        def busy(_):
+            raise sqlite_error(sqlite3.SQLITE_BUSY)
+
+        with pytest.raises(Fault) as fault:
+            await relay.store._read(busy)
+
+        assert (fault.value.code, fault.value.retry_after_ms) == (Code.UNAVAILABLE, 1_000)
+        assert not relay.store.fatal.done()
+
+
+async def test_a_read_that_meets_damage_is_fatal(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+
+        def damaged(_):
+            raise sqlite_error(sqlite3.SQLITE_CORRUPT)
+
+        for _ in range(2):
+            with pytest.raises(Fault):
+                await relay.store._read(damaged)
+
+        assert isinstance(await relay.store.fatal, Fatal)
+
+
+async def test_a_log_that_cannot_be_moved_at_the_end_is_no_loss(tmp_path, monkeypatch) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+
+        def busy(_):
+            raise sqlite_error(sqlite3.SQLITE_BUSY)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("relayd.store.store._checkpoint", busy)
+            await relay.store.close()
+        await relay.open()
+
+        assert len((await relay.page(bob)).items) == 1

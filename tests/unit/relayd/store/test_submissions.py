@@ -308,3 +308,27 @@ async def test_a_removed_device_submits_nothing(tmp_path) -> None:
         settled = await relay.submit(alice, bob, device=2)
 
         assert settled is None
+
+
+async def test_shares_pass_over_rows_whose_key_is_gone(tmp_path) -> None:
+    async with house(tmp_path, limits=LimitsSection(mailbox_messages=10)) as relay:
+        alice, bob, carol = [await relay.enrol(name) for name in ("alice", "bob", "carol")]
+        for sender in (alice, alice, alice, alice, alice):
+            await relay.submit(sender, bob, ttl_s=60)
+        relay.clock.advance(60)
+        keys = relay.store._opened.keys
+        keys.forget(keys.days)
+
+        settled = await relay.submit(carol, bob)
+
+        assert settled.codes == (Code.STORED,)
+
+
+async def test_shares_count_what_the_same_commit_has_decided(tmp_path) -> None:
+    async with house(tmp_path, limits=LimitsSection(mailbox_messages=4)) as relay:
+        alice, bob, carol = [await relay.enrol(name) for name in ("alice", "bob", "carol")]
+        works = [part for _ in range(2) for part in (submit_of(alice, bob, carol), alice, 1)]
+
+        settled = await relay.submit_all(*works, submit_of(alice, bob), alice, 1)
+
+        assert [one.codes for one in settled] == [(Code.STORED,) * 2, (Code.STORED,) * 2, (Code.OVER_QUOTA,)]

@@ -1,0 +1,38 @@
+from collections import Counter
+
+from relayd.store.commit import Numbers, Tally
+from support.stores import house
+
+
+def test_a_tally_adds_another_figure_by_figure() -> None:
+    tally = Tally(messages=1, codes=Counter({0: 1}))
+
+    tally.add(Tally(messages=2, expired=3, codes=Counter({0: 1, 104: 2})))
+
+    assert tally == Tally(messages=3, expired=3, codes=Counter({0: 2, 104: 2}))
+
+
+async def test_numbers_begin_above_what_is_in_use(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob", devices=2)
+        await relay.submit(alice, bob)
+        await relay.submit(alice, bob)
+
+        numbers = await relay.store._read(Numbers)
+
+        assert (numbers.body(), numbers.fan(), numbers.body()) == (3, 3, 4)
+
+
+async def test_reads_of_a_commit_see_what_it_has_decided(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        bob = await relay.enrol("bob")
+        row = bob.seat.row
+
+        def look(commit):
+            first = commit.mailbox(row)
+            first.messages = 5
+            seen = commit.mailbox(row).messages, commit.mailbox(row + 77)
+            first.messages = 0
+            return seen
+
+        assert await relay.store._act(look) == (5, None)

@@ -1,0 +1,223 @@
+"""The commit loop: what fails for now, what fails for good, and what a killed process leaves."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from relayd.domain.entry import Entry
+from relayd.domain.refusals import Fatal, Fault
+from relayproto.codes import Code
+from relayproto.replies import NotTaken, Submitted
+from support.stores import House, house, submit_of
+from support.tree import ROOT
+
+
+def sqlite_error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("on purpose")
+    error.sqlite_errorcode = code
+    return error
+
+
+@contextlib.contextmanager
+def failing(relay: House, error: Exception):
+    """Let every commit fail before it begins."""
+    engine = relay.store._engine
+    good = engine._writer
+
+    class Failing:
+        def run(self, db, *, works, now_ms, disk_tight):
+            raise error
+
+    engine._writer = Failing()
+    yield
+    engine._writer = good
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retry_after_ms"),
+    [
+        (sqlite_error(sqlite3.SQLITE_FULL), Code.DISK, 30_000),
+        (OSError(errno.ENOSPC, "no space"), Code.DISK, 30_000),
+        (sqlite_error(sqlite3.SQLITE_BUSY), Code.UNAVAILABLE, 1_000),
+        (ZeroDivisionError(), Code.UNAVAILABLE, 1_000),
+    ],
+)
+async def test_what_fails_for_now_is_not_taken_and_is_taken_later(tmp_path, error, code, retry_after_ms) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        command = submit_of(alice, bob)
+
+        with failing(relay, error):
+            before = await relay.submit_all(command, alice, 1)
+        after = await relay.submit_all(command, alice, 1)
+
+        assert before == [NotTaken(1, code, retry_after_ms)]
+        assert after == [Submitted(1, (Code.STORED,), (), 0)]
+        assert not relay.store.fatal.done()
+
+
+async def test_an_acknowledgement_waits_until_the_disk_has_room(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+
+        with failing(relay, sqlite_error(sqlite3.SQLITE_FULL)), pytest.raises(Fault) as fault:
+            await relay.acknowledge(bob, 1)
+        await relay.store.probe()
+
+        assert fault.value.code is Code.DISK
+        assert len(await relay.outcomes(alice)) == 1
+
+
+async def test_a_bug_of_ours_is_counted_and_its_verb_hears_of_it(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        with failing(relay, ZeroDivisionError()), pytest.raises(ZeroDivisionError):
+            await relay.store.probe()
+
+        assert relay.counters.internal_errors == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), sqlite_error(sqlite3.SQLITE_CORRUPT), OSError(errno.EIO, "disk")],
+)
+async def test_after_a_failed_sync_or_damage_nothing_is_tried_again(tmp_path, error) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+
+        with failing(relay, error):
+            settled, probed = await asyncio.gather(
+                relay.submit(alice, bob), relay.store.probe(), return_exceptions=True
+            )
+
+        assert settled is None
+        assert isinstance(probed, Fault)
+        assert isinstance(await relay.store.fatal, Fatal)
+        relay.store.acknowledge(bob.seat, None)
+        assert not relay.store.full
+
+
+async def test_a_listener_that_fails_does_not_stop_the_commits(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+
+        def deaf(settlement):
+            raise ZeroDivisionError
+
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", deaf)
+        await relay.store.probe()
+
+        assert relay.counters.internal_errors == 1
+        assert len((await relay.page(bob)).items) == 1
+
+
+async def test_a_verb_whose_caller_has_gone_is_done_all_the_same(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        gone = asyncio.ensure_future(relay.store.create_ticket("a@gad.example", relay.clock.now_ms() + 1))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await relay.store.probe()
+
+        assert dict(await relay.store.status())["invitations open"] == 1
+
+
+async def test_closing_finishes_what_was_taken_in(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        settled: list[object] = []
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", settled.append)
+
+        await relay.reopen()
+
+        assert settled == [Submitted(1, (Code.STORED,), (), 0)]
+
+
+async def test_a_disk_that_stays_full_does_not_hold_up_the_end(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+
+        with failing(relay, sqlite_error(sqlite3.SQLITE_FULL)):
+            closing = asyncio.ensure_future(relay.acknowledge(bob, 1))
+            await asyncio.sleep(0)
+            await relay.store.close()
+        await relay.open()
+
+        assert isinstance(closing.exception(), Fault)
+        assert len((await relay.page(bob)).items) == 1
+
+
+async def test_nothing_is_taken_once_it_is_closing(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.store.close()
+
+        taken = relay.store.submit(alice.seat, submit_of(alice, bob), b"body", print)
+
+        assert not taken
+        with pytest.raises(Fault):
+            await relay.store.probe()
+        await relay.open()
+
+
+WRITER = """
+import asyncio, os, sys
+from pathlib import Path
+from support.stores import House, submit_of
+
+async def main():
+    relay = await House(Path(sys.argv[1])).open()
+    alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+    print(bob.seat.row, flush=True)
+    while True:
+        works = [submit_of(alice, bob) for _ in range(16)]
+        left = asyncio.get_running_loop().create_future()
+        def settle(settled):
+            # To the pipe before anything else happens: this is what the device was told.
+            os.write(1, b"%d\\n" % settled.submission)
+            if settled.submission == works[-1].submission:
+                left.set_result(None)
+        for work in works:
+            relay.store.submit(alice.seat, work, work.body, settle)
+        await left
+
+asyncio.run(main())
+"""
+
+
+def killed(directory) -> list[int]:
+    """Run WRITER in a process of its own, kill it in the middle and return the numbers that it said."""
+    path = os.pathsep.join(str(ROOT / part) for part in ("", "proto", "tests"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(directory)], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path}
+    )
+    guard = threading.Timer(30.0, process.kill)
+    guard.start()
+    lines = [process.stdout.readline() for _ in range(200)]
+    process.send_signal(signal.SIGKILL)
+    guard.cancel()
+    lines += process.communicate(timeout=10)[0].splitlines()
+    return [int(line) for line in lines if line.strip()]
+
+
+@pytest.mark.slow
+async def test_a_killed_writer_loses_nothing_that_was_settled(tmp_path) -> None:
+    row, *settled = killed(tmp_path)
+
+    async with house(tmp_path) as relay:
+        kept = await relay.store.page(row, 0, 0, 100_000, 1 << 40)
+
+        sequences = [item.sequence for item in kept.items if isinstance(item, Entry)]
+        assert len(settled) >= 199
+        assert set(settled) <= set(sequences)
+        assert sequences == list(range(1, len(sequences) + 1))
+        ledger = await relay.store._read(lambda db: db.execute("SELECT max(floor) FROM ledger").fetchone())
+        assert ledger == (len(sequences),)

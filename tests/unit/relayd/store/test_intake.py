@@ -1,0 +1,119 @@
+import asyncio
+
+import pytest
+
+from relayd.domain.seat import Seat
+from relayd.store import intake
+from relayd.store.intake import Intake
+from relayd.store.works import Acknowledgement, Submission, Verb
+from relayproto.codes import Lane
+from relayproto.commands import Ack, Credit
+from relayproto.limits import STAMPED_TOGETHER_MAX
+from support.stores import guest, submit_of
+
+SEAT = Seat(1, 1, bytes(32), 1)
+ALICE = guest("alice")
+
+
+def submission(body: bytes = b"body", targets: int = 1) -> Submission:
+    return Submission(SEAT, submit_of(ALICE, *[guest("bob")] * targets), body, lambda _: None)
+
+
+def acknowledgement(floor: int) -> Acknowledgement:
+    return Acknowledgement(SEAT, Ack(1, Lane.NORMAL, floor, (), Credit(0, 0), ()))
+
+
+async def test_what_collects_is_taken_together_in_its_order() -> None:
+    queue = Intake(messages_max=10, octets_max=1 << 20)
+    works = [submission(), submission()]
+    for work in works:
+        queue.submit(work)
+    queue.acknowledge(acknowledgement(1))
+    queue.act(Verb(lambda _: None, asyncio.get_running_loop().create_future()))
+
+    taken = queue.next()
+
+    assert (taken.submissions, len(taken.acknowledgements), len(taken.verbs), len(taken)) == (works, 1, 1, 4)
+    assert len(queue.next()) == 0
+
+
+async def test_it_is_full_by_count_and_has_room_again() -> None:
+    queue = Intake(messages_max=1, octets_max=1 << 20)
+    queue.submit(submission())
+    waiting = asyncio.ensure_future(queue.space())
+    await asyncio.sleep(0)
+
+    before = (queue.full, waiting.done())
+    queue.next()
+    await waiting
+
+    assert (before, queue.full) == ((True, False), False)
+
+
+async def test_it_is_full_by_bytes() -> None:
+    queue = Intake(messages_max=10, octets_max=2_000)
+
+    queue.submit(submission(bytes(2_000)))
+
+    assert queue.full
+
+
+async def test_arrival_waits_for_the_first_work() -> None:
+    queue = Intake(messages_max=10, octets_max=2_000)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await queue.arrival()
+    queue.acknowledge(acknowledgement(1))
+
+    await queue.arrival()
+
+
+async def test_a_commit_takes_no_more_than_one_tree_of_stamps_holds() -> None:
+    queue = Intake(messages_max=10_000, octets_max=1 << 30)
+    work = submission()
+    for _ in range(STAMPED_TOGETHER_MAX + 5):
+        queue.submit(work)
+
+    first, second = queue.next(), queue.next()
+
+    assert (len(first), len(second)) == (STAMPED_TOGETHER_MAX, 5)
+
+
+async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 3)
+    queue = Intake(messages_max=100, octets_max=1 << 20)
+    for targets in (5, 2, 1, 1):
+        queue.submit(submission(targets=targets))
+
+    taken = [len(queue.next()) for _ in range(3)]
+
+    assert taken == [1, 2, 1]
+
+
+async def test_what_is_put_back_comes_first() -> None:
+    queue = Intake(messages_max=10, octets_max=1 << 20)
+    older, newer = acknowledgement(1), acknowledgement(2)
+    queue.acknowledge(older)
+    taken = queue.next()
+    queue.acknowledge(newer)
+
+    queue.put_back(taken.acknowledgements)
+    await queue.arrival()
+
+    assert queue.next().acknowledgements == [older, newer]
+
+
+async def test_what_is_put_back_is_an_arrival() -> None:
+    queue = Intake(messages_max=10, octets_max=1 << 20)
+    queue.acknowledge(acknowledgement(1))
+    taken = queue.next()
+    queue.put_back([])
+    idle = asyncio.ensure_future(queue.arrival())
+    await asyncio.sleep(0)
+
+    before = idle.done()
+    queue.put_back(taken.acknowledgements)
+    await idle
+
+    assert (before, len(queue.next())) == (False, 1)

@@ -1,0 +1,74 @@
+import contextlib
+
+from relayd.store import residents
+from relayd.store.database import connect
+from relayd.store.residents import Recent, Residents
+
+
+def test_what_was_used_longest_ago_goes_first() -> None:
+    recent: Recent[int, str] = Recent(2)
+    for number in (1, 2, 3):
+        recent.put(number, str(number))
+    recent.get(1)
+
+    recent.trim()
+
+    assert [recent.get(number) for number in (1, 2, 3)] == ["1", None, "3"]
+
+
+def test_what_is_not_there_can_be_dropped() -> None:
+    recent: Recent[int, str] = Recent(2)
+    recent.put(1, "1")
+
+    recent.drop(1)
+    recent.drop(1)
+
+    assert recent.get(1) is None
+
+
+def fill(db, count: int) -> None:
+    for row in range(1, count + 1):
+        db.execute(
+            "INSERT INTO account VALUES (?, ?, ?, 1, 1, x'', x'')", (row, bytes([row]) * 32, f"a{row}@b.example")
+        )
+        db.execute("INSERT INTO device (id, account, device, dh_key, sign_key) VALUES (?, ?, 1, x'', x'')", (row, row))
+        db.execute("INSERT INTO mailbox VALUES (?, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1)", (row,))
+        db.execute("INSERT INTO ledger VALUES (?, 3, 9, 300)", (row,))
+        db.execute("INSERT INTO refusal VALUES (?, 299, x'0000')", (row,))
+        db.execute("INSERT INTO hole VALUES (?, 1, 1)", (row * 4 + 1,))
+
+
+def test_rows_are_read_as_they_were_written(tmp_path) -> None:
+    with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
+        fill(db, 1)
+        kept = Residents()
+
+        mailbox, sender, roster = kept.mailbox(db, 1), kept.sender(db, 1), kept.roster(db, b"\x01" * 32)
+
+    assert (mailbox.epoch, mailbox.floors, mailbox.nexts) == (9, [1, 3, 5], [2, 4, 6])
+    assert (mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.outcomes) == (7, 8, 9, 10)
+    assert (mailbox.over, mailbox.holed) == (True, True)
+    assert (sender.generation, sender.ledger.floor, sender.ledger.refused) == (3, 300, {299})
+    assert roster.mailboxes == {1: 1}
+
+
+def test_what_is_not_in_the_store_is_not_here(tmp_path) -> None:
+    with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
+        kept = Residents()
+
+        assert (kept.mailbox(db, 1), kept.sender(db, 1), kept.roster(db, bytes(32))) == (None, None, None)
+
+
+def test_no_more_is_kept_than_the_bounds(tmp_path, monkeypatch) -> None:
+    for bound in ("MAILBOXES_MAX", "SENDERS_MAX", "ROSTERS_MAX"):
+        monkeypatch.setattr(residents, bound, 1)
+    with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
+        fill(db, 2)
+        kept = Residents()
+        first = [(kept.mailbox(db, row), kept.sender(db, row), kept.roster(db, bytes([row]) * 32)) for row in (1, 2)]
+
+        kept.trim()
+
+        for row, same in ((2, True), (1, False)):
+            again = (kept.mailbox(db, row), kept.sender(db, row), kept.roster(db, bytes([row]) * 32))
+            assert [one is other for one, other in zip(again, first[row - 1], strict=True)] == [same] * 3

@@ -1,0 +1,64 @@
+import asyncio
+
+import pytest
+
+from relayd.config import LimitsSection
+from relayd.domain.refusals import Fatal, Fault, Refusal
+from relayproto.codes import Code, Lane
+from relayproto.commands import Ack, Credit
+from support.stores import house, submit_of
+
+
+async def test_a_refused_verb_is_undone_and_the_rest_of_its_commit_stands(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        before = relay.counters.commits
+
+        def refuse(commit):
+            commit.db.execute("DELETE FROM account")
+            commit.done.tally.expired += 9
+            commit.explain(bob.seat.row, Lane.NORMAL, 1, 1)
+            raise Refusal(Code.LIMIT)
+
+        refused, settled, ticket = await asyncio.gather(
+            relay.store._act(refuse),
+            relay.submit(alice, bob),
+            relay.store.create_ticket("carol@gad.example", relay.clock.now_ms() + 1),
+            return_exceptions=True,
+        )
+
+        assert relay.counters.commits == before + 1
+        assert (type(refused), settled.codes, len(ticket)) == (Refusal, (Code.STORED,), 16)
+        assert (relay.counters.expired, relay.gaps) == (0, [])
+        assert (await relay.store.account_of("bob@gad.example")).account == bob.account
+
+
+async def test_acknowledgements_make_room_for_submissions_of_the_same_commit(tmp_path) -> None:
+    async with house(tmp_path, limits=LimitsSection(mailbox_messages=1)) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+        waiting = asyncio.ensure_future(relay.submit(alice, bob))
+        await asyncio.sleep(0)
+
+        relay.store.acknowledge(bob.seat, Ack(bob.epochs[1], Lane.NORMAL, 1, (), Credit(0, 0), ()))
+
+        assert (await waiting).codes == (Code.STORED,)
+
+
+async def test_what_was_rolled_back_is_forgotten_in_memory_too(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        command = submit_of(alice, bob)
+        relay.store.submit(alice.seat, command, b"body", lambda _: None)
+
+        def damage(commit):
+            raise Fatal("on purpose")
+
+        with pytest.raises(Fault):
+            await relay.store._act(damage)
+        await relay.reopen()
+        await relay.login(alice)
+        (settled,) = await relay.submit_all(command, alice, 1)
+
+        assert settled.codes == (Code.STORED,)
+        assert [item.sequence for item in (await relay.page(bob)).items] == [1]
