@@ -46,7 +46,7 @@ class Counters:
         "connections_refused", "delivered", "disk_refusing", "disk_used_percent", "envelopes_queued", "expired",
         "frames_in", "frames_out", "gaps",
         "handshakes_failed", "handshakes_ok", "internal_errors", "last_resort_handed_out", "loop_lag", "not_taken",
-        "outcomes", "outcomes_queued", "prekeys_handed_out", "queued_bytes", "refused",
+        "outcomes", "outcomes_queued", "prekeys_handed_out", "queued_bytes", "refused", "reports", "restores",
         "stalled", "submissions", "takeovers", "write_aborts",
     )  # fmt: skip
 
@@ -74,6 +74,8 @@ class Counters:
         self.prekeys_handed_out = 0
         self.last_resort_handed_out = 0
         self.accounts_enrolled = 0
+        self.reports = 0
+        self.restores = 0
         self.commits = 0
         self.commit_seconds = Histogram(SECONDS)
         self.commit_batch = Histogram(SIZES)

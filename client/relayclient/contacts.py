@@ -139,10 +139,10 @@ def pin(step: Step, address: Address, account: AccountId) -> list[Event]:
     return [IdentityChanged(address, known, account)]
 
 
-def accept(step: Step, address: Address) -> bool:
-    """Let an address name the account that was offered for it; return whether there was one."""
+def accept(step: Step, address: Address, account: AccountId) -> bool:
+    """Let an address name the account that was offered for it; return whether it is this one that is offered."""
     changed = step.run(
-        "UPDATE address SET account = offered, offered = NULL WHERE address = ? AND offered IS NOT NULL", address
+        "UPDATE address SET account = offered, offered = NULL WHERE address = ? AND offered = ?", address, account
     )
     return changed.rowcount > 0
 

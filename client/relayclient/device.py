@@ -31,6 +31,7 @@ from relayclient import (
     position,
     prekeys,
     relaykeys,
+    sessions,
     submissions,
 )
 from relayclient.entropy import system_entropy
@@ -209,13 +210,14 @@ class Device:
     def next_needs(self, now_ms: int) -> list[DeviceCommand]:
         """Return what must be asked or deposited now, each only once until it is answered.
 
-        Call it before ``next_submits``: read receipts are put together here.
+        Call it before ``next_submits``: read receipts and retry requests are put together here.
         """
         link = self._link
         if not link.open:
             return []
         with self._step() as step:
             inbox.tell_read(step, now_ms)
+            inbox.ask_for_lost(step, now_ms)
             wanted: list[DeviceCommand] = [] if link.lacking is None else [link.lacking]
             if not link.keys_fetched:
                 wanted.append(GetRelayKeys())
@@ -285,6 +287,7 @@ class Device:
             outbox.forget_control(step, now_ms - _DEDUPE_MS)
             submissions.forget(step, now_ms - _DEDUPE_MS)
             inbox.forget(step, now_ms)
+            sessions.forget_lost(step, now_ms - outbox.RESEND_MS)
             prekeys.expire(step, now_ms)
             relaykeys.forget(step, now_ms)
             contacts.forget_lists(step, now_ms)
@@ -352,10 +355,13 @@ class Device:
         with self._step() as step:
             return people.verify(step, account, scanned)
 
-    def accept_identity(self, address: Address) -> None:
-        """Let an address name the account that was offered for it (IdentityChanged). Raises UnknownContact."""
+    def accept_identity(self, address: Address, offered: AccountId) -> None:
+        """Let an address name the account that was offered for it (IdentityChanged).
+
+        Raises UnknownContact where that one is not, or no longer, what is offered.
+        """
         with self._step() as step:
-            if not contacts.accept(step, Address(address.strip().lower())):
+            if not contacts.accept(step, Address(address.strip().lower()), offered):
                 raise UnknownContact(address)
             outbox.readdressed(step, Address(address.strip().lower()))
 

@@ -60,6 +60,7 @@ def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[Acco
         return _unopened(step, delivered, unshown.failure, now_ms)
     position.cover(step, lane, sequence, sequence)
     sessions.commit(step, received, answer=isinstance(opened.content, Retry))
+    sessions.found(step, delivered)
     _mark(step, delivered, delivered.commitment, now_ms)
     if _seen(step, delivered, opened.context.message) or _shown_before(step, opened.context):
         return []
@@ -115,8 +116,8 @@ def _sender(step: Step, delivered: Deliver, fetched: Callable[[AccountId | None]
 def _unopened(step: Step, delivered: Deliver, failure: Failure, now_ms: int) -> list[Event]:
     sender, device = delivered.sender, delivered.sender_device
     position.cover_unopened(step, delivered.lane, delivered.sequence)
-    if failure is Failure.SESSION and sessions.may_ask(step, sender, device, now_ms):
-        outbox.queue_control(step, sender, Retry(now_ms - outbox.RESEND_MS), now_ms)
+    if failure is Failure.SESSION:
+        sessions.lost(step, delivered, now_ms)
     return [EnvelopeFailed(sender, device, failure)]
 
 
@@ -129,6 +130,7 @@ def _meant(step: Step, delivered: Deliver, opened: Opened, now_ms: int) -> list[
         case Read():
             return outbox.read_by(step, context.sender, said.messages, now_ms)
         case Retry():
+            outbox.resend_named(step, context.sender, said.commitments, now_ms)
             if sessions.may_heed(step, context.sender, context.device, now_ms):
                 outbox.resend(step, context.sender, said.since_ms, now_ms)
             return []
@@ -202,6 +204,12 @@ def tell_read(step: Step, now_ms: int) -> None:
             messages = tuple(MessageId(message) for message, _ in batch)
             outbox.queue_control(step, sender, Read(messages, max(read_ms for _, read_ms in batch)), now_ms)
     step.run("UPDATE inbox SET told = ? WHERE told = ?", TOLD, TO_TELL)
+
+
+def ask_for_lost(step: Step, now_ms: int) -> None:
+    """Queue retry requests for what was not opened (spec 60 §5)."""
+    for account in sessions.to_ask(step, now_ms):
+        outbox.queue_control(step, account, Retry(now_ms - outbox.RESEND_MS, ()), now_ms)
 
 
 def _seen(step: Step, delivered: Deliver, mark: bytes) -> bool:

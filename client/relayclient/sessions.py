@@ -16,10 +16,15 @@ from relayproto.e2e.session import Answering, Peer, Received, Sessions
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, DeviceId
+from relayproto.limits import RETRY_MAX
 from relayproto.notices import Deliver
 from relayproto.replies import Bundle
 
 HOUR_MS: Final = 3_600_000
+HEED_MS: Final = 3_000_000
+"""What a device heeds once within: less than the hour in which it asks once, since messages travel for a while."""
+_LOST_MAX: Final = 256
+"""Commitments of one device's that are remembered to ask for; a relay can make up any number."""
 _ORDER_MAX: Final = (1 << 32) - 1
 
 
@@ -110,21 +115,59 @@ def commit(step: Step, received: Received, *, answer: bool = False) -> None:
     step.run("UPDATE session SET renew = 0 WHERE account = ? AND device = ?", peer.account, peer.device)
 
 
-def may_ask(step: Step, account: AccountId, device: DeviceId, now_ms: int) -> bool:
-    """Say whether a retry request may go to a device now, and if so note it and give up the session in use."""
-    step.run("INSERT OR IGNORE INTO session (account, device) VALUES (?, ?)", account, device)
-    changed = step.run(
-        "UPDATE session SET asked_ms = ?, renew = 1 WHERE account = ? AND device = ? AND asked_ms <= ?",
-        now_ms, account, device, now_ms - HOUR_MS,
+def lost(step: Step, delivered: Deliver, now_ms: int) -> None:
+    """Note that no session opens an envelope: its sender is to be asked for it."""
+    place = (delivered.sender, delivered.sender_device)
+    step.run("INSERT OR IGNORE INTO session (account, device) VALUES (?, ?)", *place)
+    if step.number("SELECT COUNT(*) FROM lost WHERE account = ? AND device = ?", *place) < _LOST_MAX:
+        step.run(
+            "INSERT OR IGNORE INTO lost (account, device, commitment, lost_ms) VALUES (?, ?, ?, ?)",
+            *place, delivered.commitment, now_ms,
+        )  # fmt: skip
+
+
+def found(step: Step, delivered: Deliver) -> None:
+    """Note that what may have been lost has come."""
+    step.run(
+        "DELETE FROM lost WHERE account = ? AND device = ? AND commitment = ?",
+        delivered.sender, delivered.sender_device, delivered.commitment,
     )  # fmt: skip
-    return changed.rowcount > 0
+
+
+def to_ask(step: Step, now_ms: int) -> list[AccountId]:
+    """Return the accounts that are to be sent a retry request now, once an hour a device at most.
+
+    The sessions in use with their devices are given up.
+    """
+    rows = step.rows(
+        "SELECT DISTINCT account, device FROM lost JOIN session USING (account, device) WHERE asked_ms <= ?",
+        now_ms - HOUR_MS,
+    )
+    for place in rows:
+        step.run("UPDATE session SET asked_ms = ?, renew = 1 WHERE account = ? AND device = ?", now_ms, *place)
+    return list(dict.fromkeys(AccountId(account) for account, _ in rows))
+
+
+def take_lost(step: Step, account: AccountId) -> tuple[bytes, ...]:
+    """Return at most RETRY_MAX commitments to name in a retry request, the oldest first; the rest is for the next one."""
+    rows = step.rows(
+        "SELECT commitment FROM lost WHERE account = ? ORDER BY lost_ms, commitment LIMIT ?", account, RETRY_MAX
+    )
+    for (commitment,) in rows:
+        step.run("DELETE FROM lost WHERE account = ? AND commitment = ?", account, commitment)
+    return tuple(commitment for (commitment,) in rows)
+
+
+def forget_lost(step: Step, before_ms: int) -> None:
+    """Forget what was lost before a time: nobody sends it again."""
+    step.run("DELETE FROM lost WHERE lost_ms < ?", before_ms)
 
 
 def may_heed(step: Step, account: AccountId, device: DeviceId, now_ms: int) -> bool:
     """Say whether a device's retry request is to be followed now, and if so note it: one an hour costs little."""
     changed = step.run(
         "UPDATE session SET heard_ms = ? WHERE account = ? AND device = ? AND heard_ms <= ?",
-        now_ms, account, device, now_ms - HOUR_MS,
+        now_ms, account, device, now_ms - HEED_MS,
     )  # fmt: skip
     return changed.rowcount > 0
 

@@ -146,10 +146,15 @@ def _envelope(step: Step, row: int) -> tuple[Wrapped, bytes]:
     own = step.setting("account")
     if isinstance(said, Text):
         said = replace(said, number=_next_number(step, account))
+    if isinstance(said, Retry):
+        said = replace(said, commitments=sessions.take_lost(step, account))
     context = Context(conversation_id(own, account), MessageId(id_), own, step.setting("device"), queued_ms)
     made = body.seal(said, context, step.entropy)
     kept = made.wrapped.to_bytes() + made.body
-    step.run("UPDATE message SET sealed_envelope = ? WHERE row = ?", step.seal(kept, b"envelope", id_), row)
+    step.run(
+        "UPDATE message SET sealed_envelope = ?, commitment = ? WHERE row = ?",
+        step.seal(kept, b"envelope", id_), made.commitment, row,
+    )  # fmt: skip
     return made.wrapped, made.body
 
 

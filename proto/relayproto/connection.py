@@ -91,7 +91,7 @@ class RelayConnection(Connection):
 
     def receive_data(self, octets: bytes, now: float) -> None:
         """Take bytes from the peer, only so many before it has shown who it is (spec 20 §9)."""
-        if self.state in {State.PREFACE, State.HANDSHAKE}:
+        if self._channel is None and not self.closed:
             self._unauthenticated -= len(octets)
             if self._unauthenticated < 0:
                 self._fail(RemoteProtocolError(GoawayCode.BAD_HANDSHAKE, "too much before authentication"))
@@ -99,6 +99,8 @@ class RelayConnection(Connection):
         super().receive_data(octets, now)
 
     def _advance(self, now: float) -> bool:
+        if self.state is State.OPEN:
+            return self._advance_record()
         match self.state:
             case State.PREFACE:
                 return self._read_preface()
@@ -109,7 +111,7 @@ class RelayConnection(Connection):
                     raise RemoteProtocolError(GoawayCode.BAD_STATE, "a record before WELCOME")
                 return False
             case _:
-                return self._advance_record()
+                return False  # closed: nothing is taken any more
 
     def _read_preface(self) -> bool:
         octets = self._buffer.take(PREFACE_BYTES)
@@ -268,6 +270,6 @@ class ClientConnection(Connection):
     def _legal_kinds(self) -> Mapping[int, type[Message]]:
         return {Kind.WELCOME: Welcome} if self.state is State.GREETED else self._ANSWERS
 
-    def _receive_unknown(self, received: Frame) -> None:
+    def _receive_unknown(self, received: Frame) -> None:  # noqa: ARG002 - whichever it is, it is too early
         if self.state is State.GREETED:
-            raise RemoteProtocolError(GoawayCode.BAD_STATE, f"kind {received.kind} before WELCOME")
+            raise RemoteProtocolError(GoawayCode.BAD_STATE, "another frame before WELCOME")

@@ -67,6 +67,11 @@ class Connection(ABC):
             raise LocalProtocolError(f"nothing can be said on a connection that is {self.state.value}")
         self._channel.queue(octets)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether ``data_to_send`` would give anything."""
+        return bool(self._raw) or (self._channel is not None and self._channel.waiting)
+
     def data_to_send(self, now: float) -> bytes:
         """Return the bytes to write now: all that was queued, in as few records as hold it."""
         raw, self._raw = self._raw, []

@@ -144,5 +144,7 @@ TEXT_BYTES_MAX: Final = 11_000
 a forward, whose evidence takes up to 712 each; with its context that fits a body padded (12,800)."""
 READ_MAX: Final = 128
 """Messages in one read receipt; a device that was off for longer sends several."""
+RETRY_MAX: Final = 32
+"""Commitments in one request to send again; a device that failed to open more asks for the rest an hour later."""
 FORWARD_DEPTH_MAX: Final = 3
 """Honest clients nest once, twice where a stamp's key was not known to somebody in between."""

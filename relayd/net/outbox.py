@@ -27,6 +27,9 @@ class Hold(Flag):
     """Its connection is about to end; what is under way is still answered."""
 
 
+_NOTHING: Final = Hold.NOTHING
+
+
 class Outbox:
     """One transport with its bounds."""
 
@@ -46,7 +49,7 @@ class Outbox:
     @property
     def room(self) -> int:
         """How many bytes of backlog may be said now."""
-        if self.closing or Hold.SLOW in self._holds:
+        if self.closing or (self._holds is not _NOTHING and Hold.SLOW in self._holds):
             return 0
         return min(TURN_OCTETS, self._octets_max - self._transport.get_write_buffer_size())
 
@@ -73,8 +76,10 @@ class Outbox:
 
     def release(self, why: Hold) -> None:
         """Read the peer again, unless there is another reason not to."""
-        held, self._holds = self._holds, self._holds & ~why
-        if held is not Hold.NOTHING and self._holds is Hold.NOTHING and not self.closing:
+        if self._holds is _NOTHING:
+            return  # nearly always, and arithmetic with flags is slow
+        self._holds &= ~why
+        if self._holds is _NOTHING and not self.closing:
             self._transport.resume_reading()
 
     def close(self, now: float) -> None:

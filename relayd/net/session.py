@@ -48,19 +48,24 @@ _FAILURES: Final = {
     GoawayCode.AUTHENTICATION: "authentication",
 }
 
+_NEVER: Final = float("inf")
+
 _log = get_logger("net")
 
 
 class Session(asyncio.Protocol):
-    """One connection's driver. ``left`` is called once, when the socket is gone."""
+    """One connection's driver. ``left`` is called once, when the socket is gone; ``place`` is what admission gave."""
 
-    __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_retiring", "_rooms", "_router",
-                 "_shown", "_static_key", "_wait_until", "_working")  # fmt: skip
+    __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_place", "_retiring", "_rooms",
+                 "_router", "_shown", "_static_key", "_wait_until", "_working")  # fmt: skip
 
-    def __init__(self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None], place: bytes
+    ) -> None:
         now = rooms.clock.monotonic()
         self._rooms = rooms
         self._left = left
+        self._place = place
         self._connection = RelayConnection(
             keys=rooms.keys, suites=rooms.suites, descriptor=rooms.descriptor, entropy=rooms.entropy, now=now
         )
@@ -84,7 +89,9 @@ class Session(asyncio.Protocol):
         self._rooms.counters.bytes_in += len(data)
         self._connection.receive_data(data, self._rooms.clock.monotonic())
         self._take_events()
-        self.speak()
+        # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
+        if self._connection.waiting or self._connection.closed:
+            self.speak()
 
     def eof_received(self) -> None:
         """The peer closed its side; the transport closes ours after what is written."""
@@ -112,7 +119,7 @@ class Session(asyncio.Protocol):
         self._alarm.clear()
         if self._router is not None and self._router.gone() and answered:
             self._rooms.desk.logins.taken_over(self._static_key, now)
-        self._rooms.admission.left(half_open=not self._shown)
+        self._rooms.admission.left(self._place, half_open=not self._shown)
         self._rooms.counters.connections_open -= 1
         self._left(self)
 
@@ -139,13 +146,12 @@ class Session(asyncio.Protocol):
             self._outbox.write(octets)
         if self._connection.closed:
             self._outbox.close(now)
-        elif router is not None and self._outbox.room > 0 and router.pump.ready:
+        elif router is not None and router.pump.ready and self._outbox.room > 0:
             self.speak()
         self._set_alarm()
 
     def _pump(self, router: Router, now_ms: int, now: float) -> None:
-        room = self._outbox.room
-        if room <= 0:
+        if router.pump.idle or (room := self._outbox.room) <= 0:
             return
         frames = router.pump.fill(room, now_ms, now)
         for frame in frames:
@@ -189,7 +195,7 @@ class Session(asyncio.Protocol):
             self._wait_until,
             None if self._router is None else self._router.next_deadline(),
         )
-        self._alarm.set(min(deadline for deadline in (*deadlines, float("inf")) if deadline is not None))
+        self._alarm.set(min([_NEVER if deadline is None else deadline for deadline in deadlines]))
 
     # --- the connection's side ---
 
@@ -253,6 +259,7 @@ class Session(asyncio.Protocol):
             self._rooms.gate.wait(self)
             if self._wait_until is None:
                 self._wait_until = now + INTAKE_WAIT_S
+                self._set_alarm()
 
     async def _login(self, hello: Hello, static_key: bytes) -> None:
         try:
@@ -278,7 +285,8 @@ class Session(asyncio.Protocol):
             lanes=login.welcome.lanes,
             credit=hello.credit,
             counters=counters,
-            notices=login.rolled_back,
+            notices=login.notices,
+            alone=login.alone,
         )
         router = Router(login.seat, pump, self._rooms, self, self._rooms.clock.monotonic())
         if self._connection.closed:
@@ -348,6 +356,11 @@ class Session(asyncio.Protocol):
         if not self._marked:
             self._marked = True
             self._rooms.turn.add(self)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the peer takes what is written."""
+        return self._outbox.room > 0
 
     def say(self, message: Message, request: int) -> None:
         """Queue a message for this turn; does nothing on a connection that has ended."""

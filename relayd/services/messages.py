@@ -8,6 +8,7 @@ from typing import Final
 
 from relayd.domain.seat import Seat
 from relayd.metrics import Counters
+from relayd.services.pairs import Pairs
 from relayd.services.rates import Rates
 from relayd.store import Settle, Store
 from relayproto.codes import Code
@@ -43,24 +44,28 @@ class Bodies:
 class Messages:
     """Taking submissions in."""
 
-    __slots__ = ("_counters", "_rates", "_store")
+    __slots__ = ("_counters", "_pairs", "_rates", "_store")
 
-    def __init__(self, store: Store, *, rates: Rates[int], counters: Counters) -> None:
+    def __init__(self, store: Store, *, rates: Rates[int], pairs: Pairs, counters: Counters) -> None:
         self._store = store
         self._rates = rates
+        self._pairs = pairs
         self._counters = counters
 
     def submit(self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float) -> bool:
         """Hand a submission to the store. False: the intake is full and nothing was done, bring it again.
 
-        Its cost is one token a target, so that fan-out is paced like as many single ones.
+        Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair.
         """
         if self._store.full:
             return False
-        wait_ms = self._rates.take(seat.row, now, len(command.targets))
+        keys = [self._pairs.key(seat.row, target.account) for target in command.targets]
+        wait_ms = self._rates.wait_ms(seat.row, now, len(keys)) or self._pairs.wait_ms(keys, now)
         if wait_ms:
             self._not_taken(command, Code.RATE, wait_ms, settle)
             return True
+        self._rates.take(seat.row, now, len(keys))
+        self._pairs.take(keys, now)
         return self._store.submit(seat, command, bodies.of(command), settle)
 
     def busy(self, command: Submit, settle: Settle) -> None:

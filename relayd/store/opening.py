@@ -23,9 +23,12 @@ from relayd.store.database import Thread, connect, connect_reader
 from relayd.store.daykeys import DayKeys
 from relayd.store.disk import Disk
 from relayd.store.failures import Failure, classify, fatal
+from relayd.store.marks import Marks
 from relayd.store.residents import Residents
+from relayd.store.restored import Mark, renew_if_restored
 from relayd.store.stamps import Stamper, Tracing
 from relayd.store.vault import Nonces, Vault
+from relayd.store.waiting import Waiting
 from relayproto.primitives import Entropy
 
 
@@ -41,6 +44,9 @@ class Opened:
     high_water_ms: int
     queued: tuple[int, int, int]
     """Envelopes, bytes and outcomes that were found."""
+    mark: Mark
+    restored: bool
+    """It was an older copy and has new epochs now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ async def _open(
 ) -> Opened:
     path, settings, now_ms = directory / rules.settings.file, rules.settings, clock.now_ms()
     sound.expect_file(path)
+    mark = Mark(directory)
     with readable(path):
         keys = DayKeys(directory, master_key, entropy)
 
@@ -93,7 +100,8 @@ async def _open(
     try:
         nonces = Nonces(entropy)
 
-        def begin(db: sqlite3.Connection) -> tuple[Tools, int, tuple[int, int, int]]:
+        def begin(db: sqlite3.Connection) -> tuple[Tools, bool, int, tuple[int, int, int]]:
+            restored = renew_if_restored(db, mark, entropy)
             (high_water_ms,) = db.execute("SELECT high_water_ms FROM relay_time").fetchone()
             check_keys(db, keys, max(now_ms, high_water_ms))
             tools = Tools(
@@ -104,16 +112,19 @@ async def _open(
                 numbers=Numbers(db),
                 entropy=entropy,
                 longest_s=longest_s(rules.lifetimes),
+                retention_days=tracing.retention_days,
+                marks=Marks(master_key),
+                waiting=Waiting(),
             )
-            return tools, high_water_ms, figures.queued(db)
+            return tools, restored, high_water_ms, figures.queued(db)
 
         with readable(path):
-            tools, high_water_ms, queued = await writer.run(begin)
+            tools, restored, high_water_ms, queued = await writer.run(begin)
         reader = await Thread.start(lambda: connect_reader(path))
     except BaseException:
         await writer.close()
         raise
-    return Opened(path, writer, reader, keys, tools, high_water_ms, queued)
+    return Opened(path, writer, reader, keys, tools, high_water_ms, queued, mark, restored)
 
 
 @contextlib.contextmanager

@@ -86,6 +86,10 @@ def leave(commit: Commit, name: int, mailbox: Mailbox, gone: Iterable[Row], resu
         mailbox.take_share(origin.account, octets)
         if fan is not None:
             _became(commit, origin, fan, result(sequence))
+    for waiter in commit.tools.waiting.served(name >> 2, mailbox, quota):
+        sender = commit.sender(waiter.seat.row)
+        if sender is not None and sender.generation == waiter.seat.generation:
+            commit.done.served.append(waiter)
 
 
 def _became(commit: Commit, origin: Origin, fan: int, result: Result) -> None:

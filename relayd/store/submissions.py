@@ -28,6 +28,7 @@ from relayproto.limits import LANE_OF, UNANSWERED_MAX
 from relayproto.replies import Mismatch, NotTaken, Submitted
 
 _ASKS_OUTCOME: Final = int(SubmitFlag.OUTCOME)
+_ASKS_WRITABLE: Final = int(SubmitFlag.WRITABLE)
 DISK_RETRY_MS: Final = 30_000
 """Space comes back when devices acknowledge, when rows expire, or when the operator acts."""
 
@@ -118,7 +119,8 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
     codes = struct.unpack(f">{len(packed) // 2}H", packed)
     mismatches = []
     for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
-        roster = commit.roster(target.account) if code == Code.MISMATCHED_DEVICES else None
+        account = target.account
+        roster = commit.reachable(account, work.seat.account) if code == Code.MISMATCHED_DEVICES else None
         mismatch = roster.mismatch(position, target, work.seat.row) if roster else None
         if mismatch is not None:
             mismatches.append(mismatch)
@@ -139,7 +141,7 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
     codes: list[Code] = []
     mismatches: list[Mismatch] = []
     for position, target in enumerate(command.targets):
-        roster = commit.roster(target.account)
+        roster = commit.reachable(target.account, work.seat.account)
         if roster is None:
             codes.append(Code.NOT_AVAILABLE)
             continue
@@ -147,11 +149,12 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
         if mismatch is not None:
             codes.append(Code.MISMATCHED_DEVICES)
             mismatches.append(mismatch)
-        elif _fits(commit, one, accepted, roster, target):
+        elif full := _full(commit, one, accepted, roster, target):
+            codes.append(Code.OVER_QUOTA)
+            _overflow(commit, work, target, full)
+        else:
             codes.append(Code.STORED)
             _number(commit, one, roster, position, target)
-        else:
-            codes.append(Code.OVER_QUOTA)
     if one.placements:
         accepted.append(one)
     return Submitted(command.submission, tuple(codes), tuple(mismatches), _retry_after_ms(codes))
@@ -169,26 +172,34 @@ def _refusal(commit: Commit, work: Submission) -> Code | None:
     return None
 
 
-def _fits(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster, target: Target) -> bool:
-    """Say whether every device of the target has room."""
+def _full(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster, target: Target) -> int | None:
+    """Return the mailbox of the first device of the target that has no room, or None where all have."""
     quota, residents = commit.tools.quota, commit.tools.residents
     sender = one.work.seat.account
     for wrap in target.wraps:
         row = roster.mailboxes[wrap.device]
         mailbox = residents.mailbox(commit.db, row)
-        if mailbox is None:
-            return False
+        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101
         cost = len(one.work.body) + len(wrap.sealed)
         if not mailbox.admits(quota, one.lane, one.work.command.class_, cost):
-            return False
+            return row
         if not mailbox.half_full(quota, cost):
             mailbox.shares = None
             continue
         if mailbox.shares is None:
             mailbox.shares = _shares(commit, row, [*before, one])
         if not mailbox.has_share_left(quota, sender, cost):
-            return False
-    return True
+            return row
+    return None
+
+
+def _overflow(commit: Commit, work: Submission, target: Target, row: int) -> None:
+    """Let the recipient know what it did not get, and the sender, if it asks, when there is room."""
+    mailbox = commit.mailbox(row)
+    assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101
+    commit.done.refused[row] = mailbox.refuse()
+    if work.command.flags & _ASKS_WRITABLE:
+        commit.tools.waiting.note(commit.db, work.seat, target.account, row)
 
 
 def _shares(commit: Commit, row: int, accepted: Iterable[Accepted]) -> dict[AccountId, Share]:
@@ -224,7 +235,7 @@ def _number(commit: Commit, one: Accepted, roster: Roster, position: int, target
     for wrap in target.wraps:
         row = roster.mailboxes[wrap.device]
         mailbox = commit.mailbox(row)
-        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101 - _fits has looked
+        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101 - _full has looked
         cost = len(one.work.body) + len(wrap.sealed)
         sequence = mailbox.put(quota, one.lane, command.class_, cost, one.work.seat.account)
         one.placements.append(Placement(position, row, sequence, fan, wrap))

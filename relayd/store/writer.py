@@ -50,7 +50,7 @@ class Writer:
     def _act(self, commit: Commit, verb: Verb) -> Any:
         """Run a verb and return its result, or what it raised after undoing it."""
         done, db = commit.done, commit.db
-        told, gaps, tally = len(done.told), len(done.gaps), done.tally
+        told, gaps, served, tally = len(done.told), len(done.gaps), len(done.served), done.tally
         done.tally = Tally()
         db.execute("SAVEPOINT verb")
         try:
@@ -62,7 +62,7 @@ class Writer:
                 raise
             answer = error
             db.execute("ROLLBACK TO verb")
-            commit.undo(told=told, gaps=gaps)
+            commit.undo(told=told, gaps=gaps, served=served)
             self._forget()
         done.tally = tally
         db.execute("RELEASE verb")
@@ -78,6 +78,7 @@ def _acknowledge(commit: Commit, works: Sequence[Acknowledgement]) -> None:
             continue
         if sender.generation == work.seat.generation and work.ack.epoch == mailbox.epoch:
             removals.acknowledge(commit, row, mailbox, work.ack)
+            mailbox.refused = 0
 
 
 def probe(_: Commit) -> None:

@@ -232,7 +232,7 @@ def content_vectors() -> Iterator[tuple[str, Any]]:
     contents = {
         "text": Text("नमस्कार", 1),
         "read": Read((bytes(range(16)),), NOW_MS),
-        "retry": Retry(NOW_MS),
+        "retry": Retry(NOW_MS, (evidence.commitment,)),
         "forward": Forward(evidence),
     }
     where = context(alice, bob)

@@ -75,9 +75,9 @@ class LiveRelay:
 async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Counters, limits: LimitsSection) -> Store:
     return await Store.open(
         directory, settings=NO_LIMIT, limits=limits,
-        lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=None,
+        lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=(),
         retention_days=1, clock=clock, entropy=stream("the store"), counters=counters, wake=hub.wake,
-        explain=hub.explain, listening=hub.listening,
+        explain=hub.explain, say=hub.say, listening=hub.listening,
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def furnished(
 ) -> Rooms:
     return furnish(
         store=store, hub=hub, clock=clock, entropy=stream("the relay"), counters=counters, limits=limits,
-        keys={KEY_ID: RELAY_PRIVATE}, suites=suites, descriptor=DESCRIPTOR, descriptors=(DESCRIPTOR,),
+        keys={KEY_ID: RELAY_PRIVATE}, suites=suites, descriptor=DESCRIPTOR, descriptors=(DESCRIPTOR,), moderated=True,
     )  # fmt: skip
 
 

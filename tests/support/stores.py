@@ -15,6 +15,7 @@ from relayproto import identity
 from relayproto.codes import Class, Lane, PrekeyKind, SubmitFlag
 from relayproto.commands import Ack, Credit, Enrol, Hello, Submit, Target, Wrap
 from relayproto.identity import DeviceEntry, DeviceList
+from relayproto.message import Message
 from relayproto.notices import Gap
 from relayproto.primitives import ed25519_public, x25519_public
 from support.clocks import HandClock
@@ -91,11 +92,12 @@ class House:
     limits: LimitsSection = field(default_factory=LimitsSection)
     lifetimes: LifetimesSection = field(default_factory=LifetimesSection)
     settings: StoreSection = field(default_factory=lambda: NO_LIMIT)
-    moderators: tuple[bytes, bytes] | None = None
+    moderators: tuple[bytes, ...] = ()
     master_key: bytes = MASTER_KEY
     listening: set[int] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     gaps: list[tuple[int, Gap]] = field(default_factory=list)
+    said: list[tuple[int, Message]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
     store: Store = field(init=False)
 
@@ -116,6 +118,7 @@ class House:
             counters=self.counters,
             wake=self.entries.extend,
             explain=lambda mailbox, gap: self.gaps.append((mailbox, gap)),
+            say=lambda mailbox, notice: self.said.append((mailbox, notice)),
             listening=self.listening,
         )
         return self

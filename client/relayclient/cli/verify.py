@@ -1,6 +1,5 @@
 """relay verify: two people make sure that nobody stands between them (spec 55 §4)."""
 
-import contextlib
 import re
 import sys
 from argparse import ArgumentParser, Namespace
@@ -10,7 +9,7 @@ import segno
 
 from relayclient.cli import home, terminal
 from relayclient.cli.lookup import find
-from relayclient.errors import NumbersDiffer, UnknownContact
+from relayclient.errors import NumbersDiffer
 from relayproto.ids import Address
 from relayproto.primitives import equal
 
@@ -25,6 +24,7 @@ examples:
   relay verify bob@office.example
   relay verify bob@office.example --confirm '12345 67890 ...'   they are equal: mark bob as verified
   relay verify bob@office.example --accept                      bob has a new account, and you know that it is him
+  relay verify bob@office.example --accept --confirm '...'      the same, only if the new account's digits are these
 """
 DIGITS: Final = 60
 _GROUP: Final = 5
@@ -42,32 +42,43 @@ def add(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Show the digits, or confirm them."""
     with home.open_device(arguments) as device:
-        if arguments.accept:
-            with contextlib.suppress(UnknownContact):
-                device.accept_identity(Address(arguments.address.strip().lower()))
         contact = find(device, arguments)
-        digits, code = device.safety_number(contact.account), device.verification_code(contact.account)
-        verified = contact.verified
+        account = contact.offered if arguments.accept and contact.offered is not None else contact.account
+        digits, code = device.safety_number(account), device.verification_code(account)
+        verified = device.contact(account).verified
         if arguments.confirm is not None:
             given = re.sub(r"\s", "", arguments.confirm)
             if not equal(given.encode(), digits.encode()):
                 raise NumbersDiffer
-            verified = device.verify(contact.account)
+            verified = device.verify(account)
+        if account == contact.offered:
+            device.accept_identity(Address(arguments.address.strip().lower()), account)
+            offered = None
+        else:
+            offered = None if contact.offered is None else device.safety_number(contact.offered)
     if arguments.json:
         terminal.say_json(
-            {"address": contact.address, "account": contact.account.hex(), "digits": digits, "verified": verified}
+            {"address": contact.address, "account": account.hex(), "digits": digits, "verified": verified,
+             "offered_digits": offered}
         )  # fmt: skip
     elif arguments.confirm is not None:
         terminal.say(f"{terminal.harmless(arguments.address)} is verified.")
     else:
         _show(digits, code, arguments, verified=verified)
+        if offered is not None:
+            terminal.note("The address names another account now. Its digits, to be compared before you --accept it:")
+            terminal.note("\n".join(_lines(offered)))
     return 0
 
 
-def _show(digits: str, code: bytes, arguments: Namespace, *, verified: bool) -> None:
+def _lines(digits: str) -> list[str]:
     groups = [digits[at : at + _GROUP] for at in range(0, DIGITS, _GROUP)]
-    for at in range(0, len(groups), _GROUPS_A_LINE):
-        terminal.say(" ".join(groups[at : at + _GROUPS_A_LINE]))
+    return [" ".join(groups[at : at + _GROUPS_A_LINE]) for at in range(0, len(groups), _GROUPS_A_LINE)]
+
+
+def _show(digits: str, code: bytes, arguments: Namespace, *, verified: bool) -> None:
+    for line in _lines(digits):
+        terminal.say(line)
     if not arguments.no_qr and sys.stdout.isatty():
         segno.make_qr(code).terminal(out=sys.stdout, compact=True)
     terminal.note(

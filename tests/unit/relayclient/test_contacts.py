@@ -127,7 +127,9 @@ def test_an_address_that_changes_hands_is_asked_about_first(relay, alice, bob, t
         line.run()
         held = alice.state_of(message)
 
-        alice.accept_identity(BOB)
+        with pytest.raises(UnknownContact):
+            alice.accept_identity(BOB, AccountId(bytes(32)))
+        alice.accept_identity(BOB, other.identity.account)
         line.run()
 
         assert told == [IdentityChanged(BOB, bob.identity.account, other.identity.account)]
@@ -154,4 +156,4 @@ def test_an_address_that_comes_back_to_its_account_is_no_question(relay, alice, 
 
 def test_nothing_to_accept_is_said(alice):
     with pytest.raises(UnknownContact):
-        alice.accept_identity(BOB)
+        alice.accept_identity(BOB, AccountId(bytes(32)))

@@ -235,7 +235,7 @@ async def test_a_clock_that_jumps_is_told_once(tmp_path: Path, monkeypatch: pyte
         await asyncio.sleep(0.1)
         metrics = (await relay.get("/metrics"))[1]
 
-    assert len(relay.events("the clock jumped ahead; nothing expires by it until a restart")) == 1
+    assert len(relay.events("the clock jumped ahead; nothing expires by it until relayd confirm-clock")) == 1
     assert b"relayd_clock_ahead_seconds 0.0" not in metrics
 
 

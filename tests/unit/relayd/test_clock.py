@@ -117,3 +117,27 @@ async def test_the_time_of_connections_is_that_of_the_event_loop() -> None:
     now = SystemClock().monotonic()
 
     assert before <= now <= asyncio.get_running_loop().time()
+
+
+def test_a_jump_that_the_operator_confirms_is_believed() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.wall_ms += 60 * MINUTE_MS
+    before_ms = clock.now_ms()
+
+    clock.confirm()
+
+    assert before_ms < machine.wall_ms
+    assert clock.now_ms() == machine.wall_ms
+    assert clock.ahead_ms == 0
+
+
+def test_confirming_a_clock_that_is_behind_takes_nothing_back() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before_ms = clock.now_ms()
+    machine.wall_ms -= 60 * MINUTE_MS
+
+    clock.confirm()
+
+    assert clock.now_ms() >= before_ms

@@ -22,6 +22,20 @@ def test_messages_go_both_ways_with_their_request_numbers() -> None:
     assert client.events() == [MessageReceived(0, Drained())]
 
 
+def test_a_connection_tells_whether_anything_waits_to_be_written() -> None:
+    client = a_client()
+    assert client.waiting  # its first handshake message
+
+    client.data_to_send(0.0)
+    assert not client.waiting
+
+    _, client = an_open_pair()
+    assert not client.waiting
+
+    client.send(GetRelayKeys(), 7)
+    assert client.waiting
+
+
 def test_nothing_can_be_said_before_the_connection_is_open() -> None:
     with pytest.raises(LocalProtocolError, match="handshake"):
         a_client().send(GetRelayKeys())

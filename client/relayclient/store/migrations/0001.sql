@@ -41,6 +41,12 @@ CREATE TABLE session (
     PRIMARY KEY (account, device)
 ) WITHOUT ROWID;
 
+-- Commitments of envelopes that no session opened, until a retry request names them.
+CREATE TABLE lost (
+    account BLOB NOT NULL, device INTEGER NOT NULL, commitment BLOB NOT NULL, lost_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, device, commitment)
+) WITHOUT ROWID;
+
 CREATE TABLE prekey (
     kind INTEGER NOT NULL,
     id INTEGER NOT NULL,
@@ -54,7 +60,8 @@ CREATE TABLE prekey (
 -- First messages that could be replayed because they used no one-time prekey, for the signed prekey's life.
 CREATE TABLE first_message (mark BLOB PRIMARY KEY, signed_id INTEGER NOT NULL) WITHOUT ROWID;
 
--- What was sent from here. `is_text` is 1 for a text of the user's, 0 for receipts and retry requests.
+-- What was sent from here. `is_text` is 1 for a text of the user's, 0 for receipts and retry requests. `named_ms`: when
+-- a retry request last named it.
 CREATE TABLE message (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
     id BLOB NOT NULL UNIQUE,
@@ -67,9 +74,12 @@ CREATE TABLE message (
     state TEXT NOT NULL,
     code INTEGER,
     sealed_content BLOB NOT NULL,
-    sealed_envelope BLOB
+    sealed_envelope BLOB,
+    commitment BLOB,
+    named_ms INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX message_account ON message (account, queued_ms);
+CREATE INDEX message_commitment ON message (commitment) WHERE commitment IS NOT NULL;
 
 -- When a message reached each of its states.
 CREATE TABLE message_state (

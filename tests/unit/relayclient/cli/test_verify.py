@@ -70,6 +70,24 @@ def test_a_new_account_is_accepted_by_the_person_only(office):
     assert ran.lines[0]["account"] == office.relay.addresses["carol@office.example"].hex()
 
 
+def test_a_new_account_whose_digits_differ_is_not_accepted(office):
+    office.join("alice", "bob", "carol")
+    office.run("alice", "lookup", BOB)
+    known, offered = digits(office, "alice", BOB), digits(office, "alice", "carol@office.example")
+    office.relay.addresses[BOB] = office.relay.addresses["carol@office.example"]
+    office.run("alice", "lookup", BOB)
+
+    refused = office.run("alice", "verify", BOB, "--accept", "--confirm", known)
+    shown = office.run("alice", "verify", BOB)
+    after = digits(office, "alice", BOB)
+    accepted = office.run("alice", "verify", BOB, "--accept", "--confirm", offered)
+
+    assert (refused.status, after) == (77, known)
+    assert offered in re.sub(r"\s", "", shown.err)
+    assert accepted.status == 0
+    assert digits(office, "alice", BOB) == offered
+
+
 def test_accepting_where_nothing_is_offered_changes_nothing(office):
     office.join("alice", "bob")
 

@@ -71,7 +71,7 @@ async def test_one_address_may_not_connect_too_often(tmp_path: Path) -> None:
 
         assert await knock(relay) == b""
 
-        assert relay.counters.connections_refused["address"] == 1
+        assert relay.counters.connections_refused["address_rate"] == 1
         relay.clock.advance(1.0)
         assert await knock(relay) is None
 

@@ -538,7 +538,7 @@ async def test_a_device_that_was_removed_is_sent_away(tmp_path: Path) -> None:
 
 async def test_a_mistake_of_ours_in_a_verb_is_an_incident_and_the_connection_lives(tmp_path: Path) -> None:
     class Broken(Before):
-        async def account_of(self, address: str) -> Account:
+        async def account_of(self, address: str, asker: bytes) -> Account:
             raise ZeroDivisionError(address)
 
     async with office(tmp_path, through=Broken) as (relay, alice, bob):
@@ -554,7 +554,7 @@ async def test_a_mistake_of_ours_in_a_verb_is_an_incident_and_the_connection_liv
 
 async def test_a_fault_of_the_store_in_a_verb_says_when_to_try_again(tmp_path: Path) -> None:
     class Faulty(Before):
-        async def account_of(self, address: str) -> Account:
+        async def account_of(self, address: str, asker: bytes) -> Account:
             raise Fault(Code.UNAVAILABLE, 1500)
 
     async with office(tmp_path, through=Faulty) as (relay, alice, _):
@@ -703,7 +703,7 @@ async def test_a_session_without_a_peer_does_what_its_transport_says(tmp_path: P
     async with live_relay(tmp_path) as relay:
         left: list[Session] = []
         transport = FakeTransport()
-        session = Session(transport, relay.rooms, left.append)
+        session = Session(transport, relay.rooms, left.append, b"here")
         relay.rooms.admission.refuse("127.0.0.1", 0.0)
 
         session.pause_writing()

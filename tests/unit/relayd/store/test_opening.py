@@ -13,17 +13,19 @@ from relayd.store.database import PAGE_BYTES
 from relayd.store.daykeys import FILE_NAME
 from support.stores import DAY_S, NO_LIMIT, House, house
 
+TABLE_LEAF = 0x0D
+"""The first byte of such a page (sqlite.org/fileformat2.html)."""
+
 
 async def damage_a_page(place: Path) -> bytes:
-    """Leave a store of which the head of one page of envelopes is overwritten; return the file."""
+    """Leave a store of which the head of one page of a table, most likely of envelopes, is overwritten; return it."""
     async with house(place) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         for _ in range(200):
             await relay.submit(alice, bob, body=bytes(1_000))
-    with contextlib.closing(sqlite3.connect(place / "relay.db")) as db:
-        (root,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'envelope'").fetchone()
     octets = bytearray((place / "relay.db").read_bytes())
-    at = (root + 12) * PAGE_BYTES
+    leaves = [at for at in range(0, len(octets), PAGE_BYTES) if octets[at] == TABLE_LEAF]
+    at = leaves[len(leaves) * 3 // 4]
     octets[at : at + 100] = b"\xff" * 100
     (place / "relay.db").write_bytes(octets)
     return bytes(octets)
