@@ -230,10 +230,20 @@ class Scope(IntEnum):
 
 
 class WrapKind(IntEnum):
-    """What a wrap is: a ratchet's message, or one with the first message of its session before it (spec 60 §4)."""
+    """What a wrap is: a ratchet's message, one with the first message of its session before it, or what passes by.
+
+    Source: spec 60 §4 and §9.
+    """
 
     RATCHET = 1
     FIRST = 2
+    PASSING = 3
+
+
+class PassingKind(IntEnum):
+    """What devices tell each other that is worth nothing a moment later (spec 60 §9)."""
+
+    TYPING = 1
 
 
 class ContentKind(IntEnum):

@@ -146,5 +146,7 @@ READ_MAX: Final = 128
 """Messages in one read receipt; a device that was off for longer sends several."""
 RETRY_MAX: Final = 32
 """Commitments in one request to send again; a device that failed to open more asks for the rest an hour later."""
+PASSING_AGE_MS_MAX: Final = 30_000
+"""What passes by is worth nothing after this; it also bounds how late a relay can let somebody seem to type."""
 FORWARD_DEPTH_MAX: Final = 3
 """Honest clients nest once, twice where a stamp's key was not known to somebody in between."""

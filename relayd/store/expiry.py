@@ -33,6 +33,7 @@ def sweep(commit: Commit, keys: DayKeys, mark: Mark) -> int:
     mark.follow(commit.db)
     _forget_days(commit, keys)
     reports.forget(commit)
+    commit.tools.waiting.forget(commit.now_ms)
     commit.tools.stamper.end_hour(commit.now_ms)
     accounts.expired_tickets(commit)
     commit.db.execute("DELETE FROM hour_key WHERE expires_ms <= ?", (commit.now_ms,))

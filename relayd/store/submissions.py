@@ -199,7 +199,7 @@ def _overflow(commit: Commit, work: Submission, target: Target, row: int) -> Non
     assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101
     commit.done.refused[row] = mailbox.refuse()
     if work.command.flags & _ASKS_WRITABLE:
-        commit.tools.waiting.note(commit.db, work.seat, target.account, row)
+        commit.tools.waiting.note(commit.db, work.seat, target.account, row, commit.now_ms)
 
 
 def _shares(commit: Commit, row: int, accepted: Iterable[Accepted]) -> dict[AccountId, Share]:

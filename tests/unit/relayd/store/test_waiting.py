@@ -15,6 +15,8 @@ from support.stores import house
 
 QUOTA = Quota(messages=10, octets=1 << 20, reopen_percent=80)
 BOB = b"b" * 32
+NOW_MS = 1_790_000_000_000
+DAY_MS = 86_400_000
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def full() -> Mailbox:
 
 def test_who_waits_is_told_once_when_there_is_room(db) -> None:
     waiters = Waiting()
-    waiters.note(db, seat("a"), BOB, 7)
+    waiters.note(db, seat("a"), BOB, 7, NOW_MS)
 
     assert waiters.served(7, full(), QUOTA) == []
     assert waiters.served(7, Mailbox(epoch=1), QUOTA) == [Waiter(seat("a"), BOB)]
@@ -46,7 +48,7 @@ def test_who_waits_is_told_once_when_there_is_room(db) -> None:
 
 def test_another_domain_never_learns_when_somebody_was_there(db) -> None:
     waiters = Waiting()
-    waiters.note(db, seat("m"), BOB, 7)
+    waiters.note(db, seat("m"), BOB, 7, NOW_MS)
 
     assert waiters.served(7, Mailbox(epoch=1), QUOTA) == []
 
@@ -55,8 +57,8 @@ def test_only_those_whose_share_has_room_are_told(db) -> None:
     waiters, mailbox = Waiting(), Mailbox(epoch=1, shares={})
     for _ in range(5):
         mailbox.put(QUOTA, 0, 4, 10, seat("a").account)
-    waiters.note(db, seat("a", 1), BOB, 7)
-    waiters.note(db, seat("c", 2), BOB, 7)
+    waiters.note(db, seat("a", 1), BOB, 7, NOW_MS)
+    waiters.note(db, seat("c", 2), BOB, 7, NOW_MS)
 
     assert waiters.served(7, mailbox, QUOTA) == [Waiter(seat("c", 2), BOB)]
     mailbox.take_share(seat("a").account, 10)
@@ -68,21 +70,33 @@ def test_who_waits_is_bounded_and_the_oldest_gives_way(db, monkeypatch) -> None:
     monkeypatch.setattr(waiting, "MAILBOXES_MAX", 2)
     waiters = Waiting()
     for row in (1, 2, 3):
-        waiters.note(db, seat("a", row), BOB, 7)
+        waiters.note(db, seat("a", row), BOB, 7, NOW_MS)
     for mailbox in (8, 9):
-        waiters.note(db, seat("a", 1), BOB, mailbox)
+        waiters.note(db, seat("a", 1), BOB, mailbox, NOW_MS)
 
     assert waiters.served(7, Mailbox(epoch=1), QUOTA) == []
     assert len(waiters.served(8, Mailbox(epoch=1), QUOTA)) == 1
 
     for row in (1, 2, 3):
-        waiters.note(db, seat("a", row), BOB, 9)
+        waiters.note(db, seat("a", row), BOB, 9, NOW_MS)
     assert [waiter.seat.row for waiter in waiters.served(9, Mailbox(epoch=1), QUOTA)] == [2, 3]
+
+
+def test_who_waited_longer_than_a_connection_lasts_is_forgotten(db) -> None:
+    waiters = Waiting()
+    waiters.note(db, seat("a"), BOB, 7, NOW_MS)
+    waiters.note(db, seat("a"), BOB, 8, NOW_MS + 1)
+
+    waiters.forget(NOW_MS + DAY_MS)
+
+    assert waiters.served(7, Mailbox(epoch=1), QUOTA) == []
+    assert len(waiters.served(8, Mailbox(epoch=1), QUOTA)) == 1
+    waiters.forget(NOW_MS + 2 * DAY_MS)
 
 
 def test_nobody_waits_for_a_mailbox_that_is_gone(db) -> None:
     waiters = Waiting()
-    waiters.note(db, seat("a"), BOB, 7)
+    waiters.note(db, seat("a"), BOB, 7, NOW_MS)
 
     waiters.drop(7)
 

@@ -30,7 +30,7 @@ async def test_a_refused_verb_is_undone_and_the_rest_of_its_commit_stands(tmp_pa
         assert relay.counters.commits == before + 1
         assert (type(refused), settled.codes, len(ticket)) == (Refusal, (Code.STORED,), 16)
         assert (relay.counters.expired, relay.gaps) == (0, [])
-        assert (await relay.store.account_of("bob@gad.example")).account == bob.account
+        assert (await relay.store.account_of("bob@gad.example", bob.account)).account == bob.account
 
 
 async def test_acknowledgements_make_room_for_submissions_of_the_same_commit(tmp_path) -> None:
