@@ -96,11 +96,15 @@ async def live_relay(
     *,
     suites: frozenset[Suite] = frozenset({Suite.HYBRID}),
     through: Callable[[Store], Store] = lambda store: store,
+    clock: HandClock | None = None,
     **limits: float,
 ) -> AsyncIterator[LiveRelay]:
-    """Run a relay on a port of the loopback until the block ends; ``through`` may put something before the store."""
+    """Run a relay on a port of the loopback until the block ends; ``through`` may put something before the store.
+
+    One that runs on in the same directory is given the clock of the one before.
+    """
     section = LimitsSection(**limits)
-    clock, counters, hub = HandClock(), Counters(), Hub()
+    clock, counters, hub = clock or HandClock(), Counters(), Hub()
     store = await open_store(directory, hub, clock, counters, section)
     rooms = furnished(through(store), hub, clock, counters, section, suites)
     listener = Listener(rooms)
