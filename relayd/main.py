@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG: Final = Path("/etc/relayd/relayd.toml")
 TTL_S_MIN: Final = 60
 TTL_S_MAX: Final = 90 * 86_400
+"""An invitation that nobody has used in a quarter of a year is forgotten by the person too."""
 
 
 def _endpoint(text: str) -> str:

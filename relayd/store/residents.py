@@ -20,7 +20,9 @@ V = TypeVar("V")
 MAILBOXES_MAX: Final = 32_768
 """About half a kilobyte each: 16 MB keep the writer of a relay with 20,000 devices from reading at all."""
 SENDERS_MAX: Final = 16_384
+"""Devices kept as senders; about 1 KB each."""
 ROSTERS_MAX: Final = 16_384
+"""Accounts whose devices are kept; about 1 KB each."""
 
 
 @dataclass(slots=True)

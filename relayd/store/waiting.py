@@ -15,6 +15,7 @@ from relayproto.ids import AccountId
 from relayproto.limits import CONNECTION_LIFETIME_S
 
 MAILBOXES_MAX: Final = 1_024
+"""Full mailboxes whose senders are told when there is room; the others try again by themselves."""
 SENDERS_MAX: Final = 16
 """With the mailboxes: 16,384 waiting at most, 3 MB. Who is crowded out tries again when ``retry_after_ms`` is over."""
 
