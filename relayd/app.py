@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 import uvloop
 
 from relayd import exposition, keyring, lifecycle, logs
@@ -258,6 +259,21 @@ def named(inherited: dict[str, socket.socket]) -> dict[str, socket.socket]:
     return inherited
 
 
+def affordable(config: Config) -> Config:
+    """Return the configuration with as many connections as this process may have open files for."""
+    wanted = config.limits.connections_max + lifecycle.DESCRIPTORS_KEPT
+    left = lifecycle.allow_descriptors(wanted) - lifecycle.DESCRIPTORS_KEPT
+    if left >= config.limits.connections_max:
+        return config
+    _log.warning(
+        "the limit of open files allows fewer connections than limits.connections_max",
+        connections_max=max(1, left),
+        wanted=config.limits.connections_max,
+    )
+    limits = msgspec.structs.replace(config.limits, connections_max=max(1, left))
+    return msgspec.structs.replace(config, limits=limits)
+
+
 async def _run(config: Config, keys: Keyring) -> Exit:
     inherited = named(lifecycle.inherited_sockets())
     notifier = Notifier()
@@ -281,6 +297,6 @@ def serve(config: Config) -> Exit:
     held = lifecycle.claim(config.state_directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(config, keys))
+            return runner.run(_run(affordable(config), keys))
     finally:
         os.close(held)

@@ -102,6 +102,8 @@ METRICS: Final[tuple[Total | Labelled | Level | Spread, ...]] = (
     Level("relayd_queue_messages", "Envelopes in the queue", lambda c: c.envelopes_queued),
     Level("relayd_queue_bytes", "Bytes of the envelopes in the queue", lambda c: c.queued_bytes),
     Level("relayd_queue_outcomes", "Outcomes in the queue", lambda c: c.outcomes_queued),
+    Total("relayd_descriptors_exhausted", "Looks, one a second, that found no file descriptor left",
+          lambda c: c.descriptors_exhausted),
     Level("relayd_disk_used_ratio", "How full the disk of the store is", lambda c: c.disk_used_percent / 100),
     Level("relayd_disk_refusing", "1 while submissions are refused for want of disk", lambda c: c.disk_refusing),
     Level("relayd_ballast_bytes", "Size of the file that is deleted when the disk runs full; 0: it was",

@@ -33,6 +33,7 @@ def made(state: Path, **values: object) -> Config:
     """Make a relay whose ports the kernel chooses."""
     places = {
         "relay.state": ".", "listen.devices": ANYWHERE, "listen.operations": ANYWHERE, "store.ballast_bytes": 0,
+        "limits.connections_max": 500,
     }  # fmt: skip
     initialise.write_config(state / "relayd.toml", places | {name.replace("__", "."): values[name] for name in values})
     initialise.make_keys(state, system_entropy, SystemClock().now_ms())
@@ -326,3 +327,17 @@ async def test_a_signal_begins_the_drain(tmp_path: Path, number: signal.Signals)
             status = await relay
 
     assert status is Exit.OK
+
+
+@pytest.mark.parametrize(("allowed", "connections"), [(628, 500), (328, 200), (10, 1)])
+def test_no_more_connections_are_taken_than_files_may_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int, connections: int
+) -> None:
+    read = made(tmp_path)
+    monkeypatch.setattr(app.lifecycle, "allow_descriptors", lambda _: allowed)
+
+    with structlog.testing.capture_logs() as logged:
+        affordable = app.affordable(read)
+
+    assert affordable.limits.connections_max == connections
+    assert [event["connections_max"] for event in logged] == [connections] * (connections < 500)
