@@ -113,6 +113,14 @@ def _sender(step: Step, delivered: Deliver, fetched: Callable[[AccountId | None]
     raise _Unshown(Failure.SENDER)
 
 
+def refuse(step: Step, delivered: Deliver) -> list[Event]:
+    """Leave an envelope alone that this program can't deal with, and note it in its lane."""
+    if position.read(step, delivered.lane).holds(delivered.sequence):
+        return []
+    position.cover_unopened(step, delivered.lane, delivered.sequence)
+    return [EnvelopeFailed(delivered.sender, delivered.sender_device, Failure.POISON)]
+
+
 def _unopened(step: Step, delivered: Deliver, failure: Failure, now_ms: int) -> list[Event]:
     sender, device = delivered.sender, delivered.sender_device
     position.cover_unopened(step, delivered.lane, delivered.sequence)
@@ -125,6 +133,8 @@ def _meant(step: Step, delivered: Deliver, opened: Opened, now_ms: int) -> list[
     """Do what the content means."""
     context, said = opened.context, opened.content
     match said:
+        case Text() | Unknown() if contacts.is_blocked(step, context.sender):
+            return []
         case Text():
             return [_shown(step, _insert(step, delivered, opened, said))]
         case Read():
@@ -144,11 +154,9 @@ def _insert(step: Step, delivered: Deliver, opened: Opened, said: Text) -> Row:
     context = opened.context
     own = context.sender == step.setting("account")
     peer = contacts.account_in(step, context.conversation) if own else context.sender
-    evidence = opened.evidence
+    evidence = opened.forward().original
     place = (context.sender, context.device.to_bytes(4), context.message)
-    proof = pack(
-        evidence.content, evidence.hidden, evidence.opening, evidence.commitment, evidence.stamp, context.to_bytes()
-    )
+    proof = pack(evidence.content, evidence.hidden, evidence.opening, evidence.commitment, evidence.stamp)
     cursor = step.run(
         "INSERT INTO inbox (id, sender, device, peer, class, sent_ms, number, forwarded, told, sealed_text,"
         " sealed_evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

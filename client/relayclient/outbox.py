@@ -153,6 +153,26 @@ def accept_parcel(step: Step, row: int, now_ms: int) -> list[Event]:
     return _advance_parcel(step, row, MessageState.ACCEPTED, now_ms)
 
 
+def writable(step: Step, account: AccountId) -> None:
+    """Let everything that waits to be submitted again to an account go now: its mailbox has room."""
+    step.run(
+        "UPDATE parcel SET not_before_ms = 0 WHERE account = ? AND state = ? AND not_before_ms > 0", account, WAITING
+    )
+
+
+def hold_up(step: Step, row: int, code: int) -> list[Event]:
+    """Note why a message still waits; tell of it where that is news."""
+    message, own = step.rows("SELECT message, own FROM parcel WHERE row = ?", row)[0]
+    changed = step.run(
+        "UPDATE message SET code = ?1 WHERE row = ?2 AND is_text AND state = ?3 AND code IS NOT ?1",
+        code, message, MessageState.QUEUED,
+    )  # fmt: skip
+    if own or not changed.rowcount:
+        return []
+    id_ = step.rows("SELECT id FROM message WHERE row = ?", message)[0][0]
+    return [StateChanged(MessageId(id_), MessageState.QUEUED, code)]
+
+
 def wait_again(step: Step, row: int, not_before_ms: int) -> None:
     """Let a parcel wait for another submission, not before a time."""
     step.run(

@@ -10,14 +10,16 @@ from typing import Final
 
 from relayclient import contacts, prekeys
 from relayclient.store.database import Step
+from relayproto.e2e import passing as e2e_passing
 from relayproto.e2e import session
 from relayproto.e2e.handshake import Own, Recipient
+from relayproto.e2e.passing import Passed
 from relayproto.e2e.session import Answering, Peer, Received, Sessions
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import RETRY_MAX
-from relayproto.notices import Deliver
+from relayproto.notices import Deliver, Passing
 from relayproto.replies import Bundle
 
 HOUR_MS: Final = 3_600_000
@@ -66,6 +68,17 @@ def seal(step: Step, account: AccountId, device: DeviceId, plaintext: bytes) -> 
     after, wrap = session.seal(_held(step, Peer(account, device)), plaintext)
     _keep(step, after)
     return wrap
+
+
+def pass_by(step: Step, account: AccountId, device: DeviceId, passed: Passed) -> bytes | None:
+    """Return the wrap of what passes by, None where no session is known to be on both sides. No state changes."""
+    own = Peer(step.setting("account"), step.setting("device"))
+    return e2e_passing.seal(_held(step, Peer(account, device)), own, passed, step.entropy)
+
+
+def passed_by(step: Step, passing: Passing) -> Passed:
+    """Return what passed by, or raise CryptoFailure."""
+    return e2e_passing.read(_held(step, Peer(passing.sender, passing.sender_device)), passing.wrap)
 
 
 def opened(step: Step, delivered: Deliver, newest: DeviceList, now_ms: int) -> Received:
@@ -149,7 +162,7 @@ def to_ask(step: Step, now_ms: int) -> list[AccountId]:
 
 
 def take_lost(step: Step, account: AccountId) -> tuple[bytes, ...]:
-    """Return at most RETRY_MAX commitments to name in a retry request, the oldest first; the rest is for the next one."""
+    """Return at most RETRY_MAX commitments to name in a retry request, the oldest first; the rest is for the next."""
     rows = step.rows(
         "SELECT commitment FROM lost WHERE account = ? ORDER BY lost_ms, commitment LIMIT ?", account, RETRY_MAX
     )

@@ -6,7 +6,8 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- Descriptors of the relay's keys that its root signed.
 CREATE TABLE relay_key (key_id INTEGER PRIMARY KEY, descriptor BLOB NOT NULL, not_after_ms INTEGER NOT NULL);
 
--- Accounts and the newest device list that is believed of each, the own account's included.
+-- Accounts and the newest device list that is believed of each, the own account's included. `block_due`: the relay is to
+-- be told of `blocked`; `block_code`: what it refused that with.
 CREATE TABLE contact (
     account BLOB PRIMARY KEY,
     conversation BLOB NOT NULL,
@@ -15,7 +16,10 @@ CREATE TABLE contact (
     version INTEGER NOT NULL DEFAULT 0,
     stale INTEGER NOT NULL DEFAULT 0,
     verified INTEGER NOT NULL DEFAULT 0,
-    last_number INTEGER NOT NULL DEFAULT 0
+    last_number INTEGER NOT NULL DEFAULT 0,
+    blocked INTEGER NOT NULL DEFAULT 0,
+    block_due INTEGER NOT NULL DEFAULT 0,
+    block_code INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX contact_conversation ON contact (conversation);
 
@@ -150,6 +154,21 @@ CREATE TABLE seen (
     PRIMARY KEY (sender, device, mark)
 ) WITHOUT ROWID;
 CREATE INDEX seen_age ON seen (seen_ms);
+
+-- Envelopes that were begun to be opened and not finished: how often this program died of each.
+CREATE TABLE attempt (
+    sender BLOB NOT NULL,
+    device INTEGER NOT NULL,
+    commitment BLOB NOT NULL,
+    tries INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (sender, device, commitment)
+) WITHOUT ROWID;
+
+-- Reports of the user's. `boxed`: sealed to the moderators, until the relay has answered; `code`: its refusal.
+CREATE TABLE report (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, message BLOB NOT NULL, boxed BLOB, code INTEGER, made_ms INTEGER NOT NULL
+);
 
 -- How far each lane of the mailbox is, in the mailbox's epoch (setting mailbox_epoch).
 CREATE TABLE lane (lane INTEGER PRIMARY KEY, floor INTEGER NOT NULL);

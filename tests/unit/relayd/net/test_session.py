@@ -745,8 +745,7 @@ async def test_a_wrong_acknowledgement_in_the_last_breath_harms_nobody(tmp_path:
         b.flush()
 
         await b.lost.wait()
-        await settled(relay)
-        assert len(relay.listener) == 0
+        await until(lambda: len(relay.listener) == 0)
 
 
 async def test_a_mistake_of_ours_with_the_last_breath_is_an_incident(tmp_path: Path) -> None:
