@@ -822,3 +822,26 @@ async def test_a_fault_at_login_says_when_to_come_back(tmp_path: Path) -> None:
         closed = await (await connect(relay.port, alice)).expect(Closed)
 
         assert (closed.code, closed.reconnect, closed.after_ms) == (GoawayCode.BUSY, True, 30_000)
+
+
+async def test_a_mistake_of_ours_at_a_deadline_cuts_its_connection_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        line, _ = await login(relay.port, alice)
+        other, _ = await login(relay.port, bob)
+        overdue = Session._overdue
+        [alices] = [s for s in relay.listener._sessions if s._router.seat.account == alice.account]
+
+        def fail(session: Session, now: float) -> None:
+            if session is alices:
+                raise ZeroDivisionError
+            overdue(session, now)
+
+        monkeypatch.setattr(Session, "_overdue", fail)
+        alices.overdue(0.0)
+
+        await asyncio.wait_for(line.lost.wait(), 5)
+        assert not other.connection.closed
+        assert relay.counters.internal_errors == 1
+        relay.counters.internal_errors = 0
