@@ -76,6 +76,10 @@ class SystemClock:
         if wall_ms > expected_ms + JUMP_MS:
             self.ahead_ms = wall_ms - expected_ms
             self._last_ms = expected_ms
+        elif wall_ms < expected_ms - JUMP_MS:
+            # Standing still until it catches up, a year perhaps, would keep every one-time code good for so long.
+            self.ahead_ms = 0
+            self._last_ms = expected_ms
         else:
             self.ahead_ms = 0
             self._last_ms = max(self._last_ms, wall_ms)

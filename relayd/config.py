@@ -250,7 +250,9 @@ def _said_plainly(message: str) -> str:
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
     if unknown is None:
         return f"{path}: {what[:1].lower()}{what[1:]}"
-    return f"{path + '.' if path else ''}{unknown[1]}: there is no such setting"
+    return (
+        f"{path + '.' if path else ''}{unknown[1]}: there is no such setting; relayd check-config --sample has them all"
+    )
 
 
 def load(path: Path) -> Config:
@@ -259,6 +261,7 @@ def load(path: Path) -> Config:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        reason = f"{reason}; relayd init makes one" if isinstance(error, FileNotFoundError) else reason
         raise BadConfig(f"{path}: {reason}") from None
     try:
         return parse(text, path.parent)

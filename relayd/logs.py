@@ -31,7 +31,6 @@ def configure(stream: TextIO, level: str) -> None:
         processors=[structlog.processors.add_log_level, stamp, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.WriteLoggerFactory(stream),
-        cache_logger_on_first_use=True,
     )
 
 

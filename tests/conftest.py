@@ -1,16 +1,22 @@
 """What every test has: `async def test_*` runs under asyncio, and Hypothesis says how to repeat what it found.
 
-No async plugin: the hook below is all that one would do here. A test that hangs fails after its timeout.
+No async plugin: the hook below is all that one would do here. A test that hangs fails after its timeout, and the
+store that a failed test has left open does not keep pytest from ending.
 """
 
 import asyncio
+import functools
 import inspect
 import os
+import threading
 
+import aiosqlite.core
 import hypothesis
 import pytest
 
 TIMEOUT_S = 60.0
+
+aiosqlite.core.Thread = functools.partial(threading.Thread, daemon=True)
 
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, print_blob=True)

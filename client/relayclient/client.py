@@ -78,7 +78,8 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         """Say what is left, end the connection in order, and give the home's lock back."""
         exchange, running = self._exchange, self._running
-        if exchange is not None and not exchange.ended.done():
+        # Without a session nobody was reached, and nobody is left to say goodbye to.
+        if exchange is not None and exchange.session is not None and not exchange.ended.done():
             exchange.finish()
             await asyncio.wait([exchange.ended], timeout=CLOSE_TIMEOUT_S)
         if running is not None:

@@ -49,13 +49,13 @@ class HomeUnusable(ClientError):  # noqa: N818
 
 
 class PassphraseNeeded(ClientError):  # noqa: N818
-    """The device's store is locked: give its passphrase."""
+    """The device's store is locked: give its passphrase with --passphrase-file, or type it at a terminal."""
 
     exit_status = 77
 
 
 class WrongPassphrase(ClientError):  # noqa: N818
-    """That is not the passphrase of this store."""
+    """That is not the passphrase of this store: try again, with the one that was chosen at join."""
 
     exit_status = 77
 

@@ -74,6 +74,7 @@ class Pump:
         said = self._backlogs[gap.lane].explain(gap)
         if said is not None:
             self._soon.append(said)
+            self._counters.gaps[said.reason] += 1
 
     def say(self, notice: Message) -> None:
         """Say a notice that belongs to no lane, before anything else; only the last of its kind is kept."""
@@ -126,6 +127,7 @@ class Pump:
         while left > 0 and (item := backlog.head) is not None:
             if isinstance(item, Gap):
                 notice: Message = item
+                self._counters.gaps[item.reason] += 1
             elif item.expires_ms <= now_ms:
                 # Not written any more; the sweep that removes it explains its number (protocol.md §4).
                 backlog.take()

@@ -70,7 +70,8 @@ def _ones() -> list[int]:
 class Mailbox:
     """One device's mailbox; ``floors`` and ``nexts`` are indexed by lane.
 
-    ``shares`` is known only while the mailbox is more than half full, when it can matter; ``holed`` says whether
+    ``shares`` is known from when the mailbox is half full, when it can matter, until it is down to half of that: who
+    makes it go up and down at the border must not make the relay count each time. ``holed`` says whether
     holes may be recorded for it; ``refused`` counts envelopes that had no room since the device last acknowledged.
     """
 
@@ -97,6 +98,10 @@ class Mailbox:
     def half_full(self, quota: Quota, cost: int) -> bool:
         """Say whether, with ``cost`` more bytes, one sender could be beyond its share."""
         return self.messages >= quota.sender_messages or self.octets + cost > quota.sender_octets
+
+    def shares_matter_no_more(self, quota: Quota) -> bool:
+        """Say whether the mailbox is far enough from half full to count shares again when it gets there."""
+        return self.messages * 2 < quota.sender_messages and self.octets * 2 < quota.sender_octets
 
     def has_share_left(self, quota: Quota, sender: AccountId, cost: int) -> bool:
         """Say whether the sender may have one envelope more here; ``shares`` must be known."""

@@ -105,7 +105,6 @@ def furnish(
         desk=desk(
             store,
             hub,
-            counters=counters,
             limits=limits,
             descriptor=descriptor,
             descriptors=descriptors,

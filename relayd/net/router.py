@@ -105,6 +105,8 @@ class Router:
             case Submit():
                 return self._submit(request, command, now, patient=patient)
             case Ack():
+                if patient and self._rooms.store.full:
+                    return False
                 if self.pump.acknowledge(command):
                     self._rooms.store.acknowledge(self.seat, command)
                 if not self.pump.idle:
@@ -148,6 +150,8 @@ class Router:
             case RemoteProtocolError():
                 self._driver.leave(settlement.code, reconnect=True, after_ms=FAULT_AFTER_MS)
             case Submitted() | NotTaken():
+                if isinstance(settlement, NotTaken):
+                    self._rooms.counters.not_taken[settlement.code] += 1
                 over_rate = isinstance(settlement, NotTaken) and settlement.code == Code.RATE
                 self._over_rate = self._over_rate + 1 if over_rate else 0
                 self._driver.say(settlement, request)

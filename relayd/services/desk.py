@@ -8,7 +8,6 @@ from typing import Final
 
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
-from relayd.metrics import Counters
 from relayd.services.directory import Directory
 from relayd.services.enrolment import Enrolment
 from relayd.services.login import Logins
@@ -43,7 +42,6 @@ def desk(
     store: Store,
     hub: Hub,
     *,
-    counters: Counters,
     limits: LimitsSection,
     descriptor: bytes,
     descriptors: tuple[bytes, ...],
@@ -60,7 +58,7 @@ def desk(
     return Desk(
         logins=Logins(store),
         enrolment=Enrolment(store, descriptor),
-        messages=Messages(store, rates=rates, pairs=pairs, counters=counters),
+        messages=Messages(store, rates=rates, pairs=pairs),
         prekeys=Prekeys(store, hub),
         directory=Directory(store, hub, descriptors),
         passing=PassingBy(store, hub),

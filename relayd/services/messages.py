@@ -7,7 +7,6 @@ what is over the device's rate is not taken - its number stays free and the devi
 from typing import Final
 
 from relayd.domain.seat import Seat
-from relayd.metrics import Counters
 from relayd.services.pairs import Pairs
 from relayd.services.rates import Rates
 from relayd.store import Settle, Store
@@ -44,13 +43,12 @@ class Bodies:
 class Messages:
     """Taking submissions in."""
 
-    __slots__ = ("_counters", "_pairs", "_rates", "_store")
+    __slots__ = ("_pairs", "_rates", "_store")
 
-    def __init__(self, store: Store, *, rates: Rates[int], pairs: Pairs, counters: Counters) -> None:
+    def __init__(self, store: Store, *, rates: Rates[int], pairs: Pairs) -> None:
         self._store = store
         self._rates = rates
         self._pairs = pairs
-        self._counters = counters
 
     def submit(self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float) -> bool:
         """Hand a submission to the store. False: the intake is full and nothing was done, bring it again.
@@ -62,7 +60,7 @@ class Messages:
         keys = [self._pairs.key(seat.row, target.account) for target in command.targets]
         wait_ms = self._rates.wait_ms(seat.row, now, len(keys)) or self._pairs.wait_ms(keys, now)
         if wait_ms:
-            self._not_taken(command, Code.RATE, wait_ms, settle)
+            settle(NotTaken(command.submission, Code.RATE, wait_ms))
             return True
         self._rates.take(seat.row, now, len(keys))
         self._pairs.take(keys, now)
@@ -70,8 +68,4 @@ class Messages:
 
     def busy(self, command: Submit, settle: Settle) -> None:
         """Answer a submission for which the intake had no room for too long."""
-        self._not_taken(command, Code.BUSY, BUSY_RETRY_MS, settle)
-
-    def _not_taken(self, command: Submit, code: Code, retry_after_ms: int, settle: Settle) -> None:
-        self._counters.not_taken[code] += 1
-        settle(NotTaken(command.submission, code, retry_after_ms))
+        settle(NotTaken(command.submission, Code.BUSY, BUSY_RETRY_MS))

@@ -50,7 +50,8 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     if user is not None:
         if user != devices.account:
             raise Refusal(Code.BAD_TICKET)
-        return Enrolment(devices.account, address)
+        [address] = db.execute("SELECT address FROM account WHERE account = ?", (user,)).fetchone()
+        return Enrolment(devices.account, Address(address))
     if db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
         raise Refusal(Code.ADDRESS_TAKEN)
     if commit.roster(devices.account) is not None:
@@ -63,7 +64,8 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     assert account is not None  # noqa: S101 - an INSERT that did not raise has a row
     numbers = [_add_device(commit, account, entry) for entry in devices.devices]
     prekeys.put(commit, numbers[0], command.prekeys)
-    db.execute("UPDATE ticket SET account = ? WHERE hash = ?", (devices.account, ticket))
+    # From now on the address stands in the account's row alone (protocol.md §6).
+    db.execute("UPDATE ticket SET account = ?, address = '' WHERE hash = ?", (devices.account, ticket))
     commit.done.tally.enrolled += 1
     return Enrolment(devices.account, address)
 

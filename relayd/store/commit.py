@@ -59,7 +59,6 @@ class Tally:
     expired: int = 0
     codes: Counter[int] = field(default_factory=Counter)
     outcomes: Counter[int] = field(default_factory=Counter)
-    gaps: Counter[int] = field(default_factory=Counter)
     prekeys: int = 0
     last_resort: int = 0
     enrolled: int = 0
@@ -206,7 +205,6 @@ class Commit:
     def explain(self, mailbox: int, lane: Lane, first: int, last: int) -> None:
         """Note a hole that whoever listens is to be told of."""
         self.done.gaps.append((mailbox, Gap(lane, first, last, GapReason.EXPIRED)))
-        self.done.tally.gaps[GapReason.EXPIRED] += 1
 
     def undo(self, *, told: int, gaps: int, served: int) -> None:
         """Forget what a verb decided that was rolled back: all but so many outcomes, holes and waiters of before."""

@@ -145,7 +145,8 @@ class Engine:
         for submission in works.submissions:
             submission.settle(NotTaken(submission.command.submission, code, retry_after_ms))
         for verb in works.verbs:
-            _fail(verb, error if failure is Failure.BUG else Fault(code, retry_after_ms))
+            # What a verb itself raises is its own answer; here it only shared a transaction with what failed.
+            _fail(verb, Fault(code, retry_after_ms))
         if failure is Failure.DISK_FULL:
             self._disk.ran_full()
             await self.checkpoint()

@@ -38,7 +38,8 @@ def acknowledge(commit: Commit, row: int, mailbox: Mailbox, ack: Ack) -> None:
         floor = mailbox.acknowledge(lane, ack.floor)
         gone += db.execute(_BELOW, (name, floor, shares)).fetchall()
         if mailbox.holed:
-            db.execute("DELETE FROM hole WHERE lane = ? AND last <= ?", (name, floor))
+            # The first condition keeps holes above the floor from being looked at, at every acknowledgement.
+            db.execute("DELETE FROM hole WHERE lane = ?1 AND first <= ?2 AND last <= ?2", (name, floor))
     for first, last in ack.ranges:
         gone += db.execute(_BETWEEN, (name, first, last, shares)).fetchall()
     for sequence in ack.undecryptable:

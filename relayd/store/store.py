@@ -127,15 +127,17 @@ class Store:
 
     async def close(self) -> None:
         """Finish what was taken in, move the log into the file and close. A failure to do so is no loss."""
-        await self._engine.stop()
-        if not self.fatal.done():
-            try:
+        try:
+            await self._engine.stop()
+            if not self.fatal.done():
                 await self._opened.writer.run(partial(self._opened.mark.follow, at_once=True))
                 await self._opened.writer.run(checkpoint)
-            except sqlite3.Error as error:
-                _log.warning("no checkpoint at the end", error=repr(error))
-        await self._opened.reader.close()
-        await self._opened.writer.close()
+        except sqlite3.Error as error:
+            _log.warning("no checkpoint at the end", error=repr(error))
+        finally:
+            # Whatever went wrong: a thread that is left would keep the process from ending.
+            await self._opened.reader.close()
+            await self._opened.writer.close()
 
     @property
     def full(self) -> bool:

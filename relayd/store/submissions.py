@@ -29,6 +29,11 @@ from relayproto.replies import Mismatch, NotTaken, Submitted
 
 _ASKS_OUTCOME: Final = int(SubmitFlag.OUTCOME)
 _ASKS_WRITABLE: Final = int(SubmitFlag.WRITABLE)
+MISMATCHES_MAX: Final = 128
+"""At most 92 bytes each: with 512 codes they fit one frame. For the others a device asks for the list."""
+OUTCOMES_MAX: Final = 100_000
+"""Twice a broadcast to 50,000: 20 MB of a device that submits and never acknowledges what became of it."""
+OUTCOMES_RETRY_MS: Final = 1_000
 DISK_RETRY_MS: Final = 30_000
 """Space comes back when devices acknowledge, when rows expire, or when the operator acts."""
 
@@ -88,6 +93,11 @@ def _record(commit: Commit, work: Submission, sender: Sender, accepted: list[Acc
     row, number, ledger = work.seat.row, work.command.submission, sender.ledger
     if commit.disk_tight:
         return NotTaken(number, Code.DISK, DISK_RETRY_MS)
+    if work.command.flags & _ASKS_OUTCOME:
+        mailbox = commit.tools.residents.mailbox(commit.db, row)
+        assert mailbox is not None, "a sender has a mailbox"  # noqa: S101
+        if mailbox.outcomes >= OUTCOMES_MAX:
+            return NotTaken(number, Code.BUSY, OUTCOMES_RETRY_MS)
     reply = _decide(commit, work, accepted)
     refused = any(reply.codes)
     if refused:
@@ -117,12 +127,12 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
     if packed is None:
         packed = commit.db.execute("SELECT codes FROM refusal WHERE device = ? AND submission = ?", key).fetchone()[0]
     codes = struct.unpack(f">{len(packed) // 2}H", packed)
-    mismatches = []
+    mismatches: list[Mismatch] = []
     for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
         account = target.account
         roster = commit.reachable(account, work.seat.account) if code == Code.MISMATCHED_DEVICES else None
         mismatch = roster.mismatch(position, target, work.seat.row) if roster else None
-        if mismatch is not None:
+        if mismatch is not None and len(mismatches) < MISMATCHES_MAX:
             mismatches.append(mismatch)
     return Submitted(command.submission, codes, tuple(mismatches), _retry_after_ms(codes))
 
@@ -148,7 +158,8 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
         mismatch = roster.mismatch(position, target, work.seat.row)
         if mismatch is not None:
             codes.append(Code.MISMATCHED_DEVICES)
-            mismatches.append(mismatch)
+            if len(mismatches) < MISMATCHES_MAX:
+                mismatches.append(mismatch)
         elif full := _full(commit, one, accepted, roster, target):
             codes.append(Code.OVER_QUOTA)
             _overflow(commit, work, target, full)
@@ -184,7 +195,8 @@ def _full(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster,
         if not mailbox.admits(quota, one.lane, one.work.command.class_, cost):
             return row
         if not mailbox.half_full(quota, cost):
-            mailbox.shares = None
+            if mailbox.shares_matter_no_more(quota):
+                mailbox.shares = None
             continue
         if mailbox.shares is None:
             mailbox.shares = _shares(commit, row, [*before, one])

@@ -66,7 +66,6 @@ def count(tally: Tally, counters: Counters) -> None:
     counters.expired += tally.expired
     counters.submissions.update(tally.codes)
     counters.outcomes.update(tally.outcomes)
-    counters.gaps.update(tally.gaps)
     counters.prekeys_handed_out += tally.prekeys
     counters.last_resort_handed_out += tally.last_resort
     counters.accounts_enrolled += tally.enrolled

@@ -7,12 +7,17 @@ alone where it fails; nothing in memory outlives a rollback.
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from relayd.domain.refusals import Fault, Refusal
 from relayd.store import removals, submissions
 from relayd.store.commit import Commit, Done, Tally, Tools
 from relayd.store.failures import Failure, classify
 from relayd.store.works import Acknowledgement, Verb, Works
+from relayproto.errors import RemoteProtocolError
+
+_EXPECTED: Final = (Refusal, Fault, RemoteProtocolError)
+"""What verbs raise before their first change."""
 
 
 class Writer:
@@ -63,7 +68,9 @@ class Writer:
             answer = error
             db.execute("ROLLBACK TO verb")
             commit.undo(told=told, gaps=gaps, served=served)
-            self._forget()
+            if not isinstance(error, _EXPECTED):
+                # Whoever is refused has changed nothing: a stranger must not be able to empty what commits live on.
+                self._tools.residents.clear()
         done.tally = tally
         db.execute("RELEASE verb")
         return answer

@@ -62,7 +62,7 @@ class Line(asyncio.Protocol):
             self.connection.send(message, self.requests)
         self.flush()
 
-    async def expect(self, kind: type[M], *, timeout_s: float = 10.0) -> M:
+    async def expect(self, kind: type[M], *, timeout_s: float = 30.0) -> M:
         """Return the next event, or the message in it, of a kind."""
         async with asyncio.timeout(timeout_s):
             while True:

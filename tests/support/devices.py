@@ -22,7 +22,7 @@ async def joined(relay: ScriptedRelay, home: Path, name: str) -> Device:
     return device
 
 
-async def seen(client, kind, count=1, timeout_s=10.0):
+async def seen(client, kind, count=1, timeout_s=30.0):
     """Return the first ``count`` events of a kind that the client tells of."""
     found = []
     async with asyncio.timeout(timeout_s):
@@ -34,7 +34,7 @@ async def seen(client, kind, count=1, timeout_s=10.0):
     return found
 
 
-async def until(condition, timeout_s=10.0):
+async def until(condition, timeout_s=30.0):
     """Wait until ``condition()`` is true."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - a test looks at what it does not own

@@ -38,7 +38,7 @@ DIALLED: list[asyncio.Transport] = []
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until the relay has come so far."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what is waited for is a state of the relay, not an event of ours
             await asyncio.sleep(0.01)
 

@@ -415,7 +415,7 @@ class RelayThread:
             made = call()
             return await made if asyncio.iscoroutine(made) else made
 
-        return asyncio.run_coroutine_threadsafe(within(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(within(), self.loop).result(30)
 
 
 @contextlib.contextmanager

@@ -107,7 +107,11 @@ class Store:
         def first_settings() -> None:
             sql.execute("INSERT INTO setting (name, value) VALUES ('lock_salt', ?), ('lock_key', ?)", lock)
 
-        _migrate(sql, first_settings)
+        try:
+            _migrate(sql, first_settings)
+        except BaseException:
+            sql.close()
+            raise
         return cls(sql, vault, entropy)
 
     @classmethod

@@ -4,7 +4,7 @@
 CREATE TABLE account (
     id INTEGER PRIMARY KEY,
     account BLOB NOT NULL UNIQUE,        -- hash of the identity key, 32 bytes; for as long as the account exists
-    address TEXT NOT NULL UNIQUE,        -- what people type; the only place where it stands
+    address TEXT NOT NULL UNIQUE,        -- what people type; the only place where an account's stands
     list_version INTEGER NOT NULL,       -- of the newest device list
     highest_device INTEGER NOT NULL,     -- the highest number that a device ever had, so that none is given twice
     devices BLOB NOT NULL,               -- the newest device list, as its account signed it
@@ -104,7 +104,7 @@ CREATE UNIQUE INDEX prekey_by_device ON prekey (device, kind, number);
 
 CREATE TABLE ticket (
     hash BLOB PRIMARY KEY,               -- BLAKE2b-256: a copy of this table is no invitation
-    address TEXT NOT NULL,
+    address TEXT NOT NULL,               -- empty once there is an account
     expires_ms INTEGER NOT NULL,
     account BLOB                         -- who used it, so that a repeat gets the same answer; goes with the ticket
 ) WITHOUT ROWID;

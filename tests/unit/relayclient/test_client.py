@@ -327,7 +327,18 @@ async def test_leaving_while_a_connection_is_made_does_not_wait_for_it(tmp_path)
     server.close()
     for writer in writers:
         writer.close()
-    await ended(relay, bob)
+    await ended(relay, alice, bob)
+
+
+async def test_leaving_while_the_relay_is_away_does_not_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "CLOSE_TIMEOUT_S", 3600.0)
+    relay, alice, bob = await pair(tmp_path)
+    await relay.stop()
+
+    async with asyncio.timeout(30), client(alice, tmp_path, "alice") as at_alice:
+        await seen(at_alice, Disconnected)
+
+    await ended(relay, alice, bob)
 
 
 async def test_a_relay_that_does_not_read_the_goodbye_is_left_all_the_same(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from relayproto.codes import Suite
 from relayproto.commands import GetStatus, Invite
 from relayproto.invitation import from_link
 from relayproto.replies import Invited, Status
+from support.live_relay import until
 
 ANYWHERE = "127.0.0.1:0"
 
@@ -70,19 +71,24 @@ class Running:
         return await asyncio.to_thread(operate.ask, self.config.operator_socket, command, expected)
 
 
+async def ended(relay: asyncio.Task[Exit]) -> None:
+    """Wait for a relay that was told to stop; one that does not is cancelled, so that nothing of it stays."""
+    await asyncio.wait([relay], timeout=30)
+    relay.cancel()
+    await asyncio.wait([relay])
+
+
 @contextlib.asynccontextmanager
 async def running(read: Config, **inherited: socket.socket) -> AsyncIterator[Running]:
     relay = Running(read)
     with structlog.testing.capture_logs() as relay.logged:
         relay.task = asyncio.create_task(relay.app.run(inherited))
-        async with asyncio.timeout(10):
-            while not relay.events("ready") and not relay.task.done():  # noqa: ASYNC110 - the log is what is waited for
-                await asyncio.sleep(0.01)
         try:
+            await until(lambda: relay.events("ready") or relay.task.done())
             yield relay
         finally:
             relay.app.stop()
-            await asyncio.wait([relay.task], timeout=30)
+            await ended(relay.task)
 
 
 async def test_a_relay_that_is_told_to_stop_ends_well(tmp_path: Path) -> None:
@@ -122,11 +128,11 @@ async def test_a_relay_that_serves_is_ready_and_measured(tmp_path: Path) -> None
 async def test_devices_are_counted_and_sent_away_at_a_stop(tmp_path: Path) -> None:
     async with running(made(tmp_path)) as relay:
         reader, writer = await asyncio.open_connection(*relay.place(DEVICES))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while b"relayd_connections 1.0" not in (await relay.get("/metrics"))[1]:  # noqa: ASYNC110 - a page
                 await asyncio.sleep(0.01)
         relay.app.stop()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await reader.read()
         writer.close()
 
@@ -136,14 +142,16 @@ async def test_devices_are_counted_and_sent_away_at_a_stop(tmp_path: Path) -> No
 
 async def test_a_relay_that_drains_is_not_ready_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drained = asyncio.Event()
+    original = app.Listener.drain
 
-    async def drain(_self: object, _timeout_s: float) -> None:
+    async def drain(listener: app.Listener, timeout_s: float) -> None:
         await drained.wait()
+        await original(listener, timeout_s)
 
     monkeypatch.setattr(app.Listener, "drain", drain)
     async with running(made(tmp_path)) as relay:
         relay.app.stop()
-        await asyncio.sleep(0.05)
+        await until(lambda: relay.events("draining"))
         status, body = await relay.get("/readyz")
         drained.set()
 
@@ -233,7 +241,8 @@ async def test_a_clock_that_jumps_is_told_once(tmp_path: Path, monkeypatch: pyte
 
     async with running(made(tmp_path)) as relay:
         relay.app._clock._wall_ms = lambda: SystemClock().now_ms() + 3_600_000
-        await asyncio.sleep(0.1)
+        await until(lambda: relay.events("the clock jumped ahead; nothing expires by it until relayd confirm-clock"))
+        await asyncio.sleep(0.05)
         metrics = (await relay.get("/metrics"))[1]
 
     assert len(relay.events("the clock jumped ahead; nothing expires by it until relayd confirm-clock")) == 1
@@ -267,7 +276,7 @@ def test_the_program_starts_tells_systemd_and_stops_at_a_signal(tmp_path: Path) 
     made(tmp_path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(20)
+        systemd.settimeout(30)
         program = subprocess.Popen(
             [sys.executable, "-m", "relayd.main", "serve", "--state", tmp_path],
             env={"PYTHONPATH": os.pathsep.join(sys.path), "NOTIFY_SOCKET": str(tmp_path / "notify")},
@@ -277,11 +286,11 @@ def test_the_program_starts_tells_systemd_and_stops_at_a_signal(tmp_path: Path) 
             ready = systemd.recv(4096).decode()
             second = subprocess.run(
                 [sys.executable, "-m", "relayd.main", "serve", "--state", tmp_path],
-                env={"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=20, check=False,
+                env={"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=30, check=False,
             )  # fmt: skip
             program.send_signal(signal.SIGTERM)
             stopping = systemd.recv(4096).decode()
-            out, err = program.communicate(timeout=20)
+            out, err = program.communicate(timeout=30)
         finally:
             program.kill()
 
@@ -306,7 +315,6 @@ def test_what_the_program_keeps_is_for_its_user_alone(tmp_path: Path, monkeypatc
         status = app.serve(config.load(tmp_path / "relayd.toml"))
     finally:
         os.umask(before)
-        structlog.reset_defaults()
 
     assert status is Exit.OK
     assert (tmp_path / "kept").stat().st_mode & 0o077 == 0
@@ -319,14 +327,13 @@ async def test_a_signal_begins_the_drain(tmp_path: Path, number: signal.Signals)
 
     with structlog.testing.capture_logs() as logged:
         relay = asyncio.create_task(app._run(read, keys))
-        async with asyncio.timeout(10):
-            while not logged:  # noqa: ASYNC110 - the log is what is waited for
-                await asyncio.sleep(0.01)
-        os.kill(os.getpid(), number)
-        async with asyncio.timeout(10):
-            status = await relay
+        try:
+            await until(lambda: logged)
+            os.kill(os.getpid(), number)
+        finally:
+            await ended(relay)
 
-    assert status is Exit.OK
+    assert relay.result() is Exit.OK
 
 
 @pytest.mark.parametrize(("allowed", "connections"), [(628, 500), (328, 200), (10, 1)])

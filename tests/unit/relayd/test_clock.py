@@ -141,3 +141,26 @@ def test_confirming_a_clock_that_is_behind_takes_nothing_back() -> None:
     clock.confirm()
 
     assert clock.now_ms() >= before_ms
+
+
+def test_a_wall_clock_that_fell_far_back_does_not_stop_relay_time() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before_ms = clock.now_ms()
+
+    machine.wall_ms -= 30 * 24 * 60 * MINUTE_MS
+    machine.wait(MINUTE_MS)
+
+    assert clock.now_ms() == before_ms + MINUTE_MS
+    assert clock.ahead_ms == 0
+
+
+def test_a_small_step_back_is_waited_for() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before_ms = clock.now_ms()
+
+    machine.wall_ms -= 3 * MINUTE_MS
+    machine.wait(MINUTE_MS)
+
+    assert clock.now_ms() == before_ms

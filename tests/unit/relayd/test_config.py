@@ -31,8 +31,11 @@ def test_absolute_paths_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("[limits]\nmailbox_mesages = 1", "limits.mailbox_mesages: there is no such setting"),
-        ("[limit]", "limit: there is no such setting"),
+        (
+            "[limits]\nmailbox_mesages = 1",
+            "limits.mailbox_mesages: there is no such setting; relayd check-config --sample",
+        ),
+        ("[limit]", "limit: there is no such setting; relayd check-config --sample has them all"),
         ("[limits]\nmailbox_messages = 0", "limits.mailbox_messages: expected `int` >= 1"),
         ("[limits]\nmailbox_messages = '5'", "limits.mailbox_messages: expected `int`, got `str`"),
         ("limits = 3", "limits: expected `object`, got `int`"),
@@ -95,7 +98,7 @@ def test_an_error_in_a_file_names_the_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BadConfig, match="No such file or directory"):
+    with pytest.raises(BadConfig, match="No such file or directory; relayd init makes one"):
         config.load(tmp_path / "relayd.toml")
 
 

@@ -3,7 +3,6 @@ import json
 import logging
 
 import pytest
-import structlog
 
 from relayd import logs
 
@@ -13,12 +12,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def as_before():
-    yield
-    structlog.reset_defaults()
 
 
 def test_an_event_is_one_json_line_with_the_journals_priority() -> None:

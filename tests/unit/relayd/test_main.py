@@ -127,7 +127,8 @@ def test_an_error_of_the_configuration_is_one_line(state: Path, capsys) -> None:
     status, out, err = run(capsys, "serve", "--state", state)
 
     assert (status, out) == (Exit.CONFIG, "")
-    assert err == f"relayd: {state}/relayd.toml: limits.mailbox_mesages: there is no such setting\n"
+    what = "limits.mailbox_mesages: there is no such setting; relayd check-config --sample has them all"
+    assert err == f"relayd: {state}/relayd.toml: {what}\n"
 
 
 def test_check_config_says_it_in_json(state: Path, capsys) -> None:

@@ -26,12 +26,12 @@ def answering(path: Path, octets: bytes) -> Iterator[list[bytes]]:
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(str(path))
     listening.listen()
-    listening.settimeout(5)
+    listening.settimeout(30)
 
     def answer() -> None:
         connection, _ = listening.accept()
         with connection:
-            connection.settimeout(5)
+            connection.settimeout(30)
             said.append(connection.recv(4096))
             connection.sendall(octets)
 

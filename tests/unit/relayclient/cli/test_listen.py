@@ -166,13 +166,13 @@ def test_signals_end_it_without_a_word(office):
             [sys.executable, "-m", "relayclient.cli.main", "--home", str(office.place / "bob"), "listen"],
             env={"PYTHONPATH": ":".join(sys.path)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while not office.relay.peers and time.monotonic() < until:
             time.sleep(0.02)
         time.sleep(0.1)
 
         listening.send_signal(number)
-        out, err = listening.communicate(timeout=10)
+        out, err = listening.communicate(timeout=30)
 
         assert (listening.returncode, out, err) == (130, b"", b"")
         while office.relay.peers and time.monotonic() < until:

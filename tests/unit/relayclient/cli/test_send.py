@@ -210,7 +210,7 @@ def test_beside_a_listening_process_a_message_is_queued_and_the_other_one_sends_
         env={"PYTHONPATH": ":".join(sys.path)}, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        for _ in range(500):
+        for _ in range(1500):
             if (office.place / "alice" / holder.WAKE_NAME).exists():
                 break
             time.sleep(0.02)
@@ -218,7 +218,7 @@ def test_beside_a_listening_process_a_message_is_queued_and_the_other_one_sends_
         ran = office.run("alice", "send", BOB, "through the other", "--timeout", "10")
     finally:
         listening.terminate()
-        listening.wait(10)
+        listening.wait(30)
 
     assert ran.status == 0, ran.err
     assert listening.returncode == 130

@@ -76,6 +76,19 @@ def test_a_second_store_is_not_made_over_the_first(tmp_path):
         created(tmp_path / "home")
 
 
+def test_a_store_that_cannot_be_begun_is_closed(tmp_path, monkeypatch):
+    connections = []
+    connect = database._connect
+    monkeypatch.setattr(database, "_connect", lambda file: connections.append(connect(file)) or connections[0])
+    monkeypatch.setattr(database, "_statements", lambda number: ["this is no SQL"])
+
+    with pytest.raises(sqlite3.OperationalError):
+        created(tmp_path / "home")
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connections[0].execute("SELECT 1")
+
+
 def test_an_empty_home_has_not_joined(tmp_path):
     with pytest.raises(NotJoined):
         reopened(tmp_path / "home")
@@ -104,7 +117,7 @@ def test_what_was_committed_is_there_after_opening_again(tmp_path):
         step.put_secret("key", b"secret")
     store.close()
 
-    with reopened(tmp_path / "home").step() as step:
+    with contextlib.closing(reopened(tmp_path / "home")) as store, store.step() as step:
         assert step.setting("name") == 7
         assert step.secret("key") == b"secret"
         assert b"secret" not in step.setting("key")

@@ -409,3 +409,14 @@ def test_a_pump_whose_backlog_is_on_disk_is_not_idle() -> None:
 
     assert not made.ready
     assert not made.idle
+
+
+def test_gaps_are_counted_by_reason_when_they_are_told() -> None:
+    made = pump()
+    made.offer(envelope(1))
+    said(made)
+
+    made.explain(gap(1, 1))
+    said(made)
+
+    assert sum(made._counters.gaps.values()) == 1

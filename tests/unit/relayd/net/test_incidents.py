@@ -1,21 +1,9 @@
 import io
 import json
 
-import pytest
-import structlog
-
 from relayd import logs
 from relayd.metrics import Counters
-from relayd.net import incidents
 from relayd.net.incidents import report
-
-
-@pytest.fixture(autouse=True)
-def logger_of_its_own(monkeypatch: pytest.MonkeyPatch):
-    """Leave no logger behind that remembers the stream of this test."""
-    monkeypatch.setattr(incidents, "_log", logs.get_logger("incidents"))
-    yield
-    structlog.reset_defaults()
 
 
 def test_a_mistake_of_ours_has_an_id_and_its_traceback_in_the_log() -> None:

@@ -55,11 +55,11 @@ class Operator:
         self.writer.write(len(octets).to_bytes(2) + octets)
 
     async def heard(self) -> frame.Frame:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return frame.decode(await self.reader.readexactly(int.from_bytes(await self.reader.readexactly(2))))
 
     async def ended(self) -> bool:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.reader.read() == b""
 
 

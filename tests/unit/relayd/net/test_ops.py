@@ -143,7 +143,7 @@ async def test_who_sends_nothing_is_closed_after_a_while(monkeypatch: pytest.Mon
     async with Served() as served:
         reader, writer = await served.connect()
         writer.write(b"GET /hea")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await _ended(reader)
         writer.close()
 
@@ -155,7 +155,7 @@ async def test_connections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         held = [await served.connect() for _ in range(2)]
         await asyncio.sleep(0.02)
         reader, writer = await served.connect()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await _ended(reader)
         for _, each in [*held, (reader, writer)]:
             each.close()
@@ -166,7 +166,7 @@ async def test_a_listener_that_closes_ends_its_sessions() -> None:
         reader, writer = await served.connect()
         await asyncio.sleep(0.02)
         served.listener.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await _ended(reader)
         writer.close()
 

@@ -184,18 +184,40 @@ async def test_an_acknowledgement_reaches_the_store_if_the_pump_believes_it(tmp_
         assert stage.driver.spoken == 2
 
 
+async def test_an_acknowledgement_waits_for_room_unless_its_connection_ends(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+        stage.store.full = True
+
+        assert not stage.route(ack(7, 0))
+        assert stage.route(ack(7, 0), patient=False)
+
+        assert stage.store.acknowledged == [ack(7, 0)]
+
+
+async def test_whatever_is_not_taken_is_counted_by_its_reason(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+        stage.route(submit(1, BOB))
+        stage.route(submit(2, BOB))
+
+        stage.store.settles[0](NotTaken(1, Code.DISK, 30_000))
+        stage.store.settles[1](NotTaken(2, Code.GO_BACK, 0))
+
+        assert relay.counters.not_taken == {Code.DISK: 1, Code.GO_BACK: 1}
+
+
 async def test_verbs_wait_in_a_bounded_line(tmp_path: Path) -> None:
     async with live_relay(tmp_path) as relay:
         stage = Stage(relay.rooms)
         taken = [stage.route(GetRelayKeys(), request) for request in range(VERBS_MAX + 1)]
 
         assert taken == [True] * VERBS_MAX + [False]
-        await asyncio.sleep(0.01)
+        await until(lambda: stage.driver.worked == VERBS_MAX)
         assert [request for _, request in stage.driver.said] == list(range(VERBS_MAX))
         assert all(isinstance(answer, RelayKeys) for answer, _ in stage.driver.said)
-        assert stage.driver.worked == VERBS_MAX
         assert stage.route(GetRelayKeys(), 99)
-        await asyncio.sleep(0.01)
+        await until(lambda: stage.driver.worked > VERBS_MAX)
         assert stage.driver.said[-1][1] == 99
 
 

@@ -311,7 +311,7 @@ async def test_bytes_that_are_nobodys_protocol_end_in_silence(tmp_path: Path) ->
 
         writer.write(b"GET / HTTP/1.1\r\nHost: relay.example\r\n\r\n")
 
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()
         await settled(relay)
         assert relay.counters.handshakes_failed["preface"] == 1
@@ -341,7 +341,7 @@ async def test_who_says_nothing_is_sent_away(tmp_path: Path) -> None:
 
         relay.pass_time(6.0)
 
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()
         await settled(relay)
         assert relay.counters.handshakes_failed["timeout"] == 1
@@ -407,10 +407,9 @@ async def test_a_reader_that_is_too_slow_is_cut_off(tmp_path: Path) -> None:
         assert relay.counters.write_aborts == 0
 
         relay.pass_time(21.0)
-        await asyncio.sleep(0.05)
+        await until(lambda: len(relay.listener) == 1)
 
         assert relay.counters.write_aborts == 1
-        assert len(relay.listener) == 1
         b.transport.abort()
 
 
@@ -503,7 +502,7 @@ async def test_many_verbs_are_answered_in_their_order(tmp_path: Path) -> None:
 
         line.say(*[GetDevices(bob.account) if n % 2 else Lookup("alice@gad.example") for n in range(100)])
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             for n in range(100):
                 await line.expect(Devices if n % 2 else Account)
         assert not [each for each in line.passed if not isinstance(each, Drained | Established)]
@@ -632,7 +631,7 @@ async def test_a_mistake_of_ours_while_speaking_cuts_its_connection_only(
         monkeypatch.setattr(Session, "_flush", fail)
         line.say(submit(1, bob))
 
-        await asyncio.wait_for(line.lost.wait(), 5)
+        await asyncio.wait_for(line.lost.wait(), 30)
         await other.expect(Deliver)
         assert relay.counters.internal_errors == 1
         relay.counters.internal_errors = 0
@@ -694,7 +693,7 @@ async def test_who_never_waits_is_sent_away(tmp_path: Path) -> None:
                 line.say(*[submit(2, bob)] * 250)
                 await line.several(NotTaken, 250)
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await line.lost.wait()
         assert relay.counters.connections_closed[GoawayCode.RATE] == 1
 
@@ -745,7 +744,9 @@ async def test_a_wrong_acknowledgement_in_the_last_breath_harms_nobody(tmp_path:
         b.flush()
 
         await b.lost.wait()
+        # Our end is lost at once: the relay may not have read anything yet.
         await until(lambda: len(relay.listener) == 0)
+        await settled(relay)
 
 
 async def test_a_mistake_of_ours_with_the_last_breath_is_an_incident(tmp_path: Path) -> None:
@@ -765,6 +766,7 @@ async def test_a_mistake_of_ours_with_the_last_breath_is_an_incident(tmp_path: P
         b.flush()
 
         await b.lost.wait()
+        await until(lambda: len(relay.listener) == 0)
         await settled(relay)
         assert relay.counters.internal_errors == 1
         relay.counters.internal_errors = 0
@@ -794,7 +796,7 @@ async def test_works_of_a_superseded_connection_are_dropped_without_an_answer(tm
     async with office(tmp_path, through=Late) as (relay, alice, bob):
         older, _ = await login(relay.port, alice)
         older.say(submit(1, bob))
-        await older.silence()
+        await until(lambda: waiting)
         newer, _ = await login(relay.port, alice)
 
         relay.store.submit(*waiting[0])
@@ -820,3 +822,26 @@ async def test_a_fault_at_login_says_when_to_come_back(tmp_path: Path) -> None:
         closed = await (await connect(relay.port, alice)).expect(Closed)
 
         assert (closed.code, closed.reconnect, closed.after_ms) == (GoawayCode.BUSY, True, 30_000)
+
+
+async def test_a_mistake_of_ours_at_a_deadline_cuts_its_connection_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        line, _ = await login(relay.port, alice)
+        other, _ = await login(relay.port, bob)
+        overdue = Session._overdue
+        [alices] = [s for s in relay.listener._sessions if s._router.seat.account == alice.account]
+
+        def fail(session: Session, now: float) -> None:
+            if session is alices:
+                raise ZeroDivisionError
+            overdue(session, now)
+
+        monkeypatch.setattr(Session, "_overdue", fail)
+        alices.overdue(0.0)
+
+        await asyncio.wait_for(line.lost.wait(), 5)
+        assert not other.connection.closed
+        assert relay.counters.internal_errors == 1
+        relay.counters.internal_errors = 0

@@ -78,6 +78,18 @@ async def test_the_store_keeps_no_ticket_as_it_is(tmp_path) -> None:
         assert ticket not in kept[0]
 
 
+async def test_a_used_ticket_names_nobody(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice = guest("alice")
+        ticket = await relay.store.create_ticket("alice@gad.example", relay.clock.now_ms() + DAY_S)
+        await relay.store.enrol(enrol_of(alice, ticket), alice.devices)
+
+        kept = await relay.store._read(lambda db: db.execute("SELECT * FROM ticket").fetchall())
+
+        assert len(kept) == 1
+        assert "alice@gad.example" not in kept[0]
+
+
 async def test_a_next_list_replaces_the_last_and_repeated_gets_the_same_answer(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice = await relay.enrol("alice")

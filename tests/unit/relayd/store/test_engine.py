@@ -79,11 +79,12 @@ async def test_an_acknowledgement_waits_until_the_disk_has_room(tmp_path) -> Non
         assert len(await relay.outcomes(alice)) == 1
 
 
-async def test_a_bug_of_ours_is_counted_and_its_verb_hears_of_it(tmp_path) -> None:
+async def test_a_bug_of_ours_is_counted_and_a_verb_that_shared_its_commit_may_try_again(tmp_path) -> None:
     async with house(tmp_path) as relay:
-        with failing(relay, ZeroDivisionError()), pytest.raises(ZeroDivisionError):
+        with failing(relay, ZeroDivisionError()), pytest.raises(Fault) as fault:
             await relay.store.probe()
 
+        assert fault.value.code is Code.UNAVAILABLE
         assert relay.counters.internal_errors == 1
 
 

@@ -13,7 +13,7 @@ from relayproto.codes import Class, Code, GapReason, Lane
 from relayproto.notices import Deliver
 from relayproto.primitives import ed25519_public
 from relayproto.replies import NotTaken, Submitted
-from support.stores import STAMP_SEED, house, submit_of
+from support.stores import STAMP_SEED, House, house, submit_of
 
 
 def delivered(page) -> list[Deliver]:
@@ -250,3 +250,17 @@ async def test_a_log_that_cannot_be_moved_at_the_end_is_no_loss(tmp_path, monkey
         await relay.open()
 
         assert len((await relay.page(bob)).items) == 1
+
+
+async def test_a_store_whose_commits_were_cut_off_ends_its_threads_all_the_same(tmp_path) -> None:
+    opened = await House(tmp_path).open()
+    store = opened.store
+    threads = [each._connection._thread for each in (store._opened.writer, store._opened.reader)]
+
+    store._engine._task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await store.close()
+
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
