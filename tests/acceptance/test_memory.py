@@ -22,7 +22,6 @@ SETTINGS = {
     "device_burst = 1000": "device_burst = 1000000",
     "pair_rate_per_s = 50": "pair_rate_per_s = 1000000",
     "pair_burst = 500": "pair_burst = 1000000",
-    "ballast_bytes = 67108864": "ballast_bytes = 0",
 }
 ALL = Credit(1 << 30, 1 << 40)
 

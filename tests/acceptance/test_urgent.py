@@ -23,7 +23,6 @@ SETTINGS = {
     "device_burst = 1000": "device_burst = 100000",
     "pair_rate_per_s = 50": "pair_rate_per_s = 100000",
     "pair_burst = 500": "pair_burst = 100000",
-    "ballast_bytes = 67108864": "ballast_bytes = 0",
 }
 """So that one sender's share and rate allow so much at once."""
 

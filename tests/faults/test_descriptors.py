@@ -10,7 +10,6 @@ from pathlib import Path
 
 from support.processes import RelayProcess, a_relay, until
 
-SETTINGS = {"ballast_bytes = 67108864": "ballast_bytes = 0"}
 SPARE = 15
 """Ten descriptors, and those that the relay had open for a moment when they were counted."""
 
@@ -54,7 +53,7 @@ def still_open(called: list[socket.socket]) -> int:
 
 
 def test_where_no_descriptor_is_left_new_connections_are_closed_and_nothing_spins(tmp_path: Path) -> None:
-    with a_relay(tmp_path / "relay", settings=SETTINGS) as relay:
+    with a_relay(tmp_path / "relay") as relay:
         hard = resource.prlimit(relay.pid, resource.RLIMIT_NOFILE)[1]
         resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, (open_files(relay) + 10, hard))
         with callers(relay, 60) as called:
@@ -78,7 +77,7 @@ def test_a_low_limit_of_open_files_leaves_room_for_what_the_relay_itself_needs(t
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.ExitStack() as undo:
         undo.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
-        relay = RelayProcess(tmp_path / "relay", SETTINGS)
+        relay = RelayProcess(tmp_path / "relay")
         undo.callback(relay.stop)
         resource.prlimit(0, resource.RLIMIT_NOFILE, (160, before[1]))
         relay.start()

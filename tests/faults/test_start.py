@@ -13,8 +13,6 @@ from support.disks import fill, remount, small_disk
 from support.processes import Ended, RelayProcess, a_relay, relayd
 from support.stores import house
 
-SETTINGS = {"ballast_bytes = 67108864": "ballast_bytes = 0"}
-
 
 def serve(relay: RelayProcess) -> Ended:
     return relayd(relay.state, "serve", timeout_s=30)
@@ -33,7 +31,7 @@ def says(ended: Ended, status: Exit, *parts: str) -> None:
 @pytest.fixture
 def relay(tmp_path: Path) -> RelayProcess:
     """A relay that has run, kept something and stopped."""
-    with a_relay(tmp_path / "relay", settings=SETTINGS) as running:
+    with a_relay(tmp_path / "relay") as running:
         running.invite("alice@office.example")
     return running
 
@@ -116,7 +114,7 @@ async def test_a_relay_whose_database_is_lost_does_not_start_with_nothing(
 
 def test_a_disk_that_can_only_be_read_is_named(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 16) as place:
-        with a_relay(place / "relay", settings=SETTINGS) as relay:
+        with a_relay(place / "relay") as relay:
             pass
         remount(place, "ro")
         ended = serve(relay)
@@ -127,7 +125,7 @@ def test_a_disk_that_can_only_be_read_is_named(tmp_path: Path) -> None:
 
 def test_a_disk_without_any_room_is_named_and_a_start_succeeds_once_there_is_some(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 16) as place:
-        with a_relay(place / "relay", settings=SETTINGS) as relay:
+        with a_relay(place / "relay") as relay:
             pass
         other = fill(place)
         ended = serve(relay)

@@ -145,6 +145,7 @@ class RelayProcess:
         self.config = self.state / "relayd.toml"
         self.log = self.state.with_name(self.state.name + ".log")
         self.set("127.0.0.1:9443", f"127.0.0.1:{self.operations}")
+        self.set("ballast_bytes = 67108864", "ballast_bytes = 0")  # what tests leave behind is kept for a while
         for old, new in self.settings.items():
             self.set(old, new)
 
