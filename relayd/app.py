@@ -15,6 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 import uvloop
 
 from relayd import exposition, keyring, lifecycle, logs
@@ -22,7 +23,7 @@ from relayd.clock import SystemClock
 from relayd.config import Config, Endpoint, endpoint
 from relayd.delivery.expiry import expire_forever
 from relayd.delivery.hub import Hub
-from relayd.domain.refusals import Fatal, Fault
+from relayd.domain.refusals import Fault
 from relayd.entropy import system_entropy
 from relayd.exits import Exit
 from relayd.keyring import Keyring
@@ -101,13 +102,12 @@ class App:
         self._stop.set()
 
     async def run(self, inherited: Mapping[str, socket.socket]) -> Exit:
-        """Serve until a signal or a failure; return the exit status. ``inherited`` are systemd's sockets by name."""
+        """Serve until a signal or a failure; return the exit status. ``inherited`` are systemd's sockets by name.
+
+        Raises Fatal where the store cannot be opened, CannotStart where something else is missing.
+        """
         hub = Hub()
-        try:
-            store = await self._open(hub)
-        except Fatal as fatal:
-            _log.critical("the store cannot be trusted", reason=str(fatal))
-            return Exit.FATAL
+        store = await self._open(hub)
         try:
             return await self._serve(store, hub, inherited)
         finally:
@@ -121,7 +121,7 @@ class App:
             master_key=keys.master_key,
             stamp_seed=keys.stamp_seed,
             relay_id=keys.relay_id,
-            moderators=config.tracing.moderators(),
+            moderators=keys.moderators,
             retention_days=config.tracing.retention_days,
             limits=config.limits,
             lifetimes=config.lifetimes,
@@ -130,6 +130,7 @@ class App:
             counters=self._counters,
             wake=hub.wake,
             explain=hub.explain,
+            say=hub.say,
             listening=hub.listening,
         )
         self._clock.raise_to(store.high_water_ms)
@@ -148,6 +149,7 @@ class App:
             suites=suites(config),
             descriptor=keys.newest,
             descriptors=keys.descriptors,
+            moderated=bool(keys.moderators),
         )
         devices = Listener(rooms)
         pulse = Pulse(
@@ -160,6 +162,7 @@ class App:
         verbs = Operator(
             store,
             clock=self._clock,
+            confirm=self._clock.confirm,
             counters=self._counters,
             endpoint=config.relay.endpoint,
             descriptor=keys.newest,
@@ -230,7 +233,8 @@ class App:
             jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
             if self._clock.ahead_ms and not jumped:
                 _log.error(
-                    "the clock jumped ahead; nothing expires by it until a restart", ahead_ms=self._clock.ahead_ms
+                    "the clock jumped ahead; nothing expires by it until relayd confirm-clock",
+                    ahead_ms=self._clock.ahead_ms,
                 )
 
 
@@ -255,6 +259,21 @@ def named(inherited: dict[str, socket.socket]) -> dict[str, socket.socket]:
     return inherited
 
 
+def affordable(config: Config) -> Config:
+    """Return the configuration with as many connections as this process may have open files for."""
+    wanted = config.limits.connections_max + lifecycle.DESCRIPTORS_KEPT
+    left = lifecycle.allow_descriptors(wanted) - lifecycle.DESCRIPTORS_KEPT
+    if left >= config.limits.connections_max:
+        return config
+    _log.warning(
+        "the limit of open files allows fewer connections than limits.connections_max",
+        connections_max=max(1, left),
+        wanted=config.limits.connections_max,
+    )
+    limits = msgspec.structs.replace(config.limits, connections_max=max(1, left))
+    return msgspec.structs.replace(config, limits=limits)
+
+
 async def _run(config: Config, keys: Keyring) -> Exit:
     inherited = named(lifecycle.inherited_sockets())
     notifier = Notifier()
@@ -270,7 +289,7 @@ async def _run(config: Config, keys: Keyring) -> Exit:
 
 
 def serve(config: Config) -> Exit:
-    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart."""
+    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart, Fatal."""
     os.umask(0o077)
     lifecycle.without_core_dumps()
     logs.configure(sys.stdout, config.logs.level)
@@ -278,6 +297,6 @@ def serve(config: Config) -> Exit:
     held = lifecycle.claim(config.state_directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(config, keys))
+            return runner.run(_run(affordable(config), keys))
     finally:
         os.close(held)

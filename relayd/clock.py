@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 JUMP_MS: Final = 5 * 60_000
-"""The wall clock may run ahead of the steady one by this much at once; more is somebody's mistake until a restart
+"""The wall clock may run ahead of the steady one by this much at once; more is somebody's mistake until the operator
 confirms it. Believing a clock that is a month ahead would expire every envelope there is."""
 
 
@@ -38,7 +38,7 @@ class SystemClock:
     Relay time is the wall clock's, but never less than it was, nor than the high-water mark that the store has
     kept from before. Where the wall clock jumps ahead by more than ``JUMP_MS``, relay time goes on at the steady
     clock's pace, so nothing expires early, and ``ahead_ms`` says how far the wall clock is off. That ends when the
-    wall clock is put right, or when the operator confirms it by a restart.
+    wall clock is put right, or when the operator confirms it (``relayd confirm-clock``, or a restart).
     """
 
     __slots__ = ("_last_ms", "_last_steady_ms", "_steady_ms", "_wall_ms", "ahead_ms")
@@ -61,6 +61,12 @@ class SystemClock:
         """Never give a time before this one from now on."""
         self._last_ms = max(self._last_ms, high_water_ms)
 
+    def confirm(self) -> None:
+        """Believe the wall clock, however far it is ahead."""
+        self._last_ms = max(self._last_ms, self._wall_ms())
+        self._last_steady_ms = self._steady_ms()
+        self.ahead_ms = 0
+
     def now_ms(self) -> int:
         """Return relay time, ms since 1970 in UTC."""
         wall_ms = self._wall_ms()
@@ -69,6 +75,10 @@ class SystemClock:
         self._last_steady_ms = steady_ms
         if wall_ms > expected_ms + JUMP_MS:
             self.ahead_ms = wall_ms - expected_ms
+            self._last_ms = expected_ms
+        elif wall_ms < expected_ms - JUMP_MS:
+            # Standing still until it catches up, a year perhaps, would keep every one-time code good for so long.
+            self.ahead_ms = 0
             self._last_ms = expected_ms
         else:
             self.ahead_ms = 0

@@ -82,8 +82,18 @@ class StoreSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 16_000  # fmt: skip
     disk_warn_percent: Annotated[int, Meta(ge=1, le=100, description="The log warns when the disk is this full.")] = 85
     disk_refuse_percent: Annotated[
-        int, Meta(ge=1, le=100, description="Submissions are refused when the disk is this full; the rest goes on.")
-    ] = 92
+        int,
+        Meta(ge=1, le=100, description="Submissions are refused when the disk is this full, until it is 2 per cent "
+             "emptier; acknowledgements, expiry and deletion go on."),
+    ] = 92  # fmt: skip
+    ballast_bytes: Annotated[
+        int,
+        Meta(ge=0, description="Size of a file that only takes room, and is deleted when the disk runs full so that "
+             "deleting goes on; 0: none."),
+    ] = 64 * MIB  # fmt: skip
+    check_timeout_s: Annotated[
+        float, Meta(ge=0, description="How long the file is looked at for damage at a start, at most; 0: not at all.")
+    ] = 10.0
 
 
 class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +106,11 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 80
     device_rate_per_s: Annotated[int, Meta(ge=1, description="Submissions of one device, sustained.")] = 200
     device_burst: Annotated[int, Meta(ge=1, description="Submissions of one device at once.")] = 1_000
+    pair_rate_per_s: Annotated[
+        int, Meta(ge=1, description="Submissions of one device to one account, sustained; a person writes less than 1.")
+    ] = 50
+    pair_burst: Annotated[int, Meta(ge=1, description="Submissions of one device to one account at once.")] = 500
+    reports_per_hour: Annotated[int, Meta(ge=1, description="Reports to the moderators that one device may make.")] = 10
     connections_max: Annotated[int, Meta(ge=1, description="Connections at a time.")] = 50_000
     half_open_max: Annotated[int, Meta(ge=1, description="Connections at a time that have not shown who they are.")] = (
         1_000
@@ -104,6 +119,9 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, description="New connections from one IP address, sustained; an office may share one.")
     ] = 50
     address_burst: Annotated[int, Meta(ge=1, description="New connections from one IP address at once.")] = 500
+    address_connections_max: Annotated[
+        int, Meta(ge=1, description="Connections at a time from one IP address, or from one /64 of IPv6.")
+    ] = 1_000
     intake_messages_max: Annotated[
         int, Meta(ge=1, description="Works taken in and not yet on disk; above it the relay stops reading.")
     ] = 4_096
@@ -129,24 +147,13 @@ class ProtocolSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TracingSection(Struct, frozen=True, forbid_unknown_fields=True):
-    """Origin stamps: who may learn the first author of content that was reported, and for how long."""
+    """Origin stamps and reports. Who may open them is no setting: their keys are signed by the offline root."""
 
-    moderator_keys: Annotated[
-        list[str],
-        Meta(max_length=2, description="X25519 public keys of two moderators, 64 hexadecimal digits each; both are "
-             "needed to open a stamp. Empty: nobody can, ever."),
-    ] = []  # fmt: skip
     retention_days: Annotated[
-        int, Meta(ge=1, le=3_660, description="How long a stamp can be opened. After that: no longer traceable.")
-    ] = 180
-
-    def moderators(self) -> tuple[bytes, bytes] | None:
-        """Return the two public keys, or None where tracing is not set up."""
-        return (
-            (bytes.fromhex(self.moderator_keys[0]), bytes.fromhex(self.moderator_keys[1]))
-            if self.moderator_keys
-            else None
-        )
+        int,
+        Meta(ge=1, le=3_660, description="How long a stamp can be opened and a report is kept. After that: no longer "
+             "traceable."),
+    ] = 180  # fmt: skip
 
 
 def _longest(class_: Class, what: str) -> Meta:
@@ -216,12 +223,6 @@ def _check(config: Config) -> None:
         raise BadConfig("store.file: a file name in the state directory, not a path")
     if config.store.disk_warn_percent > config.store.disk_refuse_percent:
         raise BadConfig("store.disk_warn_percent: more than store.disk_refuse_percent, so nobody would be warned")
-    keys = config.tracing.moderator_keys
-    if len(set(keys)) not in {0, 2} or len(keys) == 1:
-        raise BadConfig("tracing.moderator_keys: name two different moderators or none")
-    for position, key in enumerate(keys):
-        if re.fullmatch(r"[0-9A-Fa-f]{64}", key) is None:
-            raise BadConfig(f"tracing.moderator_keys[{position}]: not 64 hexadecimal digits")
     if len(bytes(config.operator_socket)) > _SOCKET_PATH_BYTES_MAX:
         raise BadConfig(f"listen.operator: the path of a Unix socket has at most {_SOCKET_PATH_BYTES_MAX} bytes")
 

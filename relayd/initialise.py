@@ -48,7 +48,9 @@ def _sync(directory: Path) -> None:
         os.close(opened)
 
 
-def _files(root_seed: bytes, entropy: Entropy, now_ms: int) -> dict[str, tuple[bytes, int]]:
+def _files(
+    root_seed: bytes, entropy: Entropy, now_ms: int, moderators: tuple[bytes, ...]
+) -> dict[str, tuple[bytes, int]]:
     """Return name -> (bytes, mode) of the first relay key and what goes with it."""
     relay, stamp_seed = entropy(KEY_BYTES), entropy(KEY_BYTES)
     key_id = 1
@@ -60,6 +62,7 @@ def _files(root_seed: bytes, entropy: Entropy, now_ms: int) -> dict[str, tuple[b
         not_before_ms=now_ms - _SKEW_MS,
         not_after_ms=now_ms + VALID_DAYS * _DAY_MS,
         issued_ms=now_ms,
+        moderators=moderators,
     )
     return {
         keyring.relay_key(key_id): (relay, 0o600),
@@ -69,8 +72,11 @@ def _files(root_seed: bytes, entropy: Entropy, now_ms: int) -> dict[str, tuple[b
     }
 
 
-def make_keys(state: Path, entropy: Entropy, now_ms: int) -> bytes:
-    """Make the keys of a relay in ``state`` and return the root's fingerprint; CannotCreate where there are some."""
+def make_keys(state: Path, entropy: Entropy, now_ms: int, moderators: tuple[bytes, ...] = ()) -> bytes:
+    """Make the keys of a relay in ``state`` and return the root's fingerprint; CannotCreate where there are some.
+
+    ``moderators`` are the X25519 public keys of the two who open stamps and reports together, or none.
+    """
     keys = state / keyring.KEYS
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,7 +84,7 @@ def make_keys(state: Path, entropy: Entropy, now_ms: int) -> bytes:
             raise CannotCreate(f"{keys}: there are keys already, and a relay with new ones would be another relay")
         root_seed = entropy(KEY_BYTES)
         unfinished = Path(tempfile.mkdtemp(prefix="keys-unfinished-", dir=state))
-        for name, (octets, mode) in _files(root_seed, entropy, now_ms).items():
+        for name, (octets, mode) in _files(root_seed, entropy, now_ms, moderators).items():
             _write(unfinished / name, octets, mode)
         _sync(unfinished)
         for name, octets, mode in (
@@ -93,6 +99,19 @@ def make_keys(state: Path, entropy: Entropy, now_ms: int) -> bytes:
     except OSError as error:
         raise CannotCreate(f"{error.filename or state}: {error.strerror}") from None
     return descriptor.fingerprint(ed25519_public(root_seed))
+
+
+def make_moderator_key(path: Path, entropy: Entropy) -> bytes:
+    """Make a moderator's private key, a file of 0600, and return its public half. Raises CannotCreate."""
+    private = entropy(KEY_BYTES)
+    try:
+        _write(path, private, 0o600)
+        _sync(path.parent)
+    except FileExistsError:
+        raise CannotCreate(f"{path}: there is a file already; a key that is lost opens nothing any more") from None
+    except OSError as error:
+        raise CannotCreate(f"{path}: {error.strerror}") from None
+    return x25519_public(private)
 
 
 def write_config(path: Path, values: Mapping[str, object]) -> None:

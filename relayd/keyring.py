@@ -36,7 +36,7 @@ class Keyring:
     """What the relay knows and nobody else does.
 
     ``private`` maps key ids to X25519 keys; ``newest`` is the descriptor that invitations and closed doors carry;
-    ``descriptors`` are all that are still good, newest first.
+    ``descriptors`` are all that are still good, newest first; ``moderators`` are the newest one's, two or none.
     """
 
     relay_id: int
@@ -44,6 +44,7 @@ class Keyring:
     descriptors: tuple[bytes, ...]
     root_fingerprint: bytes
     not_after_ms: int
+    moderators: tuple[bytes, ...]
     private: Mapping[int, bytes] = field(repr=False)
     stamp_seed: bytes = field(repr=False)
     master_key: bytes = field(repr=False)
@@ -122,6 +123,7 @@ def load(state: Path, now_ms: int, environ: Mapping[str, str] = os.environ) -> K
         descriptors=tuple(good)[:RELAY_KEYS_MAX],
         root_fingerprint=root_fingerprint,
         not_after_ms=read.not_after_ms,
+        moderators=read.moderators,
         private=private,
         stamp_seed=stamp_seed,
         master_key=_secret(directory, MASTER, credentials),

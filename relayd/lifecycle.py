@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Final
 
 from relayd.clock import Clock
+from relayd.logs import get_logger
 from relayd.metrics import Counters
 
 _FIRST_DESCRIPTOR: Final = 3
 """SD_LISTEN_FDS_START."""
+_STANDARD_ERROR: Final = 2
+DESCRIPTORS_KEPT: Final = 128
+"""Open files beside devices' connections: the store, the sockets, 32 scrapers, 8 operators, and those being refused."""
+SCARCITY_TOLD_EVERY_S: Final = 60.0
 TICK_S: Final = 1.0
 """How often the loop's lag is measured."""
 PROBE_EVERY_S: Final = 5.0
@@ -27,6 +32,9 @@ PROBE_TIMEOUT_S: Final = 10.0
 """A commit that takes longer is an outage, whatever causes it; half of the unit's WatchdogSec."""
 LAG_UNREADY_S: Final = 1.0
 """A loop that is a second late serves nobody well."""
+
+
+_log = get_logger("lifecycle")
 
 
 class CannotStart(Exception):  # noqa: N818 - reads better where it is raised
@@ -38,6 +46,27 @@ def without_core_dumps() -> None:
     # The unit's system call filter forbids this, where its LimitCORE=0 has done it already.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def allow_descriptors(wanted: int) -> int:
+    """Raise this process's limit of open files to ``wanted`` as far as that is allowed; return what it is then."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if most > soft != resource.RLIM_INFINITY:
+        # The unit's system call filter forbids this, where its LimitNOFILE has done it already.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return wanted if soft == resource.RLIM_INFINITY else min(soft, wanted)
+
+
+def descriptor_left() -> bool:
+    """Say whether this process, and the machine, could open one more file."""
+    try:
+        os.close(os.dup(_STANDARD_ERROR))
+    except OSError:
+        return False
+    return True
 
 
 def claim(state: Path) -> int:
@@ -116,7 +145,18 @@ class Pulse:
     restart, a commit that hangs is.
     """
 
-    __slots__ = ("_alive", "_clock", "_counters", "_lag", "_probe", "_probed_at", "_refusals", "_store")
+    __slots__ = (
+        "_alive",
+        "_clock",
+        "_counters",
+        "_lag",
+        "_probe",
+        "_probed_at",
+        "_refusals",
+        "_scarce",
+        "_scarcity_told_at",
+        "_store",
+    )
 
     def __init__(
         self,
@@ -136,6 +176,8 @@ class Pulse:
         self._probed_at = clock.monotonic()
         self._lag: list[str] = []
         self._store: list[str] = []
+        self._scarce: list[str] = []
+        self._scarcity_told_at: float | None = None
 
     async def beat(self) -> None:
         """Do one turn: sleep a tick, measure, probe when it is due."""
@@ -144,9 +186,22 @@ class Pulse:
         lag_s = max(0.0, self._clock.monotonic() - due)
         self._counters.loop_lag.observe(lag_s)
         self._lag = [f"the event loop is {lag_s:.1f} s late"] if lag_s >= LAG_UNREADY_S else []
+        self._look_for_descriptors()
         if self._clock.monotonic() >= self._probed_at + PROBE_EVERY_S:
             self._store = await self._probed()
             self._probed_at = self._clock.monotonic()
+
+    def _look_for_descriptors(self) -> None:
+        """Notice that none is left. The loop closes new connections at once then, and says so to nobody."""
+        if descriptor_left():
+            self._scarce = []
+            return
+        self._scarce = ["no file descriptor is left"]
+        self._counters.descriptors_exhausted += 1
+        now, told_at = self._clock.monotonic(), self._scarcity_told_at
+        if told_at is None or now >= told_at + SCARCITY_TOLD_EVERY_S:
+            _log.error("no file descriptor is left, new connections are closed; raise the limit of open files")
+            self._scarcity_told_at = now
 
     async def _probed(self) -> list[str]:
         try:
@@ -162,4 +217,4 @@ class Pulse:
 
     def reasons(self) -> list[str]:
         """Return in words why the relay should get no new connections; nothing when all is well."""
-        return [*self._lag, *self._store]
+        return [*self._lag, *self._scarce, *self._store]

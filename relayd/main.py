@@ -6,6 +6,7 @@ output has what was asked for and nothing else.
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG: Final = Path("/etc/relayd/relayd.toml")
 TTL_S_MIN: Final = 60
 TTL_S_MAX: Final = 90 * 86_400
+"""An invitation that nobody has used in a quarter of a year is forgotten by the person too."""
 
 
 def _endpoint(text: str) -> str:
@@ -40,6 +42,12 @@ def _lifetime_s(text: str) -> int:
     return ttl_s
 
 
+def _moderator(text: str) -> bytes:
+    if re.fullmatch(r"[0-9A-Fa-f]{64}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 64 hexadecimal digits, as relayd moderator-key prints them")
+    return bytes.fromhex(text)
+
+
 def _config_path(arguments: argparse.Namespace) -> Path:
     if arguments.state is not None:
         return Path(arguments.state) / "relayd.toml"
@@ -57,14 +65,27 @@ def _init(arguments: argparse.Namespace) -> Exit:
     from relayd.clock import SystemClock
     from relayd.entropy import system_entropy
 
+    moderators = tuple(arguments.moderator)
+    if len(moderators) not in {0, 2} or len(set(moderators)) != len(moderators):
+        raise initialise.CannotCreate("name two different moderators with --moderator, or none; nothing was made")
     path = _config_path(arguments)
     if arguments.state is not None:
         reached = arguments.endpoint or arguments.listen
         values = {"relay.state": ".", "relay.endpoint": reached, "listen.devices": arguments.listen}
         initialise.write_config(path, values)
     read = config.load(path)
-    root_fingerprint = initialise.make_keys(read.state_directory, system_entropy, SystemClock().now_ms())
+    now_ms = SystemClock().now_ms()
+    root_fingerprint = initialise.make_keys(read.state_directory, system_entropy, now_ms, moderators)
     sys.stdout.write(initialise.report(path, read, root_fingerprint))
+    return Exit.OK
+
+
+def _moderator_key(arguments: argparse.Namespace) -> Exit:
+    from relayd import initialise
+    from relayd.entropy import system_entropy
+
+    path = Path(arguments.file)
+    sys.stdout.write(f"{initialise.make_moderator_key(path, system_entropy).hex()}\n")
     return Exit.OK
 
 
@@ -136,6 +157,29 @@ def _status(arguments: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
+def _confirm_clock(arguments: argparse.Namespace) -> Exit:
+    from relayd import operate
+    from relayproto.commands import ConfirmClock
+    from relayproto.replies import Done
+
+    operate.ask(_config(arguments).operator_socket, ConfirmClock(), Done)
+    sys.stdout.write("The relay goes by the machine's clock again.\n")
+    return Exit.OK
+
+
+def _restored(arguments: argparse.Namespace) -> Exit:
+    from relayd import lifecycle, restore
+
+    read = _config(arguments)
+    held = lifecycle.claim(read.state_directory)
+    try:
+        devices = restore.renew(read.state_directory / read.store.file)
+    finally:
+        os.close(held)
+    sys.stdout.write(f"{devices} mailboxes have new epochs. Start the relay: relayd serve\n")
+    return Exit.OK
+
+
 def _print_json(value: object) -> None:
     import msgspec
 
@@ -163,6 +207,25 @@ def _add(
     return parser
 
 
+def _add_rarely_needed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    key = commands.add_parser(
+        "moderator-key", help="make the key of a moderator and print its public half",
+        description="Make the key of a moderator and print its public half, for relayd init --moderator.\n"
+        "Each of the two moderators does this on a machine of their own and keeps the file.",
+        epilog="example:\n  relayd moderator-key moderator.key", formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    key.add_argument("file", metavar="FILE", help="where the private key goes; there must be no such file")
+    key.set_defaults(run=_moderator_key)
+    _add(
+        commands, "confirm-clock", _confirm_clock, "tell the running relay that the clock that ran ahead is right",
+        "  date; relayd confirm-clock",
+    )  # fmt: skip
+    _add(
+        commands, "restored", _restored, "give a database that was put back from a copy new epochs, before it serves",
+        "  relayd restored --state /srv/relay && relayd serve --state /srv/relay",
+    )  # fmt: skip
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; man pages and completion are made from it."""
     top = argparse.ArgumentParser(
@@ -185,6 +248,10 @@ def parser() -> argparse.ArgumentParser:
     init.add_argument(
         "--endpoint", type=_endpoint, metavar="HOST:PORT", help="what invitations name (default: where it listens)"
     )
+    init.add_argument(
+        "--moderator", type=_moderator, metavar="HEX", action="append", default=[],
+        help="the public key of a moderator; twice or not at all, since it takes both to open a report",
+    )  # fmt: skip
     _add(commands, "serve", _serve, "run the relay in the foreground", "  relayd serve --state /srv/relay")
     check = _add(
         commands, "check-config", _check_config, "check the configuration and the keys",
@@ -207,18 +274,22 @@ def parser() -> argparse.ArgumentParser:
         "  relayd status\n  watch relayd status --state /srv/relay",
     )  # fmt: skip
     status.add_argument("--json", action="store_true", help="print JSON")
+    _add_rarely_needed(commands)
     return top
 
 
-def _status_of(error: Exception) -> Exit | None:
+def _status_of(error: Exception) -> Exit | None:  # noqa: PLR0911 - one for each kind of error
     """Return the exit status of an expected error, or None where it is our bug."""
-    from relayd import config, initialise, keyring, lifecycle, operate
+    from relayd import config, initialise, keyring, lifecycle, operate, restore
+    from relayd.domain.refusals import Fatal
 
     match error:
         case config.BadConfig() | keyring.BadKeys():
             return Exit.CONFIG
-        case initialise.CannotCreate() | lifecycle.CannotStart():
+        case initialise.CannotCreate() | lifecycle.CannotStart() | restore.CannotRenew():
             return Exit.CANNOT_CREATE
+        case Fatal():
+            return Exit.FATAL
         case operate.RelayAway():
             return Exit.UNAVAILABLE
         case operate.NotAllowed():

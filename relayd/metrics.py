@@ -41,11 +41,13 @@ class Counters:
     """
 
     __slots__ = (
-        "accounts_enrolled", "acknowledged", "bytes_in", "bytes_out", "clock_ahead_ms", "commit_batch",
+        "accounts_enrolled", "acknowledged", "ballast_bytes", "bytes_in", "bytes_out", "clock_ahead_ms", "commit_batch",
         "commit_seconds", "commits", "connections_accepted", "connections_closed", "connections_open",
-        "connections_refused", "delivered", "envelopes_queued", "expired", "frames_in", "frames_out", "gaps",
+        "connections_refused", "delivered", "descriptors_exhausted", "disk_refusing", "disk_used_percent",
+        "envelopes_queued", "expired",
+        "frames_in", "frames_out", "gaps",
         "handshakes_failed", "handshakes_ok", "internal_errors", "last_resort_handed_out", "loop_lag", "not_taken",
-        "outcomes", "outcomes_queued", "prekeys_handed_out", "queued_bytes", "refused",
+        "outcomes", "outcomes_queued", "prekeys_handed_out", "queued_bytes", "refused", "reports", "restores",
         "stalled", "submissions", "takeovers", "write_aborts",
     )  # fmt: skip
 
@@ -73,6 +75,8 @@ class Counters:
         self.prekeys_handed_out = 0
         self.last_resort_handed_out = 0
         self.accounts_enrolled = 0
+        self.reports = 0
+        self.restores = 0
         self.commits = 0
         self.commit_seconds = Histogram(SECONDS)
         self.commit_batch = Histogram(SIZES)
@@ -82,6 +86,10 @@ class Counters:
         self.internal_errors = 0
         self.loop_lag = Histogram(SECONDS)
         self.clock_ahead_ms = 0
+        self.descriptors_exhausted = 0
+        self.disk_used_percent = 0
+        self.disk_refusing = 0
+        self.ballast_bytes = 0
 
 
 def folded(counts: Counter[int] | Counter[str], known: Iterable[tuple[object, str]]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from relayproto.message import M, Message
 from relayproto.replies import Invited, Refused
 
 TIMEOUT_S: Final = 10.0
+"""How long a command line waits for the running relay."""
 _ROOT_AT: Final = slice(-96, -64)
 """Where a descriptor holds the root's public key (spec 55 §6)."""
 

@@ -6,21 +6,24 @@ asked for again at once, and one that says 'never' ends what waited for it.
 
 from typing import Final, assert_never
 
-from relayclient import contacts, outbox, prekeys, relaykeys, sessions, submissions
+from relayclient import contacts, outbox, prekeys, relaykeys, safety, sessions, submissions
 from relayclient.events import Event
 from relayclient.link import RETRY_MS, Link
 from relayclient.store.database import Step
 from relayproto.codes import Code, CodeRange, range_of
 from relayproto.commands import (
     Ack,
+    Block,
     Body,
     DeviceCommand,
+    Ephemeral,
     GetBundles,
     GetDevices,
     GetRelayKeys,
     Lookup,
     PutDevices,
     PutPrekeys,
+    Report,
     Submit,
 )
 from relayproto.ids import Address
@@ -28,6 +31,7 @@ from relayproto.replies import (
     Account,
     Bundles,
     Devices,
+    Done,
     NotTaken,
     PrekeysLeft,
     Refused,
@@ -40,7 +44,7 @@ _NOT_TAKEN_MS: Final = 1_000
 """Where the relay is busy and names no time: a few of its commits."""
 
 
-def take_in(  # noqa: PLR0911 - one a kind of answer
+def take_in(  # noqa: C901, PLR0911 - one a kind of answer
     step: Step, link: Link, reply: Reply, command: DeviceCommand, now_ms: int
 ) -> list[Event]:
     """Take in an answer; one that no command of its kind can have is ignored (spec 30 §5)."""
@@ -48,10 +52,8 @@ def take_in(  # noqa: PLR0911 - one a kind of answer
     match reply, command:
         case Submitted(), Submit():
             return submissions.answered(step, reply, now_ms)
-        case NotTaken(submission, code, retry_after_ms), Submit():
-            # What was behind the one not taken need not wait; the one itself has a time, or gets one here.
-            after_ms = retry_after_ms or (0 if code == Code.GO_BACK else _NOT_TAKEN_MS)
-            return _go_back(link, submission, now_ms + after_ms)
+        case NotTaken(), Submit():
+            return _not_taken(step, link, reply, now_ms)
         case Account(), Lookup(address):
             return _account(step, link, reply, Address(address.strip().lower()), now_ms)
         case Bundles(), GetBundles():
@@ -67,16 +69,24 @@ def take_in(  # noqa: PLR0911 - one a kind of answer
             link.left = (one_time, kem)
             prekeys.deposited(step, kept, now_ms)
             return []
+        case Done(), Block() | Report():
+            return safety.settled(step, command, None)
         case Refused(), _:
             return _refused(step, link, reply, command, now_ms)
         case _:
             return []
 
 
-def _go_back(link: Link, submission: int, not_before_ms: int) -> list[Event]:
+def _not_taken(step: Step, link: Link, reply: NotTaken, now_ms: int) -> list[Event]:
+    """Go back. What was behind the one not taken need not wait; the one itself has a time, or gets one here."""
+    behind = reply.code == Code.GO_BACK
+    _go_back(link, reply.submission, now_ms + (reply.retry_after_ms or (0 if behind else _NOT_TAKEN_MS)))
+    return [] if behind else submissions.not_taken(step, reply.submission, reply.code)
+
+
+def _go_back(link: Link, submission: int, not_before_ms: int) -> None:
     link.sent = min(link.sent, submission - 1)
     link.not_before_ms = max(link.not_before_ms, not_before_ms)
-    return []
 
 
 def _account(step: Step, link: Link, reply: Account, address: Address, now_ms: int) -> list[Event]:
@@ -113,10 +123,13 @@ def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms
 
 def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now_ms: int) -> list[Event]:
     again_ms = now_ms + (reply.retry_after_ms or RETRY_MS)
-    never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL)
+    never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL) and not reply.retry_after_ms
     link.asking.pause(command, again_ms)
     if isinstance(command, Submit):
-        return _go_back(link, command.submission, again_ms)
+        _go_back(link, command.submission, again_ms)
+        return []
+    if isinstance(command, Report) and not never:
+        safety.held_up(step, command, reply.code)
     if isinstance(command, PutPrekeys):
         link.left = None
     return _never(step, link, reply.code, command, now_ms) if never else []
@@ -133,7 +146,9 @@ def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: in
         case GetRelayKeys():
             link.keys_fetched = True
             return []
-        case Submit() | PutPrekeys() | Body() | Ack() | PutDevices():
+        case Block() | Report():
+            return safety.settled(step, command, code)
+        case Submit() | PutPrekeys() | Body() | Ack() | PutDevices() | Ephemeral():
             return []
         case _ as unknown:
             assert_never(unknown)

@@ -99,6 +99,11 @@ class Client:
         self.soon()
         return message
 
+    def typing(self, to: Address | AccountId) -> None:
+        """Tell somebody that the user types: call it with every keystroke. Whoever is not there now never learns it."""
+        if self._exchange is not None and self._exchange.open:
+            self._exchange.typing(to)
+
     def soon(self) -> None:
         """Look at the outbox: something was queued, or is to be told."""
         if self._exchange is not None:

@@ -169,6 +169,11 @@ def verified(step: Step, account: AccountId) -> bool:
     return step.number("SELECT verified FROM contact WHERE account = ?", account) == 1
 
 
+def is_blocked(step: Step, account: AccountId) -> bool:
+    """Say whether the user wants to see nothing of this account."""
+    return step.number("SELECT blocked FROM contact WHERE account = ?", account) == 1
+
+
 def account_in(step: Step, conversation: bytes) -> AccountId | None:
     """Return the other account of a conversation, None for one that is not known."""
     found = step.row("SELECT account FROM contact WHERE conversation = ?", conversation)

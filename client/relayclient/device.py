@@ -22,15 +22,18 @@ from relayclient import (
     answers,
     contacts,
     greeting,
+    housekeeping,
     inbox,
     membership,
     notified,
     outbox,
     parcels,
+    passing,
     people,
     position,
     prekeys,
     relaykeys,
+    safety,
     submissions,
 )
 from relayclient.entropy import system_entropy
@@ -49,6 +52,7 @@ from relayproto.commands import (
     Credit,
     DeviceCommand,
     Enrol,
+    Ephemeral,
     GetDevices,
     GetRelayKeys,
     Hello,
@@ -57,14 +61,12 @@ from relayproto.commands import (
 )
 from relayproto.ids import AccountId, Address, MessageId
 from relayproto.invitation import Invitation
-from relayproto.limits import DEDUPE_DAYS
 from relayproto.notices import Notice
 from relayproto.primitives import Entropy
 from relayproto.replies import Enrolled, Reply, Welcome
 
 __all__ = ["Contact", "Device", "Endpoint", "Identity", "Outgoing", "Summary"]
 
-_DEDUPE_MS = DEDUPE_DAYS * 86_400_000
 WINDOW = Credit(64, 1 << 20)
 """64 messages and 1 MiB under way: fills a line of 10 Mbit/s and half a second."""
 
@@ -209,19 +211,20 @@ class Device:
     def next_needs(self, now_ms: int) -> list[DeviceCommand]:
         """Return what must be asked or deposited now, each only once until it is answered.
 
-        Call it before ``next_submits``: read receipts are put together here.
+        Call it before ``next_submits``: read receipts and retry requests are put together here.
         """
         link = self._link
         if not link.open:
             return []
         with self._step() as step:
             inbox.tell_read(step, now_ms)
+            inbox.ask_for_lost(step, now_ms)
             wanted: list[DeviceCommand] = [] if link.lacking is None else [link.lacking]
             if not link.keys_fetched:
                 wanted.append(GetRelayKeys())
             if link.own_list_stale:
                 wanted.append(GetDevices(self._identity.account))
-            wanted += parcels.needs(step, now_ms)
+            wanted += parcels.needs(step, now_ms) + safety.needs(step)
             if link.left is not None and not link.asking.under_way(PutPrekeys):
                 wanted += prekeys.due(step, link.left, now_ms)
         return [command for command in wanted if link.asking.ask(command, now_ms)]
@@ -257,11 +260,18 @@ class Device:
         return events + notified.release(self._store, self._link, now_ms)
 
     def noticed(self, notice: Notice, now_ms: int) -> list[Event]:
-        """Take in what the relay says unasked: DELIVER, GAP, OUTCOME, DRAINED, PREKEYS_LOW, ROLLED_BACK, NEW_EPOCH.
+        """Take in what the relay says unasked.
 
         A DELIVER that needs something first (``next_needs``) is held and told of after the answer.
         """
         return notified.take_in(self._store, self._link, notice, now_ms)
+
+    def typing(self, to: Address | AccountId, now_ms: int) -> Ephemeral | None:
+        """Return what tells somebody that the user types; None where it was just said or nobody could hear it."""
+        if not self._link.open:
+            return None
+        with self._step() as step:
+            return passing.typing(step, self._link, to, now_ms)
 
     def acks(self) -> list[Ack]:
         """Return the acknowledgements and credit that the relay has not been given yet on this connection."""
@@ -281,14 +291,7 @@ class Device:
     def housekeep(self, now_ms: int) -> list[Event]:
         """Drop what is too old to matter and tell what expired in the queue; call it at least once an hour."""
         with self._step() as step:
-            events = outbox.expire(step, now_ms)
-            outbox.forget_control(step, now_ms - _DEDUPE_MS)
-            submissions.forget(step, now_ms - _DEDUPE_MS)
-            inbox.forget(step, now_ms)
-            prekeys.expire(step, now_ms)
-            relaykeys.forget(step, now_ms)
-            contacts.forget_lists(step, now_ms)
-        return events
+            return housekeeping.sweep(step, now_ms)
 
     # --- people ---------------------------------------------------------------------------
     def queue(
@@ -361,6 +364,26 @@ class Device:
             if not contacts.accept(step, Address(address.strip().lower()), offered):
                 raise UnknownContact(address)
             outbox.readdressed(step, Address(address.strip().lower()))
+
+    def block(self, account: AccountId, *, blocked: bool = True) -> None:
+        """Show nothing more of an account, or again; the relay is told as soon as it can be (BlockSettled)."""
+        with self._step() as step:
+            safety.block(step, account, blocked=blocked)
+
+    def moderated(self, now_ms: int) -> bool:
+        """Say whether the relay has moderators who could open a report."""
+        with self._step() as step:
+            return bool(relaykeys.moderators(step, now_ms))
+
+    def report(self, received: MessageReceived, now_ms: int) -> int:
+        """Seal a message of the inbox for the moderators; return its number. Raises NoModerators. (ReportSettled)."""
+        with self._step() as step:
+            return safety.report(step, received, now_ms)
+
+    def report_state(self, number: int) -> tuple[bool, int | None]:
+        """Return whether a report still waits, and the relay's code where it did not take it, for good or for now."""
+        with self._step() as step:
+            return safety.report_state(step, number)
 
     def summary(self) -> Summary:
         """Return how this device stands."""

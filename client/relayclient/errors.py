@@ -169,7 +169,7 @@ class SendingFailed(ClientError):  # noqa: N818
 
 
 class AddressUnknown(ClientError):  # noqa: N818
-    """The relay knows no such address: check how it is written, or invite that person."""
+    """No such address takes messages from you: check how it is written, or invite that person."""
 
     exit_status = 65
 
@@ -190,6 +190,42 @@ class LinkOnCommandLine(ClientError):  # noqa: N818
     """Type relay join alone and give the link when it is asked for: others can read a command line."""
 
     exit_status = 64
+
+
+class NoModerators(ClientError):  # noqa: N818
+    """This relay has no moderators, so nobody could open a report: ask its operator, or show the message yourself."""
+
+    exit_status = 69
+
+
+class NotConfirmed(ClientError):  # noqa: N818
+    """Nothing was reported: say yes when you are asked, or give --yes."""
+
+    exit_status = 64
+
+
+class ReportRefused(ClientError):  # noqa: N818
+    """The relay did not take the report: ask its operator."""
+
+    exit_status = 69
+
+
+class ReportWaits(ClientError):  # noqa: N818
+    """The report is sealed, and goes with the next relay send or relay listen."""
+
+    exit_status = 75
+
+
+class BlockRefused(ClientError):  # noqa: N818
+    """You see nothing of that account here, but the relay does not refuse it for you: ask its operator."""
+
+    exit_status = 69
+
+
+class NotYetTold(ClientError):  # noqa: N818
+    """It holds on this device already; the relay is told with the next relay send or relay listen."""
+
+    exit_status = 75
 
 
 class NotUtf8(ClientError):  # noqa: N818

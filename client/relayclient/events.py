@@ -71,7 +71,10 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class StateChanged:
-    """A message that was sent from here moved on; ``code`` is the relay's where it was refused."""
+    """A message that was sent from here moved on; ``code`` is the relay's where it was refused.
+
+    QUEUED with a code: it waits, for a reason that will pass.
+    """
 
     message: MessageId
     state: MessageState
@@ -96,6 +99,7 @@ class Failure(StrEnum):
     SPLIT_VIEW = "its sender's device list and the one that the relay showed here contradict each other"
     SESSION = "it does not open"
     CONTENT = "its content is not what was committed to"
+    POISON = "this program ended each time it tried to open it, and does not try any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,39 @@ class RelayRestored:
 
 
 @dataclass(frozen=True, slots=True)
+class TypingSeen:
+    """Somebody writes to the user at this moment."""
+
+    sender: AccountId
+    address: Address | None
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaRefused:
+    """The mailbox was full: the relay refused so many envelopes. Their senders have them and try again."""
+
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSettled:
+    """The relay refuses an account from now on, or no longer; ``code`` where it would not."""
+
+    account: AccountId
+    blocked: bool
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSettled:
+    """The relay keeps a report for the moderators; ``code`` where it would not."""
+
+    message: MessageId
+    code: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """Everything that was waiting when the device connected has come."""
 
@@ -182,5 +219,6 @@ class Disconnected:
 
 Event = (
     MessageReceived | StateChanged | GapSeen | EnvelopeFailed | ContentUnknown | IdentityChanged | DevicesChanged
-    | DevicesRefused | RelayKeyChanged | RolledBack | RelayRestored | Drained | Connected | Disconnected
+    | DevicesRefused | RelayKeyChanged | RolledBack | RelayRestored | TypingSeen | QuotaRefused | BlockSettled
+    | ReportSettled | Drained | Connected | Disconnected
 )  # fmt: skip

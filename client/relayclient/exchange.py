@@ -17,6 +17,7 @@ from relayclient.errors import RelayUntrusted
 from relayclient.session import Session
 from relayproto.commands import Body, DeviceCommand, Submit
 from relayproto.events import Closed, DescriptorReceived, Established, Event, MessageReceived
+from relayproto.ids import AccountId, Address
 from relayproto.message import Message
 from relayproto.notices import Notice
 from relayproto.replies import NotTaken, Reply, Welcome
@@ -65,6 +66,12 @@ class Exchange:
         self.settled.clear()
         if self._turn_due is None and self.open:
             self._turn_due = self._loop.call_soon(self._guarded_turn)
+
+    def typing(self, to: Address | AccountId) -> None:
+        """Tell somebody that the user types, if they can hear it now."""
+        command = self._device.typing(to, self._clock.now_ms())
+        if command is not None and self.session is not None and self.session.writable:
+            self.session.send(command)
 
     def finish(self) -> None:
         """Say what is left to say, then end the connection in order."""

@@ -4,7 +4,7 @@ The rule of this file: a store that is an older copy of this device's is told fr
 for good, and sends nothing more (spec 50 §2).
 """
 
-from relayclient import contacts, position, relaykeys, submissions
+from relayclient import contacts, position, relaykeys, safety, submissions
 from relayclient.events import Event, RelayRestored
 from relayclient.link import Link
 from relayclient.membership import Identity
@@ -47,6 +47,8 @@ def welcomed(step: Step, link: Link, who: Identity, welcome: Welcome, now_ms: in
     """Take in WELCOME: other epochs are gone over to, and what the relay has is noted."""
     floors = tuple(lane.floor for lane in welcome.lanes)
     restored = submissions.enter_epoch(step, welcome.ledger_epoch)
+    if restored:
+        safety.tell_again(step)
     if position.enter_epoch(step, welcome.epoch, floors):
         link.flow.restart(floors)
     link.own_list_stale = welcome.list_version > contacts.version(step, who.account)

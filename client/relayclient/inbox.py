@@ -60,6 +60,7 @@ def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[Acco
         return _unopened(step, delivered, unshown.failure, now_ms)
     position.cover(step, lane, sequence, sequence)
     sessions.commit(step, received, answer=isinstance(opened.content, Retry))
+    sessions.found(step, delivered)
     _mark(step, delivered, delivered.commitment, now_ms)
     if _seen(step, delivered, opened.context.message) or _shown_before(step, opened.context):
         return []
@@ -112,11 +113,19 @@ def _sender(step: Step, delivered: Deliver, fetched: Callable[[AccountId | None]
     raise _Unshown(Failure.SENDER)
 
 
+def refuse(step: Step, delivered: Deliver) -> list[Event]:
+    """Leave an envelope alone that this program can't deal with, and note it in its lane."""
+    if position.read(step, delivered.lane).holds(delivered.sequence):
+        return []
+    position.cover_unopened(step, delivered.lane, delivered.sequence)
+    return [EnvelopeFailed(delivered.sender, delivered.sender_device, Failure.POISON)]
+
+
 def _unopened(step: Step, delivered: Deliver, failure: Failure, now_ms: int) -> list[Event]:
     sender, device = delivered.sender, delivered.sender_device
     position.cover_unopened(step, delivered.lane, delivered.sequence)
-    if failure is Failure.SESSION and sessions.may_ask(step, sender, device, now_ms):
-        outbox.queue_control(step, sender, Retry(now_ms - outbox.RESEND_MS), now_ms)
+    if failure is Failure.SESSION:
+        sessions.lost(step, delivered, now_ms)
     return [EnvelopeFailed(sender, device, failure)]
 
 
@@ -124,11 +133,14 @@ def _meant(step: Step, delivered: Deliver, opened: Opened, now_ms: int) -> list[
     """Do what the content means."""
     context, said = opened.context, opened.content
     match said:
+        case Text() | Unknown() if contacts.is_blocked(step, context.sender):
+            return []
         case Text():
             return [_shown(step, _insert(step, delivered, opened, said))]
         case Read():
             return outbox.read_by(step, context.sender, said.messages, now_ms)
         case Retry():
+            outbox.resend_named(step, context.sender, said.commitments, now_ms)
             if sessions.may_heed(step, context.sender, context.device, now_ms):
                 outbox.resend(step, context.sender, said.since_ms, now_ms)
             return []
@@ -142,11 +154,9 @@ def _insert(step: Step, delivered: Deliver, opened: Opened, said: Text) -> Row:
     context = opened.context
     own = context.sender == step.setting("account")
     peer = contacts.account_in(step, context.conversation) if own else context.sender
-    evidence = opened.evidence
+    evidence = opened.forward().original
     place = (context.sender, context.device.to_bytes(4), context.message)
-    proof = pack(
-        evidence.content, evidence.hidden, evidence.opening, evidence.commitment, evidence.stamp, context.to_bytes()
-    )
+    proof = pack(evidence.content, evidence.hidden, evidence.opening, evidence.commitment, evidence.stamp)
     cursor = step.run(
         "INSERT INTO inbox (id, sender, device, peer, class, sent_ms, number, forwarded, told, sealed_text,"
         " sealed_evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -202,6 +212,12 @@ def tell_read(step: Step, now_ms: int) -> None:
             messages = tuple(MessageId(message) for message, _ in batch)
             outbox.queue_control(step, sender, Read(messages, max(read_ms for _, read_ms in batch)), now_ms)
     step.run("UPDATE inbox SET told = ? WHERE told = ?", TOLD, TO_TELL)
+
+
+def ask_for_lost(step: Step, now_ms: int) -> None:
+    """Queue retry requests for what was not opened (spec 60 §5)."""
+    for account in sessions.to_ask(step, now_ms):
+        outbox.queue_control(step, account, Retry(now_ms - outbox.RESEND_MS, ()), now_ms)
 
 
 def _seen(step: Step, delivered: Deliver, mark: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 from relayclient.flow import Flow
 from relayproto.commands import DeviceCommand
-from relayproto.ids import AccountId
+from relayproto.ids import AccountId, DeviceId
 from relayproto.notices import Deliver, Drained
 
 RETRY_MS: Final = 30_000
@@ -65,7 +65,8 @@ class Link:
     ``held`` are envelopes (and DRAINED behind them) that wait for the answer to ``lacking``; ``fresh`` are accounts
     whose device list was fetched on this connection; ``sent`` is the highest submission that it has carried,
     ``not_before_ms`` when it may carry more; ``left`` is what the relay holds of our one-time prekeys (X25519, KEM),
-    None before it said.
+    None before it said; ``typed`` is when an account was last told that the user types, ``passed`` when what passed by
+    last from a device was said.
     """
 
     flow: Flow
@@ -79,3 +80,5 @@ class Link:
     sent: int = 0
     not_before_ms: int = 0
     left: tuple[int, int] | None = None
+    typed: dict[AccountId, int] = field(default_factory=dict)
+    passed: dict[tuple[AccountId, DeviceId], int] = field(default_factory=dict)

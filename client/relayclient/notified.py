@@ -4,50 +4,72 @@ A notice enters and events leave. The rule of this file: envelopes are dealt wit
 in one step; one that needs an answer of the relay's first holds what came after it, and credit bounds how much that is.
 """
 
+import contextlib
+from collections.abc import Callable
 from typing import assert_never
 
-from relayclient import inbox, position, submissions
-from relayclient.events import Drained, Event, GapSeen, RolledBack
+from relayclient import attempts, inbox, outbox, passing, position, submissions
+from relayclient.errors import ClientError
+from relayclient.events import Drained, Event, GapSeen, QuotaRefused, RolledBack
 from relayclient.link import Lacking, Link
-from relayclient.store.database import Store
+from relayclient.store.database import Step, Store
 from relayproto import notices
 from relayproto.codes import GapReason, Lane
 from relayproto.ids import AccountId
-from relayproto.notices import Deliver, Gap, NewEpoch, Notice, Outcome, PrekeysLow
+from relayproto.notices import Deliver, Gap, NewEpoch, Notice, Outcome, Overflow, Passing, PrekeysLow, Writable
 
 _NO_FLOORS = (0, 0, 0)
 
 
 def take_in(store: Store, link: Link, notice: Notice, now_ms: int) -> list[Event]:
     """Take in a notice."""
-    events: list[Event] = []
     match notice:
-        case Deliver() if link.flow.overrun_by(len(link.held)):
-            """Beyond the credit nothing is kept: it was not acknowledged and comes again on another connection."""
-        case Deliver():
-            link.held.append(notice)
-            events = _left_out(store, link, notice) + release(store, link, now_ms)
-        case notices.Drained():
-            link.held.append(notice)
-            events = release(store, link, now_ms)
+        case Deliver() | notices.Drained():
+            events = _queued(store, link, notice, now_ms)
         case Gap():
             events = _gap(store, link, notice)
         case Outcome():
             events = _outcome(store, link, notice, now_ms)
         case PrekeysLow(one_time, kem):
             link.left = (one_time, kem)
+            events = []
+        case Overflow(refused):
+            events = [QuotaRefused(refused)]
+        case _:
+            with store.step() as step:
+                events = _noted(step, link, notice, now_ms)
+    return events
+
+
+def _queued(store: Store, link: Link, notice: Deliver | notices.Drained, now_ms: int) -> list[Event]:
+    if isinstance(notice, notices.Drained):
+        link.held.append(notice)
+        return release(store, link, now_ms)
+    if link.flow.overrun_by(len(link.held)):
+        return []  # beyond the credit nothing is kept: it was not acknowledged and comes again with a new connection
+    link.held.append(notice)
+    return _left_out(store, link, notice) + release(store, link, now_ms)
+
+
+def _noted(
+    step: Step, link: Link, notice: notices.RolledBack | NewEpoch | Passing | Writable, now_ms: int
+) -> list[Event]:
+    match notice:
         case notices.RolledBack(lane, floor):
-            with store.step() as step:
-                position.cover(step, lane, 1, floor)
+            position.cover(step, lane, 1, floor)
             link.flow.explained(lane, floor)
-            events = [RolledBack(lane, floor)]
+            return [RolledBack(lane, floor)]
+        case Passing():
+            return passing.take_in(step, link, notice, now_ms)
+        case Writable(account):
+            outbox.writable(step, account)
+            return []
         case NewEpoch(epoch):
-            with store.step() as step:
-                if position.enter_epoch(step, epoch, _NO_FLOORS):
-                    link.flow.restart(_NO_FLOORS)
+            if position.enter_epoch(step, epoch, _NO_FLOORS):
+                link.flow.restart(_NO_FLOORS)
+            return []
         case _ as never:
             assert_never(never)
-    return events
 
 
 def release(store: Store, link: Link, now_ms: int) -> list[Event]:
@@ -63,13 +85,31 @@ def release(store: Store, link: Link, now_ms: int) -> list[Event]:
             events.append(Drained())
         else:
             try:
-                with store.step() as step:
-                    events += inbox.take_in(step, notice, now_ms, fetched)
+                events += _dealt_with(store, notice, now_ms, fetched)
             except Lacking as lacking:
                 link.lacking = lacking.command
                 break
             link.flow.dealt_with(notice.cost())
         link.held.popleft()
+    return events
+
+
+def _dealt_with(
+    store: Store, deliver: Deliver, now_ms: int, fetched: Callable[[AccountId | None], bool]
+) -> list[Event]:
+    """Deal with an envelope, unless this program has died of it too often."""
+    with store.step(lasting=False) as step:
+        harmless = attempts.begin(step, deliver, now_ms)
+    try:
+        with store.step() as step:
+            if not harmless:
+                return inbox.refuse(step, deliver)
+            events = inbox.take_in(step, deliver, now_ms, fetched)
+            attempts.finish(step, deliver)
+    except (Lacking, ClientError):
+        with contextlib.suppress(ClientError), store.step(lasting=False) as step:
+            attempts.undo(step, deliver)
+        raise
     return events
 
 

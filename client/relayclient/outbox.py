@@ -4,6 +4,7 @@ Texts, receipts and retry requests enter; the states that people see leave. The 
 before anything is sent, and a state only rises (events.MessageState).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,7 +64,10 @@ def queue_text(
 
 
 def queue_control(step: Step, account: AccountId, said: Read | Retry, now_ms: int) -> None:
-    """Queue what devices say to each other without a person: a read receipt or a retry request."""
+    """Queue what devices say to each other without a person: a read receipt or a retry request.
+
+    What a retry request names is put in when it is sealed: until then more may turn out to be lost.
+    """
     packed, ttl_s = content.encode(said), LIFETIME_S_DEFAULT[Class.RECEIPT]
     _insert(step, account, None, packed, is_text=False, now_ms=now_ms, class_=Class.RECEIPT, ttl_s=ttl_s)
 
@@ -116,7 +120,7 @@ def readdressed(step: Step, address: Address) -> None:
     """Let everything that waits for an address go to the account that the user has accepted for it."""
     account = contacts.named(step, address)
     step.run(
-        "UPDATE message SET account = ?, sealed_envelope = NULL WHERE row IN"
+        "UPDATE message SET account = ?, sealed_envelope = NULL, commitment = NULL WHERE row IN"
         " (SELECT message FROM parcel WHERE address = ? AND state = ?)",
         account, address, WAITING,
     )  # fmt: skip
@@ -147,6 +151,26 @@ def accept_parcel(step: Step, row: int, now_ms: int) -> list[Event]:
         ACCEPTED, row,
     )  # fmt: skip
     return _advance_parcel(step, row, MessageState.ACCEPTED, now_ms)
+
+
+def writable(step: Step, account: AccountId) -> None:
+    """Let everything that waits to be submitted again to an account go now: its mailbox has room."""
+    step.run(
+        "UPDATE parcel SET not_before_ms = 0 WHERE account = ? AND state = ? AND not_before_ms > 0", account, WAITING
+    )
+
+
+def hold_up(step: Step, row: int, code: int) -> list[Event]:
+    """Note why a message still waits; tell of it where that is news."""
+    message, own = step.rows("SELECT message, own FROM parcel WHERE row = ?", row)[0]
+    changed = step.run(
+        "UPDATE message SET code = ?1 WHERE row = ?2 AND is_text AND state = ?3 AND code IS NOT ?1",
+        code, message, MessageState.QUEUED,
+    )  # fmt: skip
+    if own or not changed.rowcount:
+        return []
+    id_ = step.rows("SELECT id FROM message WHERE row = ?", message)[0][0]
+    return [StateChanged(MessageId(id_), MessageState.QUEUED, code)]
 
 
 def wait_again(step: Step, row: int, not_before_ms: int) -> None:
@@ -199,12 +223,38 @@ def resend(step: Step, account: AccountId, since_ms: int, now_ms: int) -> None:
     devices = contacts.devices(step, account)
     single = devices is not None and len(sessions.others(step, devices)) == 1
     known = (MessageState.READ, MessageState.REFUSED, MessageState.DELIVERED if single else MessageState.READ)
+    found = step.rows(
+        "SELECT parcel.row FROM parcel JOIN message ON message.row = parcel.message WHERE parcel.account = ?"
+        " AND is_text AND queued_ms >= ? AND expires_ms > ? AND message.state NOT IN (?, ?, ?)",
+        account, max(since_ms, now_ms - RESEND_MS), now_ms, *known,
+    )  # fmt: skip
+    for (row,) in found:
+        _let_go_again(step, row)
+
+
+def resend_named(step: Step, account: AccountId, commitments: Iterable[bytes], now_ms: int) -> None:
+    """Let what an account says it could not open wait again, whatever its state says (spec 60 §5).
+
+    A device that has acknowledged without opening, and whose report of that was lost, counts as delivered. Once an hour
+    for each message, so that asking costs the asker as much as us.
+    """
+    for commitment in commitments:
+        found = step.row(
+            "SELECT parcel.row, message.row FROM parcel JOIN message ON message.row = parcel.message"
+            " WHERE parcel.account = ? AND commitment = ? AND expires_ms > ? AND named_ms <= ?",
+            account, commitment, now_ms, now_ms - sessions.HEED_MS,
+        )  # fmt: skip
+        if found is not None:
+            _let_go_again(step, found[0])
+            step.run("UPDATE message SET named_ms = ? WHERE row = ?", now_ms, found[1])
+
+
+def _let_go_again(step: Step, row: int) -> None:
+    """Let a parcel wait once more; one that has no answer yet does so when it has."""
     step.run(
         "UPDATE parcel SET again = (state = ?1), state = CASE state WHEN ?1 THEN ?1 ELSE ?2 END,"
-        " attempts = 0, not_before_ms = 0 WHERE account = ?3 AND message IN"
-        " (SELECT row FROM message WHERE is_text AND queued_ms >= ?4 AND expires_ms > ?5"
-        " AND state NOT IN (?6, ?7, ?8))",
-        SUBMITTED, WAITING, account, max(since_ms, now_ms - RESEND_MS), now_ms, *known,
+        " attempts = 0, not_before_ms = 0 WHERE row = ?3",
+        SUBMITTED, WAITING, row,
     )  # fmt: skip
 
 

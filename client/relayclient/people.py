@@ -6,7 +6,7 @@ what the user has said, or a code that names the very keys that the device knows
 
 from dataclasses import dataclass
 
-from relayclient import contacts
+from relayclient import contacts, safety
 from relayclient.errors import UnknownContact
 from relayclient.store.database import Step
 from relayproto import identity
@@ -16,13 +16,20 @@ from relayproto.ids import AccountId, Address
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """An account that this device knows. ``offered`` is the account that its address names now, where that differs."""
+    """An account that this device knows. ``offered`` is the account that its address names now, where that differs.
+
+    ``blocked``: the user wants to see nothing of it; ``block_due``: the relay is still to be told of that, or of the
+    contrary; ``block_code``: the relay's where it refused to take part.
+    """
 
     account: AccountId
     address: Address | None
     devices: DeviceList | None
     verified: bool
     offered: AccountId | None
+    blocked: bool
+    block_due: bool
+    block_code: int | None
 
 
 def everybody(step: Step) -> list[Contact]:
@@ -47,6 +54,8 @@ def _contact(step: Step, account: AccountId) -> Contact:
         contacts.devices(step, account),
         contacts.verified(step, account),
         found[0] if found else None,
+        contacts.is_blocked(step, account),
+        *safety.block_state(step, account),
     )
 
 

@@ -78,7 +78,7 @@ def reported(step: Step, lane: Lane, sequences: Sequence[int]) -> None:
     """Note that an ACK says of these that they were not opened.
 
     Where that ACK is lost, the next HELLO's floor acknowledges them without the report: the sender then learns of it
-    from the retry request alone.
+    from the retry request, which names their commitments.
     """
     for sequence in sequences:
         step.run("DELETE FROM unopened WHERE lane = ? AND sequence = ?", lane, sequence)

@@ -66,6 +66,13 @@ def known(step: Step) -> list[KeyDescriptor]:
     return [descriptor.read(described, step.setting("root")) for (described,) in rows]
 
 
+def moderators(step: Step, now_ms: int) -> tuple[bytes, ...]:
+    """Return the two moderators' keys of the newest good descriptor, () where the relay has no moderators."""
+    good = [key for key in known(step) if key.good_at(now_ms)]
+    newest = max(good, key=_age, default=None)
+    return () if newest is None else newest.moderators
+
+
 def forget(step: Step, now_ms: int) -> None:
     """Forget descriptors under which nothing that can still come was stamped."""
     step.run("DELETE FROM relay_key WHERE not_after_ms < ?", now_ms - DEDUPE_DAYS * _DAY_MS)

@@ -10,16 +10,23 @@ from typing import Final
 
 from relayclient import contacts, prekeys
 from relayclient.store.database import Step
+from relayproto.e2e import passing as e2e_passing
 from relayproto.e2e import session
 from relayproto.e2e.handshake import Own, Recipient
+from relayproto.e2e.passing import Passed
 from relayproto.e2e.session import Answering, Peer, Received, Sessions
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, DeviceId
-from relayproto.notices import Deliver
+from relayproto.limits import RETRY_MAX
+from relayproto.notices import Deliver, Passing
 from relayproto.replies import Bundle
 
 HOUR_MS: Final = 3_600_000
+HEED_MS: Final = 3_000_000
+"""What a device heeds once within: less than the hour in which it asks once, since messages travel for a while."""
+_LOST_MAX: Final = 256
+"""Commitments of one device's that are remembered to ask for; a relay can make up any number."""
 _ORDER_MAX: Final = (1 << 32) - 1
 
 
@@ -61,6 +68,17 @@ def seal(step: Step, account: AccountId, device: DeviceId, plaintext: bytes) -> 
     after, wrap = session.seal(_held(step, Peer(account, device)), plaintext)
     _keep(step, after)
     return wrap
+
+
+def pass_by(step: Step, account: AccountId, device: DeviceId, passed: Passed) -> bytes | None:
+    """Return the wrap of what passes by, None where no session is known to be on both sides. No state changes."""
+    own = Peer(step.setting("account"), step.setting("device"))
+    return e2e_passing.seal(_held(step, Peer(account, device)), own, passed, step.entropy)
+
+
+def passed_by(step: Step, passing: Passing) -> Passed:
+    """Return what passed by, or raise CryptoFailure."""
+    return e2e_passing.read(_held(step, Peer(passing.sender, passing.sender_device)), passing.wrap)
 
 
 def opened(step: Step, delivered: Deliver, newest: DeviceList, now_ms: int) -> Received:
@@ -110,21 +128,59 @@ def commit(step: Step, received: Received, *, answer: bool = False) -> None:
     step.run("UPDATE session SET renew = 0 WHERE account = ? AND device = ?", peer.account, peer.device)
 
 
-def may_ask(step: Step, account: AccountId, device: DeviceId, now_ms: int) -> bool:
-    """Say whether a retry request may go to a device now, and if so note it and give up the session in use."""
-    step.run("INSERT OR IGNORE INTO session (account, device) VALUES (?, ?)", account, device)
-    changed = step.run(
-        "UPDATE session SET asked_ms = ?, renew = 1 WHERE account = ? AND device = ? AND asked_ms <= ?",
-        now_ms, account, device, now_ms - HOUR_MS,
+def lost(step: Step, delivered: Deliver, now_ms: int) -> None:
+    """Note that no session opens an envelope: its sender is to be asked for it."""
+    place = (delivered.sender, delivered.sender_device)
+    step.run("INSERT OR IGNORE INTO session (account, device) VALUES (?, ?)", *place)
+    if step.number("SELECT COUNT(*) FROM lost WHERE account = ? AND device = ?", *place) < _LOST_MAX:
+        step.run(
+            "INSERT OR IGNORE INTO lost (account, device, commitment, lost_ms) VALUES (?, ?, ?, ?)",
+            *place, delivered.commitment, now_ms,
+        )  # fmt: skip
+
+
+def found(step: Step, delivered: Deliver) -> None:
+    """Note that what may have been lost has come."""
+    step.run(
+        "DELETE FROM lost WHERE account = ? AND device = ? AND commitment = ?",
+        delivered.sender, delivered.sender_device, delivered.commitment,
     )  # fmt: skip
-    return changed.rowcount > 0
+
+
+def to_ask(step: Step, now_ms: int) -> list[AccountId]:
+    """Return the accounts that are to be sent a retry request now, once an hour a device at most.
+
+    The sessions in use with their devices are given up.
+    """
+    rows = step.rows(
+        "SELECT DISTINCT account, device FROM lost JOIN session USING (account, device) WHERE asked_ms <= ?",
+        now_ms - HOUR_MS,
+    )
+    for place in rows:
+        step.run("UPDATE session SET asked_ms = ?, renew = 1 WHERE account = ? AND device = ?", now_ms, *place)
+    return list(dict.fromkeys(AccountId(account) for account, _ in rows))
+
+
+def take_lost(step: Step, account: AccountId) -> tuple[bytes, ...]:
+    """Return at most RETRY_MAX commitments to name in a retry request, the oldest first; the rest is for the next."""
+    rows = step.rows(
+        "SELECT commitment FROM lost WHERE account = ? ORDER BY lost_ms, commitment LIMIT ?", account, RETRY_MAX
+    )
+    for (commitment,) in rows:
+        step.run("DELETE FROM lost WHERE account = ? AND commitment = ?", account, commitment)
+    return tuple(commitment for (commitment,) in rows)
+
+
+def forget_lost(step: Step, before_ms: int) -> None:
+    """Forget what was lost before a time: nobody sends it again."""
+    step.run("DELETE FROM lost WHERE lost_ms < ?", before_ms)
 
 
 def may_heed(step: Step, account: AccountId, device: DeviceId, now_ms: int) -> bool:
     """Say whether a device's retry request is to be followed now, and if so note it: one an hour costs little."""
     changed = step.run(
         "UPDATE session SET heard_ms = ? WHERE account = ? AND device = ? AND heard_ms <= ?",
-        now_ms, account, device, now_ms - HOUR_MS,
+        now_ms, account, device, now_ms - HEED_MS,
     )  # fmt: skip
     return changed.rowcount > 0
 

@@ -91,7 +91,7 @@ def seal(step: Step, batch: list[Parcel], now_ms: int) -> list[Submit | Body]:
         class_=Class(class_),
         # The process that queued it may have had a clock ahead of the relay's; more than the longest is refused.
         ttl_s=min(-(-(expires_ms - now_ms) // _S), LIFETIME_S_MAX[Class(class_)]),
-        flags=SubmitFlag.OUTCOME if is_text else SubmitFlag.NONE,
+        flags=SubmitFlag.OUTCOME | SubmitFlag.WRITABLE if is_text else SubmitFlag.NONE,
         commitment=wrapped.commitment,
         body=sealed_body if inline else None,
         handle=None if inline else number % BODY_HANDLES_MAX,
@@ -146,10 +146,15 @@ def _envelope(step: Step, row: int) -> tuple[Wrapped, bytes]:
     own = step.setting("account")
     if isinstance(said, Text):
         said = replace(said, number=_next_number(step, account))
+    if isinstance(said, Retry):
+        said = replace(said, commitments=sessions.take_lost(step, account))
     context = Context(conversation_id(own, account), MessageId(id_), own, step.setting("device"), queued_ms)
     made = body.seal(said, context, step.entropy)
     kept = made.wrapped.to_bytes() + made.body
-    step.run("UPDATE message SET sealed_envelope = ? WHERE row = ?", step.seal(kept, b"envelope", id_), row)
+    step.run(
+        "UPDATE message SET sealed_envelope = ?, commitment = ? WHERE row = ?",
+        step.seal(kept, b"envelope", id_), made.commitment, row,
+    )  # fmt: skip
     return made.wrapped, made.body
 
 
@@ -197,7 +202,13 @@ def _judged(step: Step, row: int, code: int, retry_after_ms: int, now_ms: int) -
         return outbox.refuse_parcel(step, row, code, now_ms)
     backoff_ms = 0 if code == Code.MISMATCHED_DEVICES and attempts == 0 else _backoff_ms(attempts)
     outbox.wait_again(step, row, now_ms + (retry_after_ms or backoff_ms))
-    return []
+    return outbox.hold_up(step, row, code) if later else []
+
+
+def not_taken(step: Step, number: int, code: int) -> list[Event]:
+    """Note why the relay does not take a submission for now."""
+    row = _parcel(step, number, 0)
+    return outbox.hold_up(step, row, code) if row is not None else []
 
 
 def _backoff_ms(attempts: int) -> int:

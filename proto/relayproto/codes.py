@@ -44,6 +44,7 @@ class Kind(IntEnum):
     SUBMIT = 3
     BODY = 4
     ACK = 5
+    EPHEMERAL = 6
     PUT_PREKEYS = 7
     GET_BUNDLES = 8
     LOOKUP = 9
@@ -52,6 +53,9 @@ class Kind(IntEnum):
     GET_RELAY_KEYS = 12
     INVITE = 14
     GET_STATUS = 15
+    BLOCK = 16
+    REPORT = 17
+    CONFIRM_CLOCK = 18
 
     PING = 32
     PONG = 33
@@ -67,6 +71,7 @@ class Kind(IntEnum):
     ACCOUNT = 134
     DEVICES = 135
     RELAY_KEYS = 136
+    DONE = 137
     REFUSED = 138
     INVITED = 139
     STATUS = 140
@@ -78,6 +83,9 @@ class Kind(IntEnum):
     PREKEYS_LOW = 164
     ROLLED_BACK = 165
     NEW_EPOCH = 166
+    PASSING = 167
+    OVERFLOW = 168
+    WRITABLE = 169
 
 
 class Code(IntEnum):
@@ -210,6 +218,7 @@ class SubmitFlag(IntFlag):
 
     NONE = 0
     OUTCOME = 1
+    WRITABLE = 2
 
 
 class Scope(IntEnum):
@@ -221,10 +230,20 @@ class Scope(IntEnum):
 
 
 class WrapKind(IntEnum):
-    """What a wrap is: a ratchet's message, or one with the first message of its session before it (spec 60 §4)."""
+    """What a wrap is: a ratchet's message, one with the first message of its session before it, or what passes by.
+
+    Source: spec 60 §4 and §9.
+    """
 
     RATCHET = 1
     FIRST = 2
+    PASSING = 3
+
+
+class PassingKind(IntEnum):
+    """What devices tell each other that is worth nothing a moment later (spec 60 §9)."""
+
+    TYPING = 1
 
 
 class ContentKind(IntEnum):

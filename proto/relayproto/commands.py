@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.codes import Class, Kind, Lane, PrekeyKind
-from relayproto.fields import Reader, octets, octets_up_to, one_of, optional, record, sequence, text, uint
+from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, optional, record, sequence, text, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
     ACK_RANGES_MAX,
@@ -19,6 +19,7 @@ from relayproto.limits import (
     DEVICES_MAX,
     KEM_PUBLIC_BYTES,
     PREKEYS_PER_FRAME_MAX,
+    REPORT_BYTES,
     TARGETS_MAX,
     TICKET_BYTES,
     UNDECRYPTABLE_MAX,
@@ -124,7 +125,7 @@ class Submit(Message):
 
     KIND: ClassVar[Kind] = Kind.SUBMIT
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        uint(minimum=1), uint(0), one_of(Class), uint(_U32, 1), uint(1), octets(COMMITMENT_BYTES),
+        uint(minimum=1), uint(0), one_of(Class), uint(_U32, 1), uint(3), octets(COMMITMENT_BYTES),
         optional(octets_up_to(BODY_BYTES_MAX, 1)), optional(uint(_U32)), sequence(_target, TARGETS_MAX, 1),
         optional(octets_up_to(64)),
     )  # fmt: skip
@@ -169,6 +170,18 @@ class Ack(Message):
     ranges: tuple[tuple[int, int], ...]
     credit: Credit
     undecryptable: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ephemeral(Message):
+    """Pass something on to whoever of a target is there now (spec 50 §9).
+
+    It has no number and no answer whatever happens, and never touches the disk.
+    """
+
+    KIND: ClassVar[Kind] = Kind.EPHEMERAL
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_target,)
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +239,25 @@ class GetRelayKeys(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Block(Message):
+    """Refuse an account from now on, or no longer; it can't tell that from not existing (spec 50 §5). Answer: DONE."""
+
+    KIND: ClassVar[Kind] = Kind.BLOCK
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, flag)
+    account: AccountId
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Message):
+    """Hand evidence in for the moderators, sealed to both of them (spec 65 §6). Answer: DONE."""
+
+    KIND: ClassVar[Kind] = Kind.REPORT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets(REPORT_BYTES),)
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Invite(Message):
     """The operator's: make a ticket that binds an address, good once, for so long. Answer: INVITED."""
 
@@ -242,13 +274,23 @@ class GetStatus(Message):
     KIND: ClassVar[Kind] = Kind.GET_STATUS
 
 
-DeviceCommand = Submit | Body | Ack | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
+@dataclass(frozen=True, slots=True)
+class ConfirmClock(Message):
+    """The operator's: the wall clock that ran ahead is right, expire by it (spec 50 §4). Answer: DONE."""
+
+    KIND: ClassVar[Kind] = Kind.CONFIRM_CLOCK
+
+
+DeviceCommand = (
+    Submit | Body | Ack | Ephemeral | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
+    | Block | Report
+)  # fmt: skip
 """What a device may ask on an open connection."""
 
-OperatorCommand = Invite | GetStatus
+OperatorCommand = Invite | GetStatus | ConfirmClock
 """What the local operator may ask on the Unix socket."""
 
 COMMANDS = table(
-    Hello, Enrol, Submit, Body, Ack, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
-    Invite, GetStatus,
+    Hello, Enrol, Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
+    Block, Report, Invite, GetStatus, ConfirmClock,
 )  # fmt: skip

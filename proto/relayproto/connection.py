@@ -42,7 +42,7 @@ _PATTERNS = {
 }
 """Which handshake a suite and a role mean. Enrolment has no plain one: a ticket is worth recording."""
 
-_OPERATOR_KINDS = frozenset({Kind.INVITE, Kind.GET_STATUS})
+_OPERATOR_KINDS = frozenset({Kind.INVITE, Kind.GET_STATUS, Kind.CONFIRM_CLOCK})
 _KINDS_OF_ROLE: dict[Role, Mapping[int, type[Message]]] = {
     Role.ENROL: {Kind.ENROL: COMMANDS[Kind.ENROL]},
     Role.DEVICE: {k: v for k, v in COMMANDS.items() if k not in {Kind.HELLO, Kind.ENROL} | _OPERATOR_KINDS},

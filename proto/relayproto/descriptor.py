@@ -9,7 +9,7 @@ from typing import Final
 
 from relayproto.codes import DESCRIPTOR_MAGIC
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets, record, uint
+from relayproto.fields import Reader, octets, record, sequence, uint
 from relayproto.limits import DESCRIPTOR_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, ed25519_public, equal, sign, verify
@@ -23,7 +23,11 @@ _TAIL_BYTES: Final = 32 + _SIGNATURE_BYTES
 
 @dataclass(frozen=True, slots=True)
 class KeyDescriptor:
-    """One relay key: the X25519 public key of handshakes, the Ed25519 one of stamps; times in unix ms."""
+    """One relay key: the X25519 public key of handshakes, the Ed25519 one of stamps; times in unix ms.
+
+    ``moderators`` are the X25519 public keys of the two who open stamps and reports together, or none: signed here, so
+    that a relay that was broken into can't put in its own.
+    """
 
     relay_id: int
     key_id: int
@@ -32,14 +36,22 @@ class KeyDescriptor:
     not_before_ms: int
     not_after_ms: int
     issued_ms: int
+    moderators: tuple[bytes, ...] = ()
 
     def good_at(self, now_ms: int) -> bool:
         """Say whether the key may be used at that time; both ends are part of it."""
         return self.not_before_ms <= now_ms <= self.not_after_ms
 
 
+def _moderators(value: object) -> tuple[bytes, ...]:
+    keys = sequence(octets(32), 2)(value)
+    if len(set(keys)) != len(keys) or len(keys) == 1:
+        raise Malformed("not two different moderators or none")
+    return keys
+
+
 _descriptor: Reader[KeyDescriptor] = record(
-    KeyDescriptor, uint(_U32), uint(_U32, 1), octets(32), octets(32), uint(), uint(), uint()
+    KeyDescriptor, uint(_U32), uint(_U32, 1), octets(32), octets(32), uint(), uint(), uint(), _moderators
 )
 
 
@@ -57,6 +69,7 @@ def _packed(descriptor: KeyDescriptor) -> bytes:
         descriptor.not_before_ms,
         descriptor.not_after_ms,
         descriptor.issued_ms,
+        descriptor.moderators,
     )
 
 

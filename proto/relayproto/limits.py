@@ -9,6 +9,7 @@ from relayproto.codes import Class, Lane
 
 # --- records (spec 10) -----------------------------------------------------------------------
 TAG_BYTES: Final = 16
+"""What AES-256-GCM adds to each record."""
 RECORD_BUCKETS: Final = (256, 1024, 4096, 16384)
 """Plaintext sizes: a short text costs 256 B; one 16 KiB size only would cost it eight times the work."""
 BULK_BUCKET: Final = 65519
@@ -22,6 +23,7 @@ HELLO_BYTES: Final = 256
 
 # --- times (spec 20) -------------------------------------------------------------------------
 PREFACE_TIMEOUT_S: Final = 5.0
+"""The first 16 bytes need one way over the network only; who sends none holds a connection open for nothing."""
 HANDSHAKE_TIMEOUT_S: Final = 10.0
 """Three messages over a bad mobile network take under 3 s; more is somebody who holds connections open."""
 WELCOME_TIMEOUT_S: Final = 30.0
@@ -29,23 +31,31 @@ WELCOME_TIMEOUT_S: Final = 30.0
 ENROL_TIMEOUT_S: Final = 30.0
 """One command and its answer; nobody without an identity keeps a connection."""
 REKEY_RECORDS: Final = 65_536
+"""Far below what AES-GCM allows under one key, so that the number is never near a limit of the cipher."""
 REKEY_BYTES: Final = 1 << 30
+"""The same in bytes."""
 REKEY_AFTER_S: Final = 600.0
 """Cheap (2 us), so often: what a later break-in can read of a connection is bounded by ten minutes."""
 PING_AFTER_S: Final = 240.0
 """Below the five minutes after which many address translators forget an idle connection."""
 PONG_TIMEOUT_S: Final = 60.0
+"""A mobile network may be silent for half a minute while it changes cells; after twice that the peer is gone."""
 WINDOW_PING_S: Final = 60.0
+"""A full window that nobody acknowledges: either the device is busy or it is gone; a PING tells which."""
 WINDOW_STALLED_S: Final = 120.0
+"""After this a device that answers but acknowledges nothing is sent away, so that another connection can try."""
 CONNECTION_LIFETIME_S: Final = 86_400.0
 """A new handshake every 24 h heals what an intruder may have learned."""
 
 # --- frames (spec 30) ------------------------------------------------------------------------
 FRAME_BYTES_MAX: Final = RECORD_BUCKETS[-1] - 2
+"""A frame never spans records; two bytes are its length."""
 FRAMES_PER_RECORD_MAX: Final = 4096
 """A 16 KiB record holds at most this many frames of the shortest kind; more can't be."""
 NESTING_MAX: Final = 5
+"""The deepest message of the protocol; a decoder that stops there can't be made to run out of stack."""
 REQUEST_MAX: Final = (1 << 32) - 1
+"""A connection lives a day; 49,000 requests a second would use them up."""
 UINT_MAX: Final = (1 << 63) - 1
 """63 bits: what SQLite's integers hold without a sign."""
 TIME_MS_MAX: Final = (1 << 47) - 1
@@ -53,11 +63,13 @@ TIME_MS_MAX: Final = (1 << 47) - 1
 
 # --- envelopes (spec 50) ---------------------------------------------------------------------
 BODY_BYTES_MAX: Final = 13_312
+"""What is left of a frame beside the largest wrap, the largest stamp and the fields of DELIVER."""
 WRAP_BYTES_MAX: Final = 1_536
 """A first message with its ML-KEM ciphertext and ratchet message is 1,422 bytes."""
 STAMP_BYTES_MAX: Final = 600
 """150 bytes and 32 for each level of a commit's tree; 1,024 messages a commit make ten levels: 470."""
 COMMITMENT_BYTES: Final = 33
+"""A version byte and BLAKE2b-256."""
 TARGETS_MAX: Final = 512
 """Bounds the work of one submission; a frame's size bounds it further where there are wraps."""
 DEVICES_MAX: Final = 8
@@ -67,8 +79,14 @@ UNANSWERED_MAX: Final = 256
 BODY_HANDLES_MAX: Final = 16
 """Bodies parked on a connection: 208 KiB at most."""
 ACK_RANGES_MAX: Final = 32
+"""More holes than this and the device acknowledges again when some have closed."""
 UNDECRYPTABLE_MAX: Final = 64
+"""As many envelopes as a device is given at a time."""
+HEAD_ATTEMPTS_MAX: Final = 5
+"""Logins at which the same envelope was the first of its lane; from the next on it is offered alone. Below it a bad
+network looks the same as a device that dies of it."""
 OUTCOME_LIFETIME_S: Final = 7 * 86_400
+"""A sender that stays away for longer than a week learns from the recipient's own receipts, or never."""
 DEDUPE_DAYS: Final = 37
 """The longest lifetime (30 days) and the outcome's (7): after that no copy can come again."""
 
@@ -81,6 +99,8 @@ LIFETIME_S_MAX: Final = {
     Class.NOTICE: 30 * 86_400,
     Class.BROADCAST: 30 * 86_400,
 }
+"""How long an envelope of a class may wait at all: a call rings for a minute, a code is worth nothing after a quarter
+of an hour, and what people write to each other waits for a month's leave."""
 LIFETIME_S_DEFAULT: Final = {
     Class.CALL: 60,
     Class.OTP: 300,
@@ -90,6 +110,7 @@ LIFETIME_S_DEFAULT: Final = {
     Class.NOTICE: 30 * 86_400,
     Class.BROADCAST: 30 * 86_400,
 }
+"""How long a device asks for where nobody says otherwise."""
 LANE_OF: Final = {
     Class.CALL: Lane.URGENT,
     Class.OTP: Lane.URGENT,
@@ -104,22 +125,36 @@ LANE_OF: Final = {
 ADDRESS_CHARS_MAX: Final = 254
 """The longest address that mail allows (RFC 5321, erratum 1690): people will use their mail address."""
 BUILD_CHARS_MAX: Final = 64
+"""A program's name and version."""
 TICKET_BYTES: Final = 16
+"""128 random bits can't be guessed."""
 DEVICE_LIST_BYTES_MAX: Final = 2048
+"""Eight devices with two keys each come to under 1,000; the rest is for fields to come."""
 DESCRIPTOR_BYTES_MAX: Final = 512
+"""Keys, dates and two moderators are 300; it must fit beside the reason of a closed door."""
 KEM_PUBLIC_BYTES: Final = 1184
+"""ML-KEM-768 (FIPS 203)."""
 KEM_CIPHERTEXT_BYTES: Final = 1088
+"""ML-KEM-768 (FIPS 203)."""
 PREKEYS_PER_FRAME_MAX: Final = 64
+"""One-time prekeys at 110 bytes; of ML-KEM's a dozen fill a frame before this does."""
 ONE_TIME_PREKEYS_MAX: Final = 200
+"""New correspondents between two visits of a device; more would only lie there."""
 KEM_PREKEYS_MAX: Final = 40
 """At 1.2 KB each a device keeps at most 50 KB of them at the relay."""
 PREKEYS_LOW: Final = 10
 """Fewer left than this and the device is told: enough for ten new correspondents until it comes back."""
 RELAY_KEYS_MAX: Final = 8
+"""Descriptors that are good at once: two while keys overlap, and room for what an emergency adds."""
+BLOCKED_MAX: Final = 1_000
+"""Accounts that one account has blocked: far more than anybody does by hand, and 32 KB."""
 INVITATION_CHARS_MAX: Final = 2048
 """A link with the longest address and host has 1,770; the rest is for what a mail program puts in between."""
 
 # --- origin stamps (spec 65) -----------------------------------------------------------------
+REPORT_BYTES: Final = 15_360
+"""A sealed report; the longest content with its evidence takes 14,120. All have one length, so that the relay can't
+tell by it which message was reported."""
 STAMPED_TOGETHER_MAX: Final = 1024
 """Messages under one signature: ten levels of a tree, so that a stamp stays below STAMP_BYTES_MAX."""
 
@@ -127,6 +162,7 @@ STAMPED_TOGETHER_MAX: Final = 1024
 RATCHET_JUMP_MAX: Final = 1_000
 """Keys that one message may make us skip: 3 ms of work; more lost messages than this and a new session is due."""
 RATCHET_KEPT_MAX: Final = 2_000
+"""Keys of messages that have not come yet, 64 bytes each: two full jumps."""
 RATCHET_KEPT_MS: Final = 30 * 86_400_000
 """The longest lifetime: after it the message that a kept key waits for can't come any more."""
 SESSIONS_MAX: Final = 6
@@ -136,5 +172,9 @@ TEXT_BYTES_MAX: Final = 11_000
 a forward, whose evidence takes up to 712 each; with its context that fits a body padded (12,800)."""
 READ_MAX: Final = 128
 """Messages in one read receipt; a device that was off for longer sends several."""
+RETRY_MAX: Final = 32
+"""Commitments in one request to send again; a device that failed to open more asks for the rest an hour later."""
+PASSING_AGE_MS_MAX: Final = 30_000
+"""What passes by is worth nothing after this; it also bounds how late a relay can let somebody seem to type."""
 FORWARD_DEPTH_MAX: Final = 3
 """Honest clients nest once, twice where a stamp's key was not known to somebody in between."""

@@ -108,6 +108,35 @@ class NewEpoch(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Passing(Message):
+    """An EPHEMERAL, as it comes by (spec 50 §9). It has no number, costs no credit and is not acknowledged."""
+
+    KIND: ClassVar[Kind] = Kind.PASSING
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets(32), uint(_U32, 1), octets_up_to(WRAP_BYTES_MAX))
+    sender: AccountId
+    sender_device: DeviceId
+    wrap: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow(Message):
+    """So many envelopes were refused for want of room since the device last acknowledged (spec 50 §5)."""
+
+    KIND: ClassVar[Kind] = Kind.OVERFLOW
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32, 1),)
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Writable(Message):
+    """An account whose mailbox was full takes envelopes again (spec 50 §5)."""
+
+    KIND: ClassVar[Kind] = Kind.WRITABLE
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets(32),)
+    account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
 class Ping(Message):
     """Are you there? Either side; the answer is PONG with the same request number."""
 
@@ -142,8 +171,8 @@ class Goaway(Message):
     after_ms: int
 
 
-Notice = Deliver | Gap | Drained | Outcome | PrekeysLow | RolledBack | NewEpoch
+Notice = Deliver | Gap | Drained | Outcome | PrekeysLow | RolledBack | NewEpoch | Passing | Overflow | Writable
 Either = Ping | Pong | Rekey | Goaway
 
-NOTICES = table(Deliver, Gap, Drained, Outcome, PrekeysLow, RolledBack, NewEpoch)
+NOTICES = table(Deliver, Gap, Drained, Outcome, PrekeysLow, RolledBack, NewEpoch, Passing, Overflow, Writable)
 EITHER = table(Ping, Pong, Rekey, Goaway)

@@ -182,6 +182,13 @@ class RelayKeys(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Done(Message):
+    """It was done, and what it changed is on disk."""
+
+    KIND: ClassVar[Kind] = Kind.DONE
+
+
+@dataclass(frozen=True, slots=True)
 class Refused(Message):
     """An expected no. The connection lives; ``retry_after_ms`` is 0 where trying again does not help."""
 
@@ -219,11 +226,11 @@ class Status(Message):
 
 
 Reply = (
-    Welcome | Enrolled | Submitted | NotTaken | PrekeysLeft | Bundles | Account | Devices | RelayKeys | Refused
-    | Invited | Status
+    Welcome | Enrolled | Submitted | NotTaken | PrekeysLeft | Bundles | Account | Devices | RelayKeys | Done
+    | Refused | Invited | Status
 )  # fmt: skip
 
 REPLIES = table(
-    Welcome, Enrolled, Submitted, NotTaken, PrekeysLeft, Bundles, Account, Devices, RelayKeys, Refused, Invited,
+    Welcome, Enrolled, Submitted, NotTaken, PrekeysLeft, Bundles, Account, Devices, RelayKeys, Done, Refused, Invited,
     Status,
 )  # fmt: skip

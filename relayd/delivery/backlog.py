@@ -9,6 +9,7 @@ from typing import Final
 
 from relayd.domain.entry import Entry, Page
 from relayproto.codes import Lane
+from relayproto.commands import Ack
 from relayproto.notices import Gap
 
 READY_ITEMS_MAX: Final = 256
@@ -24,11 +25,24 @@ class Backlog:
 
     ``cursor`` is the highest number that was sent, explained or found expired; ``goal`` is the highest number that
     existed at HELLO. It starts behind: what was committed between login and listening is found by the first page.
+    ``alone`` is a number after which nothing leaves until it is acknowledged, 0 for none (spec 50 §3).
     """
 
-    __slots__ = ("_asked", "_behind", "_end", "_octets", "_ready", "_stale", "_woken", "cursor", "goal", "lane")
+    __slots__ = (
+        "_alone",
+        "_asked",
+        "_behind",
+        "_end",
+        "_octets",
+        "_ready",
+        "_stale",
+        "_woken",
+        "cursor",
+        "goal",
+        "lane",
+    )
 
-    def __init__(self, lane: Lane, cursor: int, goal: int) -> None:
+    def __init__(self, lane: Lane, cursor: int, goal: int, alone: int = 0) -> None:
         self.lane = lane
         self.cursor = cursor
         self.goal = goal
@@ -39,11 +53,14 @@ class Backlog:
         self._behind = True
         self._asked: int | None = None
         self._stale = False
+        self._alone = alone
 
     @property
     def head(self) -> Entry | Gap | None:
-        """The next item, or None where nothing is in memory."""
-        return self._ready[0] if self._ready else None
+        """The next item, or None where nothing is in memory or may leave."""
+        if not self._ready or 0 < self._alone <= self.cursor:
+            return None
+        return self._ready[0]
 
     @property
     def done(self) -> bool:
@@ -82,6 +99,7 @@ class Backlog:
 
     def explain(self, gap: Gap) -> Gap | None:
         """Take a new hole; return the part that is to be said at once because its numbers have been passed."""
+        self._over(gap)
         if gap.last <= self.cursor:
             return gap
         self._woken = max(self._woken, gap.last)
@@ -97,9 +115,24 @@ class Backlog:
         item = self._ready.pop(0)
         if isinstance(item, Gap):
             self.cursor = item.last
+            self._over(item)
         else:
             self.cursor = item.notice.sequence
             self._octets -= item.cost
+
+    def acknowledged(self, ack: Ack) -> None:
+        """Let others follow an envelope that was offered alone once it is acknowledged."""
+        alone = self._alone
+        if (
+            alone <= ack.floor
+            or alone in ack.undecryptable
+            or any(first <= alone <= last for first, last in ack.ranges)
+        ):
+            self._alone = 0
+
+    def _over(self, gap: Gap) -> None:
+        if gap.first <= self._alone <= gap.last:
+            self._alone = 0
 
     def ask(self) -> int:
         """Return the number after which a page is wanted; until ``paged`` no other is."""

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from relayd.domain.entry import Entry
 from relayproto.message import Message
-from relayproto.notices import Gap
+from relayproto.notices import Gap, Passing
 
 
 class Listener(Protocol):
@@ -27,6 +27,9 @@ class Listener(Protocol):
 
     def say(self, notice: Message) -> None:
         """Pass a notice on to the device."""
+
+    def pass_by(self, notice: Passing) -> None:
+        """Pass something on that is worth nothing later, if there is room for it."""
 
     def supersede(self) -> None:
         """A newer connection of the device has come."""
@@ -85,6 +88,12 @@ class Hub:
         listener = self._listeners.get(mailbox)
         if listener is not None:
             listener.say(notice)
+
+    def pass_by(self, mailbox: int, notice: Passing) -> None:
+        """Pass something on that is worth nothing later, if the device listens and has room for it."""
+        listener = self._listeners.get(mailbox)
+        if listener is not None:
+            listener.pass_by(notice)
 
     def revoke(self, mailboxes: Iterable[int]) -> None:
         """End the connections of devices that were removed."""

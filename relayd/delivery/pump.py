@@ -15,9 +15,11 @@ from relayproto.codes import GoawayCode, Lane
 from relayproto.commands import Ack, Credit
 from relayproto.errors import RemoteProtocolError
 from relayproto.message import Message, encode
-from relayproto.notices import Drained, Gap, NewEpoch
+from relayproto.notices import Drained, Gap, NewEpoch, Passing
 from relayproto.replies import LaneState
 
+PASSING_MAX: Final = 8
+"""Of what is not kept, as much as eight people typing at once; more in one turn is dropped."""
 PAGE_ITEMS: Final = 128
 PAGE_OCTETS: Final = 64 << 10
 """A page is what one turn writes; larger ones would only wait in memory."""
@@ -37,10 +39,11 @@ class Want(NamedTuple):
 class Pump:
     """What one connection still has to say of its mailbox.
 
-    ``cursors`` are the numbers after which delivery begins; ``lanes`` is what WELCOME said; ``notices`` come first.
+    ``cursors`` are the numbers after which delivery begins; ``lanes`` is what WELCOME said; ``notices`` come first;
+    ``alone`` names, by lane, an envelope that has nothing after it until it is acknowledged, 0 for none.
     """
 
-    __slots__ = ("_backlogs", "_counters", "_drained", "_epoch", "_paging", "_soon", "_window")
+    __slots__ = ("_backlogs", "_counters", "_drained", "_epoch", "_paging", "_passing", "_soon", "_window")
 
     def __init__(
         self,
@@ -51,11 +54,13 @@ class Pump:
         credit: Credit,
         counters: Counters,
         notices: tuple[Message, ...] = (),
+        alone: tuple[int, ...] = (0, 0, 0),
     ) -> None:
         self._epoch = epoch
-        self._backlogs = tuple(Backlog(lane, cursors[lane], lanes[lane].next - 1) for lane in Lane)
+        self._backlogs = tuple(Backlog(lane, cursors[lane], lanes[lane].next - 1, alone[lane]) for lane in Lane)
         self._window = Window(credit)
         self._soon: list[Message] = list(notices)
+        self._passing: tuple[Passing, ...] = ()
         self._paging = False
         self._drained = False
         self._counters = counters
@@ -69,11 +74,17 @@ class Pump:
         said = self._backlogs[gap.lane].explain(gap)
         if said is not None:
             self._soon.append(said)
+            self._counters.gaps[said.reason] += 1
 
     def say(self, notice: Message) -> None:
         """Say a notice that belongs to no lane, before anything else; only the last of its kind is kept."""
         self._soon = [earlier for earlier in self._soon if earlier.KIND is not notice.KIND]
         self._soon.append(notice)
+
+    def pass_by(self, notice: Passing) -> None:
+        """Say something that is worth nothing later, after everything else, or drop it (spec 50 §9)."""
+        if len(self._passing) < PASSING_MAX:
+            self._passing += (notice,)
 
     def acknowledge(self, ack: Ack) -> bool:
         """Take the credit of an acknowledgement; return whether the store is to have it.
@@ -92,6 +103,7 @@ class Pump:
         if max(top, *ack.undecryptable, 0) > self._backlogs[ack.lane].cursor:
             raise RemoteProtocolError(GoawayCode.BAD_ACK, "an acknowledgement above what was delivered")
         self._window.acknowledged(ack.credit)
+        self._backlogs[ack.lane].acknowledged(ack)
         return True
 
     def fill(self, octets: int, now_ms: int, now: float) -> list[bytes]:
@@ -106,12 +118,16 @@ class Pump:
         if not self._drained and all(backlog.done for backlog in self._backlogs):
             self._drained = True
             frames.append(encode(Drained()))
+        passing, self._passing = self._passing, ()
+        if left > 0:
+            frames += [encode(notice) for notice in passing]
         return frames
 
     def _drain(self, backlog: Backlog, frames: list[bytes], left: int, now_ms: int, now: float) -> int:
         while left > 0 and (item := backlog.head) is not None:
             if isinstance(item, Gap):
                 notice: Message = item
+                self._counters.gaps[item.reason] += 1
             elif item.expires_ms <= now_ms:
                 # Not written any more; the sweep that removes it explains its number (protocol.md §4).
                 backlog.take()
@@ -132,7 +148,7 @@ class Pump:
     @property
     def ready(self) -> bool:
         """Whether ``fill`` would say something now."""
-        if self._soon:
+        if self._soon or self._passing:
             return True
         for backlog in self._backlogs:
             item = backlog.head
@@ -143,7 +159,7 @@ class Pump:
     @property
     def idle(self) -> bool:
         """Whether nothing waits anywhere: no credit would let ``fill`` say something or ``want`` name a page."""
-        if self._soon or not self._drained:
+        if self._soon or self._passing or not self._drained:
             return False
         normal, urgent, outcomes = self._backlogs
         return not (normal.waiting or urgent.waiting or outcomes.waiting)

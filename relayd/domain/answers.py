@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from relayd.domain.seat import Seat
 from relayproto.ids import AccountId, Address
-from relayproto.notices import PrekeysLow, RolledBack
+from relayproto.message import Message
+from relayproto.notices import PrekeysLow
 from relayproto.replies import Bundles, Devices, Welcome
 
 
@@ -16,13 +17,16 @@ class Login:
     """A device has connected.
 
     ``cursors`` are the numbers of the three lanes after which delivery begins: the device's own floors where it
-    knows the mailbox's epoch, else 0. ``rolled_back`` are the lanes where they are below the relay's.
+    knows the mailbox's epoch, else 0. ``notices`` are said first: lanes where they are below the relay's, and what
+    was refused in the meantime. ``alone`` names, by lane, an envelope that has nothing after it until it is
+    acknowledged, 0 for none.
     """
 
     seat: Seat
     welcome: Welcome
-    rolled_back: tuple[RolledBack, ...]
+    notices: tuple[Message, ...]
     cursors: tuple[int, ...]
+    alone: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ OVER_QUOTA_RETRY_MS: Final = 60_000
 _URGENT_PERCENT: Final = 5
 _RECEIPTS_PERCENT: Final = 20
 _SENDER_PERCENT: Final = 50
+_REFUSED_MAX: Final = (1 << 32) - 1
 _ENVELOPE_BYTES_MAX: Final = BODY_BYTES_MAX + WRAP_BYTES_MAX
 
 
@@ -69,8 +70,9 @@ def _ones() -> list[int]:
 class Mailbox:
     """One device's mailbox; ``floors`` and ``nexts`` are indexed by lane.
 
-    ``shares`` is known only while the mailbox is more than half full, when it can matter; ``holed`` says whether
-    holes may be recorded for it.
+    ``shares`` is known from when the mailbox is half full, when it can matter, until it is down to half of that: who
+    makes it go up and down at the border must not make the relay count each time. ``holed`` says whether
+    holes may be recorded for it; ``refused`` counts envelopes that had no room since the device last acknowledged.
     """
 
     epoch: int
@@ -82,6 +84,7 @@ class Mailbox:
     outcomes: int = 0
     over: bool = False
     holed: bool = False
+    refused: int = 0
     shares: dict[AccountId, Share] | None = None
 
     def admits(self, quota: Quota, lane: Lane, class_: Class, cost: int) -> bool:
@@ -96,12 +99,26 @@ class Mailbox:
         """Say whether, with ``cost`` more bytes, one sender could be beyond its share."""
         return self.messages >= quota.sender_messages or self.octets + cost > quota.sender_octets
 
+    def shares_matter_no_more(self, quota: Quota) -> bool:
+        """Say whether the mailbox is far enough from half full to count shares again when it gets there."""
+        return self.messages * 2 < quota.sender_messages and self.octets * 2 < quota.sender_octets
+
     def has_share_left(self, quota: Quota, sender: AccountId, cost: int) -> bool:
         """Say whether the sender may have one envelope more here; ``shares`` must be known."""
         share = self.shares.get(sender) if self.shares else None
         if share is None:
             return True
         return share.messages < quota.sender_messages and share.octets + cost <= quota.sender_octets
+
+    def writable(self, quota: Quota, sender: AccountId) -> bool:
+        """Say whether any envelope of the sender's, a receipt apart, may be put in again."""
+        cost = _ENVELOPE_BYTES_MAX
+        return self.admits(quota, Lane.NORMAL, Class.CHAT, cost) and self.has_share_left(quota, sender, cost)
+
+    def refuse(self) -> int:
+        """Count an envelope that had no room, and return how many there were."""
+        self.refused = min(self.refused + 1, _REFUSED_MAX)
+        return self.refused
 
     def put(self, quota: Quota, lane: Lane, class_: Class, cost: int, sender: AccountId) -> int:
         """Count an envelope in and return its sequence."""

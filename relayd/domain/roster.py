@@ -15,7 +15,8 @@ from relayproto.replies import Mismatch
 class Roster:
     """An account's devices and their mailboxes; ``row`` is the account's number in the store.
 
-    ``highest_device`` tells a removed device (stale) from one that never was (extra).
+    ``highest_device`` tells a removed device (stale) from one that never was (extra); ``blocks`` says whether the
+    account has blocked anybody, so that for all others nobody has to look.
     """
 
     row: int
@@ -23,6 +24,7 @@ class Roster:
     list_version: int
     highest_device: int
     mailboxes: dict[DeviceId, int]
+    blocks: bool = False
 
     def without(self, mailbox: int) -> dict[DeviceId, int]:
         """Return device -> mailbox for all but the one that is sending."""

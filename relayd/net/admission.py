@@ -5,6 +5,7 @@ kept in memory only, as a hash under a key of this process, and never logged (pr
 """
 
 import ipaddress
+from collections import Counter
 from typing import Final
 
 from relayd.config import LimitsSection
@@ -16,25 +17,36 @@ _NETWORK_BYTES: Final = 8
 
 
 class Admission:
-    """Counts connections, half-open ones, and new ones by address. ``key``: 32 random bytes of this process."""
+    """Counts connections, half-open ones, and those of each address. ``key``: 32 random bytes of this process."""
 
-    __slots__ = ("_half_open", "_key", "_limits", "_open", "_rates")
+    __slots__ = ("_by_place", "_half_open", "_key", "_limits", "_open", "_rates")
 
     def __init__(self, limits: LimitsSection, key: bytes) -> None:
         self._limits = limits
         self._key = key
         self._rates: Rates[bytes] = Rates(per_s=limits.address_rate_per_s, burst=limits.address_burst)
+        self._by_place: Counter[bytes] = Counter()
         self._open = 0
         self._half_open = 0
 
-    def refuse(self, host: str, now: float) -> str | None:
+    def place(self, host: str) -> bytes:
+        """Return what an address is known by here, 16 bytes."""
+        address = ipaddress.ip_address(host.partition("%")[0])
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        packed = (mapped or address).packed
+        return blake2b_256(packed[:_NETWORK_BYTES], key=self._key)[:16]
+
+    def refuse(self, place: bytes, now: float) -> str | None:
         """Return why a new connection is refused, or count it as open and half-open and return None."""
         if self._open >= self._limits.connections_max:
             return "connections"
         if self._half_open >= self._limits.half_open_max:
             return "half_open"
-        if self._rates.take(self._hashed(host), now):
-            return "address"
+        if self._by_place[place] >= self._limits.address_connections_max:
+            return "address_connections"
+        if self._rates.take(place, now):
+            return "address_rate"
+        self._by_place[place] += 1
         self._open += 1
         self._half_open += 1
         return None
@@ -43,13 +55,10 @@ class Admission:
         """One that was half-open has shown who it is."""
         self._half_open -= 1
 
-    def left(self, *, half_open: bool) -> None:
+    def left(self, place: bytes, *, half_open: bool) -> None:
         """One is gone."""
         self._open -= 1
         self._half_open -= half_open
-
-    def _hashed(self, host: str) -> bytes:
-        address = ipaddress.ip_address(host.partition("%")[0])
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        packed = (mapped or address).packed
-        return blake2b_256(packed[:_NETWORK_BYTES], key=self._key)[:16]
+        self._by_place[place] -= 1
+        if not self._by_place[place]:
+            del self._by_place[place]

@@ -53,7 +53,8 @@ class Door(asyncio.Protocol):
         transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         counters = self._rooms.counters
-        reason = self._rooms.admission.refuse(peer[0], self._rooms.clock.monotonic()) if peer else "connections"
+        place = self._rooms.admission.place(peer[0]) if peer else b""
+        reason = self._rooms.admission.refuse(place, self._rooms.clock.monotonic()) if peer else "connections"
         if reason is not None:
             counters.connections_refused[reason] += 1
             transport.abort()
@@ -62,7 +63,7 @@ class Door(asyncio.Protocol):
         counters.connections_open += 1
         # Stock asyncio leaves it off on an inherited socket, which costs 40 ms a receipt (notes/performance.md).
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        session = Session(transport, self._rooms, self._listener.left)
+        session = Session(transport, self._rooms, self._listener.left, place)
         self._listener.entered(session)
         transport.set_protocol(session)
 

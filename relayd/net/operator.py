@@ -1,8 +1,8 @@
 """The relay's door for its local operator: a Unix socket that speaks the protocol's own frames.
 
-A connection of root or of the relay's own user enters, commands (INVITE, GET_STATUS) are answered by the service.
-The rules of this file: who it is comes from the kernel (SO_PEERCRED), everything is bounded, one command is answered
-before the next is read. A frame is ``length u16 | msgpack``, as in a record (spec 30 §1).
+A connection of root or of the relay's own user enters, commands (INVITE, GET_STATUS, CONFIRM_CLOCK) are answered by
+the service. The rules of this file: who it is comes from the kernel (SO_PEERCRED), everything is bounded, one command
+is answered before the next is read. A frame is ``length u16 | msgpack``, as in a record (spec 30 §1).
 """
 
 import asyncio
@@ -43,6 +43,9 @@ class Verbs(Protocol):
 
     async def status(self) -> Message:
         """Tell figures."""
+
+    async def confirm_clock(self) -> Message:
+        """Believe the wall clock."""
 
 
 def bind(path: Path) -> socket.socket:
@@ -137,6 +140,8 @@ class OperatorListener:
                     return request, await self._verbs.invite(message.read(Invite, fields))
                 case Kind.GET_STATUS:
                     return request, await self._verbs.status()
+                case Kind.CONFIRM_CLOCK:
+                    return request, await self._verbs.confirm_clock()
                 case _:
                     return request, Refused(Code.UNSUPPORTED, 0)
         except (Refusal, Fault) as no:

@@ -17,6 +17,7 @@ import msgspec
 REQUEST_BYTES_MAX: Final = 8192
 """What a scraper or a browser sends is under 2 KiB."""
 CONNECTIONS_MAX: Final = 32
+"""A few scrapers and people who look."""
 TIMEOUT_S: Final = 5.0
 """From the first byte of a connection to the last of its request."""
 

@@ -88,6 +88,7 @@ def furnish(
     suites: frozenset[Suite],
     descriptor: bytes,
     descriptors: tuple[bytes, ...],
+    moderated: bool,
 ) -> Rooms:
     """Return what connections share, over an open store; on the running loop.
 
@@ -104,10 +105,11 @@ def furnish(
         desk=desk(
             store,
             hub,
-            counters=counters,
             limits=limits,
             descriptor=descriptor,
             descriptors=descriptors,
+            moderated=moderated,
+            entropy=entropy,
         ),
         admission=Admission(limits, entropy(32)),
         turn=Turn(clock, asyncio.get_running_loop().call_soon),

@@ -17,20 +17,23 @@ from relayd.store import Settlement
 from relayproto.codes import Code, GoawayCode
 from relayproto.commands import (
     Ack,
+    Block,
     Body,
     DeviceCommand,
+    Ephemeral,
     GetBundles,
     GetDevices,
     GetRelayKeys,
     Lookup,
     PutDevices,
     PutPrekeys,
+    Report,
     Submit,
 )
 from relayproto.errors import RemoteProtocolError
 from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
 from relayproto.message import Message
-from relayproto.notices import Gap, Ping
+from relayproto.notices import Gap, Passing, Ping
 from relayproto.replies import NotTaken, Refused, Submitted
 
 VERBS_MAX: Final = 16
@@ -45,11 +48,15 @@ RENEW_SPREAD_S: Final = 3_600.0
 """Connections that began in one minute after a restart do not all come back in one minute of the next day."""
 RENEW_SPREAD_MS: Final = 1_000
 
-Verb = PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
+Verb = PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys | Block | Report | Ephemeral
 
 
 class Driver(Protocol):
     """What a router needs of its session."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the peer takes what is written."""
 
     def say(self, message: Message, request: int) -> None:
         """Queue an answer for this turn; does nothing on a connection that has ended."""
@@ -98,13 +105,22 @@ class Router:
             case Submit():
                 return self._submit(request, command, now, patient=patient)
             case Ack():
+                if patient and self._rooms.store.full:
+                    return False
                 if self.pump.acknowledge(command):
                     self._rooms.store.acknowledge(self.seat, command)
                 if not self.pump.idle:
                     self._driver.speak()
             case Body():
                 self._bodies.park(command.handle, command.octets)
-            case PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys():
+            case Ephemeral():
+                # Dropped where others wait: it never makes the device wait, and has no answer (spec 50 §9).
+                if len(self._verbs) < VERBS_MAX and not self._rooms.desk.rates.take(self.seat.row, now):
+                    self._run(request, command)
+            case (
+                PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys() | Block()
+                | Report()
+            ):  # fmt: skip
                 return self._queue(request, command, now)
             case _ as never:
                 assert_never(never)
@@ -134,6 +150,8 @@ class Router:
             case RemoteProtocolError():
                 self._driver.leave(settlement.code, reconnect=True, after_ms=FAULT_AFTER_MS)
             case Submitted() | NotTaken():
+                if isinstance(settlement, NotTaken):
+                    self._rooms.counters.not_taken[settlement.code] += 1
                 over_rate = isinstance(settlement, NotTaken) and settlement.code == Code.RATE
                 self._over_rate = self._over_rate + 1 if over_rate else 0
                 self._driver.say(settlement, request)
@@ -151,17 +169,22 @@ class Router:
         if wait_ms:
             self._refuse(Code.RATE, wait_ms, request)
             return True
+        self._run(request, verb)
+        return True
+
+    def _run(self, request: int, verb: Verb) -> None:
         self._verbs.append((request, verb))
         if not self._running:
             self._running = True
             self._rooms.tasks.start(self._serve())
-        return True
 
     async def _serve(self) -> None:
         while self._verbs:
             request, verb = self._verbs[0]
             try:
-                self._driver.say(await self._answer(verb), request)
+                answer = await self._answer(verb)
+                if answer is not None:
+                    self._driver.say(answer, request)
             except (Refusal, Fault) as error:
                 self._refuse(error.code, error.retry_after_ms, request)
             except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
@@ -171,23 +194,32 @@ class Router:
             self._driver.work()
         self._running = False
 
-    async def _answer(self, verb: Verb) -> Message:
-        desk = self._rooms.desk
+    async def _answer(self, verb: Verb) -> Message | None:
+        """Return the answer of a verb, None where it has none."""
+        desk, seat = self._rooms.desk, self.seat
+        answer: Message | None = None
         match verb:
             case PutPrekeys():
-                return await desk.prekeys.put(self.seat, verb)
+                answer = await desk.prekeys.put(seat, verb)
             case GetBundles():
-                return await desk.prekeys.bundles(self.seat, verb)
+                answer = await desk.prekeys.bundles(seat, verb)
             case Lookup():
-                return await desk.directory.lookup(verb)
+                answer = await desk.directory.lookup(seat, verb)
             case PutDevices():
-                return await desk.directory.put_devices(self.seat, verb)
+                answer = await desk.directory.put_devices(seat, verb)
             case GetDevices():
-                return await desk.directory.devices(verb)
+                answer = await desk.directory.devices(seat, verb)
             case GetRelayKeys():
-                return desk.directory.relay_keys()
+                answer = desk.directory.relay_keys()
+            case Block():
+                answer = await desk.safety.block(seat, verb)
+            case Report():
+                answer = await desk.safety.report(seat, verb, self._rooms.clock.monotonic())
+            case Ephemeral():
+                await desk.passing.pass_on(seat, verb)
             case _ as never:
                 assert_never(never)
+        return answer
 
     def _refuse(self, code: Code, retry_after_ms: int, request: int) -> None:
         self._rooms.counters.refused[code] += 1
@@ -239,6 +271,12 @@ class Router:
         """Pass a notice on to the device."""
         self.pump.say(notice)
         self._driver.speak()
+
+    def pass_by(self, notice: Passing) -> None:
+        """Pass something on that is worth nothing later, unless the device is behind with its reading."""
+        if self._driver.has_room:
+            self.pump.pass_by(notice)
+            self._driver.speak()
 
     def supersede(self) -> None:
         """A newer connection of the device has come."""

@@ -54,15 +54,18 @@ _log = get_logger("net")
 
 
 class Session(asyncio.Protocol):
-    """One connection's driver. ``left`` is called once, when the socket is gone."""
+    """One connection's driver. ``left`` is called once, when the socket is gone; ``place`` is what admission gave."""
 
-    __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_retiring", "_rooms", "_router",
-                 "_shown", "_static_key", "_wait_until", "_working")  # fmt: skip
+    __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_place", "_retiring", "_rooms",
+                 "_router", "_shown", "_static_key", "_wait_until", "_working")  # fmt: skip
 
-    def __init__(self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None], place: bytes
+    ) -> None:
         now = rooms.clock.monotonic()
         self._rooms = rooms
         self._left = left
+        self._place = place
         self._connection = RelayConnection(
             keys=rooms.keys, suites=rooms.suites, descriptor=rooms.descriptor, entropy=rooms.entropy, now=now
         )
@@ -109,14 +112,13 @@ class Session(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why the pipe broke changes nothing
         """The socket is gone: forget everything but what is under way in the store."""
         now = self._rooms.clock.monotonic()
-        answered = not self._outbox.aborted
         self._outbox.lost()
         self._connection.receive_eof(now)
         self._take_events()
         self._alarm.clear()
-        if self._router is not None and self._router.gone() and answered:
+        if self._router is not None and self._router.gone() and not self._outbox.aborted:
             self._rooms.desk.logins.taken_over(self._static_key, now)
-        self._rooms.admission.left(half_open=not self._shown)
+        self._rooms.admission.left(self._place, half_open=not self._shown)
         self._rooms.counters.connections_open -= 1
         self._left(self)
 
@@ -170,8 +172,15 @@ class Session(asyncio.Protocol):
             self.speak()
 
     def overdue(self, now: float) -> None:
-        """Do what deadlines have come for."""
+        """Do what deadlines have come for; a mistake of ours must not keep the wheel from turning for the others."""
         self._alarm.rang()
+        try:
+            self._overdue(now)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._rooms.incident(error, "deadline")
+            self.cut()
+
+    def _overdue(self, now: float) -> None:
         ended = self._connection.closed
         if self._outbox.overdue(now):
             self._rooms.counters.write_aborts += not ended
@@ -252,11 +261,11 @@ class Session(asyncio.Protocol):
 
     def _wait(self, now: float, command: DeviceCommand) -> None:
         self._outbox.hold(Hold.WORK)
-        if isinstance(command, Submit):
+        if isinstance(command, Submit | Ack):
             self._rooms.gate.wait(self)
-            if self._wait_until is None:
-                self._wait_until = now + INTAKE_WAIT_S
-                self._set_alarm()
+        if isinstance(command, Submit) and self._wait_until is None:
+            self._wait_until = now + INTAKE_WAIT_S
+            self._set_alarm()
 
     async def _login(self, hello: Hello, static_key: bytes) -> None:
         try:
@@ -282,7 +291,8 @@ class Session(asyncio.Protocol):
             lanes=login.welcome.lanes,
             credit=hello.credit,
             counters=counters,
-            notices=login.rolled_back,
+            notices=login.notices,
+            alone=login.alone,
         )
         router = Router(login.seat, pump, self._rooms, self, self._rooms.clock.monotonic())
         if self._connection.closed:
@@ -314,16 +324,16 @@ class Session(asyncio.Protocol):
             self._rooms.admission.shown()
 
     def _ended(self, closed: Closed) -> None:
-        counters = self._rooms.counters
+        counters, router = self._rooms.counters, self._router
         counters.connections_closed[closed.code or 0] += 1
         if not self._shown:
             counters.handshakes_failed[_FAILURES.get(cast("GoawayCode | None", closed.code), "other")] += 1
-        if self._router is not None and closed.by_peer:
-            self._keep_acknowledgements(self._router)
+        if router is not None:
+            if closed.by_peer:
+                self._keep_acknowledgements(router)
+            self._rooms.hub.detach(router.seat.row, router)
         self._held.clear()
         self._wait_until = None
-        if self._router is not None:
-            self._rooms.hub.detach(self._router.seat.row, self._router)
         _log.debug("connection ended", code=closed.code, by_peer=closed.by_peer, detail=closed.detail)
 
     def _keep_acknowledgements(self, router: Router) -> None:
@@ -352,6 +362,11 @@ class Session(asyncio.Protocol):
         if not self._marked:
             self._marked = True
             self._rooms.turn.add(self)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the peer takes what is written."""
+        return self._outbox.room > 0
 
     def say(self, message: Message, request: int) -> None:
         """Queue a message for this turn; does nothing on a connection that has ended."""

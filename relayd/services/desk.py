@@ -4,17 +4,24 @@ The store and the hub enter; the verbs leave. The rule of this file: one rate fo
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
-from relayd.metrics import Counters
 from relayd.services.directory import Directory
 from relayd.services.enrolment import Enrolment
 from relayd.services.login import Logins
 from relayd.services.messages import Messages
+from relayd.services.pairs import Pairs
+from relayd.services.passing import PassingBy
 from relayd.services.prekeys import Prekeys
 from relayd.services.rates import Rates
+from relayd.services.safety import Safety
 from relayd.store import Store
+from relayproto.primitives import Entropy
+
+_HOUR_S: Final = 3_600
+_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,8 @@ class Desk:
     messages: Messages
     prekeys: Prekeys
     directory: Directory
+    passing: PassingBy
+    safety: Safety
     rates: Rates[int]
 
 
@@ -33,18 +42,26 @@ def desk(
     store: Store,
     hub: Hub,
     *,
-    counters: Counters,
     limits: LimitsSection,
     descriptor: bytes,
     descriptors: tuple[bytes, ...],
+    moderated: bool,
+    entropy: Entropy,
 ) -> Desk:
-    """Return the verbs over one store; ``descriptor`` is the present key's, ``descriptors`` are all good ones."""
+    """Return the verbs over one store; ``descriptor`` is the present key's, ``descriptors`` are all good ones.
+
+    ``moderated`` says whether there are moderators who can open a report.
+    """
     rates: Rates[int] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
+    pairs = Pairs(entropy(_KEY_BYTES), per_s=limits.pair_rate_per_s, burst=limits.pair_burst)
+    reports: Rates[int] = Rates(per_s=limits.reports_per_hour / _HOUR_S, burst=limits.reports_per_hour)
     return Desk(
         logins=Logins(store),
         enrolment=Enrolment(store, descriptor),
-        messages=Messages(store, rates=rates, counters=counters),
+        messages=Messages(store, rates=rates, pairs=pairs),
         prekeys=Prekeys(store, hub),
         directory=Directory(store, hub, descriptors),
+        passing=PassingBy(store, hub),
+        safety=Safety(store, reports=reports, moderated=moderated),
         rates=rates,
     )

@@ -26,13 +26,13 @@ class Directory:
         self._hub = hub
         self._descriptors = descriptors
 
-    async def lookup(self, command: Lookup) -> Account:
+    async def lookup(self, seat: Seat, command: Lookup) -> Account:
         """Return the account that an address names. Raises Refusal: BAD_ADDRESS, NOT_AVAILABLE."""
-        return await self._store.account_of(addresses.parse(command.address))
+        return await self._store.account_of(addresses.parse(command.address), seat.account)
 
-    async def devices(self, command: GetDevices) -> Devices:
+    async def devices(self, seat: Seat, command: GetDevices) -> Devices:
         """Return an account's newest device list. Raises Refusal: NOT_AVAILABLE."""
-        return await self._store.devices_of(command.account)
+        return await self._store.devices_of(command.account, seat.account)
 
     async def put_devices(self, seat: Seat, command: PutDevices) -> Devices:
         """Replace the account's list by its next version and end the connections of devices that are gone.

@@ -7,7 +7,7 @@ what is over the device's rate is not taken - its number stays free and the devi
 from typing import Final
 
 from relayd.domain.seat import Seat
-from relayd.metrics import Counters
+from relayd.services.pairs import Pairs
 from relayd.services.rates import Rates
 from relayd.store import Settle, Store
 from relayproto.codes import Code
@@ -43,30 +43,29 @@ class Bodies:
 class Messages:
     """Taking submissions in."""
 
-    __slots__ = ("_counters", "_rates", "_store")
+    __slots__ = ("_pairs", "_rates", "_store")
 
-    def __init__(self, store: Store, *, rates: Rates[int], counters: Counters) -> None:
+    def __init__(self, store: Store, *, rates: Rates[int], pairs: Pairs) -> None:
         self._store = store
         self._rates = rates
-        self._counters = counters
+        self._pairs = pairs
 
     def submit(self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float) -> bool:
         """Hand a submission to the store. False: the intake is full and nothing was done, bring it again.
 
-        Its cost is one token a target, so that fan-out is paced like as many single ones.
+        Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair.
         """
         if self._store.full:
             return False
-        wait_ms = self._rates.take(seat.row, now, len(command.targets))
+        keys = [self._pairs.key(seat.row, target.account) for target in command.targets]
+        wait_ms = self._rates.wait_ms(seat.row, now, len(keys)) or self._pairs.wait_ms(keys, now)
         if wait_ms:
-            self._not_taken(command, Code.RATE, wait_ms, settle)
+            settle(NotTaken(command.submission, Code.RATE, wait_ms))
             return True
+        self._rates.take(seat.row, now, len(keys))
+        self._pairs.take(keys, now)
         return self._store.submit(seat, command, bodies.of(command), settle)
 
     def busy(self, command: Submit, settle: Settle) -> None:
         """Answer a submission for which the intake had no room for too long."""
-        self._not_taken(command, Code.BUSY, BUSY_RETRY_MS, settle)
-
-    def _not_taken(self, command: Submit, code: Code, retry_after_ms: int, settle: Settle) -> None:
-        self._counters.not_taken[code] += 1
-        settle(NotTaken(command.submission, code, retry_after_ms))
+        settle(NotTaken(command.submission, Code.BUSY, BUSY_RETRY_MS))

@@ -1,24 +1,43 @@
-"""The services' room: what the local operator asks, INVITE and GET_STATUS.
+"""The services' room: what the local operator asks: INVITE, GET_STATUS, CONFIRM_CLOCK.
 
 Commands enter; replies leave, or a Refusal. The rule of this file: the operator makes invitations and reads figures;
 no command of theirs opens or moves an envelope.
 """
 
+from collections.abc import Callable
+
 from relayd.clock import Clock
 from relayd.domain import addresses
+from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.store import Store
 from relayproto import __version__
 from relayproto.commands import Invite
-from relayproto.replies import Invited, Status
+from relayproto.replies import Done, Invited, Status
+
+_log = get_logger("operator")
 
 
 class Operator:
-    """The operator's verbs. ``endpoint`` is HOST:PORT as invitations name it; ``descriptor`` is the relay's."""
+    """The operator's verbs.
 
-    __slots__ = ("_clock", "_counters", "_descriptor", "_endpoint", "_store")
+    ``endpoint`` is HOST:PORT as invitations name it; ``descriptor`` is the relay's; ``confirm`` makes relay time go
+    over to the wall clock's.
+    """
 
-    def __init__(self, store: Store, *, clock: Clock, counters: Counters, endpoint: str, descriptor: bytes) -> None:
+    __slots__ = ("_clock", "_confirm", "_counters", "_descriptor", "_endpoint", "_store")
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        confirm: Callable[[], None],
+        counters: Counters,
+        endpoint: str,
+        descriptor: bytes,
+    ) -> None:
+        self._confirm = confirm
         self._store = store
         self._clock = clock
         self._counters = counters
@@ -32,6 +51,14 @@ class Operator:
         ticket = await self._store.create_ticket(spelt, expires_ms)
         return Invited(spelt, ticket, expires_ms, self._endpoint, self._descriptor)
 
+    async def confirm_clock(self) -> Done:
+        """Believe the wall clock, although it ran ahead; what is over by it expires from now on."""
+        before_ms = self._clock.now_ms()
+        self._confirm()
+        await self._store.probe()
+        _log.warning("the clock was confirmed", ahead_ms=self._clock.now_ms() - before_ms)
+        return Done()
+
     async def status(self) -> Status:
         """Return names and numbers: the process's first, then the store's."""
         counters = self._counters
@@ -41,5 +68,6 @@ class Operator:
             ("envelopes delivered", counters.delivered),
             ("envelopes acknowledged", counters.acknowledged),
             ("internal errors", counters.internal_errors),
+            ("seconds the clock is ahead", counters.clock_ahead_ms // 1000),
         ]
         return Status(__version__, tuple(live + await self._store.status()))

@@ -29,7 +29,7 @@ class Prekeys:
 
         Raises Refusal: BAD_SIGNATURE for one that the device did not sign, LIMIT where it has too many.
         """
-        listed = await self._store.devices_of(seat.account)
+        listed = await self._store.devices_of(seat.account, seat.account)
         entry = identity.decode(listed.devices, listed.signature).entry(seat.device)
         if entry is None:
             raise Refusal(Code.AUTHENTICATION)

@@ -13,6 +13,9 @@ K = TypeVar("K", bound=Hashable)
 BUCKETS_MAX: Final = 65_536
 """About 15 MB. A bucket that was untouched for longest is the first to be full again, and is the first to go."""
 
+_FORGOTTEN_AT_ONCE: Final = 2
+"""One comes at a time, so two a time get all of them in the end."""
+
 
 class Rates(Generic[K]):
     """A token bucket a key: ``burst`` tokens at once, ``per_s`` tokens a second after that."""
@@ -41,7 +44,16 @@ class Rates(Generic[K]):
             self._buckets.move_to_end(key)
             if len(self._buckets) > self._keys_max:
                 self._buckets.popitem(last=False)
+            self._forget(now)
         return wait_ms
+
+    def _forget(self, now: float) -> None:
+        """Forget the oldest buckets that are full again, a few each time: whose they were is nobody's business."""
+        for _ in range(_FORGOTTEN_AT_ONCE):
+            oldest = next(iter(self._buckets))
+            if self._tokens(oldest, now) < self._burst:
+                return
+            del self._buckets[oldest]
 
     def _wait_ms(self, tokens: float, cost: float) -> int:
         missing = min(cost, self._burst) - tokens

@@ -6,25 +6,27 @@ that leaves the list leaves nothing behind - its rows go in the same commit, and
 """
 
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from relayd.domain.answers import DevicesChanged, Enrolment
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.store import prekeys, removals, rows
 from relayd.store.commit import Commit
+from relayd.store.marks import Marks
+from relayd.store.restored import new_epoch
 from relayproto.codes import Code, Lane, Result
 from relayproto.commands import Enrol
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceEntry, DeviceList, decode, follows
-from relayproto.ids import AccountId, Address
+from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.limits import TICKET_BYTES
 from relayproto.primitives import blake2b_256
 from relayproto.replies import Account, Devices
 
 _ALL_ROWS: Final = "DELETE FROM envelope WHERE lane = ?" + removals.RETURNING  # noqa: S608 - constants
-_EPOCH_BYTES: Final = 7
-"""56 random bits: an epoch is never met twice, and fits the wire's 63."""
+_NOBODY: Final = AccountId(bytes(32))
+"""Whose blocks are looked up where there is no account, so that the look-ups are the same."""
 
 
 def create_ticket(commit: Commit, address: Address, expires_ms: int) -> bytes:
@@ -48,7 +50,8 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     if user is not None:
         if user != devices.account:
             raise Refusal(Code.BAD_TICKET)
-        return Enrolment(devices.account, Address(devices_of(db, user).address))
+        [address] = db.execute("SELECT address FROM account WHERE account = ?", (user,)).fetchone()
+        return Enrolment(devices.account, Address(address))
     if db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
         raise Refusal(Code.ADDRESS_TAKEN)
     if commit.roster(devices.account) is not None:
@@ -67,10 +70,6 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     return Enrolment(devices.account, address)
 
 
-def _epoch(commit: Commit) -> int:
-    return int.from_bytes(commit.tools.entropy(_EPOCH_BYTES)) or 1
-
-
 def _add_device(commit: Commit, account: int, entry: DeviceEntry) -> int:
     """Make a device's row, its mailbox and its ledger, with epochs of their own; return its number."""
     row = commit.db.execute(
@@ -78,8 +77,9 @@ def _add_device(commit: Commit, account: int, entry: DeviceEntry) -> int:
         (account, entry.device, entry.dh_key, entry.sign_key),
     ).lastrowid
     assert row is not None  # noqa: S101 - an INSERT that did not raise has a row
-    rows.MAILBOXES.run(commit.db, [(row, _epoch(commit), 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0)])
-    rows.LEDGERS.run(commit.db, [(row, 0, _epoch(commit), 0)])
+    entropy = commit.tools.entropy
+    rows.MAILBOXES.run(commit.db, [(row, new_epoch(entropy), 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0)])
+    rows.LEDGERS.run(commit.db, [(row, 0, new_epoch(entropy), 0)])
     return row
 
 
@@ -126,6 +126,7 @@ def _remove_device(commit: Commit, row: int) -> None:
     mailbox = commit.mailbox(row)
     assert mailbox is not None  # noqa: S101 - a device of a roster has a mailbox
     db = commit.db
+    commit.tools.waiting.drop(row)
     for lane in Lane:
         name = row * 4 + lane
         gone = db.execute(_ALL_ROWS, (name, mailbox.shares is not None)).fetchall()
@@ -133,6 +134,7 @@ def _remove_device(commit: Commit, row: int) -> None:
     commit.write()
     for statement in (
         "DELETE FROM hole WHERE lane BETWEEN ?1 * 4 AND ?1 * 4 + 3",
+        "DELETE FROM attempt WHERE lane BETWEEN ?1 * 4 AND ?1 * 4 + 3",
         "DELETE FROM prekey WHERE device = ?1",
         "DELETE FROM refusal WHERE device = ?1",
         "DELETE FROM ledger WHERE device = ?1",
@@ -147,22 +149,40 @@ def _purged(sequence: int) -> Result:  # noqa: ARG001 - the same for every seque
     return Result.PURGED
 
 
-def account_of(db: sqlite3.Connection, address: Address) -> Account:
-    """Return the account that an address names; Refusal(NOT_AVAILABLE)."""
+def account_of(db: sqlite3.Connection, marks: Marks, address: Address, asker: AccountId) -> Account:
+    """Return the account that an address names; Refusal(NOT_AVAILABLE) where there is none for the asker."""
+    account, address, devices, signature = _reachable(db, marks, "address", address, asker)
+    return Account(account, address, devices, signature)
+
+
+def devices_of(db: sqlite3.Connection, marks: Marks, account: AccountId, asker: AccountId) -> Devices:
+    """Return an account's newest device list and address; Refusal(NOT_AVAILABLE) where there is none for the asker."""
+    _, address, devices, signature = _reachable(db, marks, "account", account, asker)
+    return Devices(devices, signature, address)
+
+
+def mailboxes_of(db: sqlite3.Connection, marks: Marks, account: AccountId, asker: AccountId) -> dict[DeviceId, int]:
+    """Return the mailboxes of an account's devices; Refusal(NOT_AVAILABLE) where there is none for the asker."""
+    _reachable(db, marks, "account", account, asker)
     found = db.execute(
-        "SELECT account, address, devices, signature FROM account WHERE address = ?", (address,)
+        "SELECT device, id FROM device WHERE account = (SELECT id FROM account WHERE account = ?)", (account,)
+    )
+    return {DeviceId(device): row for device, row in found.fetchall()}
+
+
+def _reachable(
+    db: sqlite3.Connection, marks: Marks, column: str, value: bytes | str, asker: AccountId
+) -> tuple[Any, ...]:
+    """Return account, address, list and signature; unknown and blocked are one refusal after the same look-ups."""
+    found = db.execute(
+        f"SELECT id, account, address, devices, signature FROM account WHERE {column} = ?",  # noqa: S608 - ours
+        (value,),
     ).fetchone()
-    if found is None:
+    row, *known = found or (0, _NOBODY)
+    blocked = marks.blocked(db, row, known[0], asker)
+    if found is None or (blocked and known[0] != asker):
         raise Refusal(Code.NOT_AVAILABLE)
-    return Account(*found)
-
-
-def devices_of(db: sqlite3.Connection, account: AccountId) -> Devices:
-    """Return an account's newest device list and its address; Refusal(NOT_AVAILABLE)."""
-    found = db.execute("SELECT devices, signature, address FROM account WHERE account = ?", (account,)).fetchone()
-    if found is None:
-        raise Refusal(Code.NOT_AVAILABLE)
-    return Devices(*found)
+    return tuple(known)
 
 
 def expired_tickets(commit: Commit) -> None:

@@ -15,9 +15,11 @@ from relayd.domain.refusals import Refusal
 from relayd.domain.roster import Roster
 from relayd.domain.seat import Seat
 from relayd.store import rows
+from relayd.store.marks import Marks
 from relayd.store.residents import Residents, Sender
 from relayd.store.stamps import Stamper
 from relayd.store.vault import Vault
+from relayd.store.waiting import Waiter, Waiting
 from relayd.store.works import Settle, Settlement, Submission
 from relayproto.codes import Class, Code, GapReason, Lane
 from relayproto.commands import Wrap
@@ -57,10 +59,10 @@ class Tally:
     expired: int = 0
     codes: Counter[int] = field(default_factory=Counter)
     outcomes: Counter[int] = field(default_factory=Counter)
-    gaps: Counter[int] = field(default_factory=Counter)
     prekeys: int = 0
     last_resort: int = 0
     enrolled: int = 0
+    reports: int = 0
 
     def add(self, other: "Tally") -> None:
         """Add another one's figures."""
@@ -80,6 +82,9 @@ class Done:
     placed: list[Placed] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     gaps: list[tuple[int, Gap]] = field(default_factory=list)
+    refused: dict[int, int] = field(default_factory=dict)
+    """Mailbox -> envelopes that had no room since its device last acknowledged."""
+    served: list[Waiter] = field(default_factory=list)
     answers: list[Any] = field(default_factory=list)
     """One for each verb: its result, or the exception that it raised."""
     tally: Tally = field(default_factory=Tally)
@@ -118,6 +123,10 @@ class Tools:
     entropy: Entropy
     longest_s: dict[Class, int]
     """How long an envelope of each class may live."""
+    retention_days: int
+    """How long reports are kept."""
+    marks: Marks
+    waiting: Waiting
 
 
 @dataclass(slots=True)
@@ -174,6 +183,17 @@ class Commit:
         """Return an account's devices, or None where there is no such account."""
         return self.tools.residents.roster(self.db, account)
 
+    def reachable(self, account: AccountId, sender: AccountId) -> Roster | None:
+        """Return the devices of an account as a sender may know them.
+
+        None where there is no such account or it has blocked the sender: one index look-up that finds nothing, or one
+        that finds a mark.
+        """
+        roster = self.roster(account)
+        if roster is None or not roster.blocks or account == sender:
+            return roster
+        return None if self.tools.marks.blocked(self.db, roster.row, account, sender) else roster
+
     def fan(self, number: int) -> list[int]:
         """Return a fan that is about to change."""
         fan = self.pending.fans.get(number)
@@ -185,13 +205,13 @@ class Commit:
     def explain(self, mailbox: int, lane: Lane, first: int, last: int) -> None:
         """Note a hole that whoever listens is to be told of."""
         self.done.gaps.append((mailbox, Gap(lane, first, last, GapReason.EXPIRED)))
-        self.done.tally.gaps[GapReason.EXPIRED] += 1
 
-    def undo(self, *, told: int, gaps: int) -> None:
-        """Forget what a verb decided that was rolled back: all but so many outcomes and holes from before it."""
+    def undo(self, *, told: int, gaps: int, served: int) -> None:
+        """Forget what a verb decided that was rolled back: all but so many outcomes, holes and waiters of before."""
         self.pending = Pending()
         del self.done.told[told:]
         del self.done.gaps[gaps:]
+        del self.done.served[served:]
 
     def write(self) -> None:
         """Write what was decided, sorted by table and key; afterwards nothing is pending."""
@@ -240,5 +260,5 @@ def _mailbox_row(row: int, mailbox: Mailbox) -> tuple[int, ...]:
     floors, nexts = mailbox.floors, mailbox.nexts
     return (
         row, mailbox.epoch, floors[0], nexts[0], floors[1], nexts[1], floors[2], nexts[2],
-        mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.outcomes, mailbox.over,
+        mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.outcomes, mailbox.over, mailbox.refused,
     )  # fmt: skip

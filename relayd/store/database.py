@@ -24,8 +24,10 @@ PAGE_BYTES: Final = 8192
 """Between 4 KiB (a fifth more CPU at 300 bytes an envelope) and 16 KiB (larger files and logs)."""
 
 
-def connect(path: Path, *, autocheckpoint_pages: int) -> sqlite3.Connection:
-    """Open the writer's connection and bring the schema up to date.
+def connect(
+    path: Path, *, autocheckpoint_pages: int, check: Callable[[sqlite3.Connection], None] = lambda _: None
+) -> sqlite3.Connection:
+    """Open the writer's connection, let ``check`` look at what is there, and bring the schema up to date.
 
     ``auto_vacuum`` must stand before WAL: later it silently stays off.
     """
@@ -37,22 +39,36 @@ def connect(path: Path, *, autocheckpoint_pages: int) -> sqlite3.Connection:
         cached_statements=_STATEMENTS_CACHED,
     )
     try:
-        for pragma in (
-            f"page_size = {PAGE_BYTES}",
-            "auto_vacuum = INCREMENTAL",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            f"journal_size_limit = {_JOURNAL_BYTES_MAX}",
-            f"wal_autocheckpoint = {autocheckpoint_pages}",
-            "secure_delete = OFF",
-            "trusted_schema = OFF",
-        ):
-            db.execute(f"PRAGMA {pragma}").fetchall()
+        # Before the first pragma that writes: what is damaged or of a newer relay stays as it is.
+        check(db)
+        _refuse_newer(db)
+        _prepare(db, autocheckpoint_pages)
         migrate(db)
+        # Where the file can only be read this is the first statement that says so.
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("ROLLBACK")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _prepare(db: sqlite3.Connection, autocheckpoint_pages: int) -> None:
+    for pragma in (
+        f"page_size = {PAGE_BYTES}",
+        "auto_vacuum = INCREMENTAL",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        f"journal_size_limit = {_JOURNAL_BYTES_MAX}",
+        f"wal_autocheckpoint = {autocheckpoint_pages}",
+        "secure_delete = OFF",
+        "trusted_schema = OFF",
+        # A transaction that needs a file of its own fails where that disk is full or no descriptor is left.
+        "temp_store = MEMORY",
+        # Damage is found where it is, before it is copied on.
+        "cell_size_check = ON",
+    ):
+        db.execute(f"PRAGMA {pragma}").fetchall()
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -76,15 +92,31 @@ def migrations() -> list[tuple[int, str]]:
     )
 
 
-def migrate(db: sqlite3.Connection) -> None:
-    """Run the migrations that the file lacks, each in a transaction; Fatal for a file of a newer relay."""
-    steps = migrations()
+def _version(db: sqlite3.Connection) -> int:
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > steps[-1][0]:
-        raise Fatal(f"the store has version {version}, made by a newer relay than this one ({steps[-1][0]})")
-    for number, script in steps:
+    return version
+
+
+def _refuse_newer(db: sqlite3.Connection) -> None:
+    version, known = _version(db), migrations()[-1][0]
+    if version > known:
+        raise Fatal(
+            f"its version is {version}, made by a newer relayd; this one knows {known}: nothing was changed, "
+            "run the newer one again, or go on from the copy of before the upgrade"
+        )
+
+
+def migrate(db: sqlite3.Connection) -> None:
+    """Run the migrations that the file lacks, each in a transaction."""
+    version = _version(db)
+    for number, script in migrations():
         if number > version:
             db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def checkpoint(db: sqlite3.Connection) -> None:
+    """Move the whole write-ahead log into the file and give its room back to the disk."""
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 class Thread:

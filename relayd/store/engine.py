@@ -6,7 +6,9 @@ anything that could have lost or damaged what was written, no transaction is tri
 """
 
 import asyncio
+import sqlite3
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from relayd.clock import Clock
@@ -14,8 +16,9 @@ from relayd.domain.refusals import Fatal, Fault
 from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.store.commit import Done
-from relayd.store.database import Thread
-from relayd.store.failures import Failure, classify
+from relayd.store.database import Thread, checkpoint
+from relayd.store.disk import Disk
+from relayd.store.failures import Failure, classify, fatal
 from relayd.store.intake import Intake
 from relayd.store.telling import Ears, tell
 from relayd.store.works import Verb, Works
@@ -41,22 +44,35 @@ class Engine:
     __slots__ = (
         "_clock",
         "_counters",
+        "_disk",
         "_ears",
+        "_failing",
+        "_path",
         "_stopping",
         "_task",
         "_thread",
         "_writer",
-        "disk_tight",
         "fatal",
         "intake",
     )
 
     def __init__(
-        self, intake: Intake, thread: Thread, writer: Writer, *, clock: Clock, counters: Counters, ears: Ears
+        self,
+        intake: Intake,
+        thread: Thread,
+        writer: Writer,
+        *,
+        disk: Disk,
+        path: Path,
+        clock: Clock,
+        counters: Counters,
+        ears: Ears,
     ) -> None:
         self.intake = intake
-        self.disk_tight = False
         self.fatal: asyncio.Future[Fatal] = asyncio.get_running_loop().create_future()
+        self._disk = disk
+        self._path = path
+        self._failing: Failure | None = None
         self._thread = thread
         self._writer = writer
         self._clock = clock
@@ -89,12 +105,15 @@ class Engine:
 
     async def _commit(self, works: Works) -> None:
         began = self._clock.monotonic()
-        act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self.disk_tight)
+        act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self._disk.tight)
         try:
             done = await self._thread.run(act)
         except Exception as error:  # noqa: BLE001 - classified, and our own bugs are among them
             await self._failed(works, error)
             return
+        if self._failing is not None:
+            _log.info("commits go through again")
+            self._failing = None
         self._counters.commits += 1
         self._counters.commit_batch.observe(len(works))
         self._counters.commit_seconds.observe(self._clock.monotonic() - began)
@@ -109,8 +128,7 @@ class Engine:
     async def _failed(self, works: Works, error: Exception) -> None:
         failure = classify(error)
         if failure is Failure.FATAL:
-            _log.critical("the store can't be trusted any more", error=repr(error))
-            self.fatal.set_result(error if isinstance(error, Fatal) else Fatal(repr(error)))
+            self.distrust(error)
             self._abandon(works)
             return
         code, retry_after_ms = _FOR_NOW[failure]
@@ -118,14 +136,37 @@ class Engine:
             self._counters.internal_errors += 1
             _log.error("a commit failed", exc_info=error)
         else:
-            _log.warning("a commit failed", failure=failure.name)
+            if failure is not self._failing:
+                # Once: what is put back is tried twenty times a second.
+                _log.warning("commits fail for now", failure=failure.name, error=str(error))
+                self._failing = failure
             if not self._stopping:
                 self.intake.put_back(works.acknowledgements)
         for submission in works.submissions:
             submission.settle(NotTaken(submission.command.submission, code, retry_after_ms))
         for verb in works.verbs:
-            _fail(verb, error if failure is Failure.BUG else Fault(code, retry_after_ms))
+            # What a verb itself raises is its own answer; here it only shared a transaction with what failed.
+            _fail(verb, Fault(code, retry_after_ms))
+        if failure is Failure.DISK_FULL:
+            self._disk.ran_full()
+            await self.checkpoint()
         await asyncio.sleep(_PAUSE_S)
+
+    async def checkpoint(self) -> None:
+        """Move the log into the file, so that the disk gets its room back; where that can't be done, later."""
+        try:
+            await self._thread.run(checkpoint)
+        except sqlite3.Error as error:
+            if classify(error) is Failure.FATAL:
+                self.distrust(error)
+
+    def distrust(self, error: BaseException) -> None:
+        """Take nothing more: after this error the store can't be trusted."""
+        if not self.fatal.done():
+            found = fatal(error, self._path)
+            _log.critical("the store can't be trusted any more", error=str(found))
+            self.fatal.set_result(found)
+            self.intake.wake()
 
     def _abandon(self, works: Works) -> None:
         """Answer nobody's submissions - nobody knows what became of them - and end what waits."""

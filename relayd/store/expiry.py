@@ -10,9 +10,10 @@ from itertools import groupby
 from typing import Final
 
 from relayd.domain.lifetimes import day
-from relayd.store import accounts, removals
+from relayd.store import accounts, removals, reports
 from relayd.store.commit import Commit
 from relayd.store.daykeys import DayKeys
+from relayd.store.restored import Mark
 from relayproto.codes import Lane, Result
 
 ROWS_MAX: Final = 500
@@ -27,9 +28,12 @@ _OVER: Final = (
 )
 
 
-def sweep(commit: Commit, keys: DayKeys) -> int:
-    """Expire at most ROWS_MAX rows and return how many; tickets, hour keys and day keys that are over go as well."""
+def sweep(commit: Commit, keys: DayKeys, mark: Mark) -> int:
+    """Expire at most ROWS_MAX rows and return how many; tickets, reports and keys that are over go as well."""
+    mark.follow(commit.db)
     _forget_days(commit, keys)
+    reports.forget(commit)
+    commit.tools.waiting.forget(commit.now_ms)
     commit.tools.stamper.end_hour(commit.now_ms)
     accounts.expired_tickets(commit)
     commit.db.execute("DELETE FROM hour_key WHERE expires_ms <= ?", (commit.now_ms,))

@@ -14,6 +14,7 @@ _COUNTS: Final = (
     ("bytes queued", "SELECT coalesce(sum(octets), 0) FROM mailbox"),
     ("outcomes queued", "SELECT coalesce(sum(outcomes), 0) FROM mailbox"),
     ("mailboxes over quota", "SELECT coalesce(sum(over), 0) FROM mailbox"),
+    ("reports kept", "SELECT count(*) FROM report"),
     ("invitations open", "SELECT count(*) FROM ticket WHERE account IS NULL"),
 )
 

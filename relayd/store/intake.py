@@ -56,7 +56,7 @@ class Intake:
         self._taken(work.weight)
 
     def acknowledge(self, work: Acknowledgement) -> None:
-        """Take an acknowledgement; always, since it makes room."""
+        """Take an acknowledgement, also where it is full: the connection's end, when nobody can wait any more."""
         self._acknowledgements.append(work)
         self._taken(OVERHEAD_BYTES)
 

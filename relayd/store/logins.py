@@ -5,19 +5,22 @@ file: whatever is wrong about who it says to be is one refusal; a floor is belie
 beyond what was given; each login outdates the connection before it.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from relayd.domain.answers import Login
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
-from relayd.store import prekeys, removals
+from relayd.store import attempts, prekeys, removals
 from relayd.store.commit import Commit
 from relayproto.codes import VERSION, Code, Feature, GoawayCode, Lane
 from relayproto.commands import Ack, Credit, Hello
 from relayproto.errors import RemoteProtocolError
-from relayproto.notices import RolledBack
+from relayproto.notices import Overflow, RolledBack
 from relayproto.primitives import equal
 from relayproto.replies import LaneState, Welcome
+
+if TYPE_CHECKING:
+    from relayproto.message import Message
 
 _NO_CREDIT: Final = Credit(0, 0)
 _NO_KEY: Final = bytes(32)
@@ -41,13 +44,16 @@ def login(commit: Commit, hello: Hello, static_key: bytes) -> Login:
     floors = hello.floors if hello.epoch == mailbox.epoch else (0, 0, 0)
     if any(floor >= following for floor, following in zip(floors, mailbox.nexts, strict=True)):
         raise RemoteProtocolError(GoawayCode.BAD_ACK, "HELLO acknowledges what was never given")
-    rolled_back: list[RolledBack] = []
+    notices: list[Message] = []
     for lane, floor in zip(Lane, floors, strict=True):
         if floor < mailbox.floors[lane] and hello.epoch in {mailbox.epoch, 0}:
-            rolled_back.append(RolledBack(lane, mailbox.floors[lane]))
+            notices.append(RolledBack(lane, mailbox.floors[lane]))
         removals.acknowledge(commit, row, mailbox, Ack(mailbox.epoch, lane, floor, (), _NO_CREDIT, ()))
+    if mailbox.refused:
+        notices.append(Overflow(mailbox.refused))
     sender.generation += 1
     commit.sender_changed(row, sender)
+    alone = attempts.count(commit, row, mailbox)
     left = prekeys.left(commit, row)
     welcome = Welcome(
         version=VERSION,
@@ -61,4 +67,4 @@ def login(commit: Commit, hello: Hello, static_key: bytes) -> Login:
         one_time_left=left.one_time,
         kem_left=left.kem,
     )
-    return Login(Seat(row, sender.generation, hello.account, hello.device), welcome, tuple(rolled_back), floors)
+    return Login(Seat(row, sender.generation, hello.account, hello.device), welcome, tuple(notices), floors, alone)

@@ -8,20 +8,27 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from relayd.clock import Clock
 from relayd.config import StoreSection
 from relayd.domain.lifetimes import Lifetimes, day, longest_s
 from relayd.domain.mailbox import Quota
 from relayd.domain.refusals import Fatal
-from relayd.store import figures
+from relayd.lifecycle import CannotStart
+from relayd.store import figures, sound
 from relayd.store.commit import Numbers, Tools
 from relayd.store.database import Thread, connect, connect_reader
 from relayd.store.daykeys import DayKeys
-from relayd.store.failures import Failure, classify
+from relayd.store.disk import Disk
+from relayd.store.failures import Failure, classify, fatal
+from relayd.store.marks import Marks
 from relayd.store.residents import Residents
+from relayd.store.restored import Mark, renew_if_restored
 from relayd.store.stamps import Stamper, Tracing
 from relayd.store.vault import Nonces, Vault
+from relayd.store.waiting import Waiting
 from relayproto.primitives import Entropy
 
 
@@ -37,6 +44,9 @@ class Opened:
     high_water_ms: int
     queued: tuple[int, int, int]
     """Envelopes, bytes and outcomes that were found."""
+    mark: Mark
+    restored: bool
+    """It was an older copy and has new epochs now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +59,49 @@ class Rules:
 
 
 async def open_all(
-    directory: Path, *, master_key: bytes, tracing: Tracing, rules: Rules, entropy: Entropy, now_ms: int
+    directory: Path, *, master_key: bytes, tracing: Tracing, rules: Rules, entropy: Entropy, clock: Clock, disk: Disk
 ) -> Opened:
-    """Open what is in the directory, or begin it. Raises Fatal where it cannot be read or trusted."""
-    keys = DayKeys(directory, master_key, entropy)
-    path = directory / rules.settings.file
+    """Open what is in the directory, or begin it.
+
+    Raises Fatal where it cannot be read or trusted, CannotStart where the disk is full and no ballast is left.
+    """
+    made = partial(_open, directory, master_key=master_key, tracing=tracing, rules=rules, entropy=entropy, clock=clock)
+    try:
+        return await made()
+    except (sqlite3.Error, OSError) as error:
+        if classify(error) is not Failure.DISK_FULL:
+            raise
+    disk.ran_full()
+    try:
+        return await made()
+    except (sqlite3.Error, OSError) as error:
+        if classify(error) is not Failure.DISK_FULL:
+            raise
+        raise CannotStart(f"{directory}: the disk is full; make room on it") from error
+
+
+async def _open(
+    directory: Path, *, master_key: bytes, tracing: Tracing, rules: Rules, entropy: Entropy, clock: Clock
+) -> Opened:
+    path, settings, now_ms = directory / rules.settings.file, rules.settings, clock.now_ms()
+    sound.expect_file(path)
+    mark = Mark(directory)
     with readable(path):
-        writer = await Thread.start(lambda: connect(path, autocheckpoint_pages=rules.settings.wal_autocheckpoint_pages))
+        keys = DayKeys(directory, master_key, entropy)
+
+    def check(db: sqlite3.Connection) -> None:
+        if settings.check_timeout_s:
+            sound.check(db, path, settings.check_timeout_s, clock.monotonic)
+
+    with readable(path):
+        writer = await Thread.start(
+            lambda: connect(path, autocheckpoint_pages=settings.wal_autocheckpoint_pages, check=check)
+        )
     try:
         nonces = Nonces(entropy)
 
-        def begin(db: sqlite3.Connection) -> tuple[Tools, int, tuple[int, int, int]]:
+        def begin(db: sqlite3.Connection) -> tuple[Tools, bool, int, tuple[int, int, int]]:
+            restored = renew_if_restored(db, mark, entropy)
             (high_water_ms,) = db.execute("SELECT high_water_ms FROM relay_time").fetchone()
             check_keys(db, keys, max(now_ms, high_water_ms))
             tools = Tools(
@@ -70,26 +112,31 @@ async def open_all(
                 numbers=Numbers(db),
                 entropy=entropy,
                 longest_s=longest_s(rules.lifetimes),
+                retention_days=tracing.retention_days,
+                marks=Marks(master_key),
+                waiting=Waiting(),
             )
-            return tools, high_water_ms, figures.queued(db)
+            return tools, restored, high_water_ms, figures.queued(db)
 
         with readable(path):
-            tools, high_water_ms, queued = await writer.run(begin)
+            tools, restored, high_water_ms, queued = await writer.run(begin)
         reader = await Thread.start(lambda: connect_reader(path))
     except BaseException:
         await writer.close()
         raise
-    return Opened(path, writer, reader, keys, tools, high_water_ms, queued)
+    return Opened(path, writer, reader, keys, tools, high_water_ms, queued, mark, restored)
 
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Raise Fatal where the file is damaged, or no database at all."""
+    """Raise Fatal, with the file's name and the next step, where it is damaged, no database, or of a newer relay."""
     try:
         yield
-    except sqlite3.Error as error:
+    except Fatal as error:
+        raise error if str(path) in str(error) else Fatal(f"{path}: {error}") from None
+    except (sqlite3.Error, OSError) as error:
         if classify(error) is Failure.FATAL:
-            raise Fatal(f"{path}: {error}") from error
+            raise fatal(error, path) from error
         raise
 
 

@@ -78,7 +78,7 @@ def bundles(commit: Commit, seat: Seat, account: AccountId, devices: tuple[Devic
     A device that has deposited nothing yet has no bundle. The asking device gets none of its own.
     """
     commit.require(seat)
-    roster = commit.roster(account)
+    roster = commit.reachable(account, seat.account)
     if roster is None or not roster.mailboxes.keys() >= set(devices):
         raise Refusal(Code.NOT_AVAILABLE)
     listed, signature = commit.db.execute(

@@ -38,7 +38,8 @@ def acknowledge(commit: Commit, row: int, mailbox: Mailbox, ack: Ack) -> None:
         floor = mailbox.acknowledge(lane, ack.floor)
         gone += db.execute(_BELOW, (name, floor, shares)).fetchall()
         if mailbox.holed:
-            db.execute("DELETE FROM hole WHERE lane = ? AND last <= ?", (name, floor))
+            # The first condition keeps holes above the floor from being looked at, at every acknowledgement.
+            db.execute("DELETE FROM hole WHERE lane = ?1 AND first <= ?2 AND last <= ?2", (name, floor))
     for first, last in ack.ranges:
         gone += db.execute(_BETWEEN, (name, first, last, shares)).fetchall()
     for sequence in ack.undecryptable:
@@ -86,6 +87,10 @@ def leave(commit: Commit, name: int, mailbox: Mailbox, gone: Iterable[Row], resu
         mailbox.take_share(origin.account, octets)
         if fan is not None:
             _became(commit, origin, fan, result(sequence))
+    for waiter in commit.tools.waiting.served(name >> 2, mailbox, quota):
+        sender = commit.sender(waiter.seat.row)
+        if sender is not None and sender.generation == waiter.seat.generation:
+            commit.done.served.append(waiter)
 
 
 def _became(commit: Commit, origin: Origin, fan: int, result: Result) -> None:

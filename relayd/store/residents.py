@@ -20,7 +20,9 @@ V = TypeVar("V")
 MAILBOXES_MAX: Final = 32_768
 """About half a kilobyte each: 16 MB keep the writer of a relay with 20,000 devices from reading at all."""
 SENDERS_MAX: Final = 16_384
+"""Devices kept as senders; about 1 KB each."""
 ROSTERS_MAX: Final = 16_384
+"""Accounts whose devices are kept; about 1 KB each."""
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ class Residents:
         if mailbox is None:
             kept = db.execute(
                 "SELECT epoch, floor_normal, floor_urgent, floor_outcome, next_normal, next_urgent, next_outcome,"
-                " messages, octets, receipts, outcomes, over,"
+                " messages, octets, receipts, outcomes, over, refused,"
                 " EXISTS (SELECT 1 FROM hole WHERE lane >= mailbox.id * 4 AND lane < mailbox.id * 4 + 4)"
                 " FROM mailbox WHERE id = ?",
                 (row,),
@@ -110,9 +112,18 @@ class Residents:
             if kept is None:
                 return None
             epoch, *numbers = kept
-            messages, octets, receipts, outcomes, over, holed = numbers[6:]
+            messages, octets, receipts, outcomes, over, refused, holed = numbers[6:]
             mailbox = Mailbox(
-                epoch, numbers[0:3], numbers[3:6], messages, octets, receipts, outcomes, bool(over), bool(holed)
+                epoch,
+                numbers[0:3],
+                numbers[3:6],
+                messages,
+                octets,
+                receipts,
+                outcomes,
+                bool(over),
+                bool(holed),
+                refused,
             )
             self._mailboxes.put(row, mailbox)
         return mailbox
@@ -135,12 +146,14 @@ class Residents:
         roster = self._rosters.get(account)
         if roster is None:
             kept = db.execute(
-                "SELECT id, list_version, highest_device FROM account WHERE account = ?", (account,)
+                "SELECT id, list_version, highest_device, EXISTS (SELECT 1 FROM block WHERE block.account = account.id)"
+                " FROM account WHERE account = ?",
+                (account,),
             ).fetchone()
             if kept is None:
                 return None
             devices = db.execute("SELECT device, id FROM device WHERE account = ?", (kept[0],)).fetchall()
             mailboxes = {DeviceId(device): row for device, row in devices}
-            roster = Roster(kept[0], account, kept[1], kept[2], mailboxes)
+            roster = Roster(kept[0], account, kept[1], kept[2], mailboxes, bool(kept[3]))
             self._rosters.put(account, roster)
         return roster

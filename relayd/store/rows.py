@@ -44,7 +44,7 @@ MAILBOXES: Final = Insertion(
     "mailbox",
     (
         "id", "epoch", "floor_normal", "next_normal", "floor_urgent", "next_urgent", "floor_outcome", "next_outcome",
-        "messages", "octets", "receipts", "outcomes", "over",
+        "messages", "octets", "receipts", "outcomes", "over", "refused",
     ),
     replace=True,
 )  # fmt: skip

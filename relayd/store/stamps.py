@@ -29,12 +29,13 @@ class Stampable(NamedTuple):
 class Tracing(NamedTuple):
     """How stamps are made.
 
-    The relay's number, its Ed25519 seed, two moderators' X25519 keys, and for how many days they can open.
+    The relay's number, its Ed25519 seed, the X25519 keys of its two moderators or none, and for how many days they can
+    open.
     """
 
     relay_id: int
     stamp_seed: bytes
-    moderators: tuple[bytes, bytes] | None
+    moderators: tuple[bytes, ...]
     retention_days: int
 
     def __repr__(self) -> str:
@@ -68,7 +69,7 @@ class Stamper:
         if self._hour_key is not None and key_id == self._key_id:
             return self._hour_key
         key = self._entropy(KEY_BYTES)
-        if self._tracing.moderators is not None:
+        if self._tracing.moderators:
             db.execute(
                 "INSERT INTO hour_key (key_id, expires_ms, sealed) VALUES (?, ?, ?)",
                 (

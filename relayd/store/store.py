@@ -6,7 +6,6 @@ store can no longer be trusted it says so once and takes nothing more.
 """
 
 import asyncio
-import shutil
 import sqlite3
 from collections.abc import Callable, Container
 from functools import partial
@@ -22,8 +21,10 @@ from relayd.domain.refusals import Fatal, Fault
 from relayd.domain.seat import Seat
 from relayd.logs import get_logger
 from relayd.metrics import Counters
-from relayd.store import accounts, expiry, figures, logins, pages, prekeys
+from relayd.store import accounts, blocks, expiry, figures, logins, pages, prekeys, reports
 from relayd.store.commit import Commit
+from relayd.store.database import checkpoint
+from relayd.store.disk import Disk
 from relayd.store.engine import Engine
 from relayd.store.failures import Failure, classify
 from relayd.store.intake import Intake
@@ -36,6 +37,7 @@ from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Enrol, Hello, SignedPrekey, Submit
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
+from relayproto.message import Message
 from relayproto.notices import Gap
 from relayproto.primitives import Entropy
 from relayproto.replies import Account, Devices, PrekeysLeft
@@ -55,14 +57,13 @@ class Store:
     every verb raises Fault(UNAVAILABLE).
     """
 
-    __slots__ = ("_clock", "_engine", "_opened", "_settings", "_warned")
+    __slots__ = ("_clock", "_disk", "_engine", "_opened")
 
-    def __init__(self, opened: Opened, engine: Engine, clock: Clock, settings: StoreSection) -> None:
+    def __init__(self, opened: Opened, engine: Engine, clock: Clock, disk: Disk) -> None:
         self._opened = opened
         self._engine = engine
         self._clock = clock
-        self._settings = settings
-        self._warned = False
+        self._disk = disk
 
     @classmethod
     async def open(
@@ -75,42 +76,44 @@ class Store:
         master_key: bytes,
         stamp_seed: bytes,
         relay_id: int,
-        moderators: tuple[bytes, bytes] | None,
+        moderators: tuple[bytes, ...],
         retention_days: int,
         clock: Clock,
         entropy: Entropy,
         counters: Counters,
         wake: Callable[[list[Entry]], None],
         explain: Callable[[int, Gap], None],
+        say: Callable[[int, Message], None],
         listening: Container[int],
     ) -> Self:
         """Open the store in ``directory``, or begin it there; Fatal where it cannot be read or trusted.
 
-        ``wake`` gets committed entries of mailboxes in ``listening``, ``explain`` gets holes of any mailbox.
+        ``wake`` gets committed entries of mailboxes in ``listening``, ``explain`` gets holes of any mailbox, ``say``
+        gets notices that belong to no lane.
         """
-        quota = Quota(
-            messages=limits.mailbox_messages, octets=limits.mailbox_bytes, reopen_percent=limits.reopen_percent
-        )
+        disk = Disk(directory, settings, counters)
         opened = await open_all(
             directory,
             master_key=master_key,
             tracing=Tracing(relay_id, stamp_seed, moderators, retention_days),
-            rules=Rules(settings, quota, lifetimes),
+            rules=Rules(settings, _quota(limits), lifetimes),
             entropy=entropy,
-            now_ms=clock.now_ms(),
+            clock=clock,
+            disk=disk,
         )
-        counters.envelopes_queued, counters.queued_bytes, counters.outcomes_queued = opened.queued
+        _found(opened, counters)
         engine = Engine(
             Intake(messages_max=limits.intake_messages_max, octets_max=limits.intake_bytes_max),
             opened.writer,
             Writer(opened.tools),
+            disk=disk,
+            path=opened.path,
             clock=clock,
             counters=counters,
-            ears=Ears(wake, explain, listening),
+            ears=Ears(wake, explain, say, listening),
         )
-        store = cls(opened, engine, clock, settings)
-        store._look_at_disk()
-        return store
+        disk.look()
+        return cls(opened, engine, clock, disk)
 
     @property
     def high_water_ms(self) -> int:
@@ -127,7 +130,8 @@ class Store:
         try:
             await self._engine.stop()
             if not self.fatal.done():
-                await self._opened.writer.run(_checkpoint)
+                await self._opened.writer.run(partial(self._opened.mark.follow, at_once=True))
+                await self._opened.writer.run(checkpoint)
         except sqlite3.Error as error:
             _log.warning("no checkpoint at the end", error=repr(error))
         finally:
@@ -174,8 +178,7 @@ class Store:
         except sqlite3.Error as error:
             if classify(error) is not Failure.FATAL:
                 raise Fault(Code.UNAVAILABLE, _READ_RETRY_MS) from error
-            if not self.fatal.done():
-                self.fatal.set_result(Fatal(repr(error)))
+            self._engine.distrust(error)
             raise Fault(Code.UNAVAILABLE, 0) from error
 
     async def login(self, hello: Hello, static_key: bytes) -> Login:
@@ -211,37 +214,54 @@ class Store:
         """Replace the account's list by its next version. Raises Refusal: BAD_SIGNATURE, STALE_LIST."""
         return await self._act(lambda commit: accounts.put_devices(commit, seat, devices, listed, signature))
 
-    async def account_of(self, address: Address) -> Account:
-        """Return the account that an address names. Raises Refusal(NOT_AVAILABLE)."""
-        return await self._read(lambda db: accounts.account_of(db, address))
+    async def account_of(self, address: Address, asker: AccountId) -> Account:
+        """Return the account that an address names. Raises Refusal(NOT_AVAILABLE), also where it blocks the asker."""
+        marks = self._opened.tools.marks
+        return await self._read(lambda db: accounts.account_of(db, marks, address, asker))
 
-    async def devices_of(self, account: AccountId) -> Devices:
-        """Return an account's newest device list. Raises Refusal(NOT_AVAILABLE)."""
-        return await self._read(lambda db: accounts.devices_of(db, account))
+    async def devices_of(self, account: AccountId, asker: AccountId) -> Devices:
+        """Return an account's newest device list. Raises Refusal(NOT_AVAILABLE), also where it blocks the asker."""
+        marks = self._opened.tools.marks
+        return await self._read(lambda db: accounts.devices_of(db, marks, account, asker))
+
+    async def mailboxes_of(self, account: AccountId, asker: AccountId) -> dict[DeviceId, int]:
+        """Return device -> mailbox of an account. Raises Refusal(NOT_AVAILABLE), also where it blocks the asker."""
+        marks = self._opened.tools.marks
+        return await self._read(lambda db: accounts.mailboxes_of(db, marks, account, asker))
+
+    async def block(self, seat: Seat, account: AccountId, *, blocked: bool) -> None:
+        """Block an account for the seat's, or no longer. Raises Refusal(LIMIT)."""
+        await self._act(lambda commit: blocks.block(commit, seat, account, blocked=blocked))
+
+    async def report(self, seat: Seat, sealed: bytes) -> None:
+        """Keep a report for the moderators. Raises Refusal(LIMIT), Fault(DISK)."""
+        await self._act(lambda commit: reports.keep(commit, seat, sealed))
 
     async def sweep(self) -> int:
         """Expire a bounded number of rows and return how many there were; dead keys go as well."""
-        self._look_at_disk()
-        return await self._act(partial(expiry.sweep, keys=self._opened.keys))
+        self._disk.look()
+        removed = await self._act(partial(expiry.sweep, keys=self._opened.keys, mark=self._opened.mark))
+        if self._disk.tight:
+            # What was deleted is room inside the file; only a checkpoint gives it, and the log's, back to the disk.
+            await self._engine.checkpoint()
+        return removed
 
     async def status(self) -> list[tuple[str, int]]:
         """Return the store's figures by name."""
-        return await self._read(lambda db: figures.read(db, self._opened.path))
+        return [*await self._read(lambda db: figures.read(db, self._opened.path)), *self._disk.figures()]
 
     async def probe(self) -> None:
         """Return when a commit has gone through."""
         await self._act(probe)
 
-    def _look_at_disk(self) -> None:
-        """Refuse submissions while the disk is nearly full (protocol.md §5)."""
-        usage = shutil.disk_usage(self._opened.path.parent)
-        percent = 100 - usage.free * 100 // usage.total
-        self._engine.disk_tight = percent >= self._settings.disk_refuse_percent
-        warn = percent >= self._settings.disk_warn_percent
-        if warn and not self._warned:
-            _log.warning("the disk is nearly full", percent=percent, submissions_refused=self._engine.disk_tight)
-        self._warned = warn
+
+def _quota(limits: LimitsSection) -> Quota:
+    return Quota(messages=limits.mailbox_messages, octets=limits.mailbox_bytes, reopen_percent=limits.reopen_percent)
 
 
-def _checkpoint(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def _found(opened: Opened, counters: Counters) -> None:
+    """Tell what was found at the start."""
+    counters.envelopes_queued, counters.queued_bytes, counters.outcomes_queued = opened.queued
+    if opened.restored:
+        counters.restores += 1
+        _log.warning("the database is an older copy of itself: every mailbox and every ledger has a new epoch")

@@ -28,6 +28,12 @@ from relayproto.limits import LANE_OF, UNANSWERED_MAX
 from relayproto.replies import Mismatch, NotTaken, Submitted
 
 _ASKS_OUTCOME: Final = int(SubmitFlag.OUTCOME)
+_ASKS_WRITABLE: Final = int(SubmitFlag.WRITABLE)
+MISMATCHES_MAX: Final = 128
+"""At most 92 bytes each: with 512 codes they fit one frame. For the others a device asks for the list."""
+OUTCOMES_MAX: Final = 100_000
+"""Twice a broadcast to 50,000: 20 MB of a device that submits and never acknowledges what became of it."""
+OUTCOMES_RETRY_MS: Final = 1_000
 DISK_RETRY_MS: Final = 30_000
 """Space comes back when devices acknowledge, when rows expire, or when the operator acts."""
 
@@ -87,6 +93,11 @@ def _record(commit: Commit, work: Submission, sender: Sender, accepted: list[Acc
     row, number, ledger = work.seat.row, work.command.submission, sender.ledger
     if commit.disk_tight:
         return NotTaken(number, Code.DISK, DISK_RETRY_MS)
+    if work.command.flags & _ASKS_OUTCOME:
+        mailbox = commit.tools.residents.mailbox(commit.db, row)
+        assert mailbox is not None, "a sender has a mailbox"  # noqa: S101
+        if mailbox.outcomes >= OUTCOMES_MAX:
+            return NotTaken(number, Code.BUSY, OUTCOMES_RETRY_MS)
     reply = _decide(commit, work, accepted)
     refused = any(reply.codes)
     if refused:
@@ -116,11 +127,12 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
     if packed is None:
         packed = commit.db.execute("SELECT codes FROM refusal WHERE device = ? AND submission = ?", key).fetchone()[0]
     codes = struct.unpack(f">{len(packed) // 2}H", packed)
-    mismatches = []
+    mismatches: list[Mismatch] = []
     for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
-        roster = commit.roster(target.account) if code == Code.MISMATCHED_DEVICES else None
+        account = target.account
+        roster = commit.reachable(account, work.seat.account) if code == Code.MISMATCHED_DEVICES else None
         mismatch = roster.mismatch(position, target, work.seat.row) if roster else None
-        if mismatch is not None:
+        if mismatch is not None and len(mismatches) < MISMATCHES_MAX:
             mismatches.append(mismatch)
     return Submitted(command.submission, codes, tuple(mismatches), _retry_after_ms(codes))
 
@@ -139,19 +151,21 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
     codes: list[Code] = []
     mismatches: list[Mismatch] = []
     for position, target in enumerate(command.targets):
-        roster = commit.roster(target.account)
+        roster = commit.reachable(target.account, work.seat.account)
         if roster is None:
             codes.append(Code.NOT_AVAILABLE)
             continue
         mismatch = roster.mismatch(position, target, work.seat.row)
         if mismatch is not None:
             codes.append(Code.MISMATCHED_DEVICES)
-            mismatches.append(mismatch)
-        elif _fits(commit, one, accepted, roster, target):
+            if len(mismatches) < MISMATCHES_MAX:
+                mismatches.append(mismatch)
+        elif full := _full(commit, one, accepted, roster, target):
+            codes.append(Code.OVER_QUOTA)
+            _overflow(commit, work, target, full)
+        else:
             codes.append(Code.STORED)
             _number(commit, one, roster, position, target)
-        else:
-            codes.append(Code.OVER_QUOTA)
     if one.placements:
         accepted.append(one)
     return Submitted(command.submission, tuple(codes), tuple(mismatches), _retry_after_ms(codes))
@@ -169,26 +183,35 @@ def _refusal(commit: Commit, work: Submission) -> Code | None:
     return None
 
 
-def _fits(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster, target: Target) -> bool:
-    """Say whether every device of the target has room."""
+def _full(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster, target: Target) -> int | None:
+    """Return the mailbox of the first device of the target that has no room, or None where all have."""
     quota, residents = commit.tools.quota, commit.tools.residents
     sender = one.work.seat.account
     for wrap in target.wraps:
         row = roster.mailboxes[wrap.device]
         mailbox = residents.mailbox(commit.db, row)
-        if mailbox is None:
-            return False
+        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101
         cost = len(one.work.body) + len(wrap.sealed)
         if not mailbox.admits(quota, one.lane, one.work.command.class_, cost):
-            return False
+            return row
         if not mailbox.half_full(quota, cost):
-            mailbox.shares = None
+            if mailbox.shares_matter_no_more(quota):
+                mailbox.shares = None
             continue
         if mailbox.shares is None:
             mailbox.shares = _shares(commit, row, [*before, one])
         if not mailbox.has_share_left(quota, sender, cost):
-            return False
-    return True
+            return row
+    return None
+
+
+def _overflow(commit: Commit, work: Submission, target: Target, row: int) -> None:
+    """Let the recipient know what it did not get, and the sender, if it asks, when there is room."""
+    mailbox = commit.mailbox(row)
+    assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101
+    commit.done.refused[row] = mailbox.refuse()
+    if work.command.flags & _ASKS_WRITABLE:
+        commit.tools.waiting.note(commit.db, work.seat, target.account, row, commit.now_ms)
 
 
 def _shares(commit: Commit, row: int, accepted: Iterable[Accepted]) -> dict[AccountId, Share]:
@@ -224,7 +247,7 @@ def _number(commit: Commit, one: Accepted, roster: Roster, position: int, target
     for wrap in target.wraps:
         row = roster.mailboxes[wrap.device]
         mailbox = commit.mailbox(row)
-        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101 - _fits has looked
+        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101 - _full has looked
         cost = len(one.work.body) + len(wrap.sealed)
         sequence = mailbox.put(quota, one.lane, command.class_, cost, one.work.seat.account)
         one.placements.append(Placement(position, row, sequence, fan, wrap))

@@ -11,15 +11,17 @@ from relayd.domain.entry import Entry
 from relayd.metrics import Counters
 from relayd.store.commit import Done, Placed, Tally
 from relayproto.codes import Lane
-from relayproto.notices import Deliver, Gap
+from relayproto.message import Message
+from relayproto.notices import Deliver, Gap, Overflow, Writable
 
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who is told: of entries, of holes; and which mailboxes somebody listens to."""
+    """Who is told: of entries, of holes, of anything else; and which mailboxes somebody listens to."""
 
     wake: Callable[[list[Entry]], None]
     explain: Callable[[int, Gap], None]
+    say: Callable[[int, Message], None]
     listening: Container[int]
 
 
@@ -38,6 +40,10 @@ def tell(done: Done, ears: Ears, counters: Counters) -> None:
         ears.wake(entries)
     for mailbox, gap in done.gaps:
         ears.explain(mailbox, gap)
+    for mailbox, refused in done.refused.items():
+        ears.say(mailbox, Overflow(refused))
+    for waiter in done.served:
+        ears.say(waiter.seat.row, Writable(waiter.account))
     count(done.tally, counters)
 
 
@@ -60,7 +66,7 @@ def count(tally: Tally, counters: Counters) -> None:
     counters.expired += tally.expired
     counters.submissions.update(tally.codes)
     counters.outcomes.update(tally.outcomes)
-    counters.gaps.update(tally.gaps)
     counters.prekeys_handed_out += tally.prekeys
     counters.last_resort_handed_out += tally.last_resort
     counters.accounts_enrolled += tally.enrolled
+    counters.reports += tally.reports

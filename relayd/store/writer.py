@@ -7,12 +7,17 @@ alone where it fails; nothing in memory outlives a rollback.
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from relayd.domain.refusals import Fault, Refusal
 from relayd.store import removals, submissions
 from relayd.store.commit import Commit, Done, Tally, Tools
 from relayd.store.failures import Failure, classify
 from relayd.store.works import Acknowledgement, Verb, Works
+from relayproto.errors import RemoteProtocolError
+
+_EXPECTED: Final = (Refusal, Fault, RemoteProtocolError)
+"""What verbs raise before their first change."""
 
 
 class Writer:
@@ -50,7 +55,7 @@ class Writer:
     def _act(self, commit: Commit, verb: Verb) -> Any:
         """Run a verb and return its result, or what it raised after undoing it."""
         done, db = commit.done, commit.db
-        told, gaps, tally = len(done.told), len(done.gaps), done.tally
+        told, gaps, served, tally = len(done.told), len(done.gaps), len(done.served), done.tally
         done.tally = Tally()
         db.execute("SAVEPOINT verb")
         try:
@@ -62,8 +67,10 @@ class Writer:
                 raise
             answer = error
             db.execute("ROLLBACK TO verb")
-            commit.undo(told=told, gaps=gaps)
-            self._forget()
+            commit.undo(told=told, gaps=gaps, served=served)
+            if not isinstance(error, _EXPECTED):
+                # Whoever is refused has changed nothing: a stranger must not be able to empty what commits live on.
+                self._tools.residents.clear()
         done.tally = tally
         db.execute("RELEASE verb")
         return answer
@@ -78,6 +85,7 @@ def _acknowledge(commit: Commit, works: Sequence[Acknowledgement]) -> None:
             continue
         if sender.generation == work.seat.generation and work.ack.epoch == mailbox.epoch:
             removals.acknowledge(commit, row, mailbox, work.ack)
+            mailbox.refused = 0
 
 
 def probe(_: Commit) -> None:

@@ -124,7 +124,7 @@ def test_not_joined(tmp_path, verb):
 def test_an_address_that_nobody_has(office):
     ended = relay(office.alice, "send", "nobody@office.example", "hello")
 
-    one_line(ended, BAD_INPUT, "no such address", "check how it is written", "nobody@office.example")
+    one_line(ended, BAD_INPUT, "No such address", "check how it is written", "nobody@office.example")
 
 
 def test_what_is_no_address(office):

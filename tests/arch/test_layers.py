@@ -7,7 +7,9 @@ import pytest
 
 from support.tree import Module, modules
 
-ROOMS = ["domain", "store", "delivery", "services", "net", "app", "initialise", "operate", "main", "__main__"]
+ROOMS = [
+    "domain", "store", "delivery", "services", "net", "app", "initialise", "operate", "restore", "main", "__main__",
+]  # fmt: skip
 """The rooms of relayd, from the lowest to the highest; a room imports itself and what stands before it."""
 
 LEAVES = {"clock", "config", "entropy", "exits", "exposition", "keyring", "lifecycle", "logs", "metrics", "sample"}

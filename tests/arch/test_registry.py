@@ -24,7 +24,7 @@ SECTIONS = {
     "code_ranges": codes.CodeRange, "goaway_codes": codes.GoawayCode, "classes": codes.Class, "lanes": codes.Lane,
     "gap_reasons": codes.GapReason, "results": codes.Result, "prekey_kinds": codes.PrekeyKind,
     "submit_flags": codes.SubmitFlag, "scopes": codes.Scope,
-    "wrap_kinds": codes.WrapKind, "content_kinds": codes.ContentKind,
+    "wrap_kinds": codes.WrapKind, "passing_kinds": codes.PassingKind, "content_kinds": codes.ContentKind,
     "features": codes.Feature,
 }  # fmt: skip
 """Section of the registry -> enumeration; the kinds have a test of their own."""

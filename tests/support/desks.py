@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING
 
 from relayd.domain.answers import BundlesTaken, DevicesChanged, Enrolment
+from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayproto import identity
+from relayproto.codes import Code
 from relayproto.ids import Address
 from relayproto.replies import Account, Bundles, Devices, PrekeysLeft
 from support.people import Person
@@ -55,13 +57,28 @@ class AgreeableStore:
 
     async def put_devices(self, *arguments: object) -> DevicesChanged:
         self.taken.append(arguments)
-        return DevicesChanged(await self.devices_of(self.person.account), self.removed)
+        return DevicesChanged(await self.devices_of(self.person.account, self.person.account), self.removed)
 
-    async def devices_of(self, _: bytes) -> Devices:
+    async def devices_of(self, _: bytes, __: bytes) -> Devices:
         return Devices(*listed(self.person), "alice@gad.example")
 
-    async def account_of(self, address: str) -> Account:
-        self.taken.append((address,))
+    async def mailboxes_of(self, account: bytes, asker: bytes) -> dict[int, int]:
+        if account != self.person.account:
+            raise Refusal(Code.NOT_AVAILABLE)
+        self.taken.append((account, asker))
+        return {1: 7, 2: 8}
+
+    async def block(self, *arguments: object, blocked: bool) -> None:
+        self.taken.append((*arguments, blocked))
+
+    async def report(self, *arguments: object) -> None:
+        self.taken.append(arguments)
+
+    async def probe(self) -> None:
+        self.taken.append(("probed",))
+
+    async def account_of(self, address: str, asker: bytes) -> Account:
+        self.taken.append((address, asker))
         return Account(self.person.account, address, *listed(self.person))
 
     async def create_ticket(self, *arguments: object) -> bytes:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from relayproto import descriptor, identity, invitation, stamp
-from relayproto.e2e import body, commitment, handshake, ratchet, session
+from relayproto.codes import PassingKind
+from relayproto.e2e import body, commitment, handshake, passing, ratchet, session
 from relayproto.e2e.content import Forward, Read, Retry, Text, encode
 from relayproto.e2e.padding import padded_length
 from relayproto.ids import Address, KeyId
@@ -71,7 +72,10 @@ def identity_vectors() -> Iterator[tuple[str, Any]]:
             "code": identity.verification_code(alice.identity_key, bob.identity_key),
         },
     )
-    keys = descriptor.KeyDescriptor(7, 1, x25519_public(b"x" * 32), ed25519_public(b"s" * 32), 1000, 2000, 500)
+    moderators = (x25519_public(b"m" * 32), x25519_public(b"n" * 32))
+    keys = descriptor.KeyDescriptor(
+        7, 1, x25519_public(b"x" * 32), ed25519_public(b"s" * 32), 1000, 2000, 500, moderators
+    )
     fields = [getattr(keys, name) for name in keys.__match_args__]
     described = descriptor.make(ROOT_SEED, keys)
     fingerprint = descriptor.fingerprint(ed25519_public(ROOT_SEED))
@@ -133,7 +137,7 @@ def xpq1_vectors() -> Iterator[tuple[str, Any]]:
                     "one_time": [head.one_time, bob.secrets[head.one_time]] if one_time else None,
                     "kem": [head.kem, bob.secrets[head.kem]],
                 },
-                "order": 1, "message": message, "root": agreed.root, "hash": agreed.hash,
+                "order": 1, "message": message, "root": agreed.root, "passing": agreed.passing, "hash": agreed.hash,
             }
         )  # fmt: skip
     yield "cases", cases
@@ -190,7 +194,12 @@ def wrap_vectors() -> Iterator[tuple[str, Any]]:
             to_bob = reader.receive(to_bob, author, made).sessions
         wraps.append({"by": author.name, "content_key": wrapped[1:33], "commitment": wrapped[33:], "wrap": made})
     yield "about_state", "alice begins with bob's one-time prekey; identities and prekeys are those of xpq1.json"
+    passed = passing.Passed(PassingKind.TYPING, NOW_MS)
     yield "wraps", wraps
+    yield "passing", {
+        "by": "alice", "kind": passed.kind, "sent_ms": passed.sent_ms, "passing_key": to_bob.sessions[0].passing,
+        "wrap": passing.seal(to_bob, alice.peer, passed, stream("passing")),
+    }  # fmt: skip
     yield "sessions", {"alice": session.to_bytes(to_bob), "bob": session.to_bytes(to_alice)}
 
 
@@ -229,7 +238,7 @@ def content_vectors() -> Iterator[tuple[str, Any]]:
     contents = {
         "text": Text("नमस्कार", 1),
         "read": Read((bytes(range(16)),), NOW_MS),
-        "retry": Retry(NOW_MS),
+        "retry": Retry(NOW_MS, (evidence.commitment,)),
         "forward": Forward(evidence),
     }
     where = context(alice, bob)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from relayd.config import LifetimesSection, LimitsSection, StoreSection
+from relayd.config import LifetimesSection, LimitsSection
 from relayd.delivery.hub import Hub
 from relayd.metrics import Counters
 from relayd.net.listener import Listener, bind
@@ -19,6 +19,7 @@ from relayproto.ids import Address
 from relayproto.primitives import ed25519_public, x25519_public
 from support.clocks import HandClock
 from support.kem import stream
+from support.stores import NO_LIMIT
 
 NOW_MS = 1_790_000_000_000
 KEY_ID = 7
@@ -73,10 +74,10 @@ class LiveRelay:
 
 async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Counters, limits: LimitsSection) -> Store:
     return await Store.open(
-        directory, settings=StoreSection(disk_warn_percent=100, disk_refuse_percent=100), limits=limits,
-        lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=None,
+        directory, settings=NO_LIMIT, limits=limits,
+        lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=(),
         retention_days=1, clock=clock, entropy=stream("the store"), counters=counters, wake=hub.wake,
-        explain=hub.explain, listening=hub.listening,
+        explain=hub.explain, say=hub.say, listening=hub.listening,
     )  # fmt: skip
 
 
@@ -85,7 +86,7 @@ def furnished(
 ) -> Rooms:
     return furnish(
         store=store, hub=hub, clock=clock, entropy=stream("the relay"), counters=counters, limits=limits,
-        keys={KEY_ID: RELAY_PRIVATE}, suites=suites, descriptor=DESCRIPTOR, descriptors=(DESCRIPTOR,),
+        keys={KEY_ID: RELAY_PRIVATE}, suites=suites, descriptor=DESCRIPTOR, descriptors=(DESCRIPTOR,), moderated=True,
     )  # fmt: skip
 
 
@@ -95,11 +96,15 @@ async def live_relay(
     *,
     suites: frozenset[Suite] = frozenset({Suite.HYBRID}),
     through: Callable[[Store], Store] = lambda store: store,
+    clock: HandClock | None = None,
     **limits: float,
 ) -> AsyncIterator[LiveRelay]:
-    """Run a relay on a port of the loopback until the block ends; ``through`` may put something before the store."""
+    """Run a relay on a port of the loopback until the block ends; ``through`` may put something before the store.
+
+    One that runs on in the same directory is given the clock of the one before.
+    """
     section = LimitsSection(**limits)
-    clock, counters, hub = HandClock(), Counters(), Hub()
+    clock, counters, hub = clock or HandClock(), Counters(), Hub()
     store = await open_store(directory, hub, clock, counters, section)
     rooms = furnished(through(store), hub, clock, counters, section, suites)
     listener = Listener(rooms)

@@ -134,15 +134,18 @@ class RelayProcess:
     state: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     endpoint_port: int = 0
+    moderators: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
         self.devices, self.operations = free_ports(2)
         endpoint = f"127.0.0.1:{self.endpoint_port or self.devices}"
-        succeed(relayd(self.state, "init", "--listen", f"127.0.0.1:{self.devices}", "--endpoint", endpoint))
+        named = [argument for key in self.moderators for argument in ("--moderator", key)]
+        succeed(relayd(self.state, "init", "--listen", f"127.0.0.1:{self.devices}", "--endpoint", endpoint, *named))
         self.config = self.state / "relayd.toml"
         self.log = self.state.with_name(self.state.name + ".log")
         self.set("127.0.0.1:9443", f"127.0.0.1:{self.operations}")
+        self.set("ballast_bytes = 67108864", "ballast_bytes = 0")  # what tests leave behind is kept for a while
         for old, new in self.settings.items():
             self.set(old, new)
 
@@ -209,10 +212,14 @@ class RelayProcess:
 
 @contextlib.contextmanager
 def a_relay(
-    state: Path, *, settings: Mapping[str, str] | None = None, endpoint_port: int = 0
+    state: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    endpoint_port: int = 0,
+    moderators: tuple[str, ...] = (),
 ) -> Iterator[RelayProcess]:
-    """Run a relay for the block."""
-    made = RelayProcess(state, settings or {}, endpoint_port)
+    """Run a relay for the block; ``moderators`` are two public keys, as hex."""
+    made = RelayProcess(state, settings or {}, endpoint_port, moderators)
     made.start()
     try:
         yield made

@@ -16,9 +16,11 @@ from relayproto import descriptor, identity, stamp
 from relayproto.codes import Code, GoawayCode, Lane, PrekeyKind, Result, Role, Scope, Suite
 from relayproto.commands import (
     Ack,
+    Block,
     Body,
     Credit,
     Enrol,
+    Ephemeral,
     GetBundles,
     GetDevices,
     GetRelayKeys,
@@ -26,6 +28,7 @@ from relayproto.commands import (
     Lookup,
     PutDevices,
     PutPrekeys,
+    Report,
     SignedPrekey,
     Submit,
 )
@@ -35,13 +38,14 @@ from relayproto.ids import Address, KeyId
 from relayproto.invitation import Invitation, to_link
 from relayproto.limits import LANE_OF
 from relayproto.message import Message
-from relayproto.notices import Deliver, Drained, Outcome
+from relayproto.notices import Deliver, Drained, Outcome, Passing
 from relayproto.primitives import Aead, ed25519_public, x25519_public
 from relayproto.replies import (
     Account,
     Bundle,
     Bundles,
     Devices,
+    Done,
     Enrolled,
     LaneState,
     PrekeysLeft,
@@ -205,6 +209,7 @@ class ScriptedRelay:
         self.root_seed = os.urandom(32)
         self.stamp_seed = os.urandom(32)
         self.relay_id = 7
+        self.moderators: tuple[bytes, ...] = ()
         self.host, self.port = "127.0.0.1", 0
         self.descriptor = self.describe()
         self.tickets: dict[bytes, str] = {}
@@ -224,7 +229,7 @@ class ScriptedRelay:
             self.root_seed,
             descriptor.KeyDescriptor(
                 self.relay_id, self.key_id, x25519_public(self.private_key), ed25519_public(self.stamp_seed),
-                now_ms - HOUR_MS, now_ms + 30 * 24 * HOUR_MS, now_ms,
+                now_ms - HOUR_MS, now_ms + 30 * 24 * HOUR_MS, now_ms, self.moderators,
             ),
         )  # fmt: skip
 
@@ -276,7 +281,7 @@ class ScriptedRelay:
                 )
 
 
-def ordinary(peer: Peer, command: Message, request: int) -> Message | None:  # noqa: C901, PLR0911 - one match
+def ordinary(peer: Peer, command: Message, request: int) -> Message | None:  # noqa: C901, PLR0911, PLR0912 - one match
     """What a relay answers that nothing is wrong with."""
     del request
     relay, mailbox = peer.relay, peer.mailbox
@@ -314,6 +319,14 @@ def ordinary(peer: Peer, command: Message, request: int) -> Message | None:  # n
             return Devices(devices, signature, "")
         case GetRelayKeys():
             return RelayKeys((relay.descriptor,))
+        case Block() | Report():
+            return Done()
+        case Ephemeral(target):
+            for wrap in target.wraps:
+                listening = relay.mailboxes[target.account, wrap.device].peer
+                if listening is not None:
+                    listening.say(Passing(mailbox.account, mailbox.device, wrap.sealed))
+            return None
     return Refused(Code.UNSUPPORTED, 0)
 
 

@@ -15,6 +15,7 @@ from relayproto import descriptor, identity, message, stamp
 from relayproto.codes import Code, GapReason, Lane, PrekeyKind, Result, Scope, SubmitFlag
 from relayproto.commands import (
     Ack,
+    Block,
     Body,
     Credit,
     DeviceCommand,
@@ -23,6 +24,7 @@ from relayproto.commands import (
     GetRelayKeys,
     Lookup,
     PutPrekeys,
+    Report,
     SignedPrekey,
     Submit,
 )
@@ -38,6 +40,7 @@ from relayproto.replies import (
     Bundle,
     Bundles,
     Devices,
+    Done,
     Enrolled,
     LaneState,
     Mismatch,
@@ -92,6 +95,9 @@ class SmallRelay:
         self.verdicts: deque[int | NotTaken] = deque()
         self.retry_after_ms = 0
         self.answers: dict[type, object] = {}
+        self.blocks: set[tuple[bytes, bytes]] = set()
+        self.reports: list[bytes] = []
+        self.moderators: tuple[bytes, ...] = ()
 
     # --- people -------------------------------------------------------------------------------
     @property
@@ -100,7 +106,7 @@ class SmallRelay:
             self.root_seed,
             KeyDescriptor(
                 7, self.key_id, x25519_public(self.static), ed25519_public(self.stamp_seed),
-                NOW_MS - DAY_MS, NOW_MS + 400 * DAY_MS, NOW_MS + self.key_id,
+                NOW_MS - DAY_MS, NOW_MS + 400 * DAY_MS, NOW_MS + self.key_id, self.moderators,
             ),
         )  # fmt: skip
 
@@ -157,6 +163,12 @@ class SmallRelay:
             case PutPrekeys(prekeys):
                 self._keep_prekeys(key, self.seats[key], prekeys)
                 return PrekeysLeft(*self._left(self.seats[key]))
+            case Block(account, blocked):
+                (self.blocks.add if blocked else self.blocks.discard)((key[0], account))
+                return Done()
+            case Report(sealed):
+                self.reports.append(sealed)
+                return Done()
         raise AssertionError(command)
 
     def _address(self, account: bytes) -> str:

@@ -15,6 +15,7 @@ from relayproto import identity
 from relayproto.codes import Class, Lane, PrekeyKind, SubmitFlag
 from relayproto.commands import Ack, Credit, Enrol, Hello, Submit, Target, Wrap
 from relayproto.identity import DeviceEntry, DeviceList
+from relayproto.message import Message
 from relayproto.notices import Gap
 from relayproto.primitives import ed25519_public, x25519_public
 from support.clocks import HandClock
@@ -22,6 +23,8 @@ from support.clocks import HandClock
 MASTER_KEY = bytes(range(32))
 STAMP_SEED = bytes(range(1, 33))
 DAY_S = 86_400
+NO_LIMIT = StoreSection(disk_warn_percent=100, disk_refuse_percent=100, ballast_bytes=0)
+"""The disk of whoever runs the tests decides nothing."""
 
 
 @dataclass
@@ -88,12 +91,13 @@ class House:
     clock: HandClock = field(default_factory=HandClock)
     limits: LimitsSection = field(default_factory=LimitsSection)
     lifetimes: LifetimesSection = field(default_factory=LifetimesSection)
-    settings: StoreSection = field(default_factory=lambda: StoreSection(disk_warn_percent=100, disk_refuse_percent=100))
-    moderators: tuple[bytes, bytes] | None = None
+    settings: StoreSection = field(default_factory=lambda: NO_LIMIT)
+    moderators: tuple[bytes, ...] = ()
     master_key: bytes = MASTER_KEY
     listening: set[int] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     gaps: list[tuple[int, Gap]] = field(default_factory=list)
+    said: list[tuple[int, Message]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
     store: Store = field(init=False)
 
@@ -114,6 +118,7 @@ class House:
             counters=self.counters,
             wake=self.entries.extend,
             explain=lambda mailbox, gap: self.gaps.append((mailbox, gap)),
+            say=lambda mailbox, notice: self.said.append((mailbox, notice)),
             listening=self.listening,
         )
         return self

@@ -1,11 +1,19 @@
 """What tests of two Devices and a SmallRelay ask again and again."""
 
+from relayclient import sessions
 from relayclient.events import MessageReceived, StateChanged
+from relayproto.codes import Class, Lane
 from relayproto.commands import Submit
-from relayproto.ids import Address
+from relayproto.e2e import body
+from relayproto.e2e.commitment import Context, conversation_id
+from relayproto.ids import Address, MessageId
+from relayproto.notices import Deliver
+from support.kem import stream
+from support.small_relay import NOW_MS
 
 ALICE, BOB, CAROL = (Address(f"{name}@office.example") for name in ("alice", "bob", "carol"))
 HOUR_MS = 3_600_000
+sender_entropy = stream("said")
 
 
 def of(kind, events):
@@ -44,3 +52,23 @@ def forget_sessions(device):
     """Lose the sessions, as a store that was put together from pieces does."""
     with device._store.step() as step:
         step.run("DELETE FROM session")
+
+
+def said(relay, sender, recipient, content, message=None, conversation=None):
+    """Let a device say something that its outbox would not: any content, message id or conversation."""
+    own, other = sender.identity, recipient.identity
+    context = Context(
+        conversation or conversation_id(own.account, other.account), message or MessageId(sender_entropy(16)),
+        own.account, own.device, NOW_MS,
+    )  # fmt: skip
+    sealed = body.seal(content, context, sender_entropy)
+    with sender._store.step() as step:
+        wrap = sessions.seal(step, other.account, other.device, sealed.wrapped.to_bytes())
+    box = relay.seat(recipient).boxes[Lane.NORMAL]
+    stamped = relay.stamped((own.account, own.device), sealed.commitment)
+    box.rows[box.next] = Deliver(
+        Lane.NORMAL, box.next, own.account, own.device, Class.CHAT, NOW_MS + 60_000, sealed.commitment, stamped, wrap,
+        sealed.body,
+    )  # fmt: skip
+    box.next += 1
+    return context.message

@@ -17,7 +17,8 @@ from kyber_py.ml_kem import ML_KEM_768 as KYBER
 from relayproto import descriptor, identity, invitation, stamp
 from relayproto.codes import PrekeyKind, Scope
 from relayproto.commands import SignedPrekey
-from relayproto.e2e import commitment, content, handshake, ratchet, session
+from relayproto.descriptor import KeyDescriptor
+from relayproto.e2e import commitment, content, handshake, passing, ratchet, session
 from relayproto.e2e.padding import padded_length, unpad
 from relayproto.e2e.wrap import Wrapped, read_wrapped
 from relayproto.errors import CryptoFailure
@@ -88,7 +89,7 @@ def test_verification_descriptor_and_invitation_hold():
     assert identity.safety_number(other, own) == check["safety_number"]
     assert identity.matches(bytes.fromhex(check["code"]), other, own)
     keys = descriptor.read(described["bytes"], described["fingerprint"])
-    assert [getattr(keys, name) for name in keys.__match_args__] == described["fields"]
+    assert KeyDescriptor(*described["fields"][:-1], tuple(described["fields"][-1])) == keys
     fields = [getattr(invited, name) for name in invited.__match_args__]
     assert [each.hex() if isinstance(each, bytes) else each for each in fields] == vector["invitation"]["fields"]
 
@@ -120,7 +121,8 @@ def test_a_first_message_is_answered_with_the_relays_own_kem(case):
         own, bytes.fromhex(case["message"]), secrets, list_hashes={ours["list_version"]: ours["list_hash"]}
     )
 
-    assert (agreed.root.hex(), agreed.hash.hex()) == (case["root"], case["hash"])
+    agreed_on = (agreed.root.hex(), agreed.passing.hex(), agreed.hash.hex())
+    assert agreed_on == (case["root"], case["passing"], case["hash"])
     assert claim == (
         theirs["account"], theirs["device"], theirs["list_version"], theirs["list_hash"], case["order"],
         sodium.crypto_scalarmult_base(theirs["dh_private"]),
@@ -180,7 +182,9 @@ def test_a_second_reading_of_the_spec_answers_a_first_message_alike(case):
         ">II32sI", theirs["device"], theirs["list_version"], theirs["list_hash"], case["order"]
     )
     assert state.hash.hex() == case["hash"]
-    assert extract(extract(state.chain, b""), b"\x01").hex() == case["root"]
+    root = extract(extract(state.chain, b""), b"\x01")
+    assert root.hex() == case["root"]
+    assert extract(extract(state.chain, b""), root + b"\x02").hex() == case["passing"]
 
 
 def test_the_ratchets_conversation_is_said_and_heard_byte_for_byte():
@@ -239,6 +243,22 @@ def test_the_wraps_of_a_session_are_opened_by_the_other_side():
         assert read_wrapped(received.plaintext) == wrapped
 
     assert session.to_bytes(at_bob).hex() == vector["sessions"]["bob"]
+    passed = vector["passing"]
+    assert passing.read(at_bob, bytes.fromhex(passed["wrap"])) == (passed["kind"], passed["sent_ms"])
+
+
+def test_a_second_reading_of_the_spec_opens_what_passes_by():
+    vector, alice = held("wrap"), Person("alice")
+    at_bob = session.from_bytes(bytes.fromhex(vector["sessions"]["bob"])).sessions[0]
+    wrap = bytes.fromhex(vector["passing"]["wrap"])
+    place = at_bob.ratchet.associated + alice.account + struct.pack(">I", alice.device) + b"\x01\x03"
+
+    opened = sodium.crypto_aead_chacha20poly1305_ietf_decrypt(
+        wrap[14:], place, wrap[2:14], bytes.fromhex(vector["passing"]["passing_key"])
+    )
+
+    assert wrap[:2] == b"\x01\x03"
+    assert opened == struct.pack(">BQ23x", vector["passing"]["kind"], vector["passing"]["sent_ms"])
 
 
 def test_the_commitment_opens_and_lengths_are_padded():

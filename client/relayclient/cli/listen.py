@@ -10,13 +10,14 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Final
 
-from relayclient.cli import home, online, terminal
+from relayclient.cli import home, online, terminal, wording
 from relayclient.cli.inbox import show
 from relayclient.cli.send import seconds
 from relayclient.client import Client
 from relayclient.device import Device
 from relayclient.errors import NotYet, RelayAway
 from relayclient.events import (
+    BlockSettled,
     Connected,
     ContentUnknown,
     DevicesRefused,
@@ -27,8 +28,10 @@ from relayclient.events import (
     GapSeen,
     IdentityChanged,
     MessageReceived,
+    QuotaRefused,
     RelayKeyChanged,
     RelayRestored,
+    ReportSettled,
     RolledBack,
     StateChanged,
 )
@@ -164,11 +167,25 @@ def worth_telling(event: Event) -> str | None:
         case RelayKeyChanged(key_id):
             line = f"the relay has a new key, {key_id}, signed by its root"
         case RolledBack():
-            line = "this store is an old copy: the relay remembers more than it does"
+            line = "this store is an old copy: what came after it was made is not in it; ask its senders for it"
         case RelayRestored():
             line = "the relay came back from a backup; what it may have lost is sent again"
-        case StateChanged(message, state, code) if code is not None:
-            line = f"message {message.hex()} is {state}, code {code}"
         case _:
-            pass
+            line = _of_messages(event)
     return line
+
+
+def _of_messages(event: Event) -> str | None:
+    """Return the sentence for what the relay did with something that was sent, or asked for."""
+    match event:
+        case QuotaRefused(refused):
+            return f"your mailbox was full: the relay refused {refused} message(s) to you; their senders try again"
+        case ReportSettled(message, code):
+            became = "handed in" if code is None else f"refused: {wording.of(code)}"
+            return f"the report of message {message.hex()[:8]} is {became}"
+        case StateChanged(message, state, code) if code is not None:
+            return f"message {message.hex()} is {state}: {wording.of(code)}"
+        case BlockSettled(account, _, code) if code is not None:
+            return f"account {account.hex()[:16]} is hidden here, but not refused by the relay: {wording.of(code)}"
+        case _:
+            return None

@@ -38,11 +38,13 @@ def run(arguments: Namespace) -> int:
     if arguments.json:
         terminal.say_json(
             {"address": contact.address, "account": contact.account.hex(),
-             "devices": [entry.device for entry in devices], "verified": contact.verified,
+             "devices": [entry.device for entry in devices], "verified": contact.verified, "blocked": contact.blocked,
              "offered": contact.offered.hex() if contact.offered else None}
         )  # fmt: skip
         return 0
     verified = "verified" if contact.verified else "not verified: relay verify"
+    if contact.blocked:
+        verified += ", blocked: relay unblock"
     count = f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
     terminal.say(f"{terminal.harmless(arguments.address)}  account {contact.account.hex()}  {count}  ({verified})")
     if contact.offered is not None:

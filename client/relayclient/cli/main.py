@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from relayclient.cli import inbox, join, listen, lookup, send, status, terminal, verify, whoami
+from relayclient.cli import block, inbox, join, listen, lookup, report, send, status, terminal, unblock, verify, whoami
 from relayclient.errors import ClientError
 from relayproto import __version__
 from relayproto.invitation import InvitationError
@@ -22,7 +22,7 @@ INTERRUPTED: Final = 130
 """What shells give to a program that Ctrl-C ended: 128 and SIGINT's number."""
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
-_VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify)
+_VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."
 _EPILOG: Final = """\

@@ -5,7 +5,6 @@ The rule of this file: what was queued goes sooner or later whatever happens to 
 how far it has come.
 """
 
-import asyncio
 import collections
 import contextlib
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -13,8 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from relayclient import holder
-from relayclient.cli import home, online, terminal
+from relayclient.cli import home, online, terminal, wording
 from relayclient.clock import RelayClock
 from relayclient.device import Device
 from relayclient.errors import (
@@ -28,7 +26,7 @@ from relayclient.errors import (
     TextTooLong,
     UnknownContact,
 )
-from relayclient.events import Disconnected, MessageState
+from relayclient.events import MessageState
 from relayproto.codes import Code
 from relayproto.ids import Address, MessageId
 from relayproto.limits import TEXT_BYTES_MAX
@@ -52,8 +50,6 @@ Exit status 75: it has not come so far within --timeout; it is queued or under w
 """
 _ORDER: Final = (MessageState.QUEUED, MessageState.ACCEPTED, MessageState.DELIVERED, MessageState.READ)
 _ENDS: Final = {MessageState.REFUSED, MessageState.EXPIRED, MessageState.UNDECRYPTABLE, MessageState.PURGED}
-_LOOK_S: Final = 0.1
-"""How often the states are read while another process holds the connection."""
 
 
 def seconds(text: str) -> float:
@@ -167,17 +163,7 @@ class Wait:
 
     async def reach(self, timeout_s: float) -> None:
         """Return when every message has come so far, or has ended, or the time is over."""
-        holder.poke(self._home)
-        if self._reached():
-            return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                while not self._reached():
-                    held = holder.take(self._home)
-                    if held is None:
-                        await self._beside()
-                    else:
-                        await self._through(held)
+        self._why = await online.reach(self._device, self._home, self._reached, timeout_s=timeout_s)
 
     def failure(self) -> Exception | None:
         """Return what is to be told where not every message has come so far."""
@@ -186,11 +172,12 @@ class Wait:
             if state in _ENDS:
                 if code == Code.NOT_AVAILABLE:
                     return AddressUnknown(self._address)
-                named = f"{state}: {Code(code).name}" if code in set(Code) else str(state)
-                return SendingFailed(named)
+                return SendingFailed(str(state) if code is None else f"{state}: {wording.of(code)}")
         if any(state.rank < self._wanted.rank for state, _ in states):
-            queued = any(state is MessageState.QUEUED for state, _ in states)
-            return StillQueued(self._why) if queued else NotYet()
+            queued = [code for state, code in states if state is MessageState.QUEUED]
+            if not queued:
+                return NotYet()
+            return StillQueued(self._why or next((wording.of(code) for code in queued if code is not None), ""))
         return None
 
     def _reached(self) -> bool:
@@ -203,24 +190,3 @@ class Wait:
             done = len(self._messages) - len(self._pending)
             terminal.progress(f"\r{self._wanted} {done:,} of {len(self._messages):,}", end="")
         return not self._pending
-
-    async def _beside(self) -> None:
-        """Watch the store while another process sends; return when that one has ended."""
-        while not self._reached():
-            await asyncio.sleep(_LOOK_S)
-            if (held := holder.take(self._home)) is not None:
-                held.release()
-                return
-
-    async def _through(self, held: holder.Holder) -> None:
-        async with (
-            online.client(self._device, self._home, held) as client,
-            contextlib.aclosing(client.events()) as events,
-        ):
-            async for event in events:
-                if isinstance(event, Disconnected):
-                    if event.reason != self._why:
-                        terminal.progress(f"{event.reason}; trying again until the time is over")
-                    self._why = event.reason
-                if self._reached():
-                    return

@@ -1,7 +1,8 @@
 """The device's file: made private, opened, brought to this version's schema, and used one step at a time.
 
 A home enters; steps leave. The rule of this file: a step is one BEGIN IMMEDIATE transaction with synchronous=FULL; it
-reads what it needs itself, so that two processes may use one home, and it happened wholly or not at all.
+reads what it needs itself, so that two processes may use one home, and it happened wholly or not at all. Only a note
+about this process itself may do without the sync.
 """
 
 import os
@@ -136,9 +137,13 @@ class Store:
             raise
 
     @contextmanager
-    def step(self) -> Iterator[Step]:
-        """Give one transaction; it is committed at the end of the block, or undone if the block raises."""
+    def step(self, *, lasting: bool = True) -> Iterator[Step]:
+        """Give one transaction; it is committed at the end of the block, or undone if the block raises.
+
+        One that is not ``lasting`` outlives this process and not a power cut: it costs no sync.
+        """
         with _damage():
+            self._sql.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
             self._sql.execute("BEGIN IMMEDIATE")
             try:
                 yield Step(self._sql, self._vault, self._entropy)

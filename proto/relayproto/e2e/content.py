@@ -11,7 +11,7 @@ from relayproto.codes import ContentKind
 from relayproto.errors import Malformed
 from relayproto.fields import Reader, octets, octets_up_to, record, sequence, text, uint
 from relayproto.ids import MessageId
-from relayproto.limits import BODY_BYTES_MAX, COMMITMENT_BYTES, READ_MAX, STAMP_BYTES_MAX, TEXT_BYTES_MAX
+from relayproto.limits import BODY_BYTES_MAX, COMMITMENT_BYTES, READ_MAX, RETRY_MAX, STAMP_BYTES_MAX, TEXT_BYTES_MAX
 from relayproto.packed import pack, unpack
 
 _KIND_MAX: Final = 255
@@ -35,9 +35,14 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Something could not be opened: begin a new session and send again what is unread since then (unix ms)."""
+    """Something could not be opened: begin a new session and send it again.
+
+    ``commitments`` are those of what was not opened: they go again whatever the sender knows of them; and so does what
+    it has sent since then (unix ms) and does not know to have arrived.
+    """
 
     since_ms: int
+    commitments: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Unknown:
 
 Content = Text | Read | Retry | Forward | Unknown
 
-_evidence: Reader[Evidence] = record(
+read_evidence: Reader[Evidence] = record(
     Evidence, octets_up_to(BODY_BYTES_MAX, 1), octets(32), octets(32), octets(COMMITMENT_BYTES),
     octets_up_to(STAMP_BYTES_MAX),
 )  # fmt: skip
@@ -83,8 +88,8 @@ def _text(value: object) -> str:
 _READERS: Final[dict[int, Reader[Any]]] = {
     ContentKind.TEXT: record(Text, _text, uint()),
     ContentKind.READ: record(Read, sequence(octets(16), READ_MAX, 1), uint()),
-    ContentKind.RETRY: record(Retry, uint()),
-    ContentKind.FORWARD: record(Forward, _evidence),
+    ContentKind.RETRY: record(Retry, uint(), sequence(octets(COMMITMENT_BYTES), RETRY_MAX)),
+    ContentKind.FORWARD: record(Forward, read_evidence),
 }
 
 
@@ -102,7 +107,7 @@ def _packed(content: Text | Read | Retry | Forward) -> bytes:
         case Read():
             return pack(ContentKind.READ, content.messages, content.at_ms)
         case Retry():
-            return pack(ContentKind.RETRY, content.since_ms)
+            return pack(ContentKind.RETRY, content.since_ms, content.commitments)
         case Forward(original):
             evidence = (original.content, original.hidden, original.opening, original.commitment, original.stamp)
             return pack(ContentKind.FORWARD, evidence)

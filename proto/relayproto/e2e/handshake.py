@@ -89,9 +89,10 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What both sides have afterwards: the ratchet's root key, and the hash of all that was said."""
+    """What both sides have afterwards: the ratchet's root key, the key of what passes by, the hash of all said."""
 
     root: bytes = field(repr=False)
+    passing: bytes = field(repr=False)
     hash: bytes
 
 
@@ -146,7 +147,7 @@ def initiate(
         _PAYLOAD.pack(own.account, own.device, own.list_version, own.list_hash, order)
     )  # fmt: skip
     message = b"".join((_HEAD.pack(_VERSION, *head), public, sealed_ciphertext, sealed_static, payload))
-    return message, Agreed(state.split_keys()[0], state.handshake_hash)
+    return message, Agreed(*state.split_keys(), state.handshake_hash)
 
 
 def head_of(message: bytes) -> Head:
@@ -185,7 +186,7 @@ def respond(
     state.mix_key(x25519(secrets.signed, static))
     account, device, version, sender_hash, order = _PAYLOAD.unpack(state.decrypt_and_hash(message[_PAYLOAD_AT:]))
     claim = Claim(AccountId(account), DeviceId(device), version, sender_hash, order, static)
-    return claim, Agreed(state.split_keys()[0], state.handshake_hash)
+    return claim, Agreed(*state.split_keys(), state.handshake_hash)
 
 
 def vouch(claim: Claim, newest: DeviceList, list_hashes: Mapping[int, bytes]) -> None:

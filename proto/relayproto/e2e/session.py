@@ -19,7 +19,7 @@ from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import SESSIONS_MAX, WRAP_BYTES_MAX
 from relayproto.packed import pack, unpack
-from relayproto.primitives import ML_KEM_768, Entropy, Kem, blake2b_256
+from relayproto.primitives import KEY_BYTES, ML_KEM_768, Entropy, Kem, blake2b_256
 
 _VERSION: Final = 1
 _LABEL: Final = b"relayd/session/1"
@@ -39,11 +39,15 @@ class Peer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session: its id is the hash of its first message, which an initiator repeats until it is answered."""
+    """One session: its id is the hash of its first message, which an initiator repeats until it is answered.
+
+    ``passing`` is the key of what passes by (``e2e.passing``).
+    """
 
     id: bytes
     order: int
     first: bytes = field(repr=False)
+    passing: bytes = field(repr=False)
     ratchet: Ratchet
 
 
@@ -92,8 +96,8 @@ class Received:
 
 
 _session: Reader[Session] = record(
-    lambda id_, order, first, stored: Session(id_, order, first, ratchet.from_bytes(stored)),
-    octets(32), uint(_U32), octets_up_to(WRAP_BYTES_MAX), octets_up_to(_STORED_MAX),
+    lambda id_, order, first, passing, stored: Session(id_, order, first, passing, ratchet.from_bytes(stored)),
+    octets(32), uint(_U32), octets_up_to(WRAP_BYTES_MAX), octets(KEY_BYTES), octets_up_to(_STORED_MAX),
 )  # fmt: skip
 _sessions: Reader[Sessions] = record(
     lambda account, device, sessions: Sessions(Peer(account, device), sessions),
@@ -111,7 +115,7 @@ def begin(
     message, agreed = handshake.initiate(own, recipient, order=order, entropy=entropy, kem=kem)
     associated = _associated(agreed, Peer(own.account, own.device), held.peer)
     state = ratchet.for_initiator(agreed.root, associated, recipient.bundle.signed.key, entropy)
-    return _with(held, Session(blake2b_256(message), order, message, state))
+    return _with(held, Session(blake2b_256(message), order, message, agreed.passing, state))
 
 
 def seal(held: Sessions, plaintext: bytes) -> tuple[Sessions, bytes]:
@@ -173,7 +177,7 @@ def _answer(
     state, plaintext = ratchet.decrypt(state, message, now_ms=now_ms, entropy=entropy)
     used = handshake.head_of(first)
     begun = Begun(used, None if used.one_time else identity)
-    return Received(_with(held, Session(identity, claim.order, b"", state)), plaintext, begun)
+    return Received(_with(held, Session(identity, claim.order, b"", agreed.passing, state)), plaintext, begun)
 
 
 def _open_known(held: Sessions, message: bytes, *, now_ms: int, entropy: Entropy) -> Received:
@@ -189,7 +193,7 @@ def _open_known(held: Sessions, message: bytes, *, now_ms: int, entropy: Entropy
 
 def _opened(held: Sessions, session: Session, message: bytes, *, now_ms: int, entropy: Entropy) -> Received:
     state, plaintext = ratchet.decrypt(session.ratchet, message, now_ms=now_ms, entropy=entropy)
-    answered = Session(session.id, session.order, b"", state)
+    answered = replace(session, first=b"", ratchet=state)
     sessions = tuple(answered if held_one is session else held_one for held_one in held.sessions)
     return Received(replace(held, sessions=sessions), plaintext, None)
 
@@ -227,7 +231,7 @@ def _parts(wrap: bytes) -> tuple[bytes, bytes]:
 
 def to_bytes(held: Sessions) -> bytes:
     """Return the sessions for the device's own store; they hold secrets."""
-    kept = [(one.id, one.order, one.first, ratchet.to_bytes(one.ratchet)) for one in held.sessions]
+    kept = [(one.id, one.order, one.first, one.passing, ratchet.to_bytes(one.ratchet)) for one in held.sessions]
     return bytes((_VERSION,)) + pack(held.peer.account, held.peer.device, kept)
 
 

@@ -36,7 +36,8 @@ CREATE TABLE mailbox (
     octets INTEGER NOT NULL,
     receipts INTEGER NOT NULL,
     outcomes INTEGER NOT NULL,
-    over INTEGER NOT NULL                -- was full and has not come down to the reopening share
+    over INTEGER NOT NULL,               -- was full and has not come down to the reopening share
+    refused INTEGER NOT NULL DEFAULT 0   -- envelopes refused for want of room since the device last acknowledged
 );
 
 CREATE TABLE ledger (
@@ -116,6 +117,29 @@ CREATE TABLE hour_key (
     sealed BLOB NOT NULL
 );
 CREATE INDEX hour_key_by_expiry ON hour_key (expires_ms);
+
+-- Who has blocked whom. A copy of this table does not tell: the hash is keyed by the master key, which is not here.
+CREATE TABLE block (
+    account INTEGER NOT NULL,            -- whose block it is
+    mark BLOB NOT NULL,                  -- BLAKE2b-256 of it and the other account; goes when it is taken back
+    PRIMARY KEY (account, mark)
+) WITHOUT ROWID;
+
+-- What recipients have reported, sealed to two moderators together, without the reporter; kept until retention ends.
+CREATE TABLE report (
+    id INTEGER PRIMARY KEY,
+    day INTEGER NOT NULL,                -- since 1970, when it was handed in
+    sealed BLOB NOT NULL
+);
+CREATE INDEX report_by_day ON report (day);
+
+-- How often in a row the same envelope was the first of its lane when its device connected: one that makes its device
+-- fail is found by it. Goes when the lane is empty or another envelope is first.
+CREATE TABLE attempt (
+    lane INTEGER PRIMARY KEY,            -- mailbox * 4 + lane
+    sequence INTEGER NOT NULL,
+    count INTEGER NOT NULL
+);
 
 CREATE TABLE relay_time (
     id INTEGER PRIMARY KEY CHECK (id = 1),

@@ -19,9 +19,10 @@ from relayclient.events import (
     MessageState,
     RelayKeyChanged,
     StateChanged,
+    TypingSeen,
 )
 from relayproto.codes import Code, GoawayCode, Lane
-from relayproto.commands import Ack, Hello, Lookup, PutPrekeys, Submit
+from relayproto.commands import Ack, Ephemeral, Hello, Lookup, PutPrekeys, Submit
 from relayproto.connection import ClientConnection
 from relayproto.ids import Address
 from relayproto.replies import Account, NotTaken, Refused
@@ -393,4 +394,30 @@ async def test_a_fault_of_the_store_ends_the_client(tmp_path):
         with pytest.raises(ZeroDivisionError):
             await seen(at_alice, Drained)
 
+    await ended(relay, alice, bob)
+
+
+async def test_somebody_who_is_there_sees_that_the_other_types(tmp_path):
+    relay, alice, bob = await pair(tmp_path)
+    async with client(alice, tmp_path, "alice") as at_alice, client(bob, tmp_path, "bob") as at_bob:
+        at_alice.send(BOB, "hello")
+        [received] = await seen(at_bob, MessageReceived)
+        at_bob.send(received.sender, "hello to you")
+        await seen(at_alice, MessageReceived)
+
+        at_alice.typing(BOB)
+        at_alice.typing(BOB)
+
+        [typing] = await seen(at_bob, TypingSeen)
+        assert typing.sender == alice.identity.account
+        assert len(relay.got(Ephemeral)) == 1
+    await ended(relay, alice, bob)
+
+
+async def test_typing_without_a_connection_is_nothing(tmp_path):
+    relay, alice, bob = await pair(tmp_path)
+
+    client(alice, tmp_path, "alice").typing(BOB)
+
+    assert relay.got(Ephemeral) == []
     await ended(relay, alice, bob)

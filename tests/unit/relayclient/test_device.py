@@ -3,7 +3,7 @@
 from relayclient.device import Device
 from relayclient.events import MessageState
 from support.kem import stream
-from support.small_relay import DAY_MS, NOW_MS
+from support.small_relay import NOW_MS
 from support.talk import BOB, introduce, texts
 
 
@@ -32,18 +32,3 @@ def test_another_process_may_queue_while_this_one_is_connected(relay, alice, bob
 
         assert sender.state_of(message) == (MessageState.ACCEPTED, None)
     assert texts(relay.connect(bob).run()) == ["from another process"]
-
-
-def test_housekeeping_forgets_what_cannot_matter_any_more(relay, alice, bob):
-    introduce(relay, alice, bob)
-    bob.mark_read([event.message for event in bob.inbox()], NOW_MS)
-    relay.connect(bob).run()
-
-    bob.housekeep(NOW_MS + 38 * DAY_MS)
-
-    with bob._store.step() as step:
-        counts = [step.number(f"SELECT COUNT(*) FROM {table}") for table in ("seen", "submission", "submission_target")]
-        control = step.number("SELECT COUNT(*) FROM message WHERE NOT is_text")
-    assert counts == [0, 0, 0]
-    assert control == 0
-    assert len(bob.inbox()) == 1

@@ -11,7 +11,7 @@ from relayclient.events import Connected, Drained, RelayKeyChanged
 from relayclient.exchange import IN_FLIGHT_MAX, Exchange
 from relayproto import events, notices
 from relayproto.codes import Class, Code, GoawayCode, Lane
-from relayproto.commands import Ack, Body, Credit, GetRelayKeys, Lookup, Submit
+from relayproto.commands import Ack, Body, Credit, Ephemeral, GetRelayKeys, Lookup, Submit, Target
 from relayproto.ids import KeyId
 from relayproto.replies import LaneState, NotTaken, Refused, RelayKeys, Submitted, Welcome
 
@@ -172,6 +172,23 @@ async def test_a_relay_that_reads_slowly_gets_no_submissions_but_acknowledgement
 
     assert session.said == [(0, ack)]
     assert exchange.open
+
+
+async def test_typing_is_said_without_a_number_and_only_where_there_is_room():
+    device = Device()
+    exchange, session, _ = opened(device)
+    command = Ephemeral(Target(bytes(32), 1, ()))
+    device.typing = lambda to, now_ms: command if to == "bob@office.example" else None
+
+    exchange.typing("nobody@office.example")
+    session.writable = False
+    exchange.typing("bob@office.example")
+    before = list(session.said)
+    session.writable = True
+    exchange.typing("bob@office.example")
+
+    assert before == []
+    assert session.said == [(0, command)]
 
 
 async def test_an_answer_goes_to_the_device_and_to_whoever_asked():

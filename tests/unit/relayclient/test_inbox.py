@@ -2,21 +2,16 @@
 
 from dataclasses import replace
 
-from relayclient import sessions
 from relayclient.events import ContentUnknown, Drained, EnvelopeFailed, Failure, MessageReceived, MessageState
 from relayproto import notices
 from relayproto.codes import Class, Code, Lane
 from relayproto.commands import GetDevices, GetRelayKeys, Submit
 from relayproto.e2e import body
-from relayproto.e2e.commitment import Context, conversation_id
 from relayproto.e2e.content import Evidence, Forward, Text
-from relayproto.ids import MessageId
-from relayproto.notices import Deliver
 from relayproto.packed import pack, unpack
 from relayproto.replies import Refused
-from support.kem import stream
 from support.small_relay import DAY_MS, NOW_MS, drop_device, join_second
-from support.talk import ALICE, BOB, introduce, of, texts
+from support.talk import ALICE, BOB, introduce, of, said, texts
 
 
 def test_what_came_is_told_with_all_that_is_known_of_it(relay, alice, bob):
@@ -148,29 +143,6 @@ def test_where_the_relay_never_gives_its_keys_nothing_is_shown(relay, alice, bob
     told = relay.connect(bob).run()
 
     assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.STAMP]
-
-
-def said(relay, sender, recipient, content, message=None, conversation=None):
-    """Let a device say something that its outbox would not: any content, message id or conversation."""
-    own, other = sender.identity, recipient.identity
-    context = Context(
-        conversation or conversation_id(own.account, other.account), message or MessageId(sender_entropy(16)),
-        own.account, own.device, NOW_MS,
-    )  # fmt: skip
-    sealed = body.seal(content, context, sender_entropy)
-    with sender._store.step() as step:
-        wrap = sessions.seal(step, other.account, other.device, sealed.wrapped.to_bytes())
-    box = relay.seat(recipient).boxes[Lane.NORMAL]
-    stamped = relay.stamped((own.account, own.device), sealed.commitment)
-    box.rows[box.next] = Deliver(
-        Lane.NORMAL, box.next, own.account, own.device, Class.CHAT, NOW_MS + 60_000, sealed.commitment, stamped, wrap,
-        sealed.body,
-    )  # fmt: skip
-    box.next += 1
-    return context.message
-
-
-sender_entropy = stream("said")
 
 
 def test_a_message_id_is_taken_in_once_whatever_its_commitment(relay, alice, bob):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from relayclient.events import Drained, GapSeen, RolledBack
+from relayclient.events import Drained, GapSeen, QuotaRefused, RolledBack
 from relayproto import notices
 from relayproto.codes import Code, GapReason, Lane
 from relayproto.commands import Credit, GetDevices
@@ -137,3 +137,12 @@ def test_a_number_that_comes_late_is_no_hole(relay, alice, bob):
     assert texts(told) == ["text 0"]
     assert of(GapSeen, told) == []
     assert box.floor == 4
+
+
+def test_what_a_full_mailbox_refused_is_told(relay, bob):
+    line = relay.connect(bob)
+    line.run()
+
+    line.notice(notices.Overflow(3))
+
+    assert line.events == [QuotaRefused(3)]

@@ -8,6 +8,8 @@ from relayproto.codes import Class, Lane, PrekeyKind
 from relayproto.commands import GetBundles
 from relayproto.e2e.content import Retry
 from relayproto.e2e.session import Peer
+from relayproto.limits import RETRY_MAX
+from relayproto.notices import Deliver
 from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, HOUR_MS, forget_sessions, introduce, of, sent_by, states, texts
 
@@ -47,6 +49,56 @@ def test_a_retry_is_asked_for_once_an_hour(relay, alice, bob):
     relay.now_ms += HOUR_MS
 
     assert (first, second, spoil()) == ([Class.RECEIPT], [], [Class.RECEIPT])
+
+
+def test_more_than_one_request_can_name_is_named_an_hour_later(relay, alice, bob):
+    introduce(relay, alice, bob)
+    for number in range(RETRY_MAX + 2):
+        alice.queue(BOB, f"{number}", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    forget_sessions(bob)
+    failed = of(EnvelopeFailed, relay.connect(bob).run())
+
+    with bob._store.step() as step:
+        left = step.number("SELECT COUNT(*) FROM lost")
+    relay.now_ms += HOUR_MS
+    asked = [submit.class_ for submit in sent_by(relay, bob)]
+    with bob._store.step() as step:
+        none_left = step.number("SELECT COUNT(*) FROM lost")
+
+    assert len(failed) == RETRY_MAX + 2
+    assert (left, asked, none_left) == (2, [Class.RECEIPT], 0)
+
+
+def test_what_came_after_all_is_not_asked_for(relay, alice, bob):
+    introduce(relay, alice, bob)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    [row] = relay.seat(bob).boxes[Lane.NORMAL].rows.values()
+    with bob._store.step() as step:
+        sessions.lost(step, row, NOW_MS)
+        step.run("UPDATE session SET asked_ms = ?", NOW_MS)
+
+    relay.connect(bob).run()
+
+    with bob._store.step() as step:
+        assert step.number("SELECT COUNT(*) FROM lost") == 0
+
+
+def test_what_is_remembered_as_lost_is_bounded_and_forgotten(relay, alice, bob):
+    introduce(relay, alice, bob)
+    row = Deliver(
+        Lane.NORMAL, 9, alice.identity.account, 1, Class.CHAT, NOW_MS + 1, bytes(33), b"", b"", b"body"
+    )  # fmt: skip
+
+    with bob._store.step() as step:
+        for number in range(300):
+            sessions.lost(step, replace(row, commitment=number.to_bytes(33)), NOW_MS)
+        kept = step.number("SELECT COUNT(*) FROM lost")
+    bob.housekeep(NOW_MS + 8 * 24 * HOUR_MS)
+
+    with bob._store.step() as step:
+        assert (kept, step.number("SELECT COUNT(*) FROM lost")) == (256, 0)
 
 
 def test_a_session_that_the_other_side_has_lost_does_not_come_back(relay, alice, bob):
@@ -108,14 +160,14 @@ def test_a_retry_request_is_heeded_once_an_hour(relay, alice, bob):
     alice.queue(BOB, "unread", now_ms=NOW_MS)
     relay.connect(alice).run()
     with bob._store.step() as step:
-        outbox.queue_control(step, alice.identity.account, Retry(0), NOW_MS)
-        outbox.queue_control(step, alice.identity.account, Retry(0), NOW_MS)
+        outbox.queue_control(step, alice.identity.account, Retry(0, ()), NOW_MS)
+        outbox.queue_control(step, alice.identity.account, Retry(0, ()), NOW_MS)
     line = relay.connect(bob)
     line._commands()
 
     first = sent_by(relay, alice)
     with bob._store.step() as step:
-        outbox.queue_control(step, alice.identity.account, Retry(0), NOW_MS)
+        outbox.queue_control(step, alice.identity.account, Retry(0, ()), NOW_MS)
     relay.connect(bob)._commands()
     second = sent_by(relay, alice)
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from relayclient import submissions
 from relayclient.events import MessageState, RelayRestored, StateChanged
 from relayproto import notices
-from relayproto.codes import Class, Code, Lane, Result
+from relayproto.codes import Class, Code, Lane, Result, SubmitFlag
 from relayproto.commands import Body, Submit
 from relayproto.limits import LIFETIME_S_MAX, TEXT_BYTES_MAX
 from relayproto.replies import NotTaken, Submitted
@@ -184,3 +185,55 @@ def test_more_codes_than_targets_do_no_harm(relay, alice, bob):
 
     assert [event.state for event in told] == [MessageState.ACCEPTED]
     assert again == []
+
+
+@pytest.mark.parametrize("verdict", [Code.OVER_QUOTA, NotTaken(0, Code.RATE, 60_000)])
+def test_a_message_that_waits_says_why_once_and_no_longer_when_it_has_gone(relay, alice, bob, verdict):
+    introduce(relay, alice, bob)
+    message = alice.queue(BOB, "text", now_ms=NOW_MS)
+    code = verdict if isinstance(verdict, Code) else verdict.code
+    relay.verdicts.extend([verdict] * 2)
+    relay.retry_after_ms = 60_000
+    line = relay.connect(alice)
+
+    first = line.run()
+    waiting = alice.state_of(message)
+    relay.now_ms += 60_000
+    second = line.run()
+    relay.now_ms += 60_000
+    line.run()
+
+    assert of(StateChanged, first) == [StateChanged(message, MessageState.QUEUED, code)]
+    assert waiting == (MessageState.QUEUED, code)
+    assert of(StateChanged, second) == []
+    assert alice.state_of(message) == (MessageState.ACCEPTED, None)
+
+
+def test_a_mailbox_that_has_room_again_is_submitted_to_at_once(relay, alice, bob):
+    introduce(relay, alice, bob)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.verdicts.append(Code.OVER_QUOTA)
+    relay.retry_after_ms = 60_000
+    line = relay.connect(alice)
+    line.run()
+
+    line.notice(notices.Writable(bob.identity.account))
+    told = line.run()
+
+    assert [event.state for event in of(StateChanged, told)] == [MessageState.ACCEPTED]
+    assert all(submit.flags & SubmitFlag.WRITABLE for submit in of(Submit, line.commands))
+
+
+def test_what_the_user_never_sees_says_nothing_while_it_waits(relay, alice, bob):
+    introduce(relay, alice, bob)
+    relay.connect(bob).run()
+    bob.mark_read([event.message for event in bob.inbox()], NOW_MS)
+    relay.verdicts.append(Code.OVER_QUOTA)
+    relay.retry_after_ms = 60_000
+
+    assert of(StateChanged, relay.connect(bob).run()) == []
+
+
+def test_a_submission_that_nobody_remembers_is_not_told_as_waiting(relay, alice):
+    with alice._store.step() as step:
+        assert submissions.not_taken(step, 99, Code.RATE) == []

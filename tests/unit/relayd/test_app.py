@@ -32,7 +32,10 @@ ANYWHERE = "127.0.0.1:0"
 
 def made(state: Path, **values: object) -> Config:
     """Make a relay whose ports the kernel chooses."""
-    places = {"relay.state": ".", "listen.devices": ANYWHERE, "listen.operations": ANYWHERE}
+    places = {
+        "relay.state": ".", "listen.devices": ANYWHERE, "listen.operations": ANYWHERE, "store.ballast_bytes": 0,
+        "limits.connections_max": 500,
+    }  # fmt: skip
     initialise.write_config(state / "relayd.toml", places | {name.replace("__", "."): values[name] for name in values})
     initialise.make_keys(state, system_entropy, SystemClock().now_ms())
     return config.load(state / "relayd.toml")
@@ -185,12 +188,13 @@ async def test_a_store_that_cannot_be_trusted_ends_the_relay_with_its_own_status
     assert relay.events("the store cannot be trusted")[0]["reason"] == "a sync failed"
 
 
-async def test_a_store_that_cannot_be_opened_ends_the_relay_with_its_own_status(tmp_path: Path) -> None:
+async def test_a_store_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
     read = made(tmp_path)
     (tmp_path / "relay.db").write_bytes(b"this is no database, and never was one" * 100)
 
     async with running(read) as relay:
-        assert await relay.task is Exit.FATAL
+        with pytest.raises(Fatal, match=r"relay\.db: file is not a database; copy"):
+            await relay.task
 
 
 async def test_a_bug_in_the_background_ends_the_relay_and_is_an_incident(
@@ -237,11 +241,11 @@ async def test_a_clock_that_jumps_is_told_once(tmp_path: Path, monkeypatch: pyte
 
     async with running(made(tmp_path)) as relay:
         relay.app._clock._wall_ms = lambda: SystemClock().now_ms() + 3_600_000
-        await until(lambda: relay.events("the clock jumped ahead; nothing expires by it until a restart"))
+        await until(lambda: relay.events("the clock jumped ahead; nothing expires by it until relayd confirm-clock"))
         await asyncio.sleep(0.05)
         metrics = (await relay.get("/metrics"))[1]
 
-    assert len(relay.events("the clock jumped ahead; nothing expires by it until a restart")) == 1
+    assert len(relay.events("the clock jumped ahead; nothing expires by it until relayd confirm-clock")) == 1
     assert b"relayd_clock_ahead_seconds 0.0" not in metrics
 
 
@@ -330,3 +334,17 @@ async def test_a_signal_begins_the_drain(tmp_path: Path, number: signal.Signals)
             await ended(relay)
 
     assert relay.result() is Exit.OK
+
+
+@pytest.mark.parametrize(("allowed", "connections"), [(628, 500), (328, 200), (10, 1)])
+def test_no_more_connections_are_taken_than_files_may_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: int, connections: int
+) -> None:
+    read = made(tmp_path)
+    monkeypatch.setattr(app.lifecycle, "allow_descriptors", lambda _: allowed)
+
+    with structlog.testing.capture_logs() as logged:
+        affordable = app.affordable(read)
+
+    assert affordable.limits.connections_max == connections
+    assert [event["connections_max"] for event in logged] == [connections] * (connections < 500)

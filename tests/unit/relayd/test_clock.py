@@ -117,3 +117,50 @@ async def test_the_time_of_connections_is_that_of_the_event_loop() -> None:
     now = SystemClock().monotonic()
 
     assert before <= now <= asyncio.get_running_loop().time()
+
+
+def test_a_jump_that_the_operator_confirms_is_believed() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.wall_ms += 60 * MINUTE_MS
+    before_ms = clock.now_ms()
+
+    clock.confirm()
+
+    assert before_ms < machine.wall_ms
+    assert clock.now_ms() == machine.wall_ms
+    assert clock.ahead_ms == 0
+
+
+def test_confirming_a_clock_that_is_behind_takes_nothing_back() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before_ms = clock.now_ms()
+    machine.wall_ms -= 60 * MINUTE_MS
+
+    clock.confirm()
+
+    assert clock.now_ms() >= before_ms
+
+
+def test_a_wall_clock_that_fell_far_back_does_not_stop_relay_time() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before_ms = clock.now_ms()
+
+    machine.wall_ms -= 30 * 24 * 60 * MINUTE_MS
+    machine.wait(MINUTE_MS)
+
+    assert clock.now_ms() == before_ms + MINUTE_MS
+    assert clock.ahead_ms == 0
+
+
+def test_a_small_step_back_is_waited_for() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before_ms = clock.now_ms()
+
+    machine.wall_ms -= 3 * MINUTE_MS
+    machine.wait(MINUTE_MS)
+
+    assert clock.now_ms() == before_ms

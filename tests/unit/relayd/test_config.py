@@ -45,9 +45,6 @@ def test_absolute_paths_are_taken_as_they_are() -> None:
         ("[listen]\noperations = ':9'", "listen.operations: ':9' is not HOST:PORT"),
         ("[store]\nfile = '../relay.db'", "store.file: a file name"),
         ("[store]\ndisk_warn_percent = 95", "store.disk_warn_percent: more than"),
-        ("[tracing]\nmoderator_keys = ['aa']", "tracing.moderator_keys: name two different"),
-        (f"[tracing]\nmoderator_keys = ['{'a' * 64}', '{'a' * 64}']", "tracing.moderator_keys: name two different"),
-        (f"[tracing]\nmoderator_keys = ['{'a' * 64}', '{'z' * 64}']", "tracing.moderator_keys[1]: not 64 hex"),
         (f"[listen]\noperator = '/{'x' * 107}'", "listen.operator: the path of a Unix socket"),
         ("[relay", "not TOML"),
     ],
@@ -76,16 +73,6 @@ def test_an_endpoint_is_read_and_written_alike(text: str, expected: Endpoint) ->
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not HOST:PORT"):
         endpoint(text)
-
-
-def test_two_moderators_are_two_keys() -> None:
-    read = config.parse(f"[tracing]\nmoderator_keys = ['{'aa' * 32}', '{'bb' * 32}']", HERE)
-
-    assert read.tracing.moderators() == (b"\xaa" * 32, b"\xbb" * 32)
-
-
-def test_without_moderators_there_is_no_tracing() -> None:
-    assert Config().tracing.moderators() is None
 
 
 @pytest.mark.parametrize("class_", list(Class))

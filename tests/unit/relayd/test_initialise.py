@@ -7,7 +7,7 @@ from relayd import config, initialise, keyring
 from relayd.config import Config
 from relayd.initialise import CannotCreate
 from relayproto import descriptor
-from relayproto.primitives import ed25519_public
+from relayproto.primitives import ed25519_public, x25519_public
 from support.relay_keys import NOW_MS, made_keys, seeded
 
 
@@ -108,3 +108,24 @@ def test_the_operator_is_told_to_take_the_root_away() -> None:
     assert "ab" * 32 in text
     assert "Move /var/lib/relayd/offline-root.key to a machine without a network now" in text
     assert "relayd serve --config /srv/relay/relayd.toml" in text
+
+
+def test_the_moderators_are_signed_by_the_root(tmp_path: Path) -> None:
+    moderators = (b"1" * 32, b"2" * 32)
+
+    initialise.make_keys(tmp_path, seeded(), NOW_MS, moderators)
+
+    assert keyring.load(tmp_path, NOW_MS, {}).moderators == moderators
+
+
+def test_a_moderators_key_is_for_its_owner_alone_and_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "moderator.key"
+
+    public = initialise.make_moderator_key(path, seeded())
+
+    assert mode(path) == 0o600
+    assert x25519_public(path.read_bytes()) == public
+    with pytest.raises(CannotCreate, match="there is a file already"):
+        initialise.make_moderator_key(path, seeded(2))
+    with pytest.raises(CannotCreate, match="No such file"):
+        initialise.make_moderator_key(tmp_path / "nowhere" / "moderator.key", seeded(2))

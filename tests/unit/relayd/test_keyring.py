@@ -50,6 +50,7 @@ def test_what_init_makes_can_be_loaded(tmp_path: Path) -> None:
     assert x25519_public(keys.private[1]) == read.x25519
     assert ed25519_public(keys.stamp_seed) == read.stamp_key
     assert keys.relay_id == read.relay_id
+    assert keys.moderators == read.moderators == ()
     assert keys.not_after_ms == NOW_MS + VALID_DAYS * DAY_MS
 
 

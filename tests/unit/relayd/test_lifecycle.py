@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import resource
 import socket
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from relayd import lifecycle
 from relayd.lifecycle import CannotStart, Notifier, Pulse
@@ -305,3 +307,58 @@ async def test_a_loop_that_is_late_is_measured_and_told(monkeypatch: pytest.Monk
 
     assert rig.counters.loop_lag.total == pytest.approx(1.5)
     assert rig.pulse.reasons() == ["the event loop is 1.5 s late"]
+
+
+async def test_a_process_without_descriptors_is_unready_counted_and_told_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = Rig(monkeypatch)
+    monkeypatch.setattr(lifecycle, "descriptor_left", lambda: False)
+
+    with capture_logs() as logged:
+        await rig.beats(100)
+
+    assert rig.pulse.reasons() == ["no file descriptor is left"]
+    assert rig.counters.descriptors_exhausted == 100
+    assert len(logged) == 2
+    monkeypatch.setattr(lifecycle, "descriptor_left", lambda: True)
+    await rig.beats(1)
+    assert rig.pulse.reasons() == []
+
+
+def test_a_descriptor_is_looked_for_by_taking_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: int) -> int:
+        raise OSError(errno.EMFILE, "none left")
+
+    before = lifecycle.descriptor_left()
+    monkeypatch.setattr(os, "dup", none_left)
+
+    assert (before, lifecycle.descriptor_left()) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "wanted", "allowed"),
+    [
+        (1_024, 4_096, 2_000, 2_000),
+        (1_024, 4_096, 9_000, 4_096),
+        (1_024, resource.RLIM_INFINITY, 9_000, 9_000),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 9_000, 9_000),
+        (4_096, 4_096, 100, 100),
+    ],
+)
+def test_the_limit_of_open_files_is_raised_as_far_as_it_may(monkeypatch, soft, hard, wanted, allowed) -> None:
+    limits = [(soft, hard)]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda _, values: limits.append(values))
+
+    assert lifecycle.allow_descriptors(wanted) == allowed
+
+
+def test_a_limit_that_may_not_be_raised_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 4_096))
+    monkeypatch.setattr(resource, "setrlimit", forbidden)
+
+    assert lifecycle.allow_descriptors(2_000) == 1_024

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from relayd import app, lifecycle, main, operate
+from relayd import app, keyring, lifecycle, main, operate
+from relayd.clock import SystemClock
 from relayd.config import Config
+from relayd.domain.refusals import Fatal
 from relayd.exits import Exit
 from relayd.operate import NotAllowed, RelayAway, RelayRefused
 from relayd.sample import sample
+from relayd.store import database
 from relayproto.codes import Code
-from relayproto.commands import GetStatus, Invite
+from relayproto.commands import ConfirmClock, GetStatus, Invite
 from relayproto.message import Message
-from relayproto.replies import Invited, Status
+from relayproto.replies import Done, Invited, Status
 
 
 class Terminal(io.StringIO):
@@ -45,6 +48,8 @@ class Relay:
         if isinstance(command, Invite):
             described = (self.state / "keys" / "descriptor-1").read_bytes()
             return Invited(command.address, bytes(16), 1_800_000_000_000, "relay.example:7443", described)
+        if isinstance(command, ConfirmClock):
+            return Done()
         return Status("1.2.3", (("connections open", 1234), ("gaps", 5)))
 
 
@@ -103,6 +108,8 @@ def test_a_second_init_changes_nothing(state: Path, capsys) -> None:
         ("invite", "a@b.example", "--ttl", "59s"),
         ("invite", "a@b.example", "--ttl", "91d"),
         ("init", "--state", "x", "--endpoint", "nowhere"),
+        ("init", "--state", "x", "--moderator", "short"),
+        ("moderator-key",),
         ("serve", "--state", "x", "--config", "y"),
     ],
 )
@@ -256,6 +263,7 @@ def test_status_says_it_in_json(state: Path, monkeypatch, capsys) -> None:
         (RelayRefused(Code.ADDRESS_TAKEN), Exit.REFUSED),
         (RelayRefused(Code.DISK), Exit.LATER),
         (lifecycle.CannotStart("taken"), Exit.CANNOT_CREATE),
+        (Fatal("damaged"), Exit.FATAL),
     ],
 )
 def test_each_expected_error_has_its_status(state: Path, monkeypatch, capsys, error: Exception, expected: Exit) -> None:
@@ -279,7 +287,7 @@ def test_a_bug_is_not_dressed_up(state: Path, monkeypatch) -> None:
         main.main(["status", "--state", str(state)])
 
 
-@pytest.mark.parametrize("command", ["init", "serve", "check-config", "invite", "status"])
+@pytest.mark.parametrize("command", ["init", "serve", "check-config", "invite", "status", "confirm-clock", "restored"])
 def test_each_command_has_help_with_examples(command: str, capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         main.main([command, "--help"])
@@ -307,3 +315,50 @@ def test_help_imports_none_of_the_rooms() -> None:
     )
 
     assert done.stdout == "[]\n"
+
+
+def test_two_moderators_are_named_by_the_keys_that_they_made(tmp_path: Path, capsys) -> None:
+    publics = [run(capsys, "moderator-key", tmp_path / name)[1].strip() for name in ("one.key", "two.key")]
+
+    status, _, _ = run(
+        capsys, "init", "--state", tmp_path / "s", "--moderator", publics[0], "--moderator", publics[1]
+    )  # fmt: skip
+
+    assert status == Exit.OK
+    keys = keyring.load(tmp_path / "s", SystemClock().now_ms(), {})
+    assert [key.hex() for key in keys.moderators] == publics
+
+
+@pytest.mark.parametrize("moderators", [("aa" * 32,), ("aa" * 32,) * 2, ("aa" * 32, "bb" * 32, "cc" * 32)])
+def test_one_moderator_alone_is_none(tmp_path: Path, capsys, moderators: tuple[str, ...]) -> None:
+    named = [part for key in moderators for part in ("--moderator", key)]
+
+    status, out, err = run(capsys, "init", "--state", tmp_path / "s", *named)
+
+    assert (status, out) == (Exit.CANNOT_CREATE, "")
+    assert err == "relayd: name two different moderators with --moderator, or none; nothing was made\n"
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_confirmed_clock_is_asked_of_the_running_relay(state: Path, capsys, monkeypatch) -> None:
+    relay = Relay(state, monkeypatch)
+
+    status, out, _ = run(capsys, "confirm-clock", "--state", state)
+
+    assert (status, out) == (Exit.OK, "The relay goes by the machine's clock again.\n")
+    assert relay.asked == [ConfirmClock()]
+
+
+def test_a_database_that_was_put_back_is_renewed(state: Path, capsys) -> None:
+    database.connect(state / "relay.db", autocheckpoint_pages=100).close()
+
+    status, out, _ = run(capsys, "restored", "--state", state)
+
+    assert (status, out) == (Exit.OK, "0 mailboxes have new epochs. Start the relay: relayd serve\n")
+
+
+def test_where_there_is_no_database_nothing_is_renewed(state: Path, capsys) -> None:
+    status, out, err = run(capsys, "restored", "--state", state)
+
+    assert (status, out) == (Exit.CANNOT_CREATE, "")
+    assert err == f"relayd: {state}/relay.db: there is no database; put the copy there first\n"

@@ -27,8 +27,25 @@ def test_what_the_root_signed_is_read_as_it_was_written():
     assert descriptor.read(described, FINGERPRINT) == KEYS
 
 
+def test_the_moderators_are_what_the_root_signed():
+    watched = replace(KEYS, moderators=(b"1" * 32, b"2" * 32))
+
+    assert descriptor.read(descriptor.make(ROOT, watched), FINGERPRINT) == watched
+
+
+@pytest.mark.parametrize(
+    "moderators", [(b"1" * 32,), (b"1" * 32,) * 2, (b"1" * 32, b"2" * 32, b"3" * 32), (b"1", b"2")]
+)
+def test_moderators_are_two_different_keys_or_none(moderators):
+    with pytest.raises(Malformed):
+        descriptor.read(descriptor.make(ROOT, replace(KEYS, moderators=moderators)), FINGERPRINT)
+
+
 def test_the_largest_descriptor_fits_its_bound():
-    largest = replace(KEYS, relay_id=(1 << 32) - 1, key_id=(1 << 32) - 1, not_after_ms=(1 << 63) - 1)
+    largest = replace(
+        KEYS, relay_id=(1 << 32) - 1, key_id=(1 << 32) - 1, not_after_ms=(1 << 63) - 1,
+        moderators=(b"1" * 32, b"2" * 32),
+    )  # fmt: skip
 
     assert len(descriptor.make(ROOT, largest)) <= DESCRIPTOR_BYTES_MAX
 
@@ -55,9 +72,9 @@ def test_a_changed_descriptor_is_not_believed(at):
         b"RLYK\x02" + bytes(200),
         b"RLYK\x01" + bytes(DESCRIPTOR_BYTES_MAX),
         signed(b"RLYK\x01", b"\xc1"),
-        signed(b"RLYK\x01", msgpack.packb([7, 1, b"x" * 32, b"s" * 32, 1_000, 2_000, 500, "more"])),
-        signed(b"RLYK\x01", msgpack.packb([7, 1, b"x" * 31, b"s" * 32, 1_000, 2_000, 500])),
-        signed(b"RLYK\x01", msgpack.packb([7, 0, b"x" * 32, b"s" * 32, 1_000, 2_000, 500])),
+        signed(b"RLYK\x01", msgpack.packb([7, 1, b"x" * 32, b"s" * 32, 1_000, 2_000, 500, [], "more"])),
+        signed(b"RLYK\x01", msgpack.packb([7, 1, b"x" * 31, b"s" * 32, 1_000, 2_000, 500, []])),
+        signed(b"RLYK\x01", msgpack.packb([7, 0, b"x" * 32, b"s" * 32, 1_000, 2_000, 500, []])),
     ],
 )
 def test_what_is_no_canonical_descriptor_is_malformed(described):

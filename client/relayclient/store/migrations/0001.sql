@@ -6,7 +6,8 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 -- Descriptors of the relay's keys that its root signed.
 CREATE TABLE relay_key (key_id INTEGER PRIMARY KEY, descriptor BLOB NOT NULL, not_after_ms INTEGER NOT NULL);
 
--- Accounts and the newest device list that is believed of each, the own account's included.
+-- Accounts and the newest device list that is believed of each, the own account's included. `block_due`: the relay is to
+-- be told of `blocked`; `block_code`: what it refused that with.
 CREATE TABLE contact (
     account BLOB PRIMARY KEY,
     conversation BLOB NOT NULL,
@@ -15,7 +16,10 @@ CREATE TABLE contact (
     version INTEGER NOT NULL DEFAULT 0,
     stale INTEGER NOT NULL DEFAULT 0,
     verified INTEGER NOT NULL DEFAULT 0,
-    last_number INTEGER NOT NULL DEFAULT 0
+    last_number INTEGER NOT NULL DEFAULT 0,
+    blocked INTEGER NOT NULL DEFAULT 0,
+    block_due INTEGER NOT NULL DEFAULT 0,
+    block_code INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX contact_conversation ON contact (conversation);
 
@@ -41,6 +45,12 @@ CREATE TABLE session (
     PRIMARY KEY (account, device)
 ) WITHOUT ROWID;
 
+-- Commitments of envelopes that no session opened, until a retry request names them.
+CREATE TABLE lost (
+    account BLOB NOT NULL, device INTEGER NOT NULL, commitment BLOB NOT NULL, lost_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, device, commitment)
+) WITHOUT ROWID;
+
 CREATE TABLE prekey (
     kind INTEGER NOT NULL,
     id INTEGER NOT NULL,
@@ -54,7 +64,8 @@ CREATE TABLE prekey (
 -- First messages that could be replayed because they used no one-time prekey, for the signed prekey's life.
 CREATE TABLE first_message (mark BLOB PRIMARY KEY, signed_id INTEGER NOT NULL) WITHOUT ROWID;
 
--- What was sent from here. `is_text` is 1 for a text of the user's, 0 for receipts and retry requests.
+-- What was sent from here. `is_text` is 1 for a text of the user's, 0 for receipts and retry requests. `named_ms`: when
+-- a retry request last named it.
 CREATE TABLE message (
     row INTEGER PRIMARY KEY AUTOINCREMENT,
     id BLOB NOT NULL UNIQUE,
@@ -67,9 +78,12 @@ CREATE TABLE message (
     state TEXT NOT NULL,
     code INTEGER,
     sealed_content BLOB NOT NULL,
-    sealed_envelope BLOB
+    sealed_envelope BLOB,
+    commitment BLOB,
+    named_ms INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX message_account ON message (account, queued_ms);
+CREATE INDEX message_commitment ON message (commitment) WHERE commitment IS NOT NULL;
 
 -- When a message reached each of its states.
 CREATE TABLE message_state (
@@ -140,6 +154,21 @@ CREATE TABLE seen (
     PRIMARY KEY (sender, device, mark)
 ) WITHOUT ROWID;
 CREATE INDEX seen_age ON seen (seen_ms);
+
+-- Envelopes that were begun to be opened and not finished: how often this program died of each.
+CREATE TABLE attempt (
+    sender BLOB NOT NULL,
+    device INTEGER NOT NULL,
+    commitment BLOB NOT NULL,
+    tries INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (sender, device, commitment)
+) WITHOUT ROWID;
+
+-- Reports of the user's. `boxed`: sealed to the moderators, until the relay has answered; `code`: its refusal.
+CREATE TABLE report (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, message BLOB NOT NULL, boxed BLOB, code INTEGER, made_ms INTEGER NOT NULL
+);
 
 -- How far each lane of the mailbox is, in the mailbox's epoch (setting mailbox_epoch).
 CREATE TABLE lane (lane INTEGER PRIMARY KEY, floor INTEGER NOT NULL);

@@ -9,9 +9,10 @@ from argparse import ArgumentTypeError
 
 import pytest
 
-from relayclient.cli import listen
+from relayclient.cli import listen, wording
 from relayclient.cli.terminal import commands_a_terminal
 from relayclient.events import (
+    BlockSettled,
     ContentUnknown,
     DevicesRefused,
     Drained,
@@ -20,10 +21,13 @@ from relayclient.events import (
     GapSeen,
     IdentityChanged,
     MessageState,
+    QuotaRefused,
     RelayKeyChanged,
     RelayRestored,
+    ReportSettled,
     RolledBack,
     StateChanged,
+    TypingSeen,
 )
 from relayproto.codes import Code, GapReason, GoawayCode, Lane
 from relayproto.ids import AccountId, Address, DeviceId, KeyId, MessageId
@@ -157,9 +161,11 @@ def test_a_device_that_the_relay_does_not_let_in_is_told_and_not_tried_again(off
 
 def test_signals_end_it_without_a_word(office):
     office.join("bob")
+    # What a shell puts in the background has SIGINT ignored, and everything that it starts inherits that.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "relayclient.cli.main"]
     for number in (signal.SIGINT, signal.SIGTERM):
         listening = subprocess.Popen(
-            [sys.executable, "-m", "relayclient.cli.main", "--home", str(office.place / "bob"), "listen"],
+            [*command, "--home", str(office.place / "bob"), "listen"],
             env={"PYTHONPATH": ":".join(sys.path)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         until = time.monotonic() + 30
@@ -168,7 +174,11 @@ def test_signals_end_it_without_a_word(office):
         time.sleep(0.1)
 
         listening.send_signal(number)
-        out, err = listening.communicate(timeout=30)
+        try:
+            out, err = listening.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            listening.kill()
+            out, err = listening.communicate()
 
         assert (listening.returncode, out, err) == (130, b"", b"")
         while office.relay.peers and time.monotonic() < until:
@@ -210,9 +220,21 @@ def test_a_count_is_a_number_of_messages(text):
         (DevicesRefused(ACCOUNT, "older"),
          "the relay showed a false device list of account abababababababab: older"),
         (RelayKeyChanged(KeyId(2)), "the relay has a new key, 2, signed by its root"),
-        (RolledBack(Lane.NORMAL, 9), "this store is an old copy: the relay remembers more than it does"),
+        (RolledBack(Lane.NORMAL, 9),
+         "this store is an old copy: what came after it was made is not in it; ask its senders for it"),
         (RelayRestored(), "the relay came back from a backup; what it may have lost is sent again"),
-        (StateChanged(MESSAGE, MessageState.REFUSED, Code.TOO_LARGE), f"message {'cd' * 16} is refused, code 203"),
+        (StateChanged(MESSAGE, MessageState.REFUSED, Code.TOO_LARGE),
+         f"message {'cd' * 16} is refused: it is too large, TOO_LARGE"),
+        (StateChanged(MESSAGE, MessageState.QUEUED, Code.OVER_QUOTA),
+         f"message {'cd' * 16} is queued: {wording.of(Code.OVER_QUOTA)}"),
+        (QuotaRefused(3), "your mailbox was full: the relay refused 3 message(s) to you; their senders try again"),
+        (ReportSettled(MESSAGE, None), "the report of message cdcdcdcd is handed in"),
+        (ReportSettled(MESSAGE, Code.UNSUPPORTED),
+         "the report of message cdcdcdcd is refused: the relay does not offer that, UNSUPPORTED"),
+        (BlockSettled(ACCOUNT, True, None), None),
+        (BlockSettled(ACCOUNT, True, Code.LIMIT),
+         f"account abababababababab is hidden here, but not refused by the relay: {wording.of(Code.LIMIT)}"),
+        (TypingSeen(ACCOUNT, None, DeviceId(1)), None),
         (StateChanged(MESSAGE, MessageState.READ), None),
         (Drained(), None),
     ],

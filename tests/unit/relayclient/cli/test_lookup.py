@@ -26,7 +26,7 @@ def test_an_unknown_address_is_told(office):
     ran = office.run("alice", "lookup", "nobody@office.example")
 
     assert ran.status == 65
-    assert "knows no such address" in ran.err
+    assert "No such address takes messages" in ran.err
     assert "nobody@office.example" in ran.err
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from argparse import ArgumentTypeError
 
 import pytest
@@ -11,7 +12,7 @@ from relayclient.cli import send
 from relayproto.codes import Class, Code, Lane
 from relayproto.commands import Submit
 from relayproto.limits import TEXT_BYTES_MAX
-from relayproto.replies import Submitted
+from relayproto.replies import NotTaken, Submitted
 from support.shared import shared_bytes
 
 BOB = "bob@office.example"
@@ -133,6 +134,27 @@ def test_another_refusal_is_told_by_its_name(office):
     assert "BAD_LIFETIME" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda number: Submitted(number, (Code.OVER_QUOTA,), (), 60_000), "the recipient's mailbox is full"),
+        (lambda number: NotTaken(number, Code.RATE, 60_000), "too many messages in a short time"),
+        (lambda number: NotTaken(number, Code.DISK, 60_000), "the relay's disk is full"),
+    ],
+)
+def test_what_has_to_wait_says_why_and_is_queued(office, answer, told):
+    office.join("alice", "bob")
+    office.relay.script[Submit] = lambda peer, command, request: answer(command.submission)
+
+    ran = office.run("alice", "send", BOB, "hello", "--timeout", "0.7")
+    [line] = office.run("alice", "status", "--json").lines
+
+    assert ran.status == 75
+    assert told in ran.err
+    assert "is queued and will go" in ran.err
+    assert (line["state"], line["code"]) in {("queued", "OVER_QUOTA"), ("queued", "RATE"), ("queued", "DISK")}
+
+
 def test_a_message_stays_queued_while_the_relay_is_away_and_goes_later(office):
     office.join("alice", "bob")
     office.stop()
@@ -189,10 +211,9 @@ def test_beside_a_listening_process_a_message_is_queued_and_the_other_one_sends_
     )  # fmt: skip
     try:
         for _ in range(1500):
-            if (held := holder.take(office.place / "alice")) is None:
+            if (office.place / "alice" / holder.WAKE_NAME).exists():
                 break
-            held.release()
-            __import__("time").sleep(0.02)
+            time.sleep(0.02)
 
         ran = office.run("alice", "send", BOB, "through the other", "--timeout", "10")
     finally:

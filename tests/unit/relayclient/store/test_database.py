@@ -156,6 +156,17 @@ def test_the_file_survives_a_power_cut_by_its_settings(tmp_path):
     store.close()
 
 
+def test_a_step_that_need_not_last_costs_no_sync_and_the_next_one_does(tmp_path):
+    with contextlib.closing(created(tmp_path / "home")) as store:
+        with store.step(lasting=False) as step:
+            step.put("note", 1)
+            loose = step.number("PRAGMA synchronous")
+        with store.step() as step:
+            kept = step.setting("note"), step.number("PRAGMA synchronous")
+
+    assert (loose, kept) == (1, (1, 2))
+
+
 def test_a_newer_store_is_left_alone(tmp_path):
     created(tmp_path / "home").close()
     with sqlite3.connect(tmp_path / "home" / FILE_NAME) as sql:

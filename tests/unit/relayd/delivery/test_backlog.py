@@ -1,5 +1,8 @@
+import pytest
+
 from relayd.delivery.backlog import READY_ITEMS_MAX, READY_LOW, READY_OCTETS_MAX, Backlog
 from relayproto.codes import Lane
+from relayproto.commands import Ack, Credit
 from relayproto.notices import Gap
 from support.entries import envelope, gap, page
 
@@ -188,3 +191,47 @@ def test_it_is_done_when_the_store_has_nothing_more() -> None:
     lane = backlog(goal=5)
 
     assert lane.done
+
+
+def acked(floor: int, *ranges: tuple[int, int], undecryptable: tuple[int, ...] = ()) -> Ack:
+    return Ack(7, Lane.NORMAL, floor, ranges, Credit(0, 0), undecryptable)
+
+
+def poisoned(alone: int = 2) -> Backlog:
+    """A lane with three envelopes, of which the one that is to be alone has been sent."""
+    lane = Backlog(Lane.NORMAL, 0, 3, alone)
+    lane.ask()
+    lane.paged(page(envelope(1), envelope(2), envelope(3)))
+    assert drain(lane) == [1, 2][: alone or 3]
+    return lane
+
+
+@pytest.mark.parametrize(
+    "ack", [acked(2), acked(0, (1, 2)), acked(1, undecryptable=(2,))], ids=["kept", "in a range", "refused"]
+)
+def test_nothing_follows_what_is_offered_alone_until_it_is_acknowledged(ack: Ack) -> None:
+    lane = poisoned()
+    lane.offer(envelope(4))
+    lane.acknowledged(acked(1))
+    assert lane.head is None
+    assert not lane.done
+
+    lane.acknowledged(ack)
+
+    assert drain(lane) == [3, 4]
+
+
+def test_what_expired_while_it_was_alone_holds_nobody_up() -> None:
+    lane = poisoned()
+
+    assert lane.explain(gap(2, 2)) == gap(2, 2)
+
+    assert drain(lane) == [3]
+
+
+def test_what_expired_before_it_was_offered_alone_holds_nobody_up() -> None:
+    lane = Backlog(Lane.NORMAL, 0, 3, 2)
+    lane.ask()
+    lane.paged(page(envelope(1), gap(2, 2), envelope(3)))
+
+    assert drain(lane) == [1, 2, 3]

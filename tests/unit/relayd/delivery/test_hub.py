@@ -1,7 +1,7 @@
 from relayd.delivery.hub import Hub
 from relayd.domain.entry import Entry
 from relayproto.message import Message
-from relayproto.notices import Gap, PrekeysLow
+from relayproto.notices import Gap, Passing, PrekeysLow
 from support.entries import envelope, gap
 
 
@@ -17,6 +17,9 @@ class Ear:
         self.heard.append(gap)
 
     def say(self, notice: Message) -> None:
+        self.heard.append(notice)
+
+    def pass_by(self, notice: Passing) -> None:
         self.heard.append(notice)
 
     def supersede(self) -> None:
@@ -80,3 +83,14 @@ def test_nobody_is_offered_anything_after_leaving() -> None:
 
     assert alice.heard == []
     assert 1 not in hub.listening
+
+
+def test_what_passes_by_reaches_the_listener_only() -> None:
+    hub, alice = Hub(), Ear(1)
+    hub.attach(1, alice)
+    typing = Passing(bytes(32), 1, b"typing")
+
+    for mailbox in (1, 2):
+        hub.pass_by(mailbox, typing)
+
+    assert alice.heard == [typing]

@@ -2,7 +2,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from relayd.delivery.pump import PAGE_ITEMS, PAGE_OCTETS, Pump, Want
+from relayd.delivery.pump import PAGE_ITEMS, PAGE_OCTETS, PASSING_MAX, Pump, Want
 from relayd.delivery.window import Stall
 from relayd.metrics import Counters
 from relayproto import frame
@@ -10,7 +10,7 @@ from relayproto.codes import GoawayCode, Lane
 from relayproto.commands import Ack, Credit
 from relayproto.errors import RemoteProtocolError
 from relayproto.message import Message, read
-from relayproto.notices import NOTICES, Deliver, Drained, Gap, NewEpoch, Outcome, PrekeysLow, RolledBack
+from relayproto.notices import NOTICES, Deliver, Drained, Gap, NewEpoch, Outcome, Passing, PrekeysLow, RolledBack
 from relayproto.replies import LaneState
 from support.entries import envelope, gap, outcome, page
 
@@ -27,9 +27,12 @@ def pump(
     credit: Credit = PLENTY,
     settled: bool = True,
     notices: tuple[Message, ...] = (),
+    alone: tuple[int, ...] = (0, 0, 0),
 ) -> Pump:
     lanes = tuple(LaneState(0, following) for following in nexts)
-    made = Pump(epoch=EPOCH, cursors=cursors, lanes=lanes, credit=credit, counters=Counters(), notices=notices)
+    made = Pump(
+        epoch=EPOCH, cursors=cursors, lanes=lanes, credit=credit, counters=Counters(), notices=notices, alone=alone
+    )
     if settled:
         settle(made)
     return made
@@ -333,6 +336,55 @@ def test_a_gap_of_another_lane_touches_nothing_else() -> None:
     assert said(made) == [gap(1, 2, lane=Lane.URGENT), envelope(3).notice]
 
 
+def passing(number: int = 1) -> Passing:
+    return Passing(bytes(32), 1, bytes([number]))
+
+
+def test_what_passes_by_comes_last_and_costs_no_credit() -> None:
+    made = pump(credit=Credit(1, 1 << 20))
+    made.pass_by(passing())
+    made.offer(envelope(1))
+    assert made.ready
+
+    assert [type(notice) for notice in said(made)] == [Deliver, Passing]
+
+    made.offer(envelope(2))
+    made.pass_by(passing())
+    assert said(made) == [passing()]
+    assert not made.ready
+
+
+def test_what_passes_by_is_dropped_where_anything_else_has_no_room() -> None:
+    made = pump()
+    made.offer(envelope(1))
+    made.pass_by(passing())
+
+    assert [type(notice) for notice in said(made, octets=1)] == [Deliver]
+    assert said(made) == []
+
+
+def test_only_so_much_passes_by_in_one_turn() -> None:
+    made = pump()
+    for number in range(2 * PASSING_MAX):
+        made.pass_by(passing(number))
+
+    assert said(made) == [passing(number) for number in range(PASSING_MAX)]
+
+
+def test_an_envelope_that_is_offered_alone_has_nothing_of_its_lane_behind_it() -> None:
+    made = pump(nexts=(3, 2, 1), alone=(1, 0, 0), settled=False)
+    pages = {Lane.NORMAL: page(envelope(1), envelope(2)), Lane.URGENT: page(envelope(1, lane=Lane.URGENT))}
+    while (want := made.want()) is not None:
+        made.paged(want, pages.get(want.lane, page()))
+
+    first = said(made)
+    assert not made.ready
+    made.acknowledge(ack(0, undecryptable=(1,)))
+
+    assert numbers(first) == [(Lane.URGENT, 1), (Lane.NORMAL, 1)]
+    assert [type(notice) for notice in said(made)] == [Deliver, Drained]
+
+
 def test_a_pump_is_idle_only_when_nothing_waits_anywhere() -> None:
     made = pump(settled=False)
     assert not made.idle  # DRAINED is still to be said
@@ -357,3 +409,14 @@ def test_a_pump_whose_backlog_is_on_disk_is_not_idle() -> None:
 
     assert not made.ready
     assert not made.idle
+
+
+def test_gaps_are_counted_by_reason_when_they_are_told() -> None:
+    made = pump()
+    made.offer(envelope(1))
+    said(made)
+
+    made.explain(gap(1, 1))
+    said(made)
+
+    assert sum(made._counters.gaps.values()) == 1

@@ -132,3 +132,23 @@ def test_counters_come_back_to_nothing(envelopes) -> None:
         mailbox.take(QUOTA, class_, cost)
 
     assert (mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.over) == (0, 0, 0, False)
+
+
+def test_a_mailbox_is_writable_where_any_envelope_of_the_sender_fits() -> None:
+    quota = Quota(messages=10, octets=1 << 20, reopen_percent=80)
+    mailbox = Mailbox(epoch=1, shares={})
+    assert mailbox.writable(quota, b"a" * 32)
+
+    for _ in range(5):
+        mailbox.put(quota, Lane.NORMAL, Class.CHAT, 10, b"a" * 32)
+
+    assert not mailbox.writable(quota, b"a" * 32)
+    assert mailbox.writable(quota, b"c" * 32)
+    mailbox.over = True
+    assert not mailbox.writable(quota, b"c" * 32)
+
+
+def test_refusals_are_counted_up_to_what_the_wire_holds() -> None:
+    mailbox = Mailbox(epoch=1, refused=(1 << 32) - 2)
+
+    assert [mailbox.refuse() for _ in range(2)] == [(1 << 32) - 1] * 2

@@ -18,9 +18,9 @@ from support.live_relay import Before, LiveRelay, live_relay, until
 from support.people import Person
 
 
-async def knock(relay: LiveRelay) -> bytes | None:
+async def knock(relay: LiveRelay, source: str = "127.0.0.1") -> bytes | None:
     """Connect and return what is read at once: b"" for a refusal, None where the relay waits for us."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", relay.port, local_addr=(source, 0))
     try:
         return await asyncio.wait_for(reader.read(1), 0.2)
     except ConnectionResetError:
@@ -71,9 +71,23 @@ async def test_one_address_may_not_connect_too_often(tmp_path: Path) -> None:
 
         assert await knock(relay) == b""
 
-        assert relay.counters.connections_refused["address"] == 1
+        assert relay.counters.connections_refused["address_rate"] == 1
         relay.clock.advance(1.0)
         assert await knock(relay) is None
+
+
+async def test_one_address_has_so_many_connections_at_a_time_and_crowds_nobody_out(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, address_connections_max=2) as relay:
+        here = [await asyncio.open_connection("127.0.0.1", relay.port, local_addr=("127.0.0.2", 0)) for _ in range(2)]
+
+        assert await knock(relay, "127.0.0.2") == b""
+        assert await knock(relay, "127.0.0.3") is None
+
+        assert relay.counters.connections_refused["address_connections"] == 1
+        here.pop()[1].close()
+        await until(lambda: relay.counters.connections_open == 1)
+        assert await knock(relay, "127.0.0.2") is None
+        here.pop()[1].close()
 
 
 async def test_small_writes_are_not_held_back(tmp_path: Path) -> None:

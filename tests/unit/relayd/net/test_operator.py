@@ -14,10 +14,10 @@ from relayd.net import operator
 from relayd.net.operator import OperatorListener
 from relayproto import frame, message
 from relayproto.codes import Code, GoawayCode, Kind
-from relayproto.commands import GetStatus, Invite, Lookup
+from relayproto.commands import ConfirmClock, GetStatus, Invite, Lookup
 from relayproto.message import Message
 from relayproto.notices import Goaway
-from relayproto.replies import Invited, Refused, Status
+from relayproto.replies import Done, Invited, Refused, Status
 
 TOO_SHORT = frame.encode(Kind.INVITE, 1, ["alice@office.example", 59])
 """An invitation for less than a minute."""
@@ -35,6 +35,9 @@ class Verbs:
             raise self.error
         self.invited.append(command)
         return Invited(command.address, bytes(16), 5, "relay.example:7443", b"descriptor")
+
+    async def confirm_clock(self) -> Message:
+        return Done()
 
     async def status(self) -> Message:
         return Status("1.2.3", (("connections open", 7),))
@@ -99,10 +102,13 @@ async def test_several_commands_are_answered_in_turn(tmp_path: Path) -> None:
         alice = await rig.connect()
         alice.say(GetStatus(), 1)
         alice.say(Invite("alice@office.example", 3600), 2)
-        answers = [await alice.heard(), await alice.heard()]
+        alice.say(ConfirmClock(), 3)
+        answers = [await alice.heard() for _ in range(3)]
         alice.writer.close()
 
-    assert [(answer.kind, answer.request) for answer in answers] == [(Kind.STATUS, 1), (Kind.INVITED, 2)]
+    assert [(answer.kind, answer.request) for answer in answers] == [
+        (Kind.STATUS, 1), (Kind.INVITED, 2), (Kind.DONE, 3),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("error", [Refusal(Code.ADDRESS_TAKEN, 7), Fault(Code.DISK, 7)])

@@ -9,14 +9,14 @@ from relayd.delivery.pump import Pump
 from relayd.metrics import Counters
 from relayd.net.router import ABUSE_MAX, VERBS_MAX, Router
 from relayproto.codes import Code, GoawayCode
-from relayproto.commands import Body, Credit, GetRelayKeys
+from relayproto.commands import Block, Body, Credit, Ephemeral, GetRelayKeys, Report, Target
 from relayproto.errors import RemoteProtocolError
-from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
+from relayproto.limits import CONNECTION_LIFETIME_S, REPORT_BYTES, UNANSWERED_MAX
 from relayproto.message import Message
-from relayproto.notices import Ping, PrekeysLow
-from relayproto.replies import LaneState, NotTaken, Refused, RelayKeys, Submitted
+from relayproto.notices import Passing, Ping, PrekeysLow
+from relayproto.replies import Done, LaneState, NotTaken, Refused, RelayKeys, Submitted
 from support.desks import seat_of
-from support.device import PLENTY, ack, submit
+from support.device import PLENTY, ack, enrol, login, submit
 from support.entries import envelope, gap, page
 from support.live_relay import Before, live_relay, until
 from support.people import Person
@@ -31,6 +31,7 @@ class Driver:
         self.left: list[tuple[GoawayCode, bool]] = []
         self.retired: list[GoawayCode] = []
         self.spoken = self.worked = self.rested = 0
+        self.has_room = True
 
     def say(self, message: Message, request: int) -> None:
         self.said.append((message, request))
@@ -183,6 +184,29 @@ async def test_an_acknowledgement_reaches_the_store_if_the_pump_believes_it(tmp_
         assert stage.driver.spoken == 2
 
 
+async def test_an_acknowledgement_waits_for_room_unless_its_connection_ends(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+        stage.store.full = True
+
+        assert not stage.route(ack(7, 0))
+        assert stage.route(ack(7, 0), patient=False)
+
+        assert stage.store.acknowledged == [ack(7, 0)]
+
+
+async def test_whatever_is_not_taken_is_counted_by_its_reason(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms)
+        stage.route(submit(1, BOB))
+        stage.route(submit(2, BOB))
+
+        stage.store.settles[0](NotTaken(1, Code.DISK, 30_000))
+        stage.store.settles[1](NotTaken(2, Code.GO_BACK, 0))
+
+        assert relay.counters.not_taken == {Code.DISK: 1, Code.GO_BACK: 1}
+
+
 async def test_verbs_wait_in_a_bounded_line(tmp_path: Path) -> None:
     async with live_relay(tmp_path) as relay:
         stage = Stage(relay.rooms)
@@ -273,3 +297,55 @@ async def test_a_day_ends_once_and_not_for_everybody_at_the_same_time(tmp_path: 
         stages[0].router.overdue(NOW + CONNECTION_LIFETIME_S)
         stages[0].router.overdue(NOW + CONNECTION_LIFETIME_S)
         assert stages[0].driver.retired == [GoawayCode.RENEW]
+
+
+async def test_people_defend_themselves_and_hear_that_it_was_done(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        ticket = await relay.ticket("alice@gad.example")
+        await enrol(relay.port, ALICE, ticket)
+        line, _ = await login(relay.port, ALICE)
+
+        line.say(Block(BOB.account, True), Report(bytes(REPORT_BYTES)))
+
+        assert await line.several(Done, 2) == [Done(), Done()]
+        await line.close()
+
+
+async def test_what_passes_by_has_no_answer_and_is_dropped_above_the_rate(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, device_rate_per_s=1, device_burst=1) as relay:
+        stage = Stage(relay.rooms)
+        typing = Ephemeral(Target(BOB.account, 1, ()))
+
+        assert stage.route(typing)
+        assert stage.route(typing)
+        assert len(stage.router._verbs) == 1
+        await until(lambda: not stage.router._verbs)
+
+        assert stage.driver.said == []
+
+
+async def test_what_passes_by_never_waits_for_its_turn(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stage = Stage(relay.rooms)
+        for _ in range(VERBS_MAX):
+            stage.route(GetRelayKeys())
+
+        assert stage.route(Ephemeral(Target(BOB.account, 1, ())))
+
+        assert len(stage.router._verbs) == VERBS_MAX
+
+
+async def test_a_device_that_does_not_read_is_not_told_who_types(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stage = Stage(relay.rooms)
+
+        stage.driver.has_room = False
+        stage.router.pass_by(Passing(BOB.account, 1, b"typing"))
+        slow = stage.pump.ready
+        stage.driver.has_room = True
+        stage.pump.fill(1 << 20, 0, NOW)
+        stage.router.pass_by(Passing(BOB.account, 1, b"typing"))
+
+        assert not slow
+        assert stage.driver.spoken == 1
+        assert stage.pump.ready

@@ -537,7 +537,7 @@ async def test_a_device_that_was_removed_is_sent_away(tmp_path: Path) -> None:
 
 async def test_a_mistake_of_ours_in_a_verb_is_an_incident_and_the_connection_lives(tmp_path: Path) -> None:
     class Broken(Before):
-        async def account_of(self, address: str) -> Account:
+        async def account_of(self, address: str, asker: bytes) -> Account:
             raise ZeroDivisionError(address)
 
     async with office(tmp_path, through=Broken) as (relay, alice, bob):
@@ -553,7 +553,7 @@ async def test_a_mistake_of_ours_in_a_verb_is_an_incident_and_the_connection_liv
 
 async def test_a_fault_of_the_store_in_a_verb_says_when_to_try_again(tmp_path: Path) -> None:
     class Faulty(Before):
-        async def account_of(self, address: str) -> Account:
+        async def account_of(self, address: str, asker: bytes) -> Account:
             raise Fault(Code.UNAVAILABLE, 1500)
 
     async with office(tmp_path, through=Faulty) as (relay, alice, _):
@@ -702,7 +702,7 @@ async def test_a_session_without_a_peer_does_what_its_transport_says(tmp_path: P
     async with live_relay(tmp_path) as relay:
         left: list[Session] = []
         transport = FakeTransport()
-        session = Session(transport, relay.rooms, left.append)
+        session = Session(transport, relay.rooms, left.append, b"here")
         relay.rooms.admission.refuse("127.0.0.1", 0.0)
 
         session.pause_writing()
@@ -822,3 +822,26 @@ async def test_a_fault_at_login_says_when_to_come_back(tmp_path: Path) -> None:
         closed = await (await connect(relay.port, alice)).expect(Closed)
 
         assert (closed.code, closed.reconnect, closed.after_ms) == (GoawayCode.BUSY, True, 30_000)
+
+
+async def test_a_mistake_of_ours_at_a_deadline_cuts_its_connection_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        line, _ = await login(relay.port, alice)
+        other, _ = await login(relay.port, bob)
+        overdue = Session._overdue
+        [alices] = [s for s in relay.listener._sessions if s._router.seat.account == alice.account]
+
+        def fail(session: Session, now: float) -> None:
+            if session is alices:
+                raise ZeroDivisionError
+            overdue(session, now)
+
+        monkeypatch.setattr(Session, "_overdue", fail)
+        alices.overdue(0.0)
+
+        await asyncio.wait_for(line.lost.wait(), 5)
+        assert not other.connection.closed
+        assert relay.counters.internal_errors == 1
+        relay.counters.internal_errors = 0

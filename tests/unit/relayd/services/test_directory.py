@@ -26,15 +26,15 @@ def directory(store: AgreeableStore, hub: Hub | None = None) -> Directory:
 async def test_an_address_is_looked_up_in_its_one_spelling() -> None:
     store = AgreeableStore(ALICE)
 
-    found = await directory(store).lookup(Lookup(" Alice@GAD.example"))
+    found = await directory(store).lookup(seat_of(MALLORY), Lookup(" Alice@GAD.example"))
 
     assert found.account == ALICE.account
-    assert store.taken == [("alice@gad.example",)]
+    assert store.taken == [("alice@gad.example", MALLORY.account)]
 
 
 async def test_what_is_no_address_is_refused() -> None:
     with pytest.raises(Refusal) as refused:
-        await directory(AgreeableStore(ALICE)).lookup(Lookup("alice"))
+        await directory(AgreeableStore(ALICE)).lookup(seat_of(MALLORY), Lookup("alice"))
 
     assert refused.value.code is Code.BAD_ADDRESS
 
@@ -42,7 +42,7 @@ async def test_what_is_no_address_is_refused() -> None:
 async def test_lists_and_relay_keys_are_handed_out() -> None:
     service = directory(AgreeableStore(ALICE))
 
-    assert (await service.devices(GetDevices(ALICE.account))).devices == listed(ALICE)[0]
+    assert (await service.devices(seat_of(MALLORY), GetDevices(ALICE.account))).devices == listed(ALICE)[0]
     assert service.relay_keys().descriptors == (b"one", b"two")
 
 

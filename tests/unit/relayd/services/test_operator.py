@@ -6,7 +6,7 @@ from relayd.services.operator import Operator
 from relayproto import __version__, message
 from relayproto.codes import Code
 from relayproto.commands import Invite
-from relayproto.replies import Status
+from relayproto.replies import Done, Status
 from support.clocks import HandClock
 from support.desks import AgreeableStore
 from support.people import Person
@@ -14,8 +14,8 @@ from support.people import Person
 
 def operator(store: AgreeableStore, counters: Counters | None = None) -> Operator:
     return Operator(
-        store, clock=HandClock(now_ms=5_000_000), counters=counters or Counters(), endpoint="relay.example:7443",
-        descriptor=b"descriptor",
+        store, clock=HandClock(now_ms=5_000_000), confirm=lambda: store.taken.append(("confirmed",)),
+        counters=counters or Counters(), endpoint="relay.example:7443", descriptor=b"descriptor",
     )  # fmt: skip
 
 
@@ -38,6 +38,14 @@ async def test_what_is_no_address_gets_no_invitation() -> None:
 
     assert refused.value.code is Code.BAD_ADDRESS
     assert store.taken == []
+
+
+async def test_a_confirmed_clock_is_on_disk_before_it_is_said() -> None:
+    store = AgreeableStore(Person("alice"))
+
+    assert await operator(store).confirm_clock() == Done()
+
+    assert store.taken == [("confirmed",), ("probed",)]
 
 
 async def test_the_status_has_the_processs_figures_and_the_stores() -> None:

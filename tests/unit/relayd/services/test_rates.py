@@ -53,3 +53,14 @@ def test_only_so_many_keys_are_remembered_and_the_longest_untouched_goes_first()
     assert rates.wait_ms(1, 2.0) == 0
     assert rates.wait_ms(2, 2.0) > 0
     assert rates.wait_ms(3, 2.0) > 0
+
+
+def test_a_bucket_that_is_full_again_is_forgotten() -> None:
+    rates: Rates[int] = Rates(per_s=1, burst=1)
+    for key in range(3):
+        rates.take(key, 0.0)
+
+    rates.take(3, 1.0)
+    rates.take(4, 1.0)
+
+    assert list(rates._buckets) == [3, 4]

@@ -100,7 +100,7 @@ async def test_a_next_list_replaces_the_last_and_repeated_gets_the_same_answer(t
 
         assert changed == again
         assert (changed.reply.devices, changed.removed) == (octets, ())
-        assert (await relay.store.devices_of(alice.account)).devices == octets
+        assert (await relay.store.devices_of(alice.account, alice.account)).devices == octets
 
 
 async def test_lists_that_do_not_follow_are_refused(tmp_path) -> None:

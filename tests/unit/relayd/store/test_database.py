@@ -4,7 +4,7 @@ import sqlite3
 import pytest
 
 from relayd.domain.refusals import Fatal
-from relayd.store.database import Thread, connect, connect_reader, migrate, migrations
+from relayd.store.database import Thread, checkpoint, connect, connect_reader, migrate, migrations
 
 
 def test_the_file_is_opened_so_that_nothing_is_lost(tmp_path) -> None:
@@ -35,8 +35,32 @@ def test_a_store_of_a_newer_relay_is_not_touched(tmp_path) -> None:
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         db.execute("PRAGMA user_version = 9999")
 
-    with pytest.raises(Fatal, match="newer"):
+    before = (tmp_path / "relay.db").read_bytes()
+
+    with pytest.raises(Fatal, match=r"its version is 9999, made by a newer relayd; this one knows \d+: nothing was"):
         connect(tmp_path / "relay.db", autocheckpoint_pages=1000)
+
+    assert (tmp_path / "relay.db").read_bytes() == before
+
+
+def test_what_is_damaged_is_not_migrated(tmp_path) -> None:
+    def check(_: sqlite3.Connection) -> None:
+        raise Fatal("damaged")
+
+    with pytest.raises(Fatal, match="damaged"):
+        connect(tmp_path / "relay.db", autocheckpoint_pages=1000, check=check)
+
+    with contextlib.closing(sqlite3.connect(tmp_path / "relay.db")) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (0,)
+
+
+def test_a_checkpoint_leaves_an_empty_log(tmp_path) -> None:
+    with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
+        before = (tmp_path / "relay.db-wal").stat().st_size
+
+        checkpoint(db)
+
+        assert before > (tmp_path / "relay.db-wal").stat().st_size == 0
 
 
 def test_a_reader_cannot_write(tmp_path) -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 
 import pytest
+from structlog.testing import capture_logs
 
 from relayd.domain.entry import Entry
 from relayd.domain.refusals import Fatal, Fault
@@ -57,6 +58,7 @@ async def test_what_fails_for_now_is_not_taken_and_is_taken_later(tmp_path, erro
 
         with failing(relay, error):
             before = await relay.submit_all(command, alice, 1)
+        await relay.store.sweep()  # which looks at the disk
         after = await relay.submit_all(command, alice, 1)
 
         assert before == [NotTaken(1, code, retry_after_ms)]
@@ -77,11 +79,12 @@ async def test_an_acknowledgement_waits_until_the_disk_has_room(tmp_path) -> Non
         assert len(await relay.outcomes(alice)) == 1
 
 
-async def test_a_bug_of_ours_is_counted_and_its_verb_hears_of_it(tmp_path) -> None:
+async def test_a_bug_of_ours_is_counted_and_a_verb_that_shared_its_commit_may_try_again(tmp_path) -> None:
     async with house(tmp_path) as relay:
-        with failing(relay, ZeroDivisionError()), pytest.raises(ZeroDivisionError):
+        with failing(relay, ZeroDivisionError()), pytest.raises(Fault) as fault:
             await relay.store.probe()
 
+        assert fault.value.code is Code.UNAVAILABLE
         assert relay.counters.internal_errors == 1
 
 
@@ -103,6 +106,34 @@ async def test_after_a_failed_sync_or_damage_nothing_is_tried_again(tmp_path, er
         assert isinstance(await relay.store.fatal, Fatal)
         relay.store.acknowledge(bob.seat, None)
         assert not relay.store.full
+
+
+async def test_a_failure_that_goes_on_is_told_once_and_so_is_its_end(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        with capture_logs() as logged:
+            with failing(relay, sqlite_error(sqlite3.SQLITE_BUSY)):
+                for _ in range(3):
+                    with pytest.raises(Fault):
+                        await relay.store.probe()
+            await relay.store.probe()
+            await relay.store.probe()
+
+        assert [event["event"] for event in logged] == ["commits fail for now", "commits go through again"]
+
+
+@pytest.mark.parametrize(("code", "fatal"), [(sqlite3.SQLITE_FULL, False), (sqlite3.SQLITE_IOERR_FSYNC, True)])
+async def test_a_checkpoint_that_fails_is_an_end_only_where_something_may_be_lost(
+    tmp_path, monkeypatch, code, fatal
+) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        raise sqlite_error(code)
+
+    async with house(tmp_path) as relay:
+        with monkeypatch.context() as patch:
+            patch.setattr("relayd.store.engine.checkpoint", fail)
+            await relay.store._engine.checkpoint()
+
+        assert relay.store.fatal.done() == fatal
 
 
 async def test_a_listener_that_fails_does_not_stop_the_commits(tmp_path) -> None:

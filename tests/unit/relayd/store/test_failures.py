@@ -1,10 +1,11 @@
 import errno
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from relayd.domain.refusals import Fatal
-from relayd.store.failures import Failure, classify
+from relayd.store.failures import Failure, classify, damaged, fatal
 
 
 def sqlite_error(code: int) -> sqlite3.Error:
@@ -30,6 +31,9 @@ def sqlite_error(code: int) -> sqlite3.Error:
         (OSError(errno.ENOSPC, "full"), Failure.DISK_FULL),
         (OSError(errno.EDQUOT, "full"), Failure.DISK_FULL),
         (OSError(errno.EIO, "disk"), Failure.FATAL),
+        (OSError(errno.EMFILE, "no descriptors"), Failure.PASSING),
+        (sqlite_error(sqlite3.SQLITE_IOERR_SHMSIZE), Failure.DISK_FULL),
+        (sqlite_error(sqlite3.SQLITE_IOERR_NOMEM), Failure.PASSING),
         (Fatal("damage"), Failure.FATAL),
         (KeyError(1), Failure.BUG),
     ],
@@ -47,3 +51,24 @@ def test_a_full_disk_is_recognised_as_sqlite_reports_it(tmp_path) -> None:
 
     assert classify(full.value) is Failure.DISK_FULL
     db.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (sqlite_error(sqlite3.SQLITE_CORRUPT_INDEX), "/x/relay.db: on purpose; copy the whole state directory away"),
+        (sqlite_error(sqlite3.SQLITE_READONLY), "/x/relay.db: on purpose; relayd must be able to write the file"),
+        (sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), "/x/relay.db: on purpose; reading or writing failed below us"),
+        (OSError(errno.EIO, "disk"), "/x/relay.db: [Errno 5] disk; reading or writing failed below us"),
+        (PermissionError(errno.EACCES, "no"), "/x/relay.db: [Errno 13] no; relayd must be able to write the file"),
+        (sqlite_error(sqlite3.SQLITE_PROTOCOL), "/x/relay.db: on purpose"),
+        (KeyError(1), "/x/relay.db: KeyError(1)"),
+        (Fatal("as it was"), "as it was"),
+    ],
+)
+def test_the_end_names_the_file_and_the_next_step(error, said) -> None:
+    assert str(fatal(error, Path("/x/relay.db"))).startswith(said)
+
+
+def test_damage_is_told_in_sqlites_words() -> None:
+    assert str(damaged(Path("/x/relay.db"), "Page 7: never used")).startswith("/x/relay.db: Page 7: never used; copy")

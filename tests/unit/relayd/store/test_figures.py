@@ -12,7 +12,9 @@ async def test_the_figures_count_and_name_nobody(tmp_path) -> None:
 
         files = figures.pop("bytes of the store"), figures.pop("bytes of its log")
         assert min(files) > 0
+        assert 0 <= figures.pop("disk used, per cent") <= 100
         assert figures == {
             "accounts": 2, "devices": 3, "envelopes queued": 1, "bytes queued": 8, "outcomes queued": 1,
-            "mailboxes over quota": 0, "invitations open": 1,
+            "mailboxes over quota": 0, "reports kept": 0, "invitations open": 1,
+            "submissions refused for want of disk": 0, "bytes of the ballast": 0,
         }  # fmt: skip

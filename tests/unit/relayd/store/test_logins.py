@@ -24,7 +24,7 @@ async def test_welcome_says_what_the_relay_knows_of_the_device(tmp_path) -> None
         assert (welcome.one_time_left, welcome.kem_left) == (0, 0)
         assert (sender.welcome.ledger_floor, sender.welcome.lanes[Lane.OUTCOME]) == (2, LaneState(0, 2))
         assert login.cursors == (1, 0, 0)
-        assert login.rolled_back == ()
+        assert login.notices == ()
 
 
 async def test_the_floor_of_hello_acknowledges(tmp_path) -> None:
@@ -79,7 +79,7 @@ async def test_a_floor_below_the_relays_is_told_and_not_believed(tmp_path, knows
 
         login = await relay.login(bob, epoch=None if knows_the_epoch else 0)
 
-        assert login.rolled_back == (RolledBack(Lane.NORMAL, 1),)
+        assert login.notices == (RolledBack(Lane.NORMAL, 1),)
         assert login.welcome.lanes[Lane.NORMAL] == LaneState(1, 2)
         assert login.cursors == (0, 0, 0)
 
@@ -91,7 +91,7 @@ async def test_floors_of_another_epoch_mean_nothing(tmp_path) -> None:
 
         login = await relay.login(bob, epoch=bob.epochs[1] + 1, floors=(77, 0, 0))
 
-        assert (login.cursors, login.rolled_back) == ((0, 0, 0), ())
+        assert (login.cursors, login.notices) == ((0, 0, 0), ())
         assert len((await relay.page(bob)).items) == 1
 
 

@@ -32,7 +32,7 @@ def fill(db, count: int) -> None:
             "INSERT INTO account VALUES (?, ?, ?, 1, 1, x'', x'')", (row, bytes([row]) * 32, f"a{row}@b.example")
         )
         db.execute("INSERT INTO device (id, account, device, dh_key, sign_key) VALUES (?, ?, 1, x'', x'')", (row, row))
-        db.execute("INSERT INTO mailbox VALUES (?, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1)", (row,))
+        db.execute("INSERT INTO mailbox VALUES (?, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1, 11)", (row,))
         db.execute("INSERT INTO ledger VALUES (?, 3, 9, 300)", (row,))
         db.execute("INSERT INTO refusal VALUES (?, 299, x'0000')", (row,))
         db.execute("INSERT INTO hole VALUES (?, 1, 1)", (row * 4 + 1,))
@@ -47,9 +47,9 @@ def test_rows_are_read_as_they_were_written(tmp_path) -> None:
 
     assert (mailbox.epoch, mailbox.floors, mailbox.nexts) == (9, [1, 3, 5], [2, 4, 6])
     assert (mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.outcomes) == (7, 8, 9, 10)
-    assert (mailbox.over, mailbox.holed) == (True, True)
+    assert (mailbox.over, mailbox.holed, mailbox.refused) == (True, True, 11)
     assert (sender.generation, sender.ledger.floor, sender.ledger.refused) == (3, 300, {299})
-    assert roster.mailboxes == {1: 1}
+    assert (roster.mailboxes, roster.blocks) == ({1: 1}, False)
 
 
 def test_what_is_not_in_the_store_is_not_here(tmp_path) -> None:

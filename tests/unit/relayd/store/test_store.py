@@ -180,11 +180,14 @@ async def test_an_unknown_address_and_an_unknown_account_are_not_available(tmp_p
     async with house(tmp_path) as relay:
         alice = await relay.enrol("alice")
 
-        found = await relay.store.account_of("alice@gad.example")
+        found = await relay.store.account_of("alice@gad.example", alice.account)
 
         assert found.account == alice.account
-        assert (await relay.store.devices_of(alice.account)).devices == found.devices
-        for read in (relay.store.account_of("bob@gad.example"), relay.store.devices_of(bytes(32))):
+        assert (await relay.store.devices_of(alice.account, alice.account)).devices == found.devices
+        for read in (
+            relay.store.account_of("bob@gad.example", alice.account),
+            relay.store.devices_of(bytes(32), alice.account),
+        ):
             with pytest.raises(Refusal) as refusal:
                 await read
             assert refusal.value.code is Code.NOT_AVAILABLE
@@ -242,7 +245,7 @@ async def test_a_log_that_cannot_be_moved_at_the_end_is_no_loss(tmp_path, monkey
             raise sqlite_error(sqlite3.SQLITE_BUSY)
 
         with monkeypatch.context() as patch:
-            patch.setattr("relayd.store.store._checkpoint", busy)
+            patch.setattr("relayd.store.store.checkpoint", busy)
             await relay.store.close()
         await relay.open()
 

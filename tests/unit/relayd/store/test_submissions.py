@@ -1,16 +1,19 @@
 """Exactly once, all devices or none, refused without a trace: protocol.md §3 and §5."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from relayd.config import LimitsSection
 from relayd.domain.entry import Entry
+from relayd.store import submissions
 from relayproto import stamp
 from relayproto.codes import Class, Code, GoawayCode, Lane, Scope, SubmitFlag
 from relayproto.commands import Target, Wrap
 from relayproto.errors import RemoteProtocolError
-from relayproto.limits import UNANSWERED_MAX
+from relayproto.limits import FRAME_BYTES_MAX, UNANSWERED_MAX
+from relayproto.message import encode
 from relayproto.primitives import Aead, x25519_public
 from relayproto.replies import Mismatch, NotTaken, Submitted
 from support.stores import House, house, submit_of, target_of
@@ -332,3 +335,57 @@ async def test_shares_count_what_the_same_commit_has_decided(tmp_path) -> None:
         settled = await relay.submit_all(*works, submit_of(alice, bob), alice, 1)
 
         assert [one.codes for one in settled] == [(Code.STORED,) * 2, (Code.STORED,) * 2, (Code.OVER_QUOTA,)]
+
+
+async def test_at_the_border_of_half_full_shares_are_not_counted_each_time(tmp_path, monkeypatch) -> None:
+    counted = []
+    count = submissions._shares
+    monkeypatch.setattr(submissions, "_shares", lambda *of: counted.append(1) or count(*of))
+    async with house(tmp_path, limits=LimitsSection(mailbox_messages=20)) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        codes = []
+        for floor in range(10):
+            codes += [(await relay.submit(alice, bob)).codes[0] for _ in range(11 if not floor else 2)]
+            await relay.acknowledge(bob, floor + 1)
+
+        before = len(counted)
+        await relay.acknowledge(bob, 17)
+        await relay.submit(alice, bob)
+
+        assert codes == [Code.STORED] * 10 + [Code.OVER_QUOTA] + [Code.STORED, Code.OVER_QUOTA] * 9
+        assert before == 1
+        assert relay.store._opened.tools.residents._mailboxes.get(bob.seat.row).shares is None
+
+
+async def test_the_answer_fits_a_frame_however_many_targets_differ(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.put_devices(bob, 1, *range((1 << 32) - 7, 1 << 32))
+        command = submit_of(alice, *[bob] * 430, body=None)
+        command = replace(command, body=b"x", targets=(Target(bob.account, 1, ()),) * 430)
+
+        (first,) = await relay.submit_all(command, alice, 1)
+        (again,) = await relay.submit_all(command, alice, 1)
+
+        assert len(encode(command)) < FRAME_BYTES_MAX
+        assert len(encode(first)) < FRAME_BYTES_MAX
+        assert (first.codes, len(first.mismatches)) == ((Code.MISMATCHED_DEVICES,) * 430, submissions.MISMATCHES_MAX)
+        assert again == first
+
+
+async def test_who_never_acknowledges_outcomes_gets_no_more_of_them(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(submissions, "OUTCOMES_MAX", 2)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        for number in (1, 2):
+            await relay.submit(alice, bob)
+            await relay.acknowledge(bob, number)
+        command = submit_of(alice, bob)
+
+        over = await relay.submit_all(command, alice, 1)
+        quiet = await relay.submit_all(replace(command, flags=0), alice, 1)
+        await relay.acknowledge(alice, 1, lane=Lane.OUTCOME)
+        after = await relay.submit(alice, bob)
+
+        assert over == [NotTaken(3, Code.BUSY, submissions.OUTCOMES_RETRY_MS)]
+        assert (quiet, after) == ([stored(3)], stored(4))

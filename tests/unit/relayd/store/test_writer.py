@@ -6,7 +6,8 @@ from relayd.config import LimitsSection
 from relayd.domain.refusals import Fatal, Fault, Refusal
 from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Credit
-from support.stores import house, submit_of
+from relayproto.primitives import x25519_public
+from support.stores import guest, hello_of, house, submit_of
 
 
 async def test_a_refused_verb_is_undone_and_the_rest_of_its_commit_stands(tmp_path) -> None:
@@ -30,7 +31,7 @@ async def test_a_refused_verb_is_undone_and_the_rest_of_its_commit_stands(tmp_pa
         assert relay.counters.commits == before + 1
         assert (type(refused), settled.codes, len(ticket)) == (Refusal, (Code.STORED,), 16)
         assert (relay.counters.expired, relay.gaps) == (0, [])
-        assert (await relay.store.account_of("bob@gad.example")).account == bob.account
+        assert (await relay.store.account_of("bob@gad.example", bob.account)).account == bob.account
 
 
 async def test_acknowledgements_make_room_for_submissions_of_the_same_commit(tmp_path) -> None:
@@ -61,4 +62,36 @@ async def test_what_was_rolled_back_is_forgotten_in_memory_too(tmp_path) -> None
         (settled,) = await relay.submit_all(command, alice, 1)
 
         assert settled.codes == (Code.STORED,)
+        assert [item.sequence for item in (await relay.page(bob)).items] == [1]
+
+
+async def test_who_is_refused_empties_no_memory_and_makes_no_new_hour_key(tmp_path) -> None:
+    async with house(tmp_path, moderators=(x25519_public(b"1" * 32), x25519_public(b"2" * 32))) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        residents = relay.store._opened.tools.residents
+        for _ in range(5):
+            await relay.submit(alice, bob)
+            with pytest.raises(Refusal):
+                await relay.store.login(hello_of(guest("mallory")), b"m" * 32)
+            with pytest.raises(Refusal):
+                await relay.store.bundles(alice.seat, bytes(32), ())
+
+        keys = await relay.store._read(lambda db: db.execute("SELECT count(*) FROM hour_key").fetchone())
+
+        assert keys == (1,)
+        assert residents._mailboxes.get(bob.seat.row) is not None
+
+
+async def test_a_mistake_of_ours_in_a_verb_leaves_nothing_of_it_in_memory(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+
+        def fail(commit):
+            commit.mailbox(bob.seat.row).nexts[Lane.NORMAL] = 99
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await relay.store._act(fail)
+        await relay.submit(alice, bob)
+
         assert [item.sequence for item in (await relay.page(bob)).items] == [1]

@@ -33,7 +33,7 @@ def sealed_raw(packed, *, where=None, plaintext=None, made=None):
     return body.Sealed(Wrapped(b"k" * 32, made), b"\x01" + sealed)
 
 
-@pytest.mark.parametrize("content", [Text("hello", 1), Read((bytes(16),), 5), Retry(7)])
+@pytest.mark.parametrize("content", [Text("hello", 1), Read((bytes(16),), 5), Retry(7, (b"c" * 33,))])
 def test_what_was_sealed_is_opened_with_its_context(content):
     sealed = seal(content, context(ALICE, BOB), ALICE.entropy)
 
@@ -140,7 +140,7 @@ def test_a_forward_with_a_stamp_that_nobody_here_knows_is_the_forwarders_own_and
     assert third.origin == fourth.origin == second.evidence
 
 
-@pytest.mark.parametrize("content", [Read((bytes(16),), 5), Retry(7)])
+@pytest.mark.parametrize("content", [Read((bytes(16),), 5), Retry(7, (b"c" * 33,))])
 def test_what_only_programs_read_is_not_forwarded(content):
     forwarded = Forward(said(RELAY, ALICE, BOB, content).evidence)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from relayproto.e2e.content import Evidence, Forward, Read, Retry, Text, Unknown, decode, encode
 from relayproto.errors import Malformed
-from relayproto.limits import READ_MAX, TEXT_BYTES_MAX
+from relayproto.limits import READ_MAX, RETRY_MAX, TEXT_BYTES_MAX
 
 EVIDENCE = Evidence(b"\x01", b"h" * 32, b"r" * 32, b"c" * 33, b"stamp")
 
@@ -18,7 +18,8 @@ EVIDENCE = Evidence(b"\x01", b"h" * 32, b"r" * 32, b"c" * 33, b"stamp")
         Text("x" * TEXT_BYTES_MAX, (1 << 63) - 1),
         Read((bytes(16), b"m" * 16), 5),
         Read((bytes(16),) * READ_MAX, 5),
-        Retry(9),
+        Retry(9, ()),
+        Retry(9, (b"c" * 33,) * RETRY_MAX),
         Forward(EVIDENCE),
     ],
 )
@@ -35,6 +36,8 @@ def test_a_content_comes_back_from_its_bytes(content):
         Read((), 5),
         Read((bytes(16),) * (READ_MAX + 1), 5),
         Read((bytes(15),), 5),
+        Retry(9, (b"c" * 32,)),
+        Retry(9, (b"c" * 33,) * (RETRY_MAX + 1)),
         Forward(Evidence(b"", b"h" * 32, b"r" * 32, b"c" * 33, b"stamp")),
     ],
 )

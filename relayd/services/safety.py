@@ -1,0 +1,39 @@
+"""The services' room: BLOCK and REPORT, by which people defend themselves (spec 50 §5, spec 65 §6).
+
+Commands enter; DONE leaves after the commit, or a Refusal. The rules of this file: what is said here never reaches the
+other side; and a report is taken only where there are moderators who can open it.
+"""
+
+from relayd.domain.refusals import Refusal
+from relayd.domain.seat import Seat
+from relayd.services.rates import Rates
+from relayd.store import Store
+from relayproto.codes import Code
+from relayproto.commands import Block, Report
+from relayproto.replies import Done
+
+
+class Safety:
+    """Blocking and reporting. ``moderated`` says whether the relay's descriptor names moderators."""
+
+    __slots__ = ("_moderated", "_rates", "_store")
+
+    def __init__(self, store: Store, *, reports: Rates[int], moderated: bool) -> None:
+        self._store = store
+        self._rates = reports
+        self._moderated = moderated
+
+    async def block(self, seat: Seat, command: Block) -> Done:
+        """Refuse an account from now on, or no longer. Raises Refusal(LIMIT)."""
+        await self._store.block(seat, command.account, blocked=command.blocked)
+        return Done()
+
+    async def report(self, seat: Seat, command: Report, now: float) -> Done:
+        """Keep a report. Raises Refusal: UNSUPPORTED without moderators, LIMIT above the rate, Fault(DISK)."""
+        if not self._moderated:
+            raise Refusal(Code.UNSUPPORTED)
+        wait_ms = self._rates.take(seat.row, now)
+        if wait_ms:
+            raise Refusal(Code.LIMIT, wait_ms)
+        await self._store.report(seat, command.sealed)
+        return Done()
