@@ -5,6 +5,7 @@ ends at two different shares, so that it does not flicker; and after the disk ra
 ballast lies in its place again, so that the room it gave is left to acknowledgements, expiry and deletion.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -63,7 +64,10 @@ class Ballast:
     def make(self) -> bool:
         """Take the room; False where the disk has not got it."""
         self.release()
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
         try:
             os.posix_fallocate(descriptor, 0, self._octets)
         except OSError:
@@ -74,8 +78,9 @@ class Ballast:
         return True
 
     def release(self) -> None:
-        """Give the room back."""
-        self._path.unlink(missing_ok=True)
+        """Give the room back. A file that can't be removed stays, and ``held`` goes on to say so."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()
 
 
 class Disk:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from relayd.domain.refusals import Fatal
+from relayd.store.daykeys import KeyGone
+from relayproto.errors import CryptoFailure
 
 _PRIMARY: Final = 0xFF
 """The lower byte of an extended result code (sqlite.org/rescode.html)."""
@@ -58,7 +60,7 @@ def classify(error: BaseException) -> Failure:
     if isinstance(error, sqlite3.Error) and hasattr(error, "sqlite_errorcode"):
         code = error.sqlite_errorcode
         return _BY_EXTENDED_CODE.get(code) or _BY_CODE.get(code & _PRIMARY, Failure.FATAL)
-    return Failure.FATAL if isinstance(error, Fatal) else Failure.BUG
+    return Failure.FATAL if isinstance(error, Fatal | CryptoFailure | KeyGone) else Failure.BUG
 
 
 _DAMAGED: Final = (
@@ -82,6 +84,8 @@ def fatal(error: BaseException, path: Path) -> Fatal:
     """Return the end of the store that an exception of the database ``path`` means, with the next step in words."""
     if isinstance(error, Fatal):
         return error
+    if isinstance(error, CryptoFailure | KeyGone):
+        return damaged(path, "a sealed row does not open: the file was changed, or day-keys is another database's")
     code = getattr(error, "sqlite_errorcode", 0)
     if isinstance(error, OSError):
         code = sqlite3.SQLITE_READONLY if error.errno in _NOT_ALLOWED else sqlite3.SQLITE_IOERR

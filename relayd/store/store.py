@@ -24,6 +24,7 @@ from relayd.metrics import Counters
 from relayd.store import accounts, blocks, expiry, figures, logins, pages, prekeys, reports
 from relayd.store.commit import Commit
 from relayd.store.database import checkpoint
+from relayd.store.daykeys import KeyGone
 from relayd.store.disk import Disk
 from relayd.store.engine import Engine
 from relayd.store.failures import Failure, classify
@@ -35,6 +36,7 @@ from relayd.store.works import Acknowledgement, Settle, Submission, Verb
 from relayd.store.writer import Writer, probe
 from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Enrol, Hello, SignedPrekey, Submit
+from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.message import Message
@@ -175,7 +177,7 @@ class Store:
     async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return await self._opened.reader.run(read)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, CryptoFailure, KeyGone) as error:
             if classify(error) is not Failure.FATAL:
                 raise Fault(Code.UNAVAILABLE, _READ_RETRY_MS) from error
             self._engine.distrust(error)

@@ -108,6 +108,7 @@ CREATE TABLE ticket (
     expires_ms INTEGER NOT NULL,
     account BLOB                         -- who used it, so that a repeat gets the same answer; goes with the ticket
 ) WITHOUT ROWID;
+CREATE INDEX ticket_by_expiry ON ticket (expires_ms);
 
 -- Hour keys of origin stamps, sealed to two moderators together; kept until retention ends.
 CREATE TABLE hour_key (

@@ -153,3 +153,13 @@ def test_room_that_is_not_there_after_all_leaves_no_file(tmp_path: Path) -> None
 
     assert not huge.make()
     assert huge.held == 0
+
+
+def test_a_place_where_no_file_can_be_made_or_removed_is_no_room(tmp_path: Path) -> None:
+    (tmp_path / BALLAST).mkdir()
+    blocked = Ballast(tmp_path / BALLAST, 4096)
+
+    blocked.release()
+
+    assert not blocked.make()
+    assert (tmp_path / BALLAST).is_dir()

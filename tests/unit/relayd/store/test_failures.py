@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from relayd.domain.refusals import Fatal
+from relayd.store.daykeys import KeyGone
 from relayd.store.failures import Failure, classify, damaged, fatal
+from relayproto.errors import CryptoFailure
 
 
 def sqlite_error(code: int) -> sqlite3.Error:
@@ -35,6 +37,8 @@ def sqlite_error(code: int) -> sqlite3.Error:
         (sqlite_error(sqlite3.SQLITE_IOERR_SHMSIZE), Failure.DISK_FULL),
         (sqlite_error(sqlite3.SQLITE_IOERR_NOMEM), Failure.PASSING),
         (Fatal("damage"), Failure.FATAL),
+        (CryptoFailure(), Failure.FATAL),
+        (KeyGone(), Failure.FATAL),
         (KeyError(1), Failure.BUG),
     ],
 )
@@ -56,6 +60,7 @@ def test_a_full_disk_is_recognised_as_sqlite_reports_it(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
+        (CryptoFailure(), "/x/relay.db: a sealed row does not open: the file was changed, or day-keys is another"),
         (sqlite_error(sqlite3.SQLITE_CORRUPT_INDEX), "/x/relay.db: on purpose; copy the whole state directory away"),
         (sqlite_error(sqlite3.SQLITE_READONLY), "/x/relay.db: on purpose; relayd must be able to write the file"),
         (sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), "/x/relay.db: on purpose; reading or writing failed below us"),

@@ -264,3 +264,17 @@ async def test_a_store_whose_commits_were_cut_off_ends_its_threads_all_the_same(
     for thread in threads:
         thread.join(30)
     assert not any(thread.is_alive() for thread in threads)
+
+
+async def test_a_row_whose_seal_does_not_open_is_damage_and_names_the_file(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+        await relay.store._opened.writer.run(
+            lambda db: db.execute("UPDATE envelope SET sealed = zeroblob(100)").fetchall()
+        )
+
+        with pytest.raises(Fault):
+            await relay.page(bob)
+
+        assert "relay.db: a sealed row does not open" in str(await relay.store.fatal)
