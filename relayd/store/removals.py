@@ -42,7 +42,9 @@ def acknowledge(commit: Commit, row: int, mailbox: Mailbox, ack: Ack) -> None:
             db.execute("DELETE FROM hole WHERE lane = ?1 AND first <= ?2 AND last <= ?2", (name, floor))
     for first, last in ack.ranges:
         gone += db.execute(_BETWEEN, (name, first, last, shares)).fetchall()
-    for sequence in ack.undecryptable:
+    for sequence in sorted(bad):
+        if sequence <= mailbox.floors[lane]:
+            continue
         gone += db.execute(_BETWEEN, (name, sequence, sequence, shares)).fetchall()
     if lane is not Lane.OUTCOME:
         commit.done.tally.acknowledged += len(gone)

@@ -19,3 +19,17 @@ def test_answers_come_first_then_holes_and_the_figures_are_added() -> None:
     assert said == [None, (5, gap), (6, Overflow(2)), (7, Writable(b"b" * 32))]
     assert (counters.envelopes_queued, counters.queued_bytes, counters.expired) == (-2, -9, 2)
     assert (counters.prekeys_handed_out, counters.accounts_enrolled) == (1, 1)
+
+
+def test_one_answer_that_fails_takes_nobody_elses() -> None:
+    said: list[object] = []
+
+    def broken(_: object) -> None:
+        raise ValueError
+
+    done, counters = Done(settlements=[(broken, None), (said.append, None)], refused={6: 2}), Counters()
+
+    tell(done, Ears(said.append, said.append, lambda *told: said.append(told), ()), counters)
+
+    assert said == [None, (6, Overflow(2))]
+    assert counters.internal_errors == 1
