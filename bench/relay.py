@@ -28,6 +28,9 @@ RAISED = {
     "device_burst": 10_000_000,
     "address_rate_per_s": 1_000_000,
     "address_burst": 1_000_000,
+    "address_connections_max": 100_000,
+    "pair_rate_per_s": 1_000_000,
+    "pair_burst": 1_000_000,
 }
 """One generator does what thousands of devices at as many addresses would. Every other limit is the product's."""
 
