@@ -11,7 +11,7 @@ from typing import Final
 
 from relayd.domain.refusals import Fatal
 from relayd.logs import get_logger
-from relayd.store import daykeys, failures
+from relayd.store import daykeys, failures, restored
 
 _STEPS: Final = 20_000
 """Of SQLite's machine between two looks at the time: some ms."""
@@ -23,7 +23,8 @@ def expect_file(path: Path) -> None:
     """Return if the database is there, or never was; Fatal where only what belongs to one is left."""
     if path.exists() and path.stat().st_size:
         return
-    for remnant in (path.with_name(daykeys.FILE_NAME), path.with_name(path.name + "-wal")):
+    for name in (restored.FILE_NAME, daykeys.FILE_NAME, path.name + "-wal"):
+        remnant = path.with_name(name)
         if remnant.exists() and remnant.stat().st_size:
             raise Fatal(
                 f"{path}: it is missing or empty, but {remnant.name} beside it shows that there was one; "

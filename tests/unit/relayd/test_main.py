@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -362,3 +363,16 @@ def test_where_there_is_no_database_nothing_is_renewed(state: Path, capsys) -> N
 
     assert (status, out) == (Exit.CANNOT_CREATE, "")
     assert err == f"relayd: {state}/relay.db: there is no database; put the copy there first\n"
+
+
+def test_a_reader_that_has_enough_gets_no_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "relayd.main", "check-config", "--sample"],
+        env={"PYTHONPATH": os.pathsep.join(sys.path)}, stdout=writing, stderr=subprocess.PIPE, timeout=30, check=False,
+    )  # fmt: skip
+
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from relayd.domain.refusals import Fatal
-from relayd.store import sound
+from relayd.store import restored, sound
 from relayd.store.daykeys import FILE_NAME
 
 
@@ -32,7 +32,7 @@ def test_a_place_where_nothing_ever_was_may_begin(tmp_path: Path) -> None:
     sound.expect_file(tmp_path / "relay.db")
 
 
-@pytest.mark.parametrize("remnant", [FILE_NAME, "relay.db-wal"])
+@pytest.mark.parametrize("remnant", [FILE_NAME, "relay.db-wal", restored.FILE_NAME])
 @pytest.mark.parametrize("kept", [None, b""])
 def test_a_store_whose_database_is_gone_does_not_begin_with_nothing(tmp_path: Path, remnant: str, kept) -> None:
     (tmp_path / remnant).write_bytes(b"something")
