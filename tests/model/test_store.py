@@ -7,11 +7,10 @@ their own. HYPOTHESIS_EXAMPLES sets how many examples are tried.
 """
 
 import copy
-import functools
+import dataclasses
 import os
 import shutil
 import tempfile
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -21,72 +20,40 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from relayd.domain.entry import Entry
 from relayd.domain.mailbox import Quota
-from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
-from relayd.store import accounts, expiry, logins
+from relayd.store import expiry, logins
 from relayd.store.works import Acknowledgement, Submission, Verb, Works
-from relayproto import identity
-from relayproto.codes import Class, Code, GapReason, Lane, PrekeyKind
-from relayproto.commands import Ack, Credit, Enrol, Submit, Target, Wrap
+from relayproto.codes import Class, Code, Lane
+from relayproto.commands import Ack, Credit, Submit, Target, Wrap
 from relayproto.errors import RemoteProtocolError
 from relayproto.notices import RolledBack
 from relayproto.primitives import x25519_public
 from relayproto.replies import NotTaken, Submitted
 from support.clocks import HandClock
-from support.inline_store import PLACE, Cut, InlineStore
+from support.inline_store import COMMIT, PLACE, Cut, InlineStore, founded, listing
+from support.store_checks import compare, everything_is_covered
 from support.store_model import Box, Limits, StoreModel
-from support.stores import guest, hello_of
+from support.stores import hello_of
 
 TTL_S = {Class.CALL: 60, Class.OTP: 900, Class.CHAT: 5 * 86_400, Class.RECEIPT: 86_400}
 WORDS = {Code.GO_BACK: "go back", Code.DISK: "disk"}
 NOBODY = bytes(32)
 who = st.integers(0, 99)
-targets = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["", "", "", "", "less", "more"])), min_size=1, max_size=3)
-numbers = st.sampled_from(["new"] * 12 + ["again", "again", "skip", "old", "far"])
-submissions = st.lists(
-    st.tuples(who, numbers, targets, st.sampled_from(list(TTL_S)), st.integers(0, 3), st.sampled_from([9, 9, 9, 6000])),
-    min_size=1, max_size=5,
-)  # fmt: skip
+targets = st.lists(
+    st.tuples(st.sampled_from([0, 1, 2] * 5 + [3]), st.sampled_from([""] * 12 + ["less", "more"])),
+    min_size=1,
+    max_size=3,
+)
+numbers = st.sampled_from(["new"] * 12 + ["again", "again", "stale", "skip", "old", "far"])
+classes = st.sampled_from(list(TTL_S))
+flags = st.sampled_from([0, 1, 1, 3])
+octets = st.sampled_from([12, 12, 12, 6000])
+submissions = st.lists(st.tuples(who, numbers, targets, classes, flags, octets), min_size=1, max_size=6)
 kept = st.sampled_from([True, True, True, False])
 
 
-@functools.cache
-def founded():
-    """Make three accounts once: the files of their store, and the people."""
-    with tempfile.TemporaryDirectory(dir=PLACE) as directory:
-        store = InlineStore(Path(directory), HandClock(), Quota(messages=20, octets=1 << 16, reopen_percent=80))
-        people = []
-        for name, devices in (("alice", 2), ("bob", 2), ("carol", 1)):
-            someone = guest(name)
-            prekeys = (someone.prekey(PrekeyKind.SIGNED, 1), someone.prekey(PrekeyKind.KEM_LAST_RESORT, 1))
-            ticket = act(store, partial(accounts.create_ticket, address=f"{name}@gad.example", expires_ms=1 << 50))
-            enrolment = Enrol(ticket, *someone.listed(), prekeys)
-            act(store, partial(accounts.enrol, command=enrolment, devices=someone.devices))
-            if devices > 1:
-                key = x25519_public(someone.keys[1][0])
-                seat = act(store, partial(logins.login, hello=hello_of(someone), static_key=key)).seat
-                list_devices(store, someone, seat, 1, 2)
-            people.append(someone)
-        store.opened.mark.follow(store.db, at_once=True)
-        store.close()
-        return {file.name: file.read_bytes() for file in Path(directory).iterdir()}, people
-
-
-def act(store: InlineStore, verb):
-    return store.commit(Works([], [], [Verb(verb, None)])).answers[0]
-
-
-def list_devices(store: InlineStore, someone, seat: Seat, *devices: int):
-    newer = someone.with_devices(*devices)
-    listed = identity.encode(newer)
-    signature = identity.sign_list(someone.identity_seed, listed)
-    verb = partial(accounts.put_devices, seat=seat, devices=newer, listed=listed, signature=signature)
-    someone.devices = newer
-    return verb, act(store, verb)
-
-
 class StoreMachine(RuleBasedStateMachine):
-    @initialize(messages=st.sampled_from([8, 20, 1000]))
+    @initialize(messages=st.sampled_from([6, 20, 40]))
     def a_store(self, messages):
         files, people = founded()
         self.people = copy.deepcopy(people)
@@ -104,8 +71,11 @@ class StoreMachine(RuleBasedStateMachine):
         self.copies: list = []
         self.count = 0
         self.named: dict = {}
+        """(mailbox, epoch, lane, sequence) -> whose envelope that is, for ever."""
         self.gone: set = set()
+        """What was acknowledged, likewise."""
         self.told: set = set()
+        """(mailbox, ledger's epoch, submission, position) that had its outcome."""
         self.meet_devices()
         self.everybody_connects()
 
@@ -137,25 +107,43 @@ class StoreMachine(RuleBasedStateMachine):
 
     # What is sent.
 
-    @rule(batch=submissions, now=kept)
-    def devices_submit(self, batch, now):
+    @rule(batch=submissions, now=kept, tight=st.sampled_from([False] * 7 + [True]))
+    def devices_submit(self, batch, now, tight=False):
         for pick, kind, to, class_, flags, octets in batch:
             self.submit(self.some(pick), kind, to, class_, flags, octets)
         if now:
-            self.commit()
+            self.commit(tight=tight)
+
+    @rule(pick=who, to=st.integers(0, 2), class_=classes, flags=flags, octets=octets, count=st.integers(1, 12))
+    def a_device_writes_much_to_one_account(self, pick, to, class_, flags, octets, count):
+        for _ in range(count):
+            self.submit(self.some(pick), "new", [(to, "")], class_, flags, octets)
+        self.commit()
+
+    @rule(batch=submissions)
+    def devices_submit_and_everything_is_acknowledged_but_the_last(self, batch):
+        self.devices_submit(batch, True)
+        for row, box in self.model.boxes.items():
+            for lane in Lane:
+                if box.lanes[lane]:
+                    ack = Ack(box.epoch, lane, max(box.lanes[lane]) - 1, (), Credit(0, 0), ())
+                    self.works.acknowledgements.append(Acknowledgement(self.seats[row], ack))
+        self.commit()
 
     @rule(pick=who, count=st.integers(200, 300), stored=st.booleans())
     def a_device_submits_so_much_that_the_oldest_is_forgotten(self, pick, count, stored):
         for _ in range(count):
-            self.submit(self.some(pick), "new", [(3, "")], Class.CHAT, 1, 9)
+            self.submit(self.some(pick), "new", [(3, "")], Class.CHAT, 1, 12)
         if stored:
-            self.submit(self.some(pick), "new", [(0, ""), (1, "")], Class.CHAT, 1, 9)
+            self.submit(self.some(pick), "new", [(0, ""), (1, "")], Class.CHAT, 1, 12)
         self.commit()
 
     def submit(self, row, kind, to, class_, flags, octets):
         box, seat = self.model.boxes[row], self.seats[row]
         following = box.floor + 1 + sum(work.seat.row == row for work in self.works.submissions)
-        number = {"new": following, "skip": following + 1, "far": following + 400}.get(kind, 0)
+        if kind == "stale":
+            seat = before(seat)
+        number = {"new": following, "stale": following, "skip": following + 1, "far": following + 400}.get(kind, 0)
         if kind == "again":
             number = max(1, following - 1 - self.count % 300)
         elif kind == "old":
@@ -171,7 +159,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.count += 1
         mark = self.count.to_bytes(4)
         made = []
-        for position, (pick, wrong) in enumerate({account: wrong for account, wrong in to}.items()):
+        for position, (pick, wrong) in enumerate(dict(to).items()):
             account = self.people[pick].account if pick < len(self.people) else NOBODY
             devices = [device for device, at in sorted(self.model.roster(account).items()) if at != row] or [1]
             devices = devices[1:] if wrong == "less" else [*devices, 7] if wrong == "more" else devices
@@ -182,8 +170,15 @@ class StoreMachine(RuleBasedStateMachine):
 
     # What is acknowledged.
 
-    @rule(pick=who, lane=st.sampled_from(Lane), draw=st.data(), other=st.sampled_from([0, 0, 0, 1]), now=kept)
-    def a_device_acknowledges(self, pick, lane, draw, other, now):
+    @rule(
+        pick=who,
+        lane=st.sampled_from(Lane),
+        draw=st.data(),
+        other=st.sampled_from([0, 0, 0, 0, 1]),
+        stale=st.sampled_from([False] * 5 + [True]),
+        now=kept,
+    )
+    def a_device_acknowledges(self, pick, lane, draw, other, stale, now):
         row = self.some(pick)
         box = self.model.boxes[row]
         top = box.nexts[lane] - 1
@@ -192,25 +187,27 @@ class StoreMachine(RuleBasedStateMachine):
         ranges = [(first, last) for first, last in zip(above[::2], above[1::2], strict=False)]
         bad = draw.draw(st.sets(st.integers(max(1, top - 12), top), max_size=3)) if top else ()
         ack = Ack(box.epoch + other, lane, floor, tuple(ranges), Credit(0, 0), tuple(sorted(bad)))
-        self.works.acknowledgements.append(Acknowledgement(self.seats[row], ack))
+        self.works.acknowledgements.append(Acknowledgement(before(self.seats[row]) if stale else self.seats[row], ack))
         if now:
             self.commit()
 
     # Commits, and what becomes of them.
 
-    @rule(tight=st.sampled_from([False, False, False, True]))
+    @rule()
     def commit(self, tight=False):
         self.commit_with(None, tight=tight)
 
-    @precondition(lambda self: len(self.works))
-    @rule(at=st.integers(1, 30), dead=st.booleans(), again=st.booleans())
-    def a_commit_breaks_off(self, at, dead, again):
+    @rule(
+        batch=submissions, at=st.sampled_from([COMMIT, COMMIT, *range(1, 25)]), dead=st.booleans(), again=st.booleans()
+    )
+    def a_commit_breaks_off(self, batch, at, dead, again):
+        self.devices_submit(batch, now=False)
         self.settled.clear()
         self.store.heard.clear()
         try:
             done = self.store.commit(self.works, fail_at=at, dead=dead)
         except Cut:
-            assert not self.settled and not self.store.heard, "told, and not committed"
+            assert not [*self.settled, *self.store.heard], "told, and not committed"
             if dead:
                 self.crashed()
             elif not again:
@@ -249,14 +246,14 @@ class StoreMachine(RuleBasedStateMachine):
         assert [tuple(one[:4]) for one in done.placed] == [(*one[:3], one[3].expires_ms) for one in model.placed]
         answer = verb() if verb else None
         for mailbox, expires_ms, outcome in done.told:
-            key = (model.boxes[mailbox].ledger_epoch, outcome.submission, outcome.position) if mailbox in model.boxes else None
-            if key is None:
+            if mailbox not in model.boxes:
                 continue
-            assert (mailbox, *key) not in self.told, "an outcome told twice"
-            self.told.add((mailbox, *key))
+            became = (outcome.submission, outcome.position, outcome.result)
+            asked = (mailbox, model.boxes[mailbox].ledger_epoch, *became[:2])
+            assert asked not in self.told, "an outcome told twice"
+            self.told.add(asked)
             assert expires_ms == now_ms + 7 * 86_400_000
-            assert model.tell(mailbox, tuple(outcome)[1:] if isinstance(outcome, tuple) else (
-                outcome.submission, outcome.position, outcome.result), now_ms) == outcome.sequence
+            assert model.tell(mailbox, became, now_ms) == outcome.sequence
         assert not +model.outcomes, "an outcome that was not told"
         explained = [(box, gap.lane, n) for box, gap in done.gaps for n in range(gap.first, gap.last + 1)]
         assert sorted(explained) == sorted(model.gaps)
@@ -275,11 +272,19 @@ class StoreMachine(RuleBasedStateMachine):
 
     # Connections, time, devices, copies.
 
-    @rule(pick=who, draw=st.data(), epoch=st.sampled_from(["known", "known", "none", "other"]), bad=st.sampled_from([0] * 9 + [1]))
+    @rule(
+        pick=who,
+        draw=st.data(),
+        epoch=st.sampled_from(["known", "known", "none", "other"]),
+        bad=st.sampled_from([0] * 9 + [1]),
+    )
     def a_device_connects_again(self, pick, draw, epoch, bad):
         row = self.some(pick)
         box = self.model.boxes[row]
-        floors = [draw.draw(st.integers(max(0, floor - 1), next_ - 1)) for floor, next_ in zip(box.floors, box.nexts, strict=True)]
+        floors = [
+            draw.draw(st.integers(max(0, floor - 1), next_ - 1))
+            for floor, next_ in zip(box.floors, box.nexts, strict=True)
+        ]
         floors[pick % 3] += 1000 * bad
         self.connect(row, {"known": box.epoch, "none": 0, "other": box.epoch + 1}[epoch], tuple(floors))
 
@@ -299,9 +304,11 @@ class StoreMachine(RuleBasedStateMachine):
         assert (welcome.epoch, welcome.ledger_epoch, welcome.ledger_floor) == (box.epoch, box.ledger_epoch, box.floor)
         assert [tuple(lane) for lane in welcome.lanes] == list(zip(box.floors, box.nexts, strict=True))
 
-    @rule(seconds=st.sampled_from([1, 59, 60, 61, 900, 86_400, 3 * 86_400, 8 * 86_400]))
-    def time_goes_by(self, seconds):
+    @rule(seconds=st.sampled_from([1, 59, 60, 61, 900, 86_400, 3 * 86_400, 8 * 86_400]), swept=st.booleans())
+    def time_goes_by(self, seconds, swept):
         self.clock.advance(seconds)
+        if swept:
+            self.what_is_over_goes()
 
     @rule()
     def what_is_over_goes(self):
@@ -316,13 +323,7 @@ class StoreMachine(RuleBasedStateMachine):
         person = self.people[pick]
         roster = self.model.roster(person.account)
         devices = [1] if len(roster) > 1 else [1, person.devices.highest_device + 1]
-        before = person.devices
-        newer = person.with_devices(*devices)
-        listed = identity.encode(newer)
-        signature = identity.sign_list(person.identity_seed, listed)
-        verb = partial(
-            accounts.put_devices, seat=self.seats[roster[1]], devices=newer, listed=listed, signature=signature
-        )
+        verb = listing(person, self.seats[roster[1]], *devices)
 
         def removed():
             for device, row in roster.items():
@@ -330,8 +331,6 @@ class StoreMachine(RuleBasedStateMachine):
                     self.model.remove(row)
             self.meet_devices()
 
-        assert before.version + 1 == newer.version
-        person.devices = newer
         changed = self.commit_with((verb, removed))
         assert changed.removed == tuple(row for device, row in roster.items() if device not in devices)
         for row in self.model.boxes.keys() - self.seats.keys():
@@ -365,7 +364,13 @@ class StoreMachine(RuleBasedStateMachine):
 
     # What is read, and what is there.
 
-    @rule(pick=who, lane=st.sampled_from(Lane), after=st.integers(0, 30), messages=st.integers(1, 30), octets=st.sampled_from([1, 7000, 1 << 20]))
+    @rule(
+        pick=who,
+        lane=st.sampled_from(Lane),
+        after=st.integers(0, 30),
+        messages=st.integers(1, 30),
+        octets=st.sampled_from([1, 7000, 1 << 20]),
+    )
     def a_page_is_read(self, pick, lane, after, messages, octets):
         row = self.some(pick)
         box, now_ms = self.model.boxes[row], self.clock.now_ms()
@@ -387,76 +392,15 @@ class StoreMachine(RuleBasedStateMachine):
             else:
                 assert (notice.wrap, notice.body, notice.commitment) == (item.wrap, item.body, item.commitment)
         end = entries[-1].sequence if page.more else box.nexts[lane] - 1
-        self.everything_is_covered(page, box, lane, range(after + 1, end + 1), {one.sequence for one in entries})
-
-    def everything_is_covered(self, page, box, lane, stretch, entries):
-        reasons: dict[int, GapReason] = {}
-        for gap in page.items:
-            if isinstance(gap, Entry):
-                continue
-            for number in range(gap.first, gap.last + 1):
-                assert number in stretch and number not in reasons, "explained twice, or beyond the page"
-                reasons[number] = gap.reason
-        assert set(stretch) == entries | reasons.keys() | (box.lanes[lane].keys() & set(stretch))
-        assert not reasons.keys() & box.lanes[lane].keys(), "a gap over what is queued"
-        for number, reason in reasons.items():
-            if number in box.expired[lane] and number > box.floors[lane]:
-                assert reason is GapReason.EXPIRED
-            elif not box.expired[lane]:
-                assert reason is GapReason.ACKNOWLEDGED
+        everything_is_covered(page, box, lane, range(after + 1, end + 1), {one.sequence for one in entries})
 
     def compare(self):
-        """Compare every row that matters with the model, and count everything again."""
-        db, boxes = self.store.db, self.model.boxes
-        queued = {(row * 4 + lane, n): item for row, box in boxes.items() for lane in range(3) for n, item in box.lanes[lane].items()}
-        found = db.execute("SELECT lane, sequence, expires_ms, class, octets, body, fan FROM envelope").fetchall()
-        assert {(r[0], r[1]): r[2:5] for r in found} == {
-            place: (item.expires_ms, item.class_, item.octets) for place, item in queued.items()
-        }
-        assert len(found) == len(queued)
-        mailboxes = db.execute("SELECT id, epoch, floor_normal, floor_urgent, floor_outcome, next_normal, next_urgent,"
-            " next_outcome, messages, octets, receipts, outcomes, over, refused FROM mailbox ORDER BY id").fetchall()
-        assert mailboxes == [
-            (row, box.epoch, *box.floors, *box.nexts, len(box.envelopes()), box.octets(), box.receipts(),
-             len(box.lanes[2]), box.over, box.refused)
-            for row, box in sorted(boxes.items())
-        ]  # fmt: skip
-        assert db.execute("SELECT device, generation, epoch, floor FROM ledger ORDER BY device").fetchall() == [
-            (row, box.generation, box.ledger_epoch, box.floor) for row, box in sorted(boxes.items())
-        ]
-        self.compare_references(db, found, queued)
-        refused = {
-            (row, number) for row, box in boxes.items() for number, codes in box.codes.items()
-            if any(codes) and number > box.floor - 256
-        }  # fmt: skip
-        assert set(db.execute("SELECT device, submission FROM refusal").fetchall()) == refused
-        holes = db.execute("SELECT lane, first, last FROM hole").fetchall()
-        for row, box in boxes.items():
-            for lane in range(3):
-                spans = [(first, last) for name, first, last in holes if name == row * 4 + lane]
-                covered = Counter(n for first, last in spans for n in range(first, last + 1))
-                assert all(count == 1 for count in covered.values())
-                assert {n for n in box.expired[lane] if n > box.floors[lane]} <= covered.keys()
-                assert not covered.keys() & box.lanes[lane].keys()
-        counters = self.store.counters
-        assert counters.envelopes_queued == sum(len(box.envelopes()) for box in boxes.values())
-        assert counters.queued_bytes == sum(box.octets() for box in boxes.values())
-        assert counters.outcomes_queued == sum(len(box.lanes[2]) for box in boxes.values())
+        compare(self.store.db, self.model, self.store.counters)
 
-    def compare_references(self, db, found, queued):
-        bodies = Counter(row[5] for row in found if row[5] is not None)
-        assert dict(db.execute("SELECT id, refs FROM body").fetchall()) == bodies
-        shared: dict[int, set[int]] = {}
-        fans: dict[int, tuple[int, bool]] = {}
-        for lane, sequence, *_, body, fan in found:
-            item = queued[lane, sequence]
-            if body is not None:
-                shared.setdefault(body, set()).add(item.shared)
-            assert (fan is None) == (item.asked is None)
-            if fan:
-                fans[fan] = (item.asked.open, item.asked.told)
-        assert all(len(one) == 1 for one in shared.values()), "a body of two submissions"
-        assert {n: (left, bool(told)) for n, left, told in db.execute("SELECT id, remaining, told FROM fan")} == fans
+
+def before(seat: Seat) -> Seat:
+    """Return the connection that this one took over from."""
+    return dataclasses.replace(seat, generation=seat.generation - 1)
 
 
 def said(settlement):

@@ -3,26 +3,37 @@
 Opening, the writer, pages and telling are the relay's own; only the thread is not, and the engine that feeds it.
 """
 
+import functools
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 from relayd.config import LifetimesSection
 from relayd.domain.mailbox import Quota
+from relayd.domain.seat import Seat
 from relayd.metrics import Counters
-from relayd.store import opening, pages, telling
+from relayd.store import accounts, logins, opening, pages, telling
 from relayd.store.commit import Done
 from relayd.store.disk import Disk
-from relayd.store.works import Works
+from relayd.store.works import Verb, Works
 from relayd.store.writer import Writer
+from relayproto import identity
+from relayproto.codes import PrekeyKind
+from relayproto.commands import Enrol
+from relayproto.primitives import x25519_public
 from support.clocks import HandClock
-from support.stores import MASTER_KEY, NO_LIMIT, STAMP_SEED
+from support.stores import MASTER_KEY, NO_LIMIT, STAMP_SEED, Guest, guest, hello_of
 
 PLACE = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
 """In memory, where that can be: what is left in the file is looked at, what reaches the disk is not."""
+
+
+COMMIT = -1
+"""The statement that makes it last, wherever it comes."""
 
 
 class Cut(BaseException):
@@ -47,16 +58,20 @@ class Here:
 
 
 class Failing:
-    """A connection whose statement number ``at`` fails before it is run; with ``dead``, all that follow as well."""
+    """A connection whose statement number ``at``, or its COMMIT, fails; with ``dead``, all that follow as well."""
 
     def __init__(self, db: sqlite3.Connection, at: int, *, dead: bool) -> None:
         self._db = db
-        self._left = at
+        self._left = at if at != COMMIT else 0
+        self._at_commit = at == COMMIT
+        self._failed = False
         self._dead = dead
 
     def execute(self, *arguments):
         self._left -= 1
-        if self._left == 0 or (self._left < 0 and self._dead):
+        here = arguments[0] == "COMMIT" if self._at_commit else self._left == 0
+        if here or (self._failed and self._dead):
+            self._failed = True
             raise Cut
         return self._db.execute(*arguments)
 
@@ -114,6 +129,10 @@ class InlineStore:
         telling.tell(done, ears, self.counters)
         return done
 
+    def act(self, verb):
+        """Commit one verb and return its answer."""
+        return self.commit(Works([], [], [Verb(verb, None)])).answers[0]
+
     def __contains__(self, mailbox: int) -> bool:
         return True
 
@@ -140,3 +159,34 @@ class InlineStore:
         self.close()
         (self.directory / NO_LIMIT.file).write_bytes(copy)
         self.open()
+
+
+@functools.cache
+def founded():
+    """Make three accounts once, two of them with two devices: return the files of their store, and the people."""
+    with tempfile.TemporaryDirectory(dir=PLACE) as directory:
+        store = InlineStore(Path(directory), HandClock(), Quota(messages=20, octets=1 << 16, reopen_percent=80))
+        people = []
+        for name, devices in (("alice", 2), ("bob", 2), ("carol", 1)):
+            someone = guest(name)
+            prekeys = (someone.prekey(PrekeyKind.SIGNED, 1), someone.prekey(PrekeyKind.KEM_LAST_RESORT, 1))
+            ticket = store.act(partial(accounts.create_ticket, address=f"{name}@gad.example", expires_ms=1 << 50))
+            enrolment = Enrol(ticket, *someone.listed(), prekeys)
+            store.act(partial(accounts.enrol, command=enrolment, devices=someone.devices))
+            if devices > 1:
+                key = x25519_public(someone.keys[1][0])
+                seat = store.act(partial(logins.login, hello=hello_of(someone), static_key=key)).seat
+                store.act(listing(someone, seat, 1, 2))
+            people.append(someone)
+        store.opened.mark.follow(store.db, at_once=True)
+        store.close()
+        return {file.name: file.read_bytes() for file in Path(directory).iterdir()}, people
+
+
+def listing(someone: Guest, seat: Seat, *devices: int):
+    """Return the verb that makes these the devices of an account."""
+    newer = someone.with_devices(*devices)
+    listed = identity.encode(newer)
+    signature = identity.sign_list(someone.identity_seed, listed)
+    someone.devices = newer
+    return partial(accounts.put_devices, seat=seat, devices=newer, listed=listed, signature=signature)
