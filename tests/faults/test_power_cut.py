@@ -46,12 +46,14 @@ def broken(**how) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "how", [{"lies": True}, {"synchronous": "OFF"}, {"synchronous": "NORMAL"}], ids=["lying disk", "off", "normal"]
+    "how",
+    [{"lies": "disk"}, {"lies": "keys"}, {"synchronous": "OFF"}, {"synchronous": "NORMAL"}],
+    ids=["lying disk", "day keys not synced", "off", "normal"],
 )
 def test_a_store_that_does_not_sync_each_commit_is_found_out_within_sixty_cuts(how) -> None:
     found = broken(**how)
 
-    assert found
+    assert len(found) >= LIVES_OF_THE_CHECK // 2
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ the disk knows what was, and ``restore`` makes the files what a power cut leaves
 """
 
 import contextlib
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from types import SimpleNamespace
 
 import apsw
 
-from relayd.store import database
+from relayd.store import database, daykeys
 
 SECTOR = 512
 _SYNCHRONOUS = "PRAGMA synchronous = FULL"
@@ -140,6 +142,69 @@ class PowerDisk:
         self.left, self.off = None, False
 
 
+class KeysFile:
+    """The file of the day keys, which the store writes without SQLite: stands in for ``os`` there.
+
+    A name leads to what its directory's last sync found, or to what was put there since; contents that were not
+    synced are there in part.
+    """
+
+    O_WRONLY, O_CREAT, O_TRUNC, O_RDONLY, O_DIRECTORY = os.O_WRONLY, os.O_CREAT, os.O_TRUNC, os.O_RDONLY, os.O_DIRECTORY
+    fdopen, close = staticmethod(os.fdopen), staticmethod(os.close)
+
+    def __init__(self, disk: PowerDisk) -> None:
+        self._disk = disk
+        self._paths: dict[int, Path] = {}
+        self._synced: set[bytes] = set()
+        self._durable: bytes | None = None
+        self._path: Path | None = None
+        self.cuts = 0
+        self.lies = False
+        """It says that it has synced, and has not."""
+
+    def _count(self) -> None:
+        try:
+            last = self._disk.is_last()
+        except Off:
+            last = True
+        else:
+            self.cuts += last
+        if last:
+            raise OSError(errno.EIO, "the power is off")
+
+    def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
+        self._count()
+        descriptor = os.open(path, flags, mode)
+        self._paths[descriptor] = path
+        if flags & os.O_CREAT:
+            self._path = path.with_name(daykeys.FILE_NAME)
+        return descriptor
+
+    def fsync(self, descriptor: int) -> None:
+        self._count()
+        path = self._paths[descriptor]
+        if self.lies:
+            return
+        if path.is_dir():
+            self._durable = (path / daykeys.FILE_NAME).read_bytes()
+        else:
+            self._synced.add(path.read_bytes())
+
+    def restore(self) -> None:
+        """Make the file what a cut has left of it."""
+        if self._path is None or not self._path.exists():
+            return
+        now = self._path.read_bytes()
+        if now != self._durable:
+            rng = self._disk.rng
+            left = now if now in self._synced else now[: rng.randrange(len(now))]
+            self._durable = rng.choice((left, self._durable))
+            if self._durable is None:
+                self._path.unlink()
+            else:
+                self._path.write_bytes(self._durable)
+
+
 class _File(apsw.VFSFile):
     def __init__(self, disk: PowerDisk, name, flags) -> None:
         self._disk = disk
@@ -250,17 +315,19 @@ class _Connection:
 
 
 @contextlib.contextmanager
-def plugged(disk: PowerDisk, *, synchronous: str = "FULL") -> Iterator[None]:
+def plugged(disk: PowerDisk, *, synchronous: str = "FULL") -> Iterator[KeysFile]:
     """Let the store's connections lie on this disk; with another ``synchronous`` than the store's it must lose."""
     vfs = _Vfs(f"power-{id(disk)}", disk)
 
     def connect(path, *, timeout, isolation_level, check_same_thread, cached_statements):
         return _Connection(path, f"power-{id(disk)}", timeout, cached_statements, synchronous)
 
-    real = database.sqlite3
+    keys = KeysFile(disk)
+    real = database.sqlite3, daykeys.os
     database.sqlite3 = SimpleNamespace(connect=connect, Connection=sqlite3.Connection)
+    daykeys.os = keys
     try:
-        yield
+        yield keys
     finally:
-        database.sqlite3 = real
+        database.sqlite3, daykeys.os = real
         vfs.unregister()
