@@ -194,15 +194,17 @@ class KeysFile:
         """Make the file what a cut has left of it."""
         if self._path is None or not self._path.exists():
             return
-        now = self._path.read_bytes()
-        if now != self._durable:
-            rng = self._disk.rng
-            left = now if now in self._synced else now[: rng.randrange(len(now))]
-            self._durable = rng.choice((left, self._durable))
-            if self._durable is None:
-                self._path.unlink()
-            else:
-                self._path.write_bytes(self._durable)
+        self._durable = self._left(self._disk.rng.choice((self._path.read_bytes(), self._durable)))
+        if self._durable is None:
+            self._path.unlink()
+        else:
+            self._path.write_bytes(self._durable)
+            self._synced.add(self._durable)
+
+    def _left(self, octets: bytes | None) -> bytes | None:
+        if octets is None or octets in self._synced:
+            return octets
+        return octets[: self._disk.rng.randrange(len(octets))]
 
 
 class _File(apsw.VFSFile):
