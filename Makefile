@@ -8,6 +8,8 @@ SHELL := /bin/bash
 
 DIR ?= var
 ADDRESS ?= officer@office.example
+CUTS ?= 200
+SEED ?= 1
 
 BIN := .venv/bin
 STAMP := .venv/.complete
@@ -16,7 +18,7 @@ AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo test check static gate vectors bench clean
+.PHONY: help env run demo test check static gate vectors powercut bench clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +96,9 @@ test: static gate ## everything that CI runs: style, types, coverage, every test
 
 vectors: env ## write our golden vectors again; a difference that git shows is a change of the protocol
 	@for generator in tests/support/generate_*.py; do PYTHONPATH=tests $(BIN)/python $$generator --write; done
+
+powercut: env ## cut the power under the store CUTS (200) times, from SEED (1) on, and compare what is left
+	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.outages --cuts $(CUTS) --seed $(SEED)
 
 bench: env ## measure this machine; results are JSON lines
 	@$(BIN)/python bench/run.py

@@ -100,6 +100,8 @@ def renew(db: sqlite3.Connection, entropy: Entropy, now_ms: int) -> int:
         db.execute("UPDATE relay_time SET high_water_ms = max(high_water_ms, ?)", (now_ms,))
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        # After a failing disk SQLite has rolled back itself, and the failure is what has to be told.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
         raise
     return len(rows)
