@@ -203,5 +203,20 @@ async def test_a_renewal_that_fails_changes_nothing(tmp_path) -> None:
         assert (await relay.login(alice)).welcome.epoch == before.welcome.epoch
 
 
+async def test_a_failure_that_rolled_back_by_itself_is_the_one_that_is_told(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        await relay.enrol("alice")
+
+        def renew(db: sqlite3.Connection) -> None:
+            def fails(_: int) -> bytes:
+                db.execute("ROLLBACK")  # as SQLite does where the disk fails
+                raise OSError("the disk failed")
+
+            restored.renew(db, fails, 0)
+
+        with pytest.raises(OSError, match="the disk failed"):
+            await relay.store._opened.writer.run(renew)
+
+
 def test_an_epoch_is_never_nothing() -> None:
     assert restored.new_epoch(bytes) == 1
