@@ -50,10 +50,6 @@ CONNECTION_LIFETIME_S: Final = 86_400.0
 # --- frames (spec 30) ------------------------------------------------------------------------
 FRAME_BYTES_MAX: Final = RECORD_BUCKETS[-1] - 2
 """A frame never spans records; two bytes are its length."""
-FRAMES_PER_RECORD_MAX: Final = 4096
-"""A 16 KiB record holds at most this many frames of the shortest kind; more can't be."""
-NESTING_MAX: Final = 5
-"""The deepest message of the protocol; a decoder that stops there can't be made to run out of stack."""
 REQUEST_MAX: Final = (1 << 32) - 1
 """A connection lives a day; 49,000 requests a second would use them up."""
 UINT_MAX: Final = (1 << 63) - 1

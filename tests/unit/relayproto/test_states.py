@@ -4,6 +4,7 @@ import pytest
 
 from relayproto.errors import LocalProtocolError
 from relayproto.states import TRANSITIONS, State, Step, after, diagram
+from support.tree import ROOT
 
 
 def test_every_state_but_the_last_can_end_in_every_way() -> None:
@@ -26,6 +27,12 @@ def test_frames_flow_only_after_welcome_or_without_anybody_to_greet() -> None:
 def test_a_step_that_the_table_does_not_have_is_our_mistake() -> None:
     with pytest.raises(LocalProtocolError, match="can't happen to a connection that is open"):
         after(State.OPEN, Step.WELCOMED)
+
+
+def test_the_spec_shows_the_table_as_it_is() -> None:
+    page = (ROOT / "proto" / "spec" / "20-handshake.md").read_text(encoding="utf-8")
+
+    assert f"```mermaid\n{diagram()}```" in page
 
 
 def test_the_diagram_has_a_line_for_each_transition() -> None:
