@@ -4,6 +4,7 @@ from relayproto.commands import Ephemeral, Target, Wrap
 from relayproto.notices import Passing
 from support.desks import AgreeableStore, seat_of
 from support.people import Person
+from support.stores import house
 
 ALICE, BOB = Person("alice"), Person("bob")
 
@@ -49,3 +50,16 @@ async def test_an_account_that_is_not_there_is_silence() -> None:
     await PassingBy(AgreeableStore(BOB), hub).pass_on(seat_of(ALICE), typing(ALICE.account, 1))
 
     assert ear.heard == []
+
+
+async def test_nothing_of_it_is_ever_on_disk(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        hub, ear = Hub(), Ear()
+        hub.attach(bob.seat.row, ear)
+        before = await relay.store._read(lambda db: list(db.iterdump()))
+
+        await PassingBy(relay.store, hub).pass_on(alice.seat, typing(bob.account, 1))
+
+        assert ear.heard == [Passing(alice.account, 1, b"\x01")]
+        assert await relay.store._read(lambda db: list(db.iterdump())) == before

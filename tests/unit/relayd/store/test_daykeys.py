@@ -1,6 +1,7 @@
 import os
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,26 @@ def test_a_key_is_in_the_file_before_it_is_used(tmp_path) -> None:
     sealed = keys_in(tmp_path).cipher_for_sealing(5).seal(NONCE, b"text", b"")
 
     assert keys_in(tmp_path).cipher(5).open(NONCE, sealed, b"") == b"text"
+
+
+def test_the_new_file_is_synced_before_it_takes_its_place_and_its_folder_after(tmp_path, monkeypatch) -> None:
+    steps = []
+    fsync, replace = os.fsync, Path.replace
+
+    def sync(descriptor):
+        steps.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    def put(path, place):
+        steps.append("in its place")
+        return replace(path, place)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", put)
+
+    keys_in(tmp_path).cipher_for_sealing(5)
+
+    assert steps == [tmp_path / f"{FILE_NAME}.new", "in its place", tmp_path]
 
 
 def test_the_file_is_its_owners_alone_and_holds_no_key_in_clear(tmp_path) -> None:

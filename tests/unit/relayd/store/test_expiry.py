@@ -95,6 +95,20 @@ async def test_a_hole_before_another_is_joined_with_it(tmp_path) -> None:
         assert holes == [(1, 2)]
 
 
+async def test_a_hole_is_not_joined_with_a_later_one_over_what_is_queued(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        for ttl_s in (120, 600, 60):
+            await relay.submit(alice, bob, ttl_s=ttl_s)
+
+        for _ in range(2):
+            relay.clock.advance(60)
+            await relay.store.sweep()
+
+        holes = await relay.store._read(lambda db: db.execute("SELECT first, last FROM hole ORDER BY 1").fetchall())
+        assert holes == [(1, 1), (3, 3)]
+
+
 async def test_what_expires_below_the_floor_leaves_no_hole(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")

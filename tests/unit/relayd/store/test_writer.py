@@ -1,13 +1,49 @@
 import asyncio
+import contextlib
+import sqlite3
 
 import pytest
 
 from relayd.config import LimitsSection
+from relayd.domain.entry import Entry
 from relayd.domain.refusals import Fatal, Fault, Refusal
-from relayproto.codes import Code, Lane
+from relayproto.codes import Code, Lane, Result
 from relayproto.commands import Ack, Credit
 from relayproto.primitives import x25519_public
-from support.stores import guest, hello_of, house, submit_of
+from relayproto.replies import NotTaken
+from support.stores import House, guest, hello_of, house, submit_of
+
+
+class FullAtTheEnd:
+    """A connection whose disk is full when it comes to the COMMIT."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __getattr__(self, name: str):
+        return getattr(self._db, name)
+
+    def execute(self, statement: str, *values):
+        if statement == "COMMIT":
+            error = sqlite3.OperationalError("on purpose")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return self._db.execute(statement, *values)
+
+
+@contextlib.contextmanager
+def full_at_the_end(relay: House):
+    """Let every commit fail at its last step."""
+    engine = relay.store._engine
+    good = engine._writer
+
+    class Failing:
+        def run(self, db, works, now_ms, *, disk_tight):
+            return good.run(FullAtTheEnd(db), works, now_ms, disk_tight=disk_tight)
+
+    engine._writer = Failing()
+    yield
+    engine._writer = good
 
 
 async def test_a_refused_verb_is_undone_and_the_rest_of_its_commit_stands(tmp_path) -> None:
@@ -95,3 +131,23 @@ async def test_a_mistake_of_ours_in_a_verb_leaves_nothing_of_it_in_memory(tmp_pa
         await relay.submit(alice, bob)
 
         assert [item.sequence for item in (await relay.page(bob)).items] == [1]
+
+
+async def test_a_commit_that_fails_at_its_last_step_is_told_to_nobody_and_forgotten(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+        relay.listening |= {alice.seat.row, bob.seat.row}
+        command = submit_of(alice, bob)
+
+        with full_at_the_end(relay):
+            relay.store.acknowledge(bob.seat, Ack(bob.epochs[1], Lane.NORMAL, 1, (), Credit(0, 0), ()))
+            (before,) = await relay.submit_all(command, alice, 1)
+            told = list(relay.entries)
+        await relay.store.sweep()  # which looks at the disk
+        (after,) = await relay.submit_all(command, alice, 1)
+
+        assert (before, told) == (NotTaken(2, Code.DISK, 30_000), [])
+        assert after.codes == (Code.STORED,)
+        assert [item.sequence for item in (await relay.page(bob)).items if isinstance(item, Entry)] == [2]
+        assert await relay.outcomes(alice) == [(1, 0, Result.DELIVERED)]
