@@ -17,7 +17,7 @@ from relay import Place
 
 from relayproto import frame, message, noise
 from relayproto.channel import Channel
-from relayproto.codes import Code, Kind, Lane, Role, Suite, Transport
+from relayproto.codes import Code, Kind, Lane, Purpose, Suite, Transport
 from relayproto.commands import Credit, Hello
 from relayproto.limits import HANDSHAKE_MESSAGE_BYTES_MAX
 from relayproto.noise import HandshakeState
@@ -55,7 +55,7 @@ class Line(asyncio.Protocol):
 
     def __init__(self, place: Place, person: Person, credit: Credit = WINDOW) -> None:
         """Take who connects and what it grants in HELLO."""
-        wanted = Preface(Suite.HYBRID, Role.DEVICE, place.key_id)
+        wanted = Preface(Suite.HYBRID, Purpose.DEVICE, place.key_id)
         self.person = person
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.heard: Callable[[], None] = _nobody

@@ -12,7 +12,7 @@ from typing import cast
 from relay import Place
 
 from relayproto import frame, identity, message
-from relayproto.codes import Kind, PrekeyKind, Role
+from relayproto.codes import Kind, PrekeyKind, Purpose
 from relayproto.commands import Enrol, Invite
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed, MessageReceived
@@ -70,7 +70,7 @@ class _Enrolment(asyncio.Protocol):
 
     def __init__(self, place: Place, command: Enrol) -> None:
         self._connection = ClientConnection(
-            role=Role.ENROL, relay_key=place.key, key_id=place.key_id, hello=None, static_key=None,
+            purpose=Purpose.ENROL, relay_key=place.key, key_id=place.key_id, hello=None, static_key=None,
             entropy=os.urandom, now=time.monotonic(),
         )  # fmt: skip
         self._command = command

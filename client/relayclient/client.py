@@ -24,7 +24,7 @@ from relayclient.errors import ConnectionHeld, RelayAway
 from relayclient.events import Connected, Disconnected, Event
 from relayclient.exchange import Exchange
 from relayclient.session import Session
-from relayproto.codes import Class, Role
+from relayproto.codes import Class, Purpose
 from relayproto.commands import Credit, DeviceCommand
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed
@@ -204,7 +204,7 @@ class Client:
         if device.relay_key_is_over(self._clock.now_ms()):
             endpoint = membership.asking(endpoint, self._entropy)
         connection = ClientConnection(
-            role=Role.DEVICE,
+            purpose=Purpose.DEVICE,
             relay_key=endpoint.key,
             key_id=endpoint.key_id,
             hello=device.hello(window=WINDOW, build=self._build),

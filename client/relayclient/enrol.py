@@ -14,7 +14,7 @@ from relayclient.device import Device
 from relayclient.entropy import system_entropy
 from relayclient.errors import AddressUnknown, RelayAway, RelayRefused, TicketWrong
 from relayclient.session import Session
-from relayproto.codes import Code, Role
+from relayproto.codes import Code, Purpose
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed, DescriptorReceived, Established, Event, MessageReceived
 from relayproto.primitives import Entropy
@@ -87,7 +87,7 @@ async def _talk(device: Device, clock: RelayClock, entropy: Entropy) -> tuple[_T
     place = f"{endpoint.host}:{endpoint.port}"
     talk = _Talk(device, clock)
     connection = ClientConnection(
-        role=Role.ENROL,
+        purpose=Purpose.ENROL,
         relay_key=endpoint.key,
         key_id=endpoint.key_id,
         hello=None,

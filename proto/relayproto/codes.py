@@ -14,7 +14,7 @@ MAGIC: Final = b"RLY1"
 DESCRIPTOR_MAGIC: Final = b"RLYK"
 
 
-class Role(IntEnum):
+class Purpose(IntEnum):
     """What a connection is for (spec 20 §1)."""
 
     DEVICE = 1

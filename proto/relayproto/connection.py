@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar, cast
 
 from relayproto import message, noise, preface
-from relayproto.codes import DESCRIPTOR_MAGIC, Code, GoawayCode, Kind, Role, Suite, Transport
+from relayproto.codes import DESCRIPTOR_MAGIC, Code, GoawayCode, Kind, Purpose, Suite, Transport
 from relayproto.commands import COMMANDS, Hello
 from relayproto.duplex import Connection
 from relayproto.errors import CryptoFailure, LocalProtocolError, RemoteProtocolError
@@ -34,19 +34,19 @@ from relayproto.replies import REPLIES, Refused, Welcome
 from relayproto.states import State, Step, after
 
 _PATTERNS = {
-    (Suite.HYBRID, Role.DEVICE): noise.XKHFS,
-    (Suite.HYBRID, Role.BULK): noise.XKHFS,
-    (Suite.HYBRID, Role.ENROL): noise.NKHFS,
-    (Suite.PLAIN_XK, Role.DEVICE): noise.XK,
-    (Suite.PLAIN_XK, Role.BULK): noise.XK,
+    (Suite.HYBRID, Purpose.DEVICE): noise.XKHFS,
+    (Suite.HYBRID, Purpose.BULK): noise.XKHFS,
+    (Suite.HYBRID, Purpose.ENROL): noise.NKHFS,
+    (Suite.PLAIN_XK, Purpose.DEVICE): noise.XK,
+    (Suite.PLAIN_XK, Purpose.BULK): noise.XK,
 }
-"""Which handshake a suite and a role mean. Enrolment has no plain one: a ticket is worth recording."""
+"""Which handshake a suite and a purpose mean. Enrolment has no plain one: a ticket is worth recording."""
 
 _OPERATOR_KINDS = frozenset({Kind.INVITE, Kind.GET_STATUS, Kind.CONFIRM_CLOCK})
-_KINDS_OF_ROLE: dict[Role, Mapping[int, type[Message]]] = {
-    Role.ENROL: {Kind.ENROL: COMMANDS[Kind.ENROL]},
-    Role.DEVICE: {k: v for k, v in COMMANDS.items() if k not in {Kind.HELLO, Kind.ENROL} | _OPERATOR_KINDS},
-    Role.BULK: {},
+_KINDS_OF_PURPOSE: dict[Purpose, Mapping[int, type[Message]]] = {
+    Purpose.ENROL: {Kind.ENROL: COMMANDS[Kind.ENROL]},
+    Purpose.DEVICE: {k: v for k, v in COMMANDS.items() if k not in {Kind.HELLO, Kind.ENROL} | _OPERATOR_KINDS},
+    Purpose.BULK: {},
 }
 
 
@@ -123,13 +123,13 @@ class RelayConnection(Connection):
         except UnknownChoice:
             self._raw.append(prefixed(self._descriptor))
             raise
-        self.role, self.key_id = wanted.role, wanted.key_id
+        self.purpose, self.key_id = wanted.purpose, wanted.key_id
         self.state = after(self.state, Step.PREFACE_READ)
         self._until = self._handshake_until
         return True
 
     def _begin(self, wanted: Preface) -> HandshakeState:
-        protocol = _PATTERNS.get((wanted.suite, wanted.role))
+        protocol = _PATTERNS.get((wanted.suite, wanted.purpose))
         key = self._keys.get(wanted.key_id)
         if protocol is None or key is None or wanted.suite not in self._suites:
             raise UnknownChoice(GoawayCode.BAD_PREFACE, "a suite or key that this relay does not have")
@@ -180,7 +180,7 @@ class RelayConnection(Connection):
         self._handshake = None
 
     def _legal_kinds(self) -> Mapping[int, type[Message]]:
-        return _KINDS_OF_ROLE[self.role] if self.role is not None else {}
+        return _KINDS_OF_PURPOSE[self.purpose] if self.purpose is not None else {}
 
     def _receive_unknown(self, received: Frame) -> None:
         self.send(Refused(Code.UNSUPPORTED, 0), received.request)
@@ -201,7 +201,7 @@ class ClientConnection(Connection):
     def __init__(
         self,
         *,
-        role: Role,
+        purpose: Purpose,
         relay_key: bytes,
         key_id: int,
         hello: Hello | None,
@@ -213,12 +213,12 @@ class ClientConnection(Connection):
         kem: Kem = ML_KEM_768,
     ) -> None:
         super().__init__(State.HANDSHAKE, now, now + HANDSHAKE_TIMEOUT_S)
-        protocol = _PATTERNS.get((suite, role))
-        if protocol is None or (role is Role.ENROL) != (hello is None) or (hello is None) != (static_key is None):
-            raise LocalProtocolError("HELLO and a static key belong to every role but enrolment, which is hybrid")
-        self.role = role
+        protocol = _PATTERNS.get((suite, purpose))
+        if protocol is None or (purpose is Purpose.ENROL) != (hello is None) or (hello is None) != (static_key is None):
+            raise LocalProtocolError("HELLO and a static key belong to every purpose but enrolment, which is hybrid")
+        self.purpose = purpose
         self._hello = hello
-        wanted = Preface(suite, role, key_id)
+        wanted = Preface(suite, purpose, key_id)
         self._handshake: HandshakeState | None = HandshakeState(
             protocol=protocol,
             initiator=True,

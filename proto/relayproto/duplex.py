@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from relayproto import message
 from relayproto.channel import Channel
-from relayproto.codes import GoawayCode, Kind, Role
+from relayproto.codes import GoawayCode, Kind, Purpose
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
 from relayproto.events import Closed, Event, MessageReceived
 from relayproto.frame import Frame
@@ -29,11 +29,11 @@ _COMEBACK_AFTER_FAULT_MS = 30_000
 class Connection(ABC):
     """What both sides share: the record layer, the ends, the deadlines of an open connection."""
 
-    __slots__ = ("_buffer", "_channel", "_events", "_heard", "_pinged", "_raw", "_until", "role", "state")
+    __slots__ = ("_buffer", "_channel", "_events", "_heard", "_pinged", "_raw", "_until", "purpose", "state")
 
     def __init__(self, state: State, now: float, until: float) -> None:
         self.state = state
-        self.role: Role | None = None
+        self.purpose: Purpose | None = None
         self._buffer = RecordBuffer()
         self._raw: list[bytes] = []
         self._events: list[Event] = []
@@ -127,9 +127,9 @@ class Connection(ABC):
 
     def _expired(self) -> None:
         """The state lasted too long: a handshake that is not finished, or an open connection's whole life."""
-        renew = self.state is State.OPEN and self.role is not Role.ENROL
+        renew = self.state is State.OPEN and self.purpose is not Purpose.ENROL
         code = GoawayCode.RENEW if renew else GoawayCode.TIMEOUT
-        closed = Closed(code, self.role is not Role.ENROL, after_ms=0, by_peer=False, detail=code.name)
+        closed = Closed(code, self.purpose is not Purpose.ENROL, after_ms=0, by_peer=False, detail=code.name)
         self._end(Step.TIMEOUT, closed, say=True)
 
     @abstractmethod
@@ -138,13 +138,13 @@ class Connection(ABC):
 
     def _establish(self, handshake: HandshakeState, step: Step, now: float) -> None:
         send, receive = handshake.split()
-        bulk = self.role is Role.BULK
+        bulk = self.purpose is Purpose.BULK
         self._channel = Channel(send, receive, bulk=bulk, now=now)
         self.state = after(self.state, step)
-        self._until = now + (ENROL_TIMEOUT_S if self.role is Role.ENROL else CONNECTION_LIFETIME_S)
+        self._until = now + (ENROL_TIMEOUT_S if self.purpose is Purpose.ENROL else CONNECTION_LIFETIME_S)
 
     def _advance_record(self) -> bool:
-        channel, record = self._channel, self._buffer.next_record(bulk=self.role is Role.BULK)
+        channel, record = self._channel, self._buffer.next_record(bulk=self.purpose is Purpose.BULK)
         if channel is None or record is None:
             return False
         for each in channel.open(record):

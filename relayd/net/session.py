@@ -17,7 +17,7 @@ from relayd.net.outbox import Hold, Outbox
 from relayd.net.rooms import Rooms
 from relayd.net.router import FAULT_AFTER_MS, Router
 from relayd.net.turn import Alarm
-from relayproto.codes import Code, GoawayCode, Role
+from relayproto.codes import Code, GoawayCode, Purpose
 from relayproto.commands import Ack, DeviceCommand, Enrol, Hello, Submit
 from relayproto.connection import RelayConnection
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
@@ -269,7 +269,7 @@ class Session(asyncio.Protocol):
 
     async def _login(self, hello: Hello, static_key: bytes) -> None:
         try:
-            if self._connection.role is not Role.DEVICE:
+            if self._connection.purpose is not Purpose.DEVICE:
                 raise Refusal(Code.UNSUPPORTED)  # noqa: TRY301 - refused like every other HELLO
             login = await self._rooms.desk.logins.login(hello, static_key, self._rooms.clock.monotonic())
         except (Refusal, Fault) as error:

@@ -20,7 +20,7 @@ REGISTRY = json.loads(TEXT)
 SPEC = sorted((ROOT / "proto" / "spec").glob("[0-9][0-9]-*.md"))
 
 SECTIONS = {
-    "roles": codes.Role, "suites": codes.Suite, "transports": codes.Transport, "codes": codes.Code,
+    "purposes": codes.Purpose, "suites": codes.Suite, "transports": codes.Transport, "codes": codes.Code,
     "code_ranges": codes.CodeRange, "goaway_codes": codes.GoawayCode, "classes": codes.Class, "lanes": codes.Lane,
     "gap_reasons": codes.GapReason, "results": codes.Result, "prekey_kinds": codes.PrekeyKind,
     "submit_flags": codes.SubmitFlag, "scopes": codes.Scope,

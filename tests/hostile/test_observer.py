@@ -139,27 +139,27 @@ class Bytes:
 
 
 def parsed(recorded: Recorded) -> tuple[int, list[bytes], list[bytes]]:
-    """Return role, handshake messages and records of a connection, by spec 20 §1, §4 and 10 §1 alone."""
+    """Return purpose, handshake messages and records of a connection, by spec 20 §1, §4 and 10 §1 alone."""
     said, heard = Bytes(bytes(recorded.said)), Bytes(bytes(recorded.heard))
     preface = said.take(12)
     assert preface[:6] == b"RLY1\x01\x01"
     assert preface[7] == 0
     assert preface[8:] == (1).to_bytes(4, "big")
-    role = preface[6]
-    assert role in {DEVICE, ENROL}
+    purpose = preface[6]
+    assert purpose in {DEVICE, ENROL}
     handshake = [said.prefixed(), heard.prefixed()]
-    if role == DEVICE:
+    if purpose == DEVICE:
         handshake.append(said.prefixed())
-    return role, handshake, said.records() + heard.records()
+    return purpose, handshake, said.records() + heard.records()
 
 
 @pytest.mark.slow
 def test_the_wire_shows_prefaces_handshakes_and_records_of_four_lengths_and_nothing_else(watched):
     connections = [parsed(recorded) for recorded in watched.wire]
 
-    assert [role for role, _, _ in connections] == [ENROL, ENROL, DEVICE, DEVICE, DEVICE, DEVICE]
-    for role, handshake, records in connections:
-        assert [len(message) for message in handshake] == [1_248, 1_152, 320][: 2 + (role == DEVICE)]
+    assert [purpose for purpose, _, _ in connections] == [ENROL, ENROL, DEVICE, DEVICE, DEVICE, DEVICE]
+    for purpose, handshake, records in connections:
+        assert [len(message) for message in handshake] == [1_248, 1_152, 320][: 2 + (purpose == DEVICE)]
         assert len(records) >= 2
         assert {len(record) for record in records} <= RECORD_LENGTHS
 

@@ -4,7 +4,7 @@ import asyncio
 from typing import TypeVar
 
 from relayproto import identity
-from relayproto.codes import Class, Lane, PrekeyKind, Role, SubmitFlag
+from relayproto.codes import Class, Lane, PrekeyKind, Purpose, SubmitFlag
 from relayproto.commands import Ack, Credit, Enrol, Hello, Submit, Target, Wrap
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed, Established, Event, MessageReceived
@@ -100,10 +100,10 @@ def hello(person: Person, *, credit: Credit = PLENTY, epoch: int = 0, floors: tu
     return Hello(person.account, person.device, person.list.version, epoch, floors, 0, 0, 0, credit, "bare device")
 
 
-def client(role: Role, said: Hello | None, static_key: bytes | None, **changes: object) -> ClientConnection:
+def client(purpose: Purpose, said: Hello | None, static_key: bytes | None, **changes: object) -> ClientConnection:
     arguments = {"relay_key": RELAY_PUBLIC, "key_id": KEY_ID} | changes
     now = asyncio.get_running_loop().time()
-    return ClientConnection(role=role, hello=said, static_key=static_key, entropy=_entropy, now=now, **arguments)
+    return ClientConnection(purpose=purpose, hello=said, static_key=static_key, entropy=_entropy, now=now, **arguments)
 
 
 def enrolment(person: Person, ticket: bytes) -> Enrol:
@@ -114,7 +114,7 @@ def enrolment(person: Person, ticket: bytes) -> Enrol:
 
 
 async def enrol(port: int, person: Person, ticket: bytes) -> Enrolled:
-    line = await dial(port, client(Role.ENROL, None, None))
+    line = await dial(port, client(Purpose.ENROL, None, None))
     await line.expect(Established)
     line.say(enrolment(person, ticket))
     enrolled = await line.expect(Enrolled)
@@ -124,7 +124,7 @@ async def enrol(port: int, person: Person, ticket: bytes) -> Enrolled:
 
 async def connect(port: int, person: Person, **said: object) -> Line:
     """Connect as the device; WELCOME is still to come."""
-    return await dial(port, client(Role.DEVICE, hello(person, **said), person.dh_private))
+    return await dial(port, client(Purpose.DEVICE, hello(person, **said), person.dh_private))
 
 
 async def login(port: int, person: Person, **said: object) -> tuple[Line, Welcome]:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from relayproto import noise
-from relayproto.codes import Role, Suite, Transport
+from relayproto.codes import Purpose, Suite, Transport
 from relayproto.commands import Credit, Hello
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import BULK_BUCKET, HELLO_BYTES, RECORD_BUCKETS
@@ -51,10 +51,10 @@ def sides(protocol: NoiseProtocol, prologue: bytes, secret: dict[str, bytes]) ->
     return initiator, responder
 
 
-def handshake(protocol: NoiseProtocol, suite: Suite, role: Role) -> dict:
+def handshake(protocol: NoiseProtocol, suite: Suite, purpose: Purpose) -> dict:
     """Play one handshake and two messages each way, and return all of it as text."""
     secret = keys(protocol.name)
-    prologue = Preface(suite, role, KEY_ID).prologue(Transport.TCP)
+    prologue = Preface(suite, purpose, KEY_ID).prologue(Transport.TCP)
     initiator, responder = sides(protocol, prologue, secret)
     messages = []
     writer, reader = initiator, responder
@@ -85,9 +85,9 @@ def noise_vectors() -> dict:
         "key pair is that of the 64-byte seed d | z (FIPS 203); encapsulation is its 32 bytes of randomness m.",
         "version": 1,
         "vectors": [
-            handshake(noise.XKHFS, Suite.HYBRID, Role.DEVICE),
-            handshake(noise.NKHFS, Suite.HYBRID, Role.ENROL),
-            handshake(noise.XK, Suite.PLAIN_XK, Role.DEVICE),
+            handshake(noise.XKHFS, Suite.HYBRID, Purpose.DEVICE),
+            handshake(noise.NKHFS, Suite.HYBRID, Purpose.ENROL),
+            handshake(noise.XK, Suite.PLAIN_XK, Purpose.DEVICE),
         ],
     }
 

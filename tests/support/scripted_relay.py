@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from relayproto import descriptor, identity, stamp
-from relayproto.codes import Code, GoawayCode, Lane, PrekeyKind, Result, Role, Scope, Suite
+from relayproto.codes import Code, GoawayCode, Lane, PrekeyKind, Purpose, Result, Scope, Suite
 from relayproto.commands import (
     Ack,
     Block,
@@ -341,7 +341,7 @@ def deposit(mailbox: Mailbox, prekeys) -> None:
 def enrol(peer: Peer, command: Enrol) -> Message:
     relay = peer.relay
     address = relay.tickets.get(command.ticket)
-    if address is None or peer.connection.role is not Role.ENROL:
+    if address is None or peer.connection.purpose is not Purpose.ENROL:
         return Refused(Code.BAD_TICKET, 0)
     devices = identity.decode(command.devices, command.signature)
     known = relay.addresses.setdefault(address, devices.account)

@@ -26,9 +26,9 @@ class Visitor:
     person: Person
     invitation: Invitation
 
-    async def _dialled(self, role: Role, said: Hello | None, static_key: bytes | None) -> Line:
+    async def _dialled(self, purpose: Role, said: Hello | None, static_key: bytes | None) -> Line:
         asked = self.invitation
-        connection = client(role, said, static_key, relay_key=asked.relay_key, key_id=asked.key_id)
+        connection = client(purpose, said, static_key, relay_key=asked.relay_key, key_id=asked.key_id)
         return await dial(asked.port, connection)
 
     async def enrol(self) -> None:

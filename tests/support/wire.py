@@ -1,6 +1,6 @@
 """Two ends of one connection in memory, with nothing in between: factories and a pump for conversations in tests."""
 
-from relayproto.codes import Role, Suite
+from relayproto.codes import Purpose, Suite
 from relayproto.commands import Credit, Hello
 from relayproto.connection import ClientConnection, RelayConnection
 from relayproto.duplex import Connection
@@ -23,11 +23,16 @@ def a_relay(*, suites: frozenset[Suite] = frozenset({Suite.HYBRID}), now: float 
 
 
 def a_client(
-    role: Role = Role.DEVICE, *, suite: Suite = Suite.HYBRID, key_id: int = 1, now: float = 0.0, hello: Hello = HELLO
+    purpose: Purpose = Purpose.DEVICE,
+    *,
+    suite: Suite = Suite.HYBRID,
+    key_id: int = 1,
+    now: float = 0.0,
+    hello: Hello = HELLO,
 ) -> ClientConnection:
-    enrols = role is Role.ENROL
+    enrols = purpose is Purpose.ENROL
     return ClientConnection(
-        role=role, relay_key=x25519_public(RELAY_KEY), key_id=key_id, hello=None if enrols else hello,
+        purpose=purpose, relay_key=x25519_public(RELAY_KEY), key_id=key_id, hello=None if enrols else hello,
         static_key=None if enrols else ALICE_KEY, entropy=stream("alice"), now=now, suite=suite,
         kem=DeterministicKem(stream("alice kem")),
     )  # fmt: skip
@@ -46,11 +51,13 @@ def converse(relay: Connection, client: Connection, now: float = 0.0) -> None:
     raise AssertionError("the two talk for ever")
 
 
-def an_open_pair(role: Role = Role.DEVICE, *, suite: Suite = Suite.HYBRID) -> tuple[RelayConnection, ClientConnection]:
+def an_open_pair(
+    purpose: Purpose = Purpose.DEVICE, *, suite: Suite = Suite.HYBRID
+) -> tuple[RelayConnection, ClientConnection]:
     """Return both ends of a connection that is open, with no events left."""
-    relay, client = a_relay(suites=frozenset(Suite)), a_client(role, suite=suite)
+    relay, client = a_relay(suites=frozenset(Suite)), a_client(purpose, suite=suite)
     converse(relay, client)
-    if role is not Role.ENROL:
+    if purpose is not Purpose.ENROL:
         relay.send(WELCOME)
         converse(relay, client)
     relay.events()

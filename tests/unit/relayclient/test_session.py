@@ -8,7 +8,7 @@ import uvloop
 
 from relayclient import session as session_module
 from relayclient.session import Session
-from relayproto.codes import GoawayCode, Role
+from relayproto.codes import GoawayCode, Purpose
 from relayproto.commands import Credit, Hello, Lookup
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed, DescriptorReceived, Established, MessageReceived
@@ -48,7 +48,7 @@ class Client:
         _, self.session = await loop.create_connection(
             lambda: Session(
                 ClientConnection(
-                    role=Role.DEVICE, relay_key=self.relay_key, key_id=self.relay.key_id, hello=hello,
+                    purpose=Purpose.DEVICE, relay_key=self.relay_key, key_id=self.relay.key_id, hello=hello,
                     static_key=self.static_key, entropy=os.urandom, now=self.clock.monotonic(),
                 ),
                 clock=self.clock,

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relayproto import message, noise
-from relayproto.codes import Code, GoawayCode, Role, Suite, Transport
+from relayproto.codes import Code, GoawayCode, Purpose, Suite, Transport
 from relayproto.commands import GetRelayKeys, Invite, Lookup
 from relayproto.connection import ClientConnection, RelayConnection
 from relayproto.errors import LocalProtocolError
@@ -45,7 +45,7 @@ def test_a_device_is_greeted_and_the_connection_opens(suite: Suite) -> None:
     assert relay.open
     assert client.open
     assert client.events() == [MessageReceived(0, WELCOME)]
-    assert (relay.role, relay.key_id) == (Role.DEVICE, 1)
+    assert (relay.purpose, relay.key_id) == (Purpose.DEVICE, 1)
 
 
 def test_what_goes_over_the_wire_has_the_lengths_of_the_spec() -> None:
@@ -61,7 +61,7 @@ def test_what_goes_over_the_wire_has_the_lengths_of_the_spec() -> None:
 
 
 def test_an_enrolment_opens_without_hello() -> None:
-    relay, client = a_relay(), a_client(Role.ENROL)
+    relay, client = a_relay(), a_client(Purpose.ENROL)
 
     converse(relay, client)
 
@@ -99,7 +99,7 @@ def test_another_protocol_gets_no_answer() -> None:
 def test_a_client_with_another_relays_key_fails_and_learns_nothing() -> None:
     relay = a_relay()
     client = ClientConnection(
-        role=Role.DEVICE, relay_key=x25519_public(bytes(32)), key_id=1, hello=HELLO, static_key=ALICE_KEY,
+        purpose=Purpose.DEVICE, relay_key=x25519_public(bytes(32)), key_id=1, hello=HELLO, static_key=ALICE_KEY,
         entropy=lambda count: bytes(range(count)), now=0.0,
     )  # fmt: skip
 
@@ -213,7 +213,7 @@ def test_a_record_before_welcome_is_out_of_turn() -> None:
 def third_message(payload: bytes, *, first_payload: bytes = b"") -> RelayConnection:
     """Play a client that follows Noise to the letter and the spec not."""
     relay = a_relay(suites=frozenset(Suite))
-    wanted = Preface(Suite.PLAIN_XK, Role.DEVICE, 1)
+    wanted = Preface(Suite.PLAIN_XK, Purpose.DEVICE, 1)
     handshake = HandshakeState(
         protocol=noise.XK, initiator=True, prologue=wanted.prologue(Transport.TCP), s=ALICE_KEY,
         rs=x25519_public(RELAY_KEY), entropy=lambda count: bytes(range(count)),
@@ -256,7 +256,7 @@ def test_what_a_device_may_not_ask_looks_like_what_nobody_knows(said: message.Me
 
 
 def test_who_enrols_may_ask_nothing_else() -> None:
-    relay, client = an_open_pair(Role.ENROL)
+    relay, client = an_open_pair(Purpose.ENROL)
 
     client.send(Lookup("bob@gad.example"), 1)
     converse(relay, client)
@@ -265,7 +265,7 @@ def test_who_enrols_may_ask_nothing_else() -> None:
 
 
 def test_a_bulk_connection_takes_larger_records() -> None:
-    relay, client = an_open_pair(Role.BULK)
+    relay, client = an_open_pair(Purpose.BULK)
 
     for request in range(1, 3001):
         client.send(GetRelayKeys(), request)
@@ -326,20 +326,27 @@ def test_a_malformed_frame_ends_the_connection_and_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "hello", "key", "suite"),
+    ("purpose", "hello", "key", "suite"),
     [
-        (Role.DEVICE, None, None, Suite.HYBRID),
-        (Role.ENROL, HELLO, ALICE_KEY, Suite.HYBRID),
-        (Role.DEVICE, HELLO, None, Suite.HYBRID),
-        (Role.ENROL, None, None, Suite.PLAIN_XK),
+        (Purpose.DEVICE, None, None, Suite.HYBRID),
+        (Purpose.ENROL, HELLO, ALICE_KEY, Suite.HYBRID),
+        (Purpose.DEVICE, HELLO, None, Suite.HYBRID),
+        (Purpose.ENROL, None, None, Suite.PLAIN_XK),
     ],
 )
 def test_a_client_that_does_not_fit_its_role_is_our_mistake(
-    role: Role, hello: object, key: object, suite: Suite
+    purpose: Purpose, hello: object, key: object, suite: Suite
 ) -> None:
     with pytest.raises(LocalProtocolError):
         ClientConnection(
-            role=role, relay_key=bytes(32), key_id=1, hello=hello, static_key=key, entropy=bytes, now=0.0, suite=suite
+            purpose=purpose,
+            relay_key=bytes(32),
+            key_id=1,
+            hello=hello,
+            static_key=key,
+            entropy=bytes,
+            now=0.0,
+            suite=suite,
         )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from relayproto import message
-from relayproto.codes import GoawayCode, Kind, Role
+from relayproto.codes import GoawayCode, Kind, Purpose
 from relayproto.commands import GetRelayKeys
 from relayproto.errors import LocalProtocolError
 from relayproto.events import Closed, MessageReceived
@@ -132,7 +132,7 @@ def test_a_connection_lives_a_day_and_is_renewed() -> None:
 
 
 def test_an_enrolment_does_not_stay() -> None:
-    relay, _ = an_open_pair(Role.ENROL)
+    relay, _ = an_open_pair(Purpose.ENROL)
 
     assert relay.next_deadline() == ENROL_TIMEOUT_S
     relay.handle_timeout(ENROL_TIMEOUT_S)

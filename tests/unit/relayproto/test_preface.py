@@ -5,21 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayproto import preface
-from relayproto.codes import GoawayCode, Role, Suite, Transport
+from relayproto.codes import GoawayCode, Purpose, Suite, Transport
 from relayproto.errors import RemoteProtocolError
 from relayproto.preface import Preface, UnknownChoice
 
 
 def test_a_preface_is_twelve_bytes() -> None:
-    octets = Preface(Suite.HYBRID, Role.DEVICE, 0x01020304).encode()
+    octets = Preface(Suite.HYBRID, Purpose.DEVICE, 0x01020304).encode()
 
     assert octets.hex() == "524c59310101010001020304"
     assert len(octets) == preface.PREFACE_BYTES
-    assert preface.decode(octets) == Preface(Suite.HYBRID, Role.DEVICE, 0x01020304)
+    assert preface.decode(octets) == Preface(Suite.HYBRID, Purpose.DEVICE, 0x01020304)
 
 
 def test_the_transport_is_part_of_the_prologue() -> None:
-    wanted = Preface(Suite.HYBRID, Role.DEVICE, 1)
+    wanted = Preface(Suite.HYBRID, Purpose.DEVICE, 1)
 
     assert wanted.prologue(Transport.TCP) == wanted.encode() + b"\x01"
     assert wanted.prologue(Transport.TCP) != wanted.prologue(Transport.WEBSOCKET)

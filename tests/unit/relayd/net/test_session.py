@@ -10,7 +10,7 @@ import pytest
 from relayd.domain.refusals import Fault
 from relayd.net.session import Session
 from relayproto import identity
-from relayproto.codes import Class, Code, GoawayCode, Lane, PrekeyKind, Role, SubmitFlag, Suite
+from relayproto.codes import Class, Code, GoawayCode, Lane, PrekeyKind, Purpose, SubmitFlag, Suite
 from relayproto.commands import Body, Credit, GetBundles, GetDevices, GetRelayKeys, Lookup, PutDevices, PutPrekeys
 from relayproto.events import Closed, DescriptorReceived, Established
 from relayproto.limits import CONNECTION_LIFETIME_S
@@ -258,7 +258,7 @@ async def test_somebody_else_is_not_let_in(tmp_path: Path) -> None:
     async with office(tmp_path) as (relay, alice, _):
         mallory = Person("mallory")
         stranger = await connect(relay.port, mallory)
-        thief = await dial(relay.port, client(Role.DEVICE, hello(alice), mallory.dh_private))
+        thief = await dial(relay.port, client(Purpose.DEVICE, hello(alice), mallory.dh_private))
 
         for line in (stranger, thief):
             closed = await line.expect(Closed)
@@ -268,7 +268,7 @@ async def test_somebody_else_is_not_let_in(tmp_path: Path) -> None:
 
 async def test_a_bulk_connection_has_nothing_to_do_yet(tmp_path: Path) -> None:
     async with office(tmp_path) as (relay, alice, _):
-        line = await dial(relay.port, client(Role.BULK, hello(alice), alice.dh_private))
+        line = await dial(relay.port, client(Purpose.BULK, hello(alice), alice.dh_private))
 
         closed = await line.expect(Closed)
 
@@ -319,18 +319,18 @@ async def test_bytes_that_are_nobodys_protocol_end_in_silence(tmp_path: Path) ->
 
 async def test_a_client_that_names_another_key_hears_which_one_there_is(tmp_path: Path) -> None:
     async with office(tmp_path) as (relay, alice, _):
-        line = await dial(relay.port, client(Role.DEVICE, hello(alice), alice.dh_private, key_id=99))
+        line = await dial(relay.port, client(Purpose.DEVICE, hello(alice), alice.dh_private, key_id=99))
 
         assert (await line.expect(DescriptorReceived)).descriptor == DESCRIPTOR
 
 
 async def test_the_plain_suite_is_off_unless_it_is_allowed(tmp_path: Path) -> None:
     async with office(tmp_path) as (relay, alice, _):
-        plain = client(Role.DEVICE, hello(alice), alice.dh_private, suite=Suite.PLAIN_XK)
+        plain = client(Purpose.DEVICE, hello(alice), alice.dh_private, suite=Suite.PLAIN_XK)
         await (await dial(relay.port, plain)).expect(DescriptorReceived)
 
     async with live_relay(tmp_path, suites=frozenset({Suite.HYBRID, Suite.PLAIN_XK})) as relay:
-        plain = client(Role.DEVICE, hello(alice), alice.dh_private, suite=Suite.PLAIN_XK)
+        plain = client(Purpose.DEVICE, hello(alice), alice.dh_private, suite=Suite.PLAIN_XK)
         await (await dial(relay.port, plain)).expect(Welcome)
 
 
@@ -641,7 +641,7 @@ async def test_enrolment_is_refused_without_a_ticket_and_may_be_tried_again(tmp_
     async with live_relay(tmp_path) as relay:
         carol = Person("carol")
         ticket = await relay.ticket("carol@gad.example")
-        line = await dial(relay.port, client(Role.ENROL, None, None))
+        line = await dial(relay.port, client(Purpose.ENROL, None, None))
         await line.expect(Established)
 
         line.say(enrolment(carol, bytes(16)))
@@ -659,7 +659,7 @@ async def test_a_mistake_of_ours_in_an_enrolment_ends_it(tmp_path: Path) -> None
             raise ZeroDivisionError
 
     async with live_relay(tmp_path, through=Broken) as relay:
-        line = await dial(relay.port, client(Role.ENROL, None, None))
+        line = await dial(relay.port, client(Purpose.ENROL, None, None))
         await line.expect(Established)
 
         line.say(enrolment(Person("carol"), bytes(16)))
