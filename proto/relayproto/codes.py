@@ -37,7 +37,10 @@ class Transport(IntEnum):
 
 
 class Kind(IntEnum):
-    """The first element of every frame: 1-31 commands, 32-63 either way, 128-159 replies, 160-191 notices."""
+    """A frame's first element: 1-31 commands, 32-63 either way, 96-127 questions, 128-159 replies, 160-191 notices.
+
+    64-95 are changes of an organisation: never a frame of their own, only inside ACT (spec 70 §2).
+    """
 
     HELLO = 1
     ENROL = 2
@@ -56,11 +59,39 @@ class Kind(IntEnum):
     BLOCK = 16
     REPORT = 17
     CONFIRM_CLOCK = 18
+    ACT = 19
+    PUT_POLICY = 20
+    BREAK_GLASS = 21
 
     PING = 32
     PONG = 33
     REKEY = 34
     GOAWAY = 35
+
+    CREATE_ORGANISATION = 64
+    SUSPEND_ORGANISATION = 65
+    MERGE_ORGANISATION = 66
+    HAND_OVER = 67
+    ROTATE_KEY = 68
+    CREATE_UNIT = 69
+    RENAME_UNIT = 70
+    MOVE_UNIT = 71
+    CLOSE_UNIT = 72
+    GRANT_ROLE = 73
+    REVOKE_ROLE = 74
+    INVITE_MEMBER = 75
+    PLACE_MEMBER = 76
+    ASSIGN_OFFICE = 77
+    PUT_DOCUMENT = 78
+    APPROVE = 79
+    WITHDRAW = 80
+
+    GET_UNITS = 96
+    GET_ROLES = 97
+    GET_DOCUMENT = 98
+    GET_PROPOSALS = 99
+    GET_AUDIT = 100
+    GET_CHECKPOINTS = 101
 
     WELCOME = 128
     ENROLLED = 129
@@ -75,6 +106,13 @@ class Kind(IntEnum):
     REFUSED = 138
     INVITED = 139
     STATUS = 140
+    ACTED = 141
+    UNITS = 142
+    ROLES = 143
+    DOCUMENT = 144
+    PROPOSALS = 145
+    AUDIT = 146
+    CHECKPOINTS = 147
 
     DELIVER = 160
     GAP = 161
@@ -117,6 +155,13 @@ class Code(IntEnum):
     LIMIT = 210
     BAD_ADDRESS = 211
     ADDRESS_TAKEN = 212
+    NOT_PERMITTED = 213
+    REPLAYED = 214
+    EXPIRED = 215
+    CONFLICT = 216
+    LOCKED = 217
+    BAD_DOCUMENT = 218
+    NOT_PROVEN = 219
 
     AUTHENTICATION = 300
 

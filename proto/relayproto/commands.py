@@ -6,11 +6,13 @@ Each class is one command; its docstring says what it means, its readers say wha
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
+from relayproto.administration import QUESTIONS, BreakGlass, Question
 from relayproto.codes import Class, Kind, Lane, PrekeyKind
 from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, optional, record, sequence, text, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
     ACK_RANGES_MAX,
+    ACT_BYTES_MAX,
     ADDRESS_CHARS_MAX,
     BODY_BYTES_MAX,
     BUILD_CHARS_MAX,
@@ -18,6 +20,7 @@ from relayproto.limits import (
     DEVICE_LIST_BYTES_MAX,
     DEVICES_MAX,
     KEM_PUBLIC_BYTES,
+    PASS_BYTES,
     PREKEYS_PER_FRAME_MAX,
     REPORT_BYTES,
     TARGETS_MAX,
@@ -26,12 +29,14 @@ from relayproto.limits import (
     WRAP_BYTES_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.policy import ROW_BYTES
 
 _U32 = (1 << 32) - 1
 _account: Reader[bytes] = octets(32)
 _device = uint(_U32, 1)
 _version = uint(_U32)
 _u64 = uint()
+_pass: Reader[bytes] = octets_up_to(PASS_BYTES)
 
 
 class Credit(NamedTuple):
@@ -120,14 +125,15 @@ class Submit(Message):
     """Store one envelope for each device of each target (spec 50 §2).
 
     ``body`` is the content's ciphertext, or nil where ``handle`` names a BODY sent before on this connection;
-    ``condition`` is kept for groups and is nil.
+    ``condition`` is kept for groups and is nil. ``passes`` are by position, and empty where nobody needs one: what
+    came with an envelope of somebody who may be answered, though not written to first (spec 70 §6).
     """
 
     KIND: ClassVar[Kind] = Kind.SUBMIT
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         uint(minimum=1), uint(0), one_of(Class), uint(_U32, 1), uint(3), octets(COMMITMENT_BYTES),
         optional(octets_up_to(BODY_BYTES_MAX, 1)), optional(uint(_U32)), sequence(_target, TARGETS_MAX, 1),
-        optional(octets_up_to(64)),
+        optional(octets_up_to(64)), sequence(_pass, TARGETS_MAX),
     )  # fmt: skip
     submission: int
     slot: int
@@ -139,6 +145,7 @@ class Submit(Message):
     handle: int | None
     targets: tuple[Target, ...]
     condition: bytes | None
+    passes: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +187,9 @@ class Ephemeral(Message):
     """
 
     KIND: ClassVar[Kind] = Kind.EPHEMERAL
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_target,)
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_target, _pass)
     target: Target
+    pass_: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +206,10 @@ class GetBundles(Message):
     """Ask for an account's device list and one bundle for each of the devices named (none: all). Answer: BUNDLES."""
 
     KIND: ClassVar[Kind] = Kind.GET_BUNDLES
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, sequence(_device, DEVICES_MAX))
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, sequence(_device, DEVICES_MAX), _pass)
     account: AccountId
     devices: tuple[DeviceId, ...]
+    pass_: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +236,9 @@ class GetDevices(Message):
     """Ask for an account's newest device list. Answer: DEVICES."""
 
     KIND: ClassVar[Kind] = Kind.GET_DEVICES
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account,)
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, _pass)
     account: AccountId
+    pass_: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +268,25 @@ class Report(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Act(Message):
+    """Change something of an organisation: an act and its device's signature (spec 70 §2). Answer: ACTED."""
+
+    KIND: ClassVar[Kind] = Kind.ACT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets_up_to(ACT_BYTES_MAX, 1), octets(64))
+    octets: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutPolicy(Message):
+    """Tighten what others may do to oneself: a permission for each standing of theirs and action. Answer: DONE."""
+
+    KIND: ClassVar[Kind] = Kind.PUT_POLICY
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets(ROW_BYTES),)
+    row: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Invite(Message):
     """The operator's: make a ticket that binds an address, good once, for so long. Answer: INVITED."""
 
@@ -283,14 +312,14 @@ class ConfirmClock(Message):
 
 DeviceCommand = (
     Submit | Body | Ack | Ephemeral | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
-    | Block | Report
+    | Block | Report | Act | PutPolicy | Question
 )  # fmt: skip
 """What a device may ask on an open connection."""
 
-OperatorCommand = Invite | GetStatus | ConfirmClock
+OperatorCommand = Invite | GetStatus | ConfirmClock | BreakGlass
 """What the local operator may ask on the Unix socket."""
 
 COMMANDS = table(
     Hello, Enrol, Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
-    Block, Report, Invite, GetStatus, ConfirmClock,
-)  # fmt: skip
+    Block, Report, Act, PutPolicy, Invite, GetStatus, ConfirmClock, BreakGlass,
+) | QUESTIONS  # fmt: skip

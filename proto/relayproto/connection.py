@@ -5,11 +5,11 @@ the relay has them or says which it has and closes.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, cast
+from typing import ClassVar, cast, get_args
 
 from relayproto import message, noise, preface
 from relayproto.codes import DESCRIPTOR_MAGIC, Code, GoawayCode, Kind, Purpose, Suite, Transport
-from relayproto.commands import COMMANDS, Hello
+from relayproto.commands import COMMANDS, Hello, OperatorCommand
 from relayproto.duplex import Connection
 from relayproto.errors import CryptoFailure, LocalProtocolError, RemoteProtocolError
 from relayproto.events import DescriptorReceived, EnrolmentOpened, Established, HelloReceived
@@ -42,7 +42,7 @@ _PATTERNS = {
 }
 """Which handshake a suite and a purpose mean. Enrolment has no plain one: a ticket is worth recording."""
 
-_OPERATOR_KINDS = frozenset({Kind.INVITE, Kind.GET_STATUS, Kind.CONFIRM_CLOCK})
+_OPERATOR_KINDS = frozenset({kind.KIND for kind in get_args(OperatorCommand)})
 _KINDS_OF_PURPOSE: dict[Purpose, Mapping[int, type[Message]]] = {
     Purpose.ENROL: {Kind.ENROL: COMMANDS[Kind.ENROL]},
     Purpose.DEVICE: {k: v for k, v in COMMANDS.items() if k not in {Kind.HELLO, Kind.ENROL} | _OPERATOR_KINDS},

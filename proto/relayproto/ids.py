@@ -19,3 +19,6 @@ MessageId = NewType("MessageId", bytes)
 
 KeyId = NewType("KeyId", int)
 """The number of a relay key, u32, in the preface (spec 20 §1)."""
+
+UnitId = NewType("UnitId", int)
+"""The number of a unit of an organisation, u32, never reused; 0 is the platform itself (spec 70 §1)."""

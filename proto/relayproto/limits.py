@@ -174,3 +174,41 @@ PASSING_AGE_MS_MAX: Final = 30_000
 """What passes by is worth nothing after this; it also bounds how late a relay can let somebody seem to type."""
 FORWARD_DEPTH_MAX: Final = 3
 """Honest clients nest once, twice where a stamp's key was not known to somebody in between."""
+
+# --- organisations (spec 70, 75) --------------------------------------------------------------
+ACT_BYTES_MAX: Final = 14_336
+"""The largest document with its signature and what an act says around it; the rest of a frame is the act's own."""
+ACT_LIFETIME_MS_MAX: Final = 600_000
+"""An act is signed by the machine that sends it at once; ten minutes leave room for a clock that is a little off."""
+REASON_CHARS_MAX: Final = 500
+"""Why somebody did it, for the auditor: a few sentences, and no place for content."""
+UNIT_NAME_CHARS_MAX: Final = 120
+"""The longest name of a department that we know has 96."""
+DOMAIN_CHARS_MAX: Final = 253
+"""A domain name's longest form (RFC 1035)."""
+UNITS_MAX: Final = 10_000
+"""Units of one organisation: a state's department with an office in each of its villages has fewer."""
+UNIT_DEPTH_MAX: Final = 12
+"""Ministry, department, directorate, region, division, district ... seven are in use; also bounds the walk upwards."""
+ROLES_HELD_MAX: Final = 64
+"""Grants to one account at a time; who needs more should have fewer and higher ones."""
+GRANT_LIFETIME_S_MAX: Final = 366 * 86_400
+"""Grants end: a year and a day, so that a yearly review renews each of them."""
+PROPOSAL_LIFETIME_MS: Final = 7 * 86_400_000
+"""The second person is on leave at most for a week; after it the first one asks again."""
+PROPOSALS_MAX: Final = 1_000
+"""Waiting at once for one organisation: far more than anybody looks through."""
+DOCUMENT_BYTES_MAX: Final = 12_288
+"""An organisation's document in several languages takes 3 to 6 KB; pictures and packs are in it by reference."""
+PAGE_ROWS_MAX: Final = 100
+"""Rows of one answer to a question; the frame's size bounds it further."""
+AUDIT_RECORD_BYTES_MAX: Final = 1_024
+"""A record holds digests, not what was changed: 300 bytes and a reason."""
+PASS_BYTES: Final = 19
+"""Version, day and 16 bytes of a keyed hash: one guess in 2^128 is right, and a guess costs a submission."""
+PASS_DAYS: Final = 30
+"""How long somebody may answer whom he could not have written to first."""
+REQUEST_BYTES_MAX: Final = 2_304
+"""The body of a request to be in contact: 500 characters in an Indian script, sealed and padded."""
+BREAK_GLASS_S_MAX: Final = 86_400
+"""An emergency grant ends within a day; by then a regular one can be made."""

@@ -9,6 +9,7 @@ from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
     BODY_BYTES_MAX,
     COMMITMENT_BYTES,
+    PASS_BYTES,
     STAMP_BYTES_MAX,
     TARGETS_MAX,
     WRAP_BYTES_MAX,
@@ -21,12 +22,16 @@ _u64 = uint()
 
 @dataclass(frozen=True, slots=True)
 class Deliver(Message):
-    """One envelope (spec 50 §3). It was committed before it is said, and is not said at or after ``expires_ms``."""
+    """One envelope (spec 50 §3). It was committed before it is said, and is not said at or after ``expires_ms``.
+
+    ``pass_`` lets the recipient answer whom it may not write to first, and is empty where it needs none (spec 70 §6).
+    """
 
     KIND: ClassVar[Kind] = Kind.DELIVER
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         one_of(Lane), _u64, octets(32), uint(_U32, 1), one_of(Class), _u64, octets(COMMITMENT_BYTES),
         octets_up_to(STAMP_BYTES_MAX), octets_up_to(WRAP_BYTES_MAX), octets_up_to(BODY_BYTES_MAX, 1),
+        octets_up_to(PASS_BYTES),
     )  # fmt: skip
     lane: Lane
     sequence: int
@@ -38,6 +43,7 @@ class Deliver(Message):
     stamp: bytes
     wrap: bytes
     body: bytes
+    pass_: bytes = b""
 
     def cost(self) -> int:
         """Return the bytes of credit that the envelope takes: its body and its wrap (spec 50 §3)."""

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
+from relayproto.administration_replies import ADMINISTRATION_REPLIES, AdministrationReply
 from relayproto.codes import Kind
 from relayproto.commands import SignedPrekey, prekey
-from relayproto.fields import Reader, octets, octets_up_to, optional, record, sequence, text, uint
-from relayproto.ids import AccountId, DeviceId
+from relayproto.fields import Reader, octets, octets_up_to, one_of, optional, record, sequence, text, uint
+from relayproto.ids import AccountId, DeviceId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
     DESCRIPTOR_BYTES_MAX,
@@ -18,6 +19,7 @@ from relayproto.limits import (
     TIME_MS_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.standing import PLATFORM, Standing
 
 _U32 = (1 << 32) - 1
 _u64 = uint()
@@ -63,13 +65,14 @@ _bundle: Reader[Bundle] = record(Bundle, _device, prekey, optional(prekey), prek
 class Welcome(Message):
     """The first record back to a device (spec 20 §6): the relay's time and what it knows of the device.
 
-    ``lanes`` are the normal, urgent and outcome lanes after HELLO's floors were applied.
+    ``lanes`` are the normal, urgent and outcome lanes after HELLO's floors were applied. ``standing`` and ``unit`` are
+    what the account is and where it belongs, 0 for nowhere; ``act`` is the number of the account's last act.
     """
 
     KIND: ClassVar[Kind] = Kind.WELCOME
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         uint(255), _u64, uint(TIME_MS_MAX), _u64, sequence(_lane_state, 3, 3), _u64, _u64, uint(_U32),
-        uint(_U32), uint(_U32),
+        uint(_U32), uint(_U32), one_of(Standing), uint(_U32), _u64,
     )  # fmt: skip
     version: int
     features: int
@@ -81,6 +84,9 @@ class Welcome(Message):
     list_version: int
     one_time_left: int
     kem_left: int
+    standing: Standing = Standing.PUBLIC
+    unit: UnitId = PLATFORM
+    act: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +233,10 @@ class Status(Message):
 
 Reply = (
     Welcome | Enrolled | Submitted | NotTaken | PrekeysLeft | Bundles | Account | Devices | RelayKeys | Done
-    | Refused | Invited | Status
+    | Refused | Invited | Status | AdministrationReply
 )  # fmt: skip
 
 REPLIES = table(
     Welcome, Enrolled, Submitted, NotTaken, PrekeysLeft, Bundles, Account, Devices, RelayKeys, Done, Refused, Invited,
     Status,
-)  # fmt: skip
+) | ADMINISTRATION_REPLIES  # fmt: skip

@@ -9,10 +9,12 @@ from enum import Enum, IntFlag
 
 import pytest
 
-from relayproto import codes, limits
+from relayproto import codes, limits, standing
+from relayproto.administration import CHANGES, QUESTIONS
 from relayproto.commands import COMMANDS, OperatorCommand
 from relayproto.notices import EITHER, NOTICES
 from relayproto.replies import REPLIES
+from relayproto.rules import GRANTED_BY, RULES
 from support.tree import ROOT
 
 TEXT = (ROOT / "proto" / "registry.json").read_text(encoding="utf-8")
@@ -26,6 +28,9 @@ SECTIONS = {
     "submit_flags": codes.SubmitFlag, "scopes": codes.Scope,
     "wrap_kinds": codes.WrapKind, "passing_kinds": codes.PassingKind, "content_kinds": codes.ContentKind,
     "features": codes.Feature,
+    "roles": standing.Role, "standings": standing.Standing, "actions": standing.Action,
+    "permissions": standing.Permission, "unit_states": standing.UnitState, "act_states": standing.ActState,
+    "proposal_states": standing.ProposalState, "seconds": standing.Second, "places": standing.Where,
 }  # fmt: skip
 """Section of the registry -> enumeration; the kinds have a test of their own."""
 
@@ -50,16 +55,17 @@ def test_a_section_and_its_enumeration_agree(section: str, enumeration: type[Enu
 def test_no_enumeration_is_missing_from_the_registry() -> None:
     ours = {
         thing
-        for thing in vars(codes).values()
-        if isinstance(thing, type) and issubclass(thing, Enum) and thing.__module__ == codes.__name__
+        for module in (codes, standing)
+        for thing in vars(module).values()
+        if isinstance(thing, type) and issubclass(thing, Enum) and thing.__module__ == module.__name__
     }
 
     assert ours == {*SECTIONS.values(), codes.Kind}
-    assert REGISTRY.keys() == {"protocol", "kinds", "limits", *SECTIONS}
+    assert REGISTRY.keys() == {"protocol", "kinds", "limits", "rules", "grants", *SECTIONS}
 
 
 def test_every_kind_has_one_message_with_these_fields() -> None:
-    tables = {"device": COMMANDS, "relay": REPLIES | NOTICES, "either": EITHER}
+    tables = {"device": COMMANDS, "act": CHANGES, "relay": REPLIES | NOTICES, "either": EITHER}
     operators = OperatorCommand.__args__
     messages = [
         {
@@ -79,17 +85,43 @@ def test_every_kind_has_one_message_with_these_fields() -> None:
 
 
 def test_a_message_is_called_what_its_kind_is_called() -> None:
-    for kind, message in (COMMANDS | REPLIES | NOTICES | EITHER).items():
+    for kind, message in (COMMANDS | CHANGES | REPLIES | NOTICES | EITHER).items():
         assert re.sub(r"(?<=[a-z])(?=[A-Z])", "_", message.__name__).upper() == codes.Kind(kind).name
         assert len(message.READERS) == len(message.__match_args__)
 
 
 def test_the_kinds_lie_in_their_ranges() -> None:
-    ranges = {"device": range(1, 32), "operator": range(1, 32), "either": range(32, 64)}
+    ranges = {"device": range(1, 32), "operator": range(1, 32), "either": range(32, 64), "act": range(64, 96)}
 
     for row in REGISTRY["kinds"]:
         span = ranges.get(row["said_by"]) or (range(128, 160) if row["value"] in REPLIES else range(160, 192))
+        span = range(96, 128) if row["value"] in QUESTIONS else span
         assert row["value"] in span, row["name"]
+
+
+def test_every_command_change_and_question_has_a_rule_and_the_registry_prints_it() -> None:
+    rules = {
+        kind.name: {
+            "where": rule.where.name,
+            "by": [role.name for role in sorted(rule.by)],
+            "second": rule.second.name,
+            "approvers": [role.name for role in sorted(rule.approvers)],
+        }
+        for kind, rule in RULES.items()
+    }
+    registered = {
+        row["name"]: {k: v for k, v in row.items() if k not in {"name", "means"}} for row in REGISTRY["rules"]
+    }
+
+    assert {int(kind) for kind in RULES} == {*COMMANDS, *CHANGES}
+    assert registered == rules
+    assert list(registered) == [kind.name for kind in RULES]
+
+
+def test_every_role_has_those_who_grant_it_and_the_registry_prints_them() -> None:
+    granted = {role.name: [by.name for by in sorted(GRANTED_BY[role])] for role in standing.Role}
+
+    assert {row["name"]: row["by"] for row in REGISTRY["grants"]} == granted
 
 
 def test_every_limit_is_registered_with_its_value() -> None:

@@ -1,8 +1,48 @@
 """One message of each kind, with values that stand for themselves: for round trips and for the frozen vectors."""
 
+from relayproto.administration import (
+    Approve,
+    AssignOffice,
+    BreakGlass,
+    CloseUnit,
+    CreateOrganisation,
+    CreateUnit,
+    GetAudit,
+    GetCheckpoints,
+    GetDocument,
+    GetProposals,
+    GetRoles,
+    GetUnits,
+    GrantRole,
+    HandOver,
+    InviteMember,
+    MergeOrganisation,
+    MoveUnit,
+    PlaceMember,
+    PutDocument,
+    RenameUnit,
+    RevokeRole,
+    RotateKey,
+    SuspendOrganisation,
+    Withdraw,
+)
+from relayproto.administration_replies import (
+    Acted,
+    Audit,
+    Checkpoint,
+    Checkpoints,
+    Document,
+    Grant,
+    Proposal,
+    Proposals,
+    Roles,
+    Unit,
+    Units,
+)
 from relayproto.codes import Class, Code, GapReason, GoawayCode, Lane, PrekeyKind, Result
 from relayproto.commands import (
     Ack,
+    Act,
     Block,
     Body,
     ConfirmClock,
@@ -17,6 +57,7 @@ from relayproto.commands import (
     Invite,
     Lookup,
     PutDevices,
+    PutPolicy,
     PutPrekeys,
     Report,
     SignedPrekey,
@@ -59,6 +100,7 @@ from relayproto.replies import (
     Submitted,
     Welcome,
 )
+from relayproto.standing import ActState, ProposalState, Role, Standing, UnitState
 
 
 def octets(length: int, start: int = 0) -> bytes:
@@ -67,6 +109,7 @@ def octets(length: int, start: int = 0) -> bytes:
 
 
 ALICE, BOB = octets(32, 1), octets(32, 101)
+UNTIL = 1_731_536_000_000
 SIGNED = SignedPrekey(PrekeyKind.SIGNED, 1, octets(32, 2), octets(64, 3))
 ONE_TIME = SignedPrekey(PrekeyKind.ONE_TIME, 2, octets(32, 4), octets(64, 5))
 KEM = SignedPrekey(PrekeyKind.KEM_LAST_RESORT, 3, octets(1184, 6), octets(64, 7))
@@ -75,23 +118,53 @@ _ALL: tuple[Message, ...] = (
     Hello(ALICE, 1, 2, 77, (5, 0, 9), 88, 12, 0, Credit(64, 1 << 20), "relayclient 0.1.0"),
     Enrol(octets(16), octets(120), octets(64), (SIGNED, KEM)),
     Submit(
-        13, 0, Class.CHAT, 2_592_000, 1, octets(33), octets(160), None, (Target(BOB, 1, (Wrap(1, octets(150)),)),), None
+        13, 0, Class.CHAT, 2_592_000, 1, octets(33), octets(160), None,
+        (Target(BOB, 1, (Wrap(1, octets(150)),)),), None, (octets(19),),
     ),
     Body(3, octets(300)),
     Ack(77, Lane.NORMAL, 5, ((7, 9), (11, 11)), Credit(70, 1 << 21), (9,)),
-    Ephemeral(Target(BOB, 1, (Wrap(1, octets(150)),))),
+    Ephemeral(Target(BOB, 1, (Wrap(1, octets(150)),)), b""),
     PutPrekeys((ONE_TIME,)),
-    GetBundles(BOB, (1, 2)),
+    GetBundles(BOB, (1, 2), octets(19)),
     Lookup("bob@gad.example"),
     PutDevices(octets(120), octets(64)),
-    GetDevices(BOB),
+    GetDevices(BOB, b""),
     GetRelayKeys(),
     Invite("alice@gad.example", 604_800),
     GetStatus(),
     Block(BOB, True),
     Report(octets(15_360)),
     ConfirmClock(),
-    Welcome(1, 0, 1_700_000_000_000, 77, (LaneState(5, 9), LaneState(0, 1), LaneState(9, 10)), 88, 12, 2, 100, 20),
+    Act(octets(200), octets(64)),
+    PutPolicy(bytes(30)),
+    BreakGlass("alice@gad.example", 3_600, "nobody else can be reached"),
+    CreateOrganisation("General Administration", "gad.example", octets(32), octets(64), octets(32), ALICE, UNTIL),
+    SuspendOrganisation(7, True),
+    MergeOrganisation(7, 8),
+    HandOver(7, ALICE, BOB),
+    RotateKey(7, octets(32), octets(64), octets(64)),
+    CreateUnit(7, "Registry"),
+    RenameUnit(9, "Records"),
+    MoveUnit(9, 10),
+    CloseUnit(9),
+    GrantRole(9, BOB, Role.VERIFIER, UNTIL),
+    RevokeRole(9, BOB, Role.VERIFIER),
+    InviteMember(9, "bob@gad.example", Standing.INVITED, 604_800),
+    PlaceMember(9, BOB, Standing.VERIFIED),
+    AssignOffice(9, ALICE, BOB, True),
+    PutDocument(7, octets(300), octets(64)),
+    Approve(3, octets(32)),
+    Withdraw(3),
+    GetUnits(7, 0, 100),
+    GetRoles(7, 0, 100),
+    GetDocument(7, None),
+    GetProposals(7, 0, 100),
+    GetAudit(7, 40, 100),
+    GetCheckpoints(40, 100),
+    Welcome(
+        1, 0, 1_700_000_000_000, 77, (LaneState(5, 9), LaneState(0, 1), LaneState(9, 10)), 88, 12, 2, 100, 20,
+        Standing.VERIFIED, 9, 3,
+    ),
     Enrolled(ALICE, "alice@gad.example", octets(200)),
     Submitted(13, (Code.STORED, Code.MISMATCHED_DEVICES), (Mismatch(1, 4, (2,), (7,), (3,)),), 0),
     NotTaken(14, Code.RATE, 1_500),
@@ -104,7 +177,17 @@ _ALL: tuple[Message, ...] = (
     Refused(Code.NOT_AVAILABLE, 0),
     Invited("alice@gad.example", octets(16), 1_700_000_600_000, "relay.example:7443", octets(200)),
     Status("0.1.0", (("connections_open", 3), ("envelopes_queued", 12))),
-    Deliver(Lane.NORMAL, 6, ALICE, 1, Class.CHAT, 1_702_592_000_000, octets(33), octets(150), octets(150), octets(160)),
+    Acted(ActState.PROPOSED, 41, 3, b""),
+    Units((Unit(7, 0, "General Administration", UnitState.ACTIVE, "gad.example", octets(32)),), False),
+    Roles((Grant(5, 9, BOB, "bob@gad.example", Role.VERIFIER, UNTIL),), True),
+    Document(7, 2, octets(300), octets(64)),
+    Proposals((Proposal(3, ProposalState.WAITING, 7, "alice@gad.example", UNTIL, octets(200)),), False),
+    Audit(((41, octets(150)),), False),
+    Checkpoints((Checkpoint(41, octets(32), 1_700_000_000_000, 1, octets(64)),), False),
+    Deliver(
+        Lane.NORMAL, 6, ALICE, 1, Class.CHAT, 1_702_592_000_000, octets(33), octets(150), octets(150), octets(160),
+        octets(19),
+    ),
     Gap(Lane.URGENT, 1, 4, GapReason.EXPIRED),
     Drained(),
     Outcome(10, 13, 0, Result.DELIVERED),

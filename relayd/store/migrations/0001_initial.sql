@@ -8,8 +8,13 @@ CREATE TABLE account (
     list_version INTEGER NOT NULL,       -- of the newest device list
     highest_device INTEGER NOT NULL,     -- the highest number that a device ever had, so that none is given twice
     devices BLOB NOT NULL,               -- the newest device list, as its account signed it
-    signature BLOB NOT NULL
+    signature BLOB NOT NULL,
+    standing INTEGER NOT NULL DEFAULT 0, -- public, invited, verified, application, office
+    unit INTEGER NOT NULL DEFAULT 0,     -- of table unit, where it belongs; 0: to nobody
+    policy BLOB,                         -- what it has tightened itself, 30 permissions; NULL: nothing
+    act INTEGER NOT NULL DEFAULT 0       -- the number of its newest act: an older one is a replay
 );
+CREATE INDEX account_by_unit ON account (unit) WHERE unit <> 0;
 
 -- AUTOINCREMENT: the number names a mailbox, and a removed one's must never name another.
 CREATE TABLE device (
@@ -106,6 +111,8 @@ CREATE TABLE ticket (
     hash BLOB PRIMARY KEY,               -- BLAKE2b-256: a copy of this table is no invitation
     address TEXT NOT NULL,               -- empty once there is an account
     expires_ms INTEGER NOT NULL,
+    unit INTEGER NOT NULL DEFAULT 0,     -- where the account will belong, and what it will be
+    standing INTEGER NOT NULL DEFAULT 0,
     account BLOB                         -- who used it, so that a repeat gets the same answer; goes with the ticket
 ) WITHOUT ROWID;
 CREATE INDEX ticket_by_expiry ON ticket (expires_ms);
@@ -147,3 +154,96 @@ CREATE TABLE relay_time (
     high_water_ms INTEGER NOT NULL       -- relay time never goes back
 );
 INSERT INTO relay_time (id, high_water_ms) VALUES (1, 0);
+
+-- Organisations and their units, a tree below the platform (0). A number is never used again: audit records name it.
+CREATE TABLE unit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    under INTEGER NOT NULL,              -- the unit above; 0 for an organisation
+    organisation INTEGER NOT NULL,       -- the root that it belongs to; its own number for an organisation
+    name TEXT NOT NULL,
+    state INTEGER NOT NULL,              -- active, suspended, closed
+    policy BLOB                          -- what its document in force says, 150 permissions; NULL: nothing
+);
+CREATE INDEX unit_by_under ON unit (under);
+
+CREATE TABLE organisation (
+    unit INTEGER PRIMARY KEY,
+    root_key BLOB NOT NULL,              -- Ed25519 public key, made and kept on the organisation's own machine
+    form_hash BLOB NOT NULL,             -- of the form that it signed on paper
+    since_ms INTEGER NOT NULL
+);
+
+-- Mail domains that were proven, hence whose addresses an organisation hands out. A merged one keeps its own.
+CREATE TABLE domain (
+    name TEXT PRIMARY KEY,
+    unit INTEGER NOT NULL                -- the organisation
+) WITHOUT ROWID;
+
+-- Every version of a unit's document as it was signed; the newest is in force. 0 is the platform's.
+CREATE TABLE document (
+    unit INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    document BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (unit, version)
+) WITHOUT ROWID;
+
+-- Who holds which role over which unit; a row goes when it ends or is revoked.
+CREATE TABLE held_role (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    unit INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    until_ms INTEGER NOT NULL,
+    UNIQUE (account, role, unit)
+);
+CREATE INDEX held_role_by_unit ON held_role (unit);
+CREATE INDEX held_role_by_end ON held_role (until_ms);
+
+-- Which accounts answer for an office.
+CREATE TABLE holder (
+    office INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    PRIMARY KEY (office, account)
+) WITHOUT ROWID;
+
+-- Acts that wait for a second person, and what became of them until their time is over.
+CREATE TABLE proposal (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    unit INTEGER NOT NULL,               -- over which the second person needs a right
+    account INTEGER NOT NULL,            -- of the first person
+    state INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    digest BLOB NOT NULL,                -- of the act: an approval names it
+    act BLOB NOT NULL
+);
+CREATE INDEX proposal_by_unit ON proposal (unit, id);
+CREATE INDEX proposal_by_expiry ON proposal (expires_ms);
+
+-- The audit log: who did what to whom, when, why, and what came of it; never content. Rows go by retention only, the
+-- oldest first, and audit_start remembers the hash before the first that is left.
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,              -- without gaps
+    unit INTEGER NOT NULL,               -- whose auditors see it; 0: the platform's
+    at_ms INTEGER NOT NULL,
+    record BLOB NOT NULL,                -- spec 80
+    hash BLOB NOT NULL                   -- of the hash before and the record
+);
+CREATE INDEX audit_by_unit ON audit (unit, id);
+
+CREATE TABLE audit_start (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    records INTEGER NOT NULL,            -- how many are gone by retention
+    hash BLOB NOT NULL                   -- of the last of them; 32 zero bytes where none is
+);
+INSERT INTO audit_start (id, records, hash) VALUES (1, 0, zeroblob(32));
+
+-- The relay's signed word on the log, hourly; a unit of its own carries it outside.
+CREATE TABLE checkpoint (
+    records INTEGER PRIMARY KEY,
+    head BLOB NOT NULL,
+    at_ms INTEGER NOT NULL,
+    key_id INTEGER NOT NULL,
+    signature BLOB NOT NULL
+);

@@ -1,0 +1,324 @@
+"""The contract: what officers of an organisation change and ask (spec 70 §2, §5).
+
+A change is never a frame of its own: it is what an act does (``relayproto.acts``). A question is a command like any
+other. Each class's docstring says what it means; who may do it stands in ``relayproto.rules`` and nowhere else.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from relayproto.codes import Kind
+from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, optional, text, uint
+from relayproto.ids import AccountId, UnitId
+from relayproto.limits import (
+    ADDRESS_CHARS_MAX,
+    DOCUMENT_BYTES_MAX,
+    DOMAIN_CHARS_MAX,
+    GRANT_LIFETIME_S_MAX,
+    PAGE_ROWS_MAX,
+    TIME_MS_MAX,
+    UNIT_NAME_CHARS_MAX,
+)
+from relayproto.message import Message, table
+from relayproto.standing import Role, Standing
+
+_U32 = (1 << 32) - 1
+_account: Reader[bytes] = octets(32)
+_unit = uint(_U32)
+_below = uint(_U32, 1)
+_name: Reader[str] = text(UNIT_NAME_CHARS_MAX)
+_time = uint(TIME_MS_MAX)
+_rows = uint(PAGE_ROWS_MAX, 1)
+_u64 = uint()
+TICKET_LIFETIME_S_MAX = 90 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class CreateOrganisation(Message):
+    """Let an organisation in: its mail domain, its root key and the hash of the form that it signed on paper.
+
+    ``domain`` has to be proven before the second person's approval does anything (spec 70 §7). ``owned`` is the root
+    key's own signature over the domain. ``admin`` becomes its first organisation admin, until ``until_ms``.
+    """
+
+    KIND: ClassVar[Kind] = Kind.CREATE_ORGANISATION
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        _name, text(DOMAIN_CHARS_MAX), octets(32), octets(64), octets(32), _account, _time,
+    )  # fmt: skip
+    name: str
+    domain: str
+    root_key: bytes
+    owned: bytes
+    form_hash: bytes
+    admin: AccountId
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendOrganisation(Message):
+    """Suspend an organisation, or let it work again: its people and offices then refuse like unknown ones."""
+
+    KIND: ClassVar[Kind] = Kind.SUSPEND_ORGANISATION
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, flag)
+    unit: UnitId
+    suspended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MergeOrganisation(Message):
+    """Make an organisation a unit of another: its domain, units, people and grants go along."""
+
+    KIND: ClassVar[Kind] = Kind.MERGE_ORGANISATION
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _below)
+    unit: UnitId
+    into: UnitId
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver(Message):
+    """Give all that one account holds over a unit and below to another, who answers for it from now on."""
+
+    KIND: ClassVar[Kind] = Kind.HAND_OVER
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account, _account)
+    unit: UnitId
+    account: AccountId
+    to: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class RotateKey(Message):
+    """Replace an organisation's root key; ``by_old`` is the old one's signature over the new, ``by_new`` its own."""
+
+    KIND: ClassVar[Kind] = Kind.ROTATE_KEY
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, octets(32), octets(64), octets(64))
+    unit: UnitId
+    root_key: bytes
+    by_old: bytes
+    by_new: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUnit(Message):
+    """Make a unit below another. ACTED's ``value`` is its number."""
+
+    KIND: ClassVar[Kind] = Kind.CREATE_UNIT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _name)
+    unit: UnitId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenameUnit(Message):
+    """Give a unit another name."""
+
+    KIND: ClassVar[Kind] = Kind.RENAME_UNIT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _name)
+    unit: UnitId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveUnit(Message):
+    """Put a unit, with everything below it, under another of the same organisation."""
+
+    KIND: ClassVar[Kind] = Kind.MOVE_UNIT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _below)
+    unit: UnitId
+    under: UnitId
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUnit(Message):
+    """Close an empty unit for good: nobody belongs to it and nothing is below it."""
+
+    KIND: ClassVar[Kind] = Kind.CLOSE_UNIT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below,)
+    unit: UnitId
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRole(Message):
+    """Let an account act in a role over a unit, until ``until_ms``; nobody grants to himself (spec 70 §4)."""
+
+    KIND: ClassVar[Kind] = Kind.GRANT_ROLE
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _account, one_of(Role), _time)
+    unit: UnitId
+    account: AccountId
+    role: Role
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeRole(Message):
+    """Take a role over a unit back, at once and in every session. One's own may be laid down as well."""
+
+    KIND: ClassVar[Kind] = Kind.REVOKE_ROLE
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _account, one_of(Role))
+    unit: UnitId
+    account: AccountId
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class InviteMember(Message):
+    """Make a ticket for an address of the organisation's domain. ACTED's ``octets`` are the ticket.
+
+    ``standing`` is what the account will be: INVITED, APPLICATION or OFFICE.
+    """
+
+    KIND: ClassVar[Kind] = Kind.INVITE_MEMBER
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        _below, text(ADDRESS_CHARS_MAX), one_of(Standing), uint(TICKET_LIFETIME_S_MAX, 60),
+    )  # fmt: skip
+    unit: UnitId
+    address: str
+    standing: Standing
+    ttl_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceMember(Message):
+    """Put an account into a unit with a standing; PUBLIC takes it out of the organisation, with all its roles.
+
+    The account stays what it is: only whom it belongs to changes.
+    """
+
+    KIND: ClassVar[Kind] = Kind.PLACE_MEMBER
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account, one_of(Standing))
+    unit: UnitId
+    account: AccountId
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class AssignOffice(Message):
+    """Let an account answer for an office, or no longer."""
+
+    KIND: ClassVar[Kind] = Kind.ASSIGN_OFFICE
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account, _account, flag)
+    unit: UnitId
+    office: AccountId
+    account: AccountId
+    answers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PutDocument(Message):
+    """Put the next version of a unit's document in force; ``signature`` is the organisation's root key's (spec 75)."""
+
+    KIND: ClassVar[Kind] = Kind.PUT_DOCUMENT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, octets_up_to(DOCUMENT_BYTES_MAX, 1), octets(64))
+    unit: UnitId
+    document: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Approve(Message):
+    """Be the second person for a proposal; ``digest`` says which one was read, so that none is slipped underneath."""
+
+    KIND: ClassVar[Kind] = Kind.APPROVE
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(minimum=1), octets(32))
+    proposal: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw(Message):
+    """Take a proposal back: its author, or whoever could approve it."""
+
+    KIND: ClassVar[Kind] = Kind.WITHDRAW
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(minimum=1),)
+    proposal: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetUnits(Message):
+    """Ask for the units below one, after a number; below the platform: the organisations. Answer: UNITS."""
+
+    KIND: ClassVar[Kind] = Kind.GET_UNITS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _unit, _rows)
+    unit: UnitId
+    after: UnitId
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetRoles(Message):
+    """Ask who holds what over a unit and below it. Answer: ROLES."""
+
+    KIND: ClassVar[Kind] = Kind.GET_ROLES
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _u64, _rows)
+    unit: UnitId
+    after: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetDocument(Message):
+    """Ask for a unit's document, nil for the version in force. Answer: DOCUMENT."""
+
+    KIND: ClassVar[Kind] = Kind.GET_DOCUMENT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, optional(uint(_U32, 1)))
+    unit: UnitId
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GetProposals(Message):
+    """Ask what waits for a second person over a unit and below it. Answer: PROPOSALS."""
+
+    KIND: ClassVar[Kind] = Kind.GET_PROPOSALS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _u64, _rows)
+    unit: UnitId
+    after: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetAudit(Message):
+    """Ask for the audit records of a unit and below it, after a number. Answer: AUDIT."""
+
+    KIND: ClassVar[Kind] = Kind.GET_AUDIT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _u64, _rows)
+    unit: UnitId
+    after: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class GetCheckpoints(Message):
+    """Ask for the signed checkpoints of the audit log, after a number of records. Answer: CHECKPOINTS."""
+
+    KIND: ClassVar[Kind] = Kind.GET_CHECKPOINTS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, _rows)
+    after: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakGlass(Message):
+    """The local operator's: make an account a platform operator for a while, loudly (spec 70 §8). Answer: ACTED."""
+
+    KIND: ClassVar[Kind] = Kind.BREAK_GLASS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX), uint(GRANT_LIFETIME_S_MAX, 60), text(500))
+    address: str
+    ttl_s: int
+    reason: str = field(repr=False)
+
+
+Change = (
+    CreateOrganisation | SuspendOrganisation | MergeOrganisation | HandOver | RotateKey | CreateUnit | RenameUnit
+    | MoveUnit | CloseUnit | GrantRole | RevokeRole | InviteMember | PlaceMember | AssignOffice | PutDocument
+    | Approve | Withdraw
+)  # fmt: skip
+"""What an act may do."""
+
+Question = GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints
+"""What officers ask; nothing changes by it."""
+
+CHANGES = table(
+    CreateOrganisation, SuspendOrganisation, MergeOrganisation, HandOver, RotateKey, CreateUnit, RenameUnit, MoveUnit,
+    CloseUnit, GrantRole, RevokeRole, InviteMember, PlaceMember, AssignOffice, PutDocument, Approve, Withdraw,
+)  # fmt: skip
+QUESTIONS = table(GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints)

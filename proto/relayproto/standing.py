@@ -1,0 +1,102 @@
+"""The contract, low room: who people are to the organisations of a relay and what they may do, as enums.
+
+The rule of this file is that of ``codes``: ``proto/registry.json`` has the same numbers, and none is reused.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+from relayproto.ids import UnitId
+
+PLATFORM: Final = UnitId(0)
+"""The unit above all organisations: the relay itself."""
+
+
+class Role(IntEnum):
+    """What an account may do over a unit and all units below it (spec 70 §4). No role reads content."""
+
+    PLATFORM_OPERATOR = 1
+    ORGANISATION_ADMIN = 2
+    UNIT_ADMIN = 3
+    VERIFIER = 4
+    BROADCASTER = 5
+    GROUP_ADMIN = 6
+    APPLICATION_OWNER = 7
+    STATISTICS_VIEWER = 8
+    AUDITOR = 9
+    ABUSE_OFFICER = 10
+    KEY_HOLDER = 11
+
+
+class Standing(IntEnum):
+    """Which of the classes of people an account belongs to (spec 70 §6)."""
+
+    PUBLIC = 0
+    INVITED = 1
+    VERIFIED = 2
+    APPLICATION = 3
+    OFFICE = 4
+
+
+class Action(IntEnum):
+    """What somebody may do to somebody (spec 70 §6)."""
+
+    FIRST_CONTACT = 0
+    TEXT = 1
+    FILE = 2
+    CALL = 3
+    ADD_TO_GROUP = 4
+    LOOKUP = 5
+
+
+class Permission(IntEnum):
+    """What a cell of a policy says; a higher number is stricter, so that the strictest of several is their maximum."""
+
+    ALLOW = 0
+    REQUEST = 1
+    DENY = 2
+
+
+class UnitState(IntEnum):
+    """Whether a unit works (spec 70 §1). What is suspended or closed refuses, and so does everything below it."""
+
+    ACTIVE = 1
+    SUSPENDED = 2
+    CLOSED = 3
+
+
+class ActState(IntEnum):
+    """What became of an act (spec 70 §3)."""
+
+    DONE = 1
+    PROPOSED = 2
+    REHEARSED = 3
+
+
+class ProposalState(IntEnum):
+    """How far a proposal has come (spec 70 §3)."""
+
+    WAITING = 1
+    APPROVED = 2
+    WITHDRAWN = 3
+    EXPIRED = 4
+
+
+class Second(IntEnum):
+    """When a change needs a second person (spec 70 §3)."""
+
+    NEVER = 0
+    AT_ROOT = 1
+    ALWAYS = 2
+
+
+class Where(IntEnum):
+    """Over what a command needs a right, hence how its rule is checked (spec 70 §4)."""
+
+    LOCAL = 0
+    OWN = 1
+    ANYBODY = 2
+    PLATFORM = 3
+    UNIT = 4
+    MEMBER = 5
+    PROPOSAL = 6
