@@ -5,6 +5,7 @@ import json
 import pytest
 
 from relayproto import frame, message
+from relayproto.administration import CHANGES
 from relayproto.codes import Kind
 from relayproto.commands import COMMANDS
 from relayproto.errors import Malformed
@@ -14,7 +15,7 @@ from support.generate_frames import PATH, generate
 from support.samples import SAMPLES
 
 VECTORS = json.loads(PATH.read_text(encoding="utf-8"))
-MESSAGES = COMMANDS | REPLIES | NOTICES | EITHER
+MESSAGES = COMMANDS | CHANGES | REPLIES | NOTICES | EITHER
 
 
 def read(octets: bytes) -> tuple[int, message.Message]:

@@ -247,7 +247,7 @@ def test_what_a_device_may_not_ask_looks_like_what_nobody_knows(said: message.Me
     relay, client = an_open_pair()
 
     client.send(said, 3)
-    client.send_frame(encode(99, 4, []))
+    client.send_frame(encode(127, 4, []))
     converse(relay, client)
 
     refusal = Refused(Code.UNSUPPORTED, 0)
