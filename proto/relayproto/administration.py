@@ -12,10 +12,11 @@ from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, option
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
+    BREAK_GLASS_S_MAX,
     DOCUMENT_BYTES_MAX,
     DOMAIN_CHARS_MAX,
-    GRANT_LIFETIME_S_MAX,
     PAGE_ROWS_MAX,
+    REASON_CHARS_MAX,
     TIME_MS_MAX,
     UNIT_NAME_CHARS_MAX,
 )
@@ -301,7 +302,11 @@ class BreakGlass(Message):
     """The local operator's: make an account a platform operator for a while, loudly (spec 70 §8). Answer: ACTED."""
 
     KIND: ClassVar[Kind] = Kind.BREAK_GLASS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX), uint(GRANT_LIFETIME_S_MAX, 60), text(500))
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        text(ADDRESS_CHARS_MAX),
+        uint(BREAK_GLASS_S_MAX, 60),
+        text(REASON_CHARS_MAX),
+    )
     address: str
     ttl_s: int
     reason: str = field(repr=False)
