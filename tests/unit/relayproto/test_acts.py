@@ -85,7 +85,8 @@ def test_the_fields_of_a_change_are_an_array() -> None:
 
 def test_the_largest_act_fits_its_bound_and_nothing_larger_is_looked_at() -> None:
     largest = Instruction(
-        bytes(32), bytes(32), (1 << 32) - 1, (1 << 63) - 1, TIME_MS_MAX - 1, TIME_MS_MAX, "\U0001f600" * REASON_CHARS_MAX, True,
+        bytes(32), bytes(32), (1 << 32) - 1, (1 << 63) - 1, TIME_MS_MAX - 1, TIME_MS_MAX,
+        "\U0001f600" * REASON_CHARS_MAX, True,
         PutDocument((1 << 32) - 1, bytes(DOCUMENT_BYTES_MAX - 1_024), bytes(64)),
     )  # fmt: skip
     plain = replace(largest, reason="x" * REASON_CHARS_MAX, change=PutDocument(1, bytes(DOCUMENT_BYTES_MAX), bytes(64)))
