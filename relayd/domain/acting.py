@@ -13,13 +13,17 @@ from relayproto.standing import PLATFORM, Role, Standing
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An account that acts; ``row`` is its number in the store, ``unit`` is where it belongs."""
+    """An account that acts; ``row`` is its number in the store, ``unit`` is where it belongs.
+
+    ``proven`` are the mail domains that a look-up has just proven for what it asks (spec 70 §7).
+    """
 
     row: int
     account: AccountId
     address: Address
     standing: Standing
     unit: UnitId
+    proven: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

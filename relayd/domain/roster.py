@@ -16,7 +16,8 @@ class Roster:
     """An account's devices and their mailboxes; ``row`` is the account's number in the store.
 
     ``highest_device`` tells a removed device (stale) from one that never was (extra); ``blocks`` says whether the
-    account has blocked anybody, so that for all others nobody has to look.
+    account has blocked anybody, so that for all others nobody has to look; ``active`` is false where its organisation
+    is suspended (spec 70 §1).
     """
 
     row: int
@@ -25,6 +26,7 @@ class Roster:
     highest_device: int
     mailboxes: dict[DeviceId, int]
     blocks: bool = False
+    active: bool = True
 
     def without(self, mailbox: int) -> dict[DeviceId, int]:
         """Return device -> mailbox for all but the one that is sending."""

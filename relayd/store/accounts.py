@@ -14,6 +14,7 @@ from relayd.domain.seat import Seat
 from relayd.store import prekeys, removals, rows
 from relayd.store.commit import Commit
 from relayd.store.marks import Marks
+from relayd.store.residents import ACTIVE
 from relayd.store.restored import new_epoch
 from relayproto.codes import Code, Lane, Result
 from relayproto.commands import Enrol
@@ -173,14 +174,14 @@ def mailboxes_of(db: sqlite3.Connection, marks: Marks, account: AccountId, asker
 def _reachable(
     db: sqlite3.Connection, marks: Marks, column: str, value: bytes | str, asker: AccountId
 ) -> tuple[Any, ...]:
-    """Return account, address, list and signature; unknown and blocked are one refusal after the same look-ups."""
+    """Return account, address, list and signature; all who are not there are one refusal after the same look-ups."""
     found = db.execute(
-        f"SELECT id, account, address, devices, signature FROM account WHERE {column} = ?",  # noqa: S608 - ours
+        f"SELECT id, {ACTIVE}, account, address, devices, signature FROM account WHERE {column} = ?",  # noqa: S608 - ours
         (value,),
     ).fetchone()
-    row, *known = found or (0, _NOBODY)
+    row, active, *known = found or (0, False, _NOBODY)
     blocked = marks.blocked(db, row, known[0], asker)
-    if found is None or (blocked and known[0] != asker):
+    if found is None or ((blocked or not active) and known[0] != asker):
         raise Refusal(Code.NOT_AVAILABLE)
     return tuple(known)
 

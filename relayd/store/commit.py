@@ -186,13 +186,14 @@ class Commit:
     def reachable(self, account: AccountId, sender: AccountId) -> Roster | None:
         """Return the devices of an account as a sender may know them.
 
-        None where there is no such account or it has blocked the sender: one index look-up that finds nothing, or one
-        that finds a mark.
+        None where there is no such account, its organisation is suspended or it has blocked the sender: one index
+        look-up that finds nothing, or one for a mark.
         """
         roster = self.roster(account)
-        if roster is None or not roster.blocks or account == sender:
+        if roster is None or account == sender or (roster.active and not roster.blocks):
             return roster
-        return None if self.tools.marks.blocked(self.db, roster.row, account, sender) else roster
+        blocked = self.tools.marks.blocked(self.db, roster.row, account, sender)
+        return roster if roster.active and not blocked else None
 
     def fan(self, number: int) -> list[int]:
         """Return a fan that is about to change."""

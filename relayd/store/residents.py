@@ -13,6 +13,7 @@ from relayd.domain.ledger import Ledger
 from relayd.domain.mailbox import Mailbox
 from relayd.domain.roster import Roster
 from relayproto.ids import AccountId, DeviceId
+from relayproto.standing import UnitState
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -23,6 +24,11 @@ SENDERS_MAX: Final = 16_384
 """Devices kept as senders; about 1 KB each."""
 ROSTERS_MAX: Final = 16_384
 """Accounts whose devices are kept; about 1 KB each."""
+ACTIVE: Final = (
+    "NOT EXISTS (SELECT 1 FROM unit JOIN unit root ON root.id = unit.organisation"  # noqa: S608 - a constant
+    f" WHERE unit.id = account.unit AND root.state <> {UnitState.ACTIVE:d})"
+)
+"""Whether an account's organisation works, as a column of table account; who belongs to nobody is active."""
 
 
 @dataclass(slots=True)
@@ -90,8 +96,12 @@ class Residents:
         self._rosters.clear()
 
     def forget_account(self, account: AccountId) -> None:
-        """Forget an account's roster, because its device list has changed."""
+        """Forget an account's roster, because its device list, standing or unit has changed."""
         self._rosters.drop(account)
+
+    def forget_rosters(self) -> None:
+        """Forget all rosters, because what has changed concerns the people of a unit and of all below it."""
+        self._rosters.clear()
 
     def forget_device(self, row: int) -> None:
         """Forget a device that was removed."""
@@ -146,7 +156,8 @@ class Residents:
         roster = self._rosters.get(account)
         if roster is None:
             kept = db.execute(
-                "SELECT id, list_version, highest_device, EXISTS (SELECT 1 FROM block WHERE block.account = account.id)"
+                "SELECT id, list_version, highest_device,"  # noqa: S608 - a constant
+                f" EXISTS (SELECT 1 FROM block WHERE block.account = account.id), {ACTIVE}"
                 " FROM account WHERE account = ?",
                 (account,),
             ).fetchone()
@@ -154,6 +165,6 @@ class Residents:
                 return None
             devices = db.execute("SELECT device, id FROM device WHERE account = ?", (kept[0],)).fetchall()
             mailboxes = {DeviceId(device): row for device, row in devices}
-            roster = Roster(kept[0], account, kept[1], kept[2], mailboxes, bool(kept[3]))
+            roster = Roster(kept[0], account, kept[1], kept[2], mailboxes, bool(kept[3]), bool(kept[4]))
             self._rosters.put(account, roster)
         return roster

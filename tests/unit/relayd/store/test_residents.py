@@ -29,7 +29,9 @@ def test_what_is_not_there_can_be_dropped() -> None:
 def fill(db, count: int) -> None:
     for row in range(1, count + 1):
         db.execute(
-            "INSERT INTO account VALUES (?, ?, ?, 1, 1, x'', x'')", (row, bytes([row]) * 32, f"a{row}@b.example")
+            "INSERT INTO account (id, account, address, list_version, highest_device, devices, signature)"
+            " VALUES (?, ?, ?, 1, 1, x'', x'')",
+            (row, bytes([row]) * 32, f"a{row}@b.example"),
         )
         db.execute("INSERT INTO device (id, account, device, dh_key, sign_key) VALUES (?, ?, 1, x'', x'')", (row, row))
         db.execute("INSERT INTO mailbox VALUES (?, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1, 11)", (row,))
@@ -49,7 +51,23 @@ def test_rows_are_read_as_they_were_written(tmp_path) -> None:
     assert (mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.outcomes) == (7, 8, 9, 10)
     assert (mailbox.over, mailbox.holed, mailbox.refused) == (True, True, 11)
     assert (sender.generation, sender.ledger.floor, sender.ledger.refused) == (3, 300, {299})
-    assert (roster.mailboxes, roster.blocks) == ({1: 1}, False)
+    assert (roster.mailboxes, roster.blocks, roster.active) == ({1: 1}, False, True)
+
+
+def test_people_of_a_suspended_organisation_are_not_active_once_rosters_are_forgotten(tmp_path) -> None:
+    with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
+        fill(db, 2)
+        db.execute(
+            "INSERT INTO unit (id, under, organisation, name, state) VALUES (5, 0, 5, 'GAD', 1), (6, 5, 5, '', 1)"
+        )
+        db.execute("UPDATE account SET unit = 6 WHERE id = 1")
+        kept = Residents()
+        before = kept.roster(db, b"\x01" * 32).active
+        db.execute("UPDATE unit SET state = 2 WHERE id = 5")
+
+        kept.forget_rosters()
+
+        assert [before, *(kept.roster(db, bytes([row]) * 32).active for row in (1, 2))] == [True, False, True]
 
 
 def test_what_is_not_in_the_store_is_not_here(tmp_path) -> None:
