@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from relayproto.codes import Role, SubmitFlag
+from relayproto.codes import Purpose, SubmitFlag
 from relayproto.commands import Credit, Hello
 from relayproto.events import Established
 from relayproto.invitation import Invitation, from_link
@@ -26,20 +26,20 @@ class Visitor:
     person: Person
     invitation: Invitation
 
-    async def _dialled(self, purpose: Role, said: Hello | None, static_key: bytes | None) -> Line:
+    async def _dialled(self, purpose: Purpose, said: Hello | None, static_key: bytes | None) -> Line:
         asked = self.invitation
         connection = client(purpose, said, static_key, relay_key=asked.relay_key, key_id=asked.key_id)
         return await dial(asked.port, connection)
 
     async def enrol(self) -> None:
-        line = await self._dialled(Role.ENROL, None, None)
+        line = await self._dialled(Purpose.ENROL, None, None)
         await line.expect(Established)
         line.say(enrolment(self.person, self.invitation.ticket))
         await line.expect(Enrolled)
         await line.close()
 
     async def login(self, credit: Credit = PLENTY) -> tuple[Line, Welcome]:
-        line = await self._dialled(Role.DEVICE, hello(self.person, credit=credit), self.person.dh_private)
+        line = await self._dialled(Purpose.DEVICE, hello(self.person, credit=credit), self.person.dh_private)
         return line, await line.expect(Welcome)
 
 

@@ -214,6 +214,7 @@ CREATE TABLE proposal (
     unit INTEGER NOT NULL,               -- over which the second person needs a right
     account INTEGER NOT NULL,            -- of the first person
     state INTEGER NOT NULL,
+    kind INTEGER NOT NULL,               -- of change
     expires_ms INTEGER NOT NULL,
     digest BLOB NOT NULL,                -- of the act: an approval names it
     act BLOB NOT NULL
@@ -238,6 +239,15 @@ CREATE TABLE audit_start (
     hash BLOB NOT NULL                   -- of the last of them; 32 zero bytes where none is
 );
 INSERT INTO audit_start (id, records, hash) VALUES (1, 0, zeroblob(32));
+
+-- How many denials an account has met in an hour, so that nobody fills the log with them. A row goes when its hour is
+-- over, after a record has said how many denials are not in the log.
+CREATE TABLE denial (
+    account INTEGER PRIMARY KEY,
+    hour INTEGER NOT NULL,               -- since 1970
+    count INTEGER NOT NULL
+);
+CREATE INDEX denial_by_hour ON denial (hour);
 
 -- The relay's signed word on the log, hourly; a unit of its own carries it outside.
 CREATE TABLE checkpoint (
