@@ -1,0 +1,37 @@
+"""The contract: what an organisation's root key signs beside its documents - its domain and its successor (spec 70 §4).
+
+A seed and words enter, a signature leaves; or a key, words and a signature, and nothing or CryptoFailure. The rule of
+this file: each signature has a label of its own, so that none counts for anything else.
+"""
+
+from typing import Final
+
+from relayproto.ids import UnitId
+from relayproto.primitives import sign, verify
+
+_OWNED: Final = b"relayd/owned/1"
+_SUCCESSOR: Final = b"relayd/root-key/1"
+
+
+def sign_domain(root_seed: bytes, domain: str) -> bytes:
+    """Return the signature by which a root key says that it speaks for a mail domain."""
+    return sign(root_seed, _OWNED + domain.encode())
+
+
+def check_domain(root_key: bytes, domain: str, signature: bytes) -> None:
+    """Raise CryptoFailure where the root key has not signed this domain."""
+    verify(root_key, _OWNED + domain.encode(), signature)
+
+
+def sign_successor(root_seed: bytes, unit: UnitId, root_key: bytes) -> bytes:
+    """Return the signature, by the old key or by the new one, that ``root_key`` is an organisation's from now on."""
+    return sign(root_seed, _succession(unit, root_key))
+
+
+def check_successor(key: bytes, unit: UnitId, root_key: bytes, signature: bytes) -> None:
+    """Raise CryptoFailure where ``key``, the old one or the new, has not signed this succession."""
+    verify(key, _succession(unit, root_key), signature)
+
+
+def _succession(unit: UnitId, root_key: bytes) -> bytes:
+    return _SUCCESSOR + unit.to_bytes(4) + root_key
