@@ -165,6 +165,7 @@ CREATE TABLE unit (
     policy BLOB                          -- what its document in force says, 150 permissions; NULL: nothing
 );
 CREATE INDEX unit_by_under ON unit (under);
+CREATE INDEX unit_by_organisation ON unit (organisation);
 
 CREATE TABLE organisation (
     unit INTEGER PRIMARY KEY,
@@ -173,11 +174,19 @@ CREATE TABLE organisation (
     since_ms INTEGER NOT NULL
 );
 
--- Mail domains that were proven, hence whose addresses an organisation hands out. A merged one keeps its own.
+-- The table that holds for everybody; NULL: the default.
+CREATE TABLE platform (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    policy BLOB
+);
+INSERT INTO platform (id, policy) VALUES (1, NULL);
+
+-- Mail domains that were proven, hence whose addresses an organisation hands out.
 CREATE TABLE domain (
     name TEXT PRIMARY KEY,
-    unit INTEGER NOT NULL                -- the organisation
+    unit INTEGER NOT NULL                -- that brought it along: the organisation, or one that was merged into it
 ) WITHOUT ROWID;
+CREATE INDEX domain_by_unit ON domain (unit);
 
 -- Every version of a unit's document as it was signed; the newest is in force. 0 is the platform's.
 CREATE TABLE document (
@@ -207,6 +216,7 @@ CREATE TABLE holder (
     account INTEGER NOT NULL,
     PRIMARY KEY (office, account)
 ) WITHOUT ROWID;
+CREATE INDEX holder_by_account ON holder (account);
 
 -- Acts that wait for a second person, and what became of them until their time is over.
 CREATE TABLE proposal (

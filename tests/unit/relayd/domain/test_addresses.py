@@ -1,6 +1,6 @@
 import pytest
 
-from relayd.domain.addresses import parse
+from relayd.domain.addresses import domain_of, is_domain, parse
 from relayd.domain.refusals import Refusal
 from relayproto.codes import Code
 
@@ -30,3 +30,20 @@ def test_what_is_no_address_is_refused(text) -> None:
         parse(text)
 
     assert refusal.value.code is Code.BAD_ADDRESS
+
+
+@pytest.mark.parametrize("text", ["gad.example", "x-1.gad.example", "1.example", "a." * 125 + "xyz"])
+def test_a_domain_is_what_an_address_ends_in(text) -> None:
+    assert is_domain(text)
+    assert domain_of(f"officer@{text}") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "example", "GAD.example", ".gad.example", "gad.example.", "gad..example", "-gad.example",
+        "g\u0430d.example", "gad.example\n", "a@gad.example", "a." * 126 + "xy", "b" * 64 + ".example",
+    ],
+)  # fmt: skip
+def test_what_is_no_domain_in_its_one_form_is_none(text) -> None:
+    assert not is_domain(text)
