@@ -6,6 +6,7 @@ sending device is no target of its own.
 
 from dataclasses import dataclass
 
+from relayd.domain.permits import NOWHERE, Side
 from relayproto.commands import Target
 from relayproto.ids import AccountId, DeviceId
 from relayproto.replies import Mismatch
@@ -16,8 +17,8 @@ class Roster:
     """An account's devices and their mailboxes; ``row`` is the account's number in the store.
 
     ``highest_device`` tells a removed device (stale) from one that never was (extra); ``blocks`` says whether the
-    account has blocked anybody, so that for all others nobody has to look; ``active`` is false where its organisation
-    is suspended (spec 70 §1).
+    account has blocked anybody, so that for all others nobody has to look; ``side`` is what it may do to others and
+    others to it.
     """
 
     row: int
@@ -26,7 +27,7 @@ class Roster:
     highest_device: int
     mailboxes: dict[DeviceId, int]
     blocks: bool = False
-    active: bool = True
+    side: Side = NOWHERE
 
     def without(self, mailbox: int) -> dict[DeviceId, int]:
         """Return device -> mailbox for all but the one that is sending."""

@@ -32,7 +32,7 @@ class Directory:
 
     async def devices(self, seat: Seat, command: GetDevices) -> Devices:
         """Return an account's newest device list. Raises Refusal: NOT_AVAILABLE."""
-        return await self._store.devices_of(command.account, seat.account)
+        return await self._store.devices_of(command.account, seat.account, command.pass_)
 
     async def put_devices(self, seat: Seat, command: PutDevices) -> Devices:
         """Replace the account's list by its next version and end the connections of devices that are gone.

@@ -27,7 +27,7 @@ class PassingBy:
         """Pass each wrap on to its device, if that listens and has room; silence in every other case."""
         target = command.target
         with contextlib.suppress(Refusal, Fault):
-            mailboxes = await self._store.mailboxes_of(target.account, seat.account)
+            mailboxes = await self._store.mailboxes_of(target.account, seat.account, command.pass_)
             for wrap in target.wraps:
                 mailbox = mailboxes.get(wrap.device, seat.row)
                 if mailbox != seat.row:

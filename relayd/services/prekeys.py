@@ -42,7 +42,7 @@ class Prekeys:
 
     async def bundles(self, seat: Seat, command: GetBundles) -> Bundles:
         """Hand out one bundle a device. Raises Refusal: NOT_AVAILABLE."""
-        taken = await self._store.bundles(seat, command.account, command.devices)
+        taken = await self._store.bundles(seat, command)
         for mailbox, notice in taken.low:
             self._hub.say(mailbox, notice)
         return taken.reply

@@ -1,4 +1,4 @@
-"""The services' room: BLOCK and REPORT, by which people defend themselves (spec 50 §5, spec 65 §6).
+"""The services' room: BLOCK, PUT_POLICY and REPORT, by which people defend themselves (spec 50 §5, 65 §6, 70 §6).
 
 Commands enter; DONE leaves after the commit, or a Refusal. The rules of this file: what is said here never reaches the
 other side; and a report is taken only where there are moderators who can open it.
@@ -8,8 +8,10 @@ from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.services.rates import Rates
 from relayd.store import Store
+from relayproto import policy
 from relayproto.codes import Code
-from relayproto.commands import Block, Report
+from relayproto.commands import Block, PutPolicy, Report
+from relayproto.errors import Malformed
 from relayproto.replies import Done
 
 
@@ -26,6 +28,15 @@ class Safety:
     async def block(self, seat: Seat, command: Block) -> Done:
         """Refuse an account from now on, or no longer. Raises Refusal(LIMIT)."""
         await self._store.block(seat, command.account, blocked=command.blocked)
+        return Done()
+
+    async def tighten(self, seat: Seat, command: PutPolicy) -> Done:
+        """Keep what others may not do to the account. Raises Refusal(UNSUPPORTED) for what is no row of permissions."""
+        try:
+            row = policy.checked(command.row, policy.ROW_BYTES)
+        except Malformed:
+            raise Refusal(Code.UNSUPPORTED) from None
+        await self._store.put_policy(seat, row)
         return Done()
 
     async def report(self, seat: Seat, command: Report, now: float) -> Done:

@@ -5,38 +5,40 @@ an address names one account for ever; a ticket is good once, and a repeat of it
 that leaves the list leaves nothing behind - its rows go in the same commit, and their senders are told.
 """
 
-import sqlite3
-from typing import Any, Final
+from typing import Final
 
 from relayd.domain.answers import DevicesChanged, Enrolment
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.store import prekeys, removals, rows
 from relayd.store.commit import Commit
-from relayd.store.marks import Marks
-from relayd.store.residents import ACTIVE
 from relayd.store.restored import new_epoch
 from relayproto.codes import Code, Lane, Result
 from relayproto.commands import Enrol
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceEntry, DeviceList, decode, follows
-from relayproto.ids import AccountId, Address, DeviceId
+from relayproto.ids import Address, UnitId
 from relayproto.limits import TICKET_BYTES
 from relayproto.primitives import blake2b_256
-from relayproto.replies import Account, Devices
+from relayproto.replies import Devices
+from relayproto.standing import PLATFORM, Standing
 
 _ALL_ROWS: Final = "DELETE FROM envelope WHERE lane = ?" + removals.RETURNING  # noqa: S608 - constants
-_NOBODY: Final = AccountId(bytes(32))
-"""Whose blocks are looked up where there is no account, so that the look-ups are the same."""
 
 
-def create_ticket(commit: Commit, address: Address, expires_ms: int) -> bytes:
-    """Return a new ticket that binds the address; Refusal(ADDRESS_TAKEN) where an account has it."""
+def create_ticket(
+    commit: Commit, address: Address, expires_ms: int, unit: UnitId = PLATFORM, standing: Standing = Standing.INVITED
+) -> bytes:  # fmt: skip
+    """Return a new ticket that binds the address; Refusal(ADDRESS_TAKEN) where an account has it.
+
+    The account will belong to the unit with that standing; whom the operator invites belongs to nobody.
+    """
     if commit.db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
         raise Refusal(Code.ADDRESS_TAKEN)
     ticket = commit.tools.entropy(TICKET_BYTES)
     commit.db.execute(
-        "INSERT INTO ticket (hash, address, expires_ms) VALUES (?, ?, ?)", (blake2b_256(ticket), address, expires_ms)
+        "INSERT INTO ticket (hash, address, expires_ms, unit, standing) VALUES (?, ?, ?, ?, ?)",
+        (blake2b_256(ticket), address, expires_ms, unit, standing),
     )
     return ticket
 
@@ -44,10 +46,12 @@ def create_ticket(commit: Commit, address: Address, expires_ms: int) -> bytes:
 def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     """Make the account of a ticket; Refusal(BAD_TICKET) or Refusal(ADDRESS_TAKEN)."""
     db, ticket = commit.db, blake2b_256(command.ticket)
-    found = db.execute("SELECT address, expires_ms, account FROM ticket WHERE hash = ?", (ticket,)).fetchone()
+    found = db.execute(
+        "SELECT address, expires_ms, account, unit, standing FROM ticket WHERE hash = ?", (ticket,)
+    ).fetchone()
     if found is None or found[1] <= commit.now_ms:
         raise Refusal(Code.BAD_TICKET)
-    address, _, user = found
+    address, _, user, unit, standing = found
     if user is not None:
         if user != devices.account:
             raise Refusal(Code.BAD_TICKET)
@@ -58,9 +62,12 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     if commit.roster(devices.account) is not None:
         raise Refusal(Code.BAD_TICKET)
     account = db.execute(
-        "INSERT INTO account (account, address, list_version, highest_device, devices, signature)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (devices.account, address, devices.version, devices.highest_device, command.devices, command.signature),
+        "INSERT INTO account (account, address, list_version, highest_device, devices, signature, unit, standing)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            devices.account, address, devices.version, devices.highest_device, command.devices, command.signature,
+            unit, standing,
+        ),
     ).lastrowid
     assert account is not None  # noqa: S101 - an INSERT that did not raise has a row
     numbers = [_add_device(commit, account, entry) for entry in devices.devices]
@@ -148,42 +155,6 @@ def _remove_device(commit: Commit, row: int) -> None:
 
 def _purged(sequence: int) -> Result:  # noqa: ARG001 - the same for every sequence
     return Result.PURGED
-
-
-def account_of(db: sqlite3.Connection, marks: Marks, address: Address, asker: AccountId) -> Account:
-    """Return the account that an address names; Refusal(NOT_AVAILABLE) where there is none for the asker."""
-    account, address, devices, signature = _reachable(db, marks, "address", address, asker)
-    return Account(account, address, devices, signature)
-
-
-def devices_of(db: sqlite3.Connection, marks: Marks, account: AccountId, asker: AccountId) -> Devices:
-    """Return an account's newest device list and address; Refusal(NOT_AVAILABLE) where there is none for the asker."""
-    _, address, devices, signature = _reachable(db, marks, "account", account, asker)
-    return Devices(devices, signature, address)
-
-
-def mailboxes_of(db: sqlite3.Connection, marks: Marks, account: AccountId, asker: AccountId) -> dict[DeviceId, int]:
-    """Return the mailboxes of an account's devices; Refusal(NOT_AVAILABLE) where there is none for the asker."""
-    _reachable(db, marks, "account", account, asker)
-    found = db.execute(
-        "SELECT device, id FROM device WHERE account = (SELECT id FROM account WHERE account = ?)", (account,)
-    )
-    return {DeviceId(device): row for device, row in found.fetchall()}
-
-
-def _reachable(
-    db: sqlite3.Connection, marks: Marks, column: str, value: bytes | str, asker: AccountId
-) -> tuple[Any, ...]:
-    """Return account, address, list and signature; all who are not there are one refusal after the same look-ups."""
-    found = db.execute(
-        f"SELECT id, {ACTIVE}, account, address, devices, signature FROM account WHERE {column} = ?",  # noqa: S608 - ours
-        (value,),
-    ).fetchone()
-    row, active, *known = found or (0, False, _NOBODY)
-    blocked = marks.blocked(db, row, known[0], asker)
-    if found is None or ((blocked or not active) and known[0] != asker):
-        raise Refusal(Code.NOT_AVAILABLE)
-    return tuple(known)
 
 
 def expired_tickets(commit: Commit) -> None:

@@ -15,6 +15,7 @@ from relayd.domain.refusals import Refusal
 from relayd.domain.roster import Roster
 from relayd.domain.seat import Seat
 from relayd.store import rows
+from relayd.store.contacts import Contacts
 from relayd.store.marks import Marks
 from relayd.store.residents import Residents, Sender
 from relayd.store.stamps import Stamper
@@ -38,6 +39,7 @@ class Placed(NamedTuple):
     submission: Submission
     wrap: Wrap
     stamp: bytes
+    pass_: bytes
 
 
 class Told(NamedTuple):
@@ -126,6 +128,7 @@ class Tools:
     retention_days: int
     """How long reports are kept."""
     marks: Marks
+    contacts: Contacts
     waiting: Waiting
 
 
@@ -183,17 +186,17 @@ class Commit:
         """Return an account's devices, or None where there is no such account."""
         return self.tools.residents.roster(self.db, account)
 
-    def reachable(self, account: AccountId, sender: AccountId) -> Roster | None:
-        """Return the devices of an account as a sender may know them.
+    def is_there(self, whom: Roster, who: Roster, *, permitted: bool) -> bool:
+        """Say whether an account is there for another: permitted, nobody suspended, not blocked.
 
-        None where there is no such account, its organisation is suspended or it has blocked the sender: one index
-        look-up that finds nothing, or one for a mark.
+        Wherever the answer may be no a mark is looked up, as one is for an account that there is not.
         """
-        roster = self.roster(account)
-        if roster is None or account == sender or (roster.active and not roster.blocks):
-            return roster
-        blocked = self.tools.marks.blocked(self.db, roster.row, account, sender)
-        return roster if roster.active and not blocked else None
+        if whom.row == who.row:
+            return True
+        permitted = permitted and whom.side.active and who.side.active
+        if permitted and not whom.blocks:
+            return True
+        return not self.tools.marks.blocked(self.db, whom.row, whom.account, who.account) and permitted
 
     def fan(self, number: int) -> list[int]:
         """Return a fan that is about to change."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from relayd.clock import Clock
 from relayd.config import StoreSection
@@ -19,6 +20,7 @@ from relayd.domain.refusals import Fatal
 from relayd.lifecycle import CannotStart
 from relayd.store import figures, sound
 from relayd.store.commit import Numbers, Tools
+from relayd.store.contacts import Contacts, Passes
 from relayd.store.database import Thread, connect, connect_reader
 from relayd.store.daykeys import DayKeys
 from relayd.store.disk import Disk
@@ -30,6 +32,8 @@ from relayd.store.stamps import Stamper, Tracing
 from relayd.store.vault import Nonces, Vault
 from relayd.store.waiting import Waiting
 from relayproto.primitives import Entropy
+
+_CONTACTS_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,7 @@ async def _open(
                 longest_s=longest_s(rules.lifetimes),
                 retention_days=tracing.retention_days,
                 marks=Marks(master_key),
+                contacts=Contacts(Passes(master_key), entropy(_CONTACTS_KEY_BYTES)),
                 waiting=Waiting(),
             )
             return tools, restored, high_water_ms, figures.queued(db)

@@ -131,6 +131,6 @@ def _entry(vault: Vault, wanted: Wanted, row: Row) -> Entry:
     content = contents.body if body is None else vault.open_body(body, expires_ms, body_sealed)
     deliver = Deliver(
         lane, sequence, origin.account, origin.device, Class(class_), expires_ms,
-        contents.commitment, contents.stamp, contents.wrap, content,
+        contents.commitment, contents.stamp, contents.wrap, content, contents.pass_,
     )  # fmt: skip
     return Entry(mailbox, lane, sequence, expires_ms, octets, deliver)

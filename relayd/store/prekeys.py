@@ -8,14 +8,15 @@ device may keep here is bounded.
 from collections.abc import Iterable
 from typing import Final
 
+from relayd.domain import permits
 from relayd.domain.answers import BundlesTaken
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.store import rows
 from relayd.store.commit import Commit
 from relayproto.codes import Code, PrekeyKind
-from relayproto.commands import SignedPrekey
-from relayproto.ids import AccountId, DeviceId
+from relayproto.commands import GetBundles, SignedPrekey
+from relayproto.ids import DeviceId
 from relayproto.limits import KEM_PREKEYS_MAX, ONE_TIME_PREKEYS_MAX, PREKEYS_LOW
 from relayproto.notices import PrekeysLow
 from relayproto.replies import Bundle, Bundles, PrekeysLeft
@@ -72,14 +73,21 @@ def _insert(commit: Commit, row: int, prekeys: Iterable[SignedPrekey]) -> None:
     rows.PREKEYS.run(commit.db, [(row, p.kind, p.id, p.key, p.signature) for p in prekeys])
 
 
-def bundles(commit: Commit, seat: Seat, account: AccountId, devices: tuple[DeviceId, ...]) -> BundlesTaken:
+def bundles(commit: Commit, seat: Seat, command: GetBundles) -> BundlesTaken:
     """Take a bundle for each device that is named, or for all; Refusal(NOT_AVAILABLE) for what is not there.
 
     A device that has deposited nothing yet has no bundle. The asking device gets none of its own.
     """
     commit.require(seat)
-    roster = commit.reachable(account, seat.account)
-    if roster is None or not roster.mailboxes.keys() >= set(devices):
+    account, devices = command.account, command.devices
+    roster, who = commit.roster(account), commit.roster(seat.account)
+    if roster is None or who is None:
+        raise Refusal(Code.NOT_AVAILABLE)
+    passes = commit.tools.contacts.passes
+    permitted = permits.may_find(who.side, roster.side) or passes.good(
+        command.pass_, account, seat.account, commit.now_ms
+    )
+    if not commit.is_there(roster, who, permitted=permitted) or not roster.mailboxes.keys() >= set(devices):
         raise Refusal(Code.NOT_AVAILABLE)
     listed, signature = commit.db.execute(
         "SELECT devices, signature FROM account WHERE id = ?", (roster.row,)

@@ -12,8 +12,9 @@ from typing import Final, Generic, TypeVar
 from relayd.domain.ledger import Ledger
 from relayd.domain.mailbox import Mailbox
 from relayd.domain.roster import Roster
+from relayd.store.sides import Sides
 from relayproto.ids import AccountId, DeviceId
-from relayproto.standing import UnitState
+from relayproto.standing import Standing
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -24,11 +25,6 @@ SENDERS_MAX: Final = 16_384
 """Devices kept as senders; about 1 KB each."""
 ROSTERS_MAX: Final = 16_384
 """Accounts whose devices are kept; about 1 KB each."""
-ACTIVE: Final = (
-    "NOT EXISTS (SELECT 1 FROM unit JOIN unit root ON root.id = unit.organisation"  # noqa: S608 - a constant
-    f" WHERE unit.id = account.unit AND root.state <> {UnitState.ACTIVE:d})"
-)
-"""Whether an account's organisation works, as a column of table account; who belongs to nobody is active."""
 
 
 @dataclass(slots=True)
@@ -76,12 +72,13 @@ class Recent(Generic[K, V]):
 class Residents:
     """Mailboxes, senders and rosters by number or id."""
 
-    __slots__ = ("_mailboxes", "_rosters", "_senders")
+    __slots__ = ("_mailboxes", "_rosters", "_senders", "_sides")
 
     def __init__(self) -> None:
         self._mailboxes: Recent[int, Mailbox] = Recent(MAILBOXES_MAX)
         self._senders: Recent[int, Sender] = Recent(SENDERS_MAX)
         self._rosters: Recent[AccountId, Roster] = Recent(ROSTERS_MAX)
+        self._sides = Sides()
 
     def trim(self) -> None:
         """Come down to the bounds; between commits only, when nothing changed is waiting to be written."""
@@ -93,7 +90,7 @@ class Residents:
         """Forget everything, because what is here may never have been committed."""
         self._mailboxes.clear()
         self._senders.clear()
-        self._rosters.clear()
+        self.forget_rosters()
 
     def forget_account(self, account: AccountId) -> None:
         """Forget an account's roster, because its device list, standing or unit has changed."""
@@ -102,6 +99,7 @@ class Residents:
     def forget_rosters(self) -> None:
         """Forget all rosters, because what has changed concerns the people of a unit and of all below it."""
         self._rosters.clear()
+        self._sides.forget()
 
     def forget_device(self, row: int) -> None:
         """Forget a device that was removed."""
@@ -156,15 +154,16 @@ class Residents:
         roster = self._rosters.get(account)
         if roster is None:
             kept = db.execute(
-                "SELECT id, list_version, highest_device,"  # noqa: S608 - a constant
-                f" EXISTS (SELECT 1 FROM block WHERE block.account = account.id), {ACTIVE}"
-                " FROM account WHERE account = ?",
+                "SELECT id, list_version, highest_device, standing, unit, policy,"
+                " EXISTS (SELECT 1 FROM block WHERE block.account = account.id) FROM account WHERE account = ?",
                 (account,),
             ).fetchone()
             if kept is None:
                 return None
-            devices = db.execute("SELECT device, id FROM device WHERE account = ?", (kept[0],)).fetchall()
-            mailboxes = {DeviceId(device): row for device, row in devices}
-            roster = Roster(kept[0], account, kept[1], kept[2], mailboxes, bool(kept[3]), bool(kept[4]))
+            row, list_version, highest_device, standing, unit, own, blocks = kept
+            devices = db.execute("SELECT device, id FROM device WHERE account = ?", (row,)).fetchall()
+            mailboxes = {DeviceId(device): number for device, number in devices}
+            side = self._sides.of(db, unit, Standing(standing), own)
+            roster = Roster(row, account, list_version, highest_device, mailboxes, bool(blocks), side)
             self._rosters.put(account, roster)
         return roster

@@ -21,7 +21,7 @@ from relayd.domain.refusals import Fatal, Fault
 from relayd.domain.seat import Seat
 from relayd.logs import get_logger
 from relayd.metrics import Counters
-from relayd.store import accounts, blocks, expiry, figures, logins, pages, prekeys, reports
+from relayd.store import accounts, blocks, expiry, figures, logins, lookups, pages, policies, prekeys, reports
 from relayd.store.commit import Commit
 from relayd.store.database import checkpoint
 from relayd.store.daykeys import KeyGone
@@ -29,13 +29,14 @@ from relayd.store.disk import Disk
 from relayd.store.engine import Engine
 from relayd.store.failures import Failure, classify
 from relayd.store.intake import Intake
+from relayd.store.lookups import Asking
 from relayd.store.opening import Opened, Rules, open_all
 from relayd.store.stamps import Tracing
 from relayd.store.telling import Ears
 from relayd.store.works import Acknowledgement, Settle, Submission, Verb
 from relayd.store.writer import Writer, probe
 from relayproto.codes import Code, Lane
-from relayproto.commands import Ack, Enrol, Hello, SignedPrekey, Submit
+from relayproto.commands import Ack, Enrol, GetBundles, Hello, SignedPrekey, Submit
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
@@ -208,9 +209,9 @@ class Store:
         """Take verified prekeys in. Raises Refusal(LIMIT)."""
         return await self._act(lambda commit: prekeys.deposit(commit, seat, offered))
 
-    async def bundles(self, seat: Seat, account: AccountId, devices: tuple[DeviceId, ...]) -> BundlesTaken:
+    async def bundles(self, seat: Seat, command: GetBundles) -> BundlesTaken:
         """Hand out bundles of an account's devices, or of all. Raises Refusal(NOT_AVAILABLE)."""
-        return await self._act(lambda commit: prekeys.bundles(commit, seat, account, devices))
+        return await self._act(lambda commit: prekeys.bundles(commit, seat, command))
 
     async def put_devices(self, seat: Seat, devices: DeviceList, listed: bytes, signature: bytes) -> DevicesChanged:
         """Replace the account's list by its next version. Raises Refusal: BAD_SIGNATURE, STALE_LIST."""
@@ -218,18 +219,29 @@ class Store:
 
     async def account_of(self, address: Address, asker: AccountId) -> Account:
         """Return the account that an address names. Raises Refusal(NOT_AVAILABLE), also where it blocks the asker."""
-        marks = self._opened.tools.marks
-        return await self._read(lambda db: accounts.account_of(db, marks, address, asker))
+        asking = self._asking(asker, b"")
+        return await self._read(lambda db: lookups.account_of(db, asking, address))
 
-    async def devices_of(self, account: AccountId, asker: AccountId) -> Devices:
+    async def devices_of(self, account: AccountId, asker: AccountId, pass_: bytes = b"") -> Devices:
         """Return an account's newest device list. Raises Refusal(NOT_AVAILABLE), also where it blocks the asker."""
-        marks = self._opened.tools.marks
-        return await self._read(lambda db: accounts.devices_of(db, marks, account, asker))
+        asking = self._asking(asker, pass_)
+        return await self._read(lambda db: lookups.devices_of(db, asking, account))
 
-    async def mailboxes_of(self, account: AccountId, asker: AccountId) -> dict[DeviceId, int]:
-        """Return device -> mailbox of an account. Raises Refusal(NOT_AVAILABLE), also where it blocks the asker."""
-        marks = self._opened.tools.marks
-        return await self._read(lambda db: accounts.mailboxes_of(db, marks, account, asker))
+    async def mailboxes_of(self, account: AccountId, asker: AccountId, pass_: bytes = b"") -> dict[DeviceId, int]:
+        """Return device -> mailbox of an account, for what passes by.
+
+        Raises Refusal(NOT_AVAILABLE), also where it blocks the asker or may not be written to.
+        """
+        asking = self._asking(asker, pass_)
+        return await self._read(lambda db: lookups.mailboxes_of(db, asking, account))
+
+    def _asking(self, asker: AccountId, pass_: bytes) -> Asking:
+        tools = self._opened.tools
+        return Asking(asker, pass_, tools.marks, tools.contacts.passes, self._clock.now_ms())
+
+    async def put_policy(self, seat: Seat, row: bytes) -> None:
+        """Keep what the seat's account has tightened for itself."""
+        await self._act(lambda commit: policies.put_own(commit, seat, row))
 
     async def block(self, seat: Seat, account: AccountId, *, blocked: bool) -> None:
         """Block an account for the seat's, or no longer. Raises Refusal(LIMIT)."""

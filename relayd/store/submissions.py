@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from relayd.domain import permits
 from relayd.domain.ledger import Verdict
 from relayd.domain.lifetimes import expires_ms
 from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Share
 from relayd.domain.roster import Roster
 from relayd.store.commit import Commit, Placed
+from relayd.store.contacts import Sent, sent
 from relayd.store.daykeys import KeyGone
 from relayd.store.residents import Sender
 from relayd.store.stamps import Stampable
@@ -26,7 +28,10 @@ from relayproto.errors import RemoteProtocolError
 from relayproto.ids import AccountId
 from relayproto.limits import LANE_OF, UNANSWERED_MAX
 from relayproto.replies import Mismatch, NotTaken, Submitted
+from relayproto.standing import Action
 
+_CALL: Final = int(Action.CALL)
+_TEXT: Final = int(Action.TEXT)
 _ASKS_OUTCOME: Final = int(SubmitFlag.OUTCOME)
 _ASKS_WRITABLE: Final = int(SubmitFlag.WRITABLE)
 MISMATCHES_MAX: Final = 128
@@ -46,6 +51,7 @@ class Placement(NamedTuple):
     sequence: int
     fan: int | None
     wrap: Wrap
+    pass_: bytes
 
 
 @dataclass(slots=True)
@@ -128,9 +134,9 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
         packed = commit.db.execute("SELECT codes FROM refusal WHERE device = ? AND submission = ?", key).fetchone()[0]
     codes = struct.unpack(f">{len(packed) // 2}H", packed)
     mismatches: list[Mismatch] = []
+    who = _sender(commit, work)
     for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
-        account = target.account
-        roster = commit.reachable(account, work.seat.account) if code == Code.MISMATCHED_DEVICES else None
+        roster = _reachable(commit, work, who, position) if code == Code.MISMATCHED_DEVICES else None
         mismatch = roster.mismatch(position, target, work.seat.row) if roster else None
         if mismatch is not None and len(mismatches) < MISMATCHES_MAX:
             mismatches.append(mismatch)
@@ -150,8 +156,9 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
     one = Accepted(work, LANE_OF[command.class_], expires_ms(commit.now_ms, command.ttl_s), [])
     codes: list[Code] = []
     mismatches: list[Mismatch] = []
+    who = _sender(commit, work)
     for position, target in enumerate(command.targets):
-        roster = commit.reachable(target.account, work.seat.account)
+        roster = _reachable(commit, work, who, position)
         if roster is None:
             codes.append(Code.NOT_AVAILABLE)
             continue
@@ -165,10 +172,40 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
             _overflow(commit, work, target, full)
         else:
             codes.append(Code.STORED)
-            _number(commit, one, roster, position, target)
+            _number(commit, one, roster, position, target, commit.tools.contacts.pass_for(roster, who, commit.now_ms))
+            if not _freely(who, roster, command.class_):
+                commit.tools.contacts.stored(who, roster, _sent(work, position), commit.now_ms)
     if one.placements:
         accepted.append(one)
     return Submitted(command.submission, tuple(codes), tuple(mismatches), _retry_after_ms(codes))
+
+
+def _sender(commit: Commit, work: Submission) -> Roster:
+    roster = commit.roster(work.seat.account)
+    assert roster is not None, "a sender has an account"  # noqa: S101
+    return roster
+
+
+def _reachable(commit: Commit, work: Submission, who: Roster, position: int) -> Roster | None:
+    """Return the devices of a target, or None where there is no such account for the sender (spec 70 §6)."""
+    roster = commit.roster(work.command.targets[position].account)
+    if roster is None:
+        return None
+    permitted = _freely(who, roster, work.command.class_) or commit.tools.contacts.may_send(
+        who, roster, _sent(work, position), commit.now_ms
+    )
+    return roster if commit.is_there(roster, who, permitted=permitted) else None
+
+
+def _freely(who: Roster, whom: Roster, class_: Class) -> bool:
+    """Say whether nothing but the tables has to be asked; within one account nothing has."""
+    return whom.row == who.row or permits.freely(who.side, whom.side, _CALL if class_ is Class.CALL else _TEXT)
+
+
+def _sent(work: Submission, position: int) -> Sent:
+    command = work.command
+    shown = command.passes[position] if position < len(command.passes) else b""
+    return sent(command.class_, len(work.body), shown)
 
 
 def _refusal(commit: Commit, work: Submission) -> Code | None:
@@ -235,7 +272,9 @@ def _shares(commit: Commit, row: int, accepted: Iterable[Accepted]) -> dict[Acco
     return shares
 
 
-def _number(commit: Commit, one: Accepted, roster: Roster, position: int, target: Target) -> None:
+def _number(
+    commit: Commit, one: Accepted, roster: Roster, position: int, target: Target, pass_: bytes
+) -> None:  # fmt: skip
     """Give numbers to the envelopes of a target that is stored."""
     command, tally, quota = one.work.command, commit.done.tally, commit.tools.quota
     fan: int | None = None
@@ -250,7 +289,7 @@ def _number(commit: Commit, one: Accepted, roster: Roster, position: int, target
         assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101 - _full has looked
         cost = len(one.work.body) + len(wrap.sealed)
         sequence = mailbox.put(quota, one.lane, command.class_, cost, one.work.seat.account)
-        one.placements.append(Placement(position, row, sequence, fan, wrap))
+        one.placements.append(Placement(position, row, sequence, fan, wrap, pass_))
         tally.messages += 1
         tally.octets += cost
 
@@ -274,12 +313,12 @@ def _place(commit: Commit, one: Accepted, stamp: bytes) -> None:
     if len(one.placements) > 1:
         shared, inline = commit.tools.numbers.body(), b""
         pending.bodies.append((shared, len(one.placements), vault.seal_body(shared, one.expires_ms, body)))
-    for position, mailbox, sequence, fan, wrap in one.placements:
+    for position, mailbox, sequence, fan, wrap, pass_ in one.placements:
         name = mailbox * 4 + one.lane
         origin = Origin(seat.account, seat.device, seat.row, command.submission, position)
-        contents = Contents(command.commitment, stamp, wrap.sealed, inline)
+        contents = Contents(command.commitment, stamp, wrap.sealed, pass_, inline)
         sealed = vault.seal_envelope(name, sequence, one.expires_ms, origin, contents)
         pending.envelopes.append(
             (name, sequence, one.expires_ms, command.class_, octets + len(wrap.sealed), shared, fan, sealed)
         )
-        commit.done.placed.append(Placed(mailbox, one.lane, sequence, one.expires_ms, work, wrap, stamp))
+        commit.done.placed.append(Placed(mailbox, one.lane, sequence, one.expires_ms, work, wrap, stamp, pass_))

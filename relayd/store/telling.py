@@ -55,11 +55,11 @@ def tell(done: Done, ears: Ears, counters: Counters) -> None:
 
 
 def _entry(placed: Placed) -> Entry:
-    mailbox, lane, sequence, expires_ms, submission, wrap, stamp = placed
+    mailbox, lane, sequence, expires_ms, submission, wrap, stamp, pass_ = placed
     seat, command = submission.seat, submission.command
     deliver = Deliver(
         lane, sequence, seat.account, seat.device, command.class_, expires_ms, command.commitment, stamp, wrap.sealed,
-        submission.body,
+        submission.body, pass_,
     )  # fmt: skip
     return Entry(mailbox, lane, sequence, expires_ms, deliver.cost(), deliver)
 

@@ -20,7 +20,7 @@ _NONCE_BYTES: Final = 12
 _COUNTS: Final = 1 << 32
 _PLACE: Final = struct.Struct(">QQ")
 _BODY_PLACE: Final = struct.Struct(">4sQ")
-_ENVELOPE: Final = struct.Struct(f">32sIQQHHH{COMMITMENT_BYTES}s")
+_ENVELOPE: Final = struct.Struct(f">32sIQQHHHB{COMMITMENT_BYTES}s")
 _OUTCOME: Final = struct.Struct(">QHB")
 
 
@@ -35,11 +35,12 @@ class Origin(NamedTuple):
 
 
 class Contents(NamedTuple):
-    """What one device gets; ``body`` is empty where it is a row of its own."""
+    """What one device gets; ``pass_`` is empty where it needs none, ``body`` where it is a row of its own."""
 
     commitment: bytes
     stamp: bytes
     wrap: bytes
+    pass_: bytes
     body: bytes
 
 
@@ -83,18 +84,19 @@ class Vault:
 
     def seal_envelope(self, lane: int, sequence: int, expires_ms: int, origin: Origin, contents: Contents) -> bytes:
         """Return the sealed part of an envelope's row."""
-        commitment, stamp, wrap, body = contents
-        head = _ENVELOPE.pack(*origin, len(stamp), len(wrap), commitment)
-        return self._seal(expires_ms, b"".join((head, stamp, wrap, body)), _PLACE.pack(lane, sequence))
+        commitment, stamp, wrap, pass_, body = contents
+        head = _ENVELOPE.pack(*origin, len(stamp), len(wrap), len(pass_), commitment)
+        return self._seal(expires_ms, b"".join((head, stamp, wrap, pass_, body)), _PLACE.pack(lane, sequence))
 
     def open_envelope(self, lane: int, sequence: int, expires_ms: int, sealed: bytes) -> tuple[Origin, Contents]:
         """Return the parts of an envelope's row; KeyGone or CryptoFailure where it cannot be opened."""
         plain = self._open(expires_ms, sealed, _PLACE.pack(lane, sequence))
-        *origin, stamp_bytes, wrap_bytes, commitment = _ENVELOPE.unpack_from(plain)
+        *origin, stamp_bytes, wrap_bytes, pass_bytes, commitment = _ENVELOPE.unpack_from(plain)
         wrap_at = _ENVELOPE.size + stamp_bytes
-        body_at = wrap_at + wrap_bytes
+        pass_at = wrap_at + wrap_bytes
+        body_at = pass_at + pass_bytes
         return Origin(*origin), Contents(
-            commitment, plain[_ENVELOPE.size : wrap_at], plain[wrap_at:body_at], plain[body_at:]
+            commitment, plain[_ENVELOPE.size : wrap_at], plain[wrap_at:pass_at], plain[pass_at:body_at], plain[body_at:]
         )
 
     def seal_outcome(self, lane: int, sequence: int, expires_ms: int, outcome: tuple[int, int, int]) -> bytes:

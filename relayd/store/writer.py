@@ -50,6 +50,7 @@ class Writer:
 
     def _forget(self) -> None:
         self._tools.residents.clear()
+        self._tools.contacts.forget()
         self._tools.stamper.forget()
 
     def _act(self, commit: Commit, verb: Verb) -> Any:

@@ -1,0 +1,26 @@
+"""The store room: what is tightened, by a person or by the document of a unit (spec 70 §6).
+
+Tables enter; rows change. The rule of this file: whatever has changed is forgotten in memory, in the same commit.
+"""
+
+from relayd.domain.seat import Seat
+from relayd.store.commit import Commit
+from relayproto.ids import UnitId
+from relayproto.standing import PLATFORM
+
+
+def put_own(commit: Commit, seat: Seat, row: bytes) -> None:
+    """Keep what the seat's account has tightened for itself, ROW_BYTES that were checked; Refusal(AUTHENTICATION)."""
+    commit.require(seat)
+    kept = row if any(row) else None
+    commit.db.execute("UPDATE account SET policy = ? WHERE account = ?", (kept, seat.account))
+    commit.tools.residents.forget_account(seat.account)
+
+
+def put(commit: Commit, unit: UnitId, table: bytes | None) -> None:
+    """Let a table of TABLE_BYTES that was checked hold for a unit and below, or for everybody; None: nothing more."""
+    if unit == PLATFORM:
+        commit.db.execute("UPDATE platform SET policy = ?", (table,))
+    else:
+        commit.db.execute("UPDATE unit SET policy = ? WHERE id = ?", (table, unit))
+    commit.tools.residents.forget_rosters()
