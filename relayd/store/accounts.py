@@ -21,7 +21,7 @@ from relayproto.ids import Address, UnitId
 from relayproto.limits import TICKET_BYTES
 from relayproto.primitives import blake2b_256
 from relayproto.replies import Devices
-from relayproto.standing import PLATFORM, Standing
+from relayproto.standing import PLATFORM, Standing, UnitState
 
 _ALL_ROWS: Final = "DELETE FROM envelope WHERE lane = ?" + removals.RETURNING  # noqa: S608 - constants
 
@@ -44,7 +44,10 @@ def create_ticket(
 
 
 def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
-    """Make the account of a ticket; Refusal(BAD_TICKET) or Refusal(ADDRESS_TAKEN)."""
+    """Make the account of a ticket; Refusal(BAD_TICKET) or Refusal(ADDRESS_TAKEN).
+
+    A ticket into a unit that does not work is none, as long as it does not.
+    """
     db, ticket = commit.db, blake2b_256(command.ticket)
     found = db.execute(
         "SELECT address, expires_ms, account, unit, standing FROM ticket WHERE hash = ?", (ticket,)
@@ -59,14 +62,20 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
         return Enrolment(devices.account, Address(address))
     if db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
         raise Refusal(Code.ADDRESS_TAKEN)
-    if commit.roster(devices.account) is not None:
+    if commit.roster(devices.account) is not None or not _takes_people(commit, unit):
         raise Refusal(Code.BAD_TICKET)
     account = db.execute(
         "INSERT INTO account (account, address, list_version, highest_device, devices, signature, unit, standing)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            devices.account, address, devices.version, devices.highest_device, command.devices, command.signature,
-            unit, standing,
+            devices.account,
+            address,
+            devices.version,
+            devices.highest_device,
+            command.devices,
+            command.signature,
+            unit,
+            standing,
         ),
     ).lastrowid
     assert account is not None  # noqa: S101 - an INSERT that did not raise has a row
@@ -76,6 +85,15 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     db.execute("UPDATE ticket SET account = ?, address = '' WHERE hash = ?", (devices.account, ticket))
     commit.done.tally.enrolled += 1
     return Enrolment(devices.account, address)
+
+
+def _takes_people(commit: Commit, unit: UnitId) -> bool:
+    """Say whether a unit and its organisation work; who belongs to none needs neither."""
+    found = commit.db.execute(
+        "SELECT unit.state, root.state FROM unit JOIN unit root ON root.id = unit.organisation WHERE unit.id = ?",
+        (unit,),
+    ).fetchone()
+    return unit == PLATFORM or found == (UnitState.ACTIVE, UnitState.ACTIVE)
 
 
 def _add_device(commit: Commit, account: int, entry: DeviceEntry) -> int:

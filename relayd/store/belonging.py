@@ -1,0 +1,37 @@
+"""The store room: where accounts belong, as the verbs of organisations read and write it (spec 70 §1).
+
+Account ids enter; accounts leave, or Denied. The rules of this file: what is missing and what is foreign are one
+answer; and what is written is seen by the next submission of the same commit.
+"""
+
+from typing import Final
+
+from relayd.domain.acting import Actor, Denied
+from relayd.store import authority, units
+from relayd.store.commit import Commit
+from relayproto.codes import Code
+from relayproto.ids import AccountId, UnitId
+from relayproto.standing import PLATFORM, Standing
+
+PEOPLE: Final = frozenset({Standing.PUBLIC, Standing.INVITED, Standing.VERIFIED})
+"""Standings of who is neither an office nor an application."""
+
+
+def account(commit: Commit, account_id: AccountId) -> Actor:
+    """Return an account; Denied(NOT_PERMITTED) where there is none."""
+    found = authority.actor(commit, account_id)
+    if found is None:
+        raise Denied(Code.NOT_PERMITTED)
+    return found
+
+
+def require_own(commit: Commit, who: Actor, organisation: UnitId) -> None:
+    """Raise Denied(NOT_PERMITTED) for an account that does not belong to an organisation."""
+    if who.unit == PLATFORM or units.node(commit, who.unit).organisation != organisation:
+        raise Denied(Code.NOT_PERMITTED)
+
+
+def put(commit: Commit, who: Actor, unit: UnitId, standing: Standing) -> None:
+    """Write where an account belongs and what it is."""
+    commit.db.execute("UPDATE account SET unit = ?, standing = ? WHERE id = ?", (unit, standing, who.row))
+    commit.tools.residents.forget_account(who.account)

@@ -1,0 +1,94 @@
+"""The store room: who belongs to which unit, and as what (spec 70 §1).
+
+Changes of people enter and effects leave, or Denied. The rules of this file: an account belongs to one unit or to none;
+an organisation places its own people and those whose address is of its domain; nobody places himself.
+"""
+
+from typing import Final
+
+from relayd.domain import addresses
+from relayd.domain.acting import Actor, Denied, Effect
+from relayd.domain.refusals import Refusal
+from relayd.store import accounts, authority, belonging, grants, offices, units
+from relayd.store.commit import Commit
+from relayproto.administration import InviteMember, PlaceMember
+from relayproto.codes import Code
+from relayproto.ids import Address, UnitId
+from relayproto.rules import RULES
+from relayproto.standing import PLATFORM, Standing
+
+_INVITABLE: Final = frozenset({Standing.INVITED, Standing.APPLICATION, Standing.OFFICE})
+
+
+def invite(commit: Commit, actor: Actor, change: InviteMember) -> Effect:  # noqa: ARG001 - the same for every actor
+    """Make a ticket for an address of the organisation.
+
+    Denied: NOT_PERMITTED for a standing that nobody begins with; BAD_ADDRESS; ADDRESS_TAKEN.
+    """
+    unit = units.working(commit, change.unit)
+    if change.standing not in _INVITABLE:
+        raise Denied(Code.NOT_PERMITTED)
+    try:
+        address = addresses.parse(change.address)
+        if not _is_of(commit, address, unit.organisation):
+            raise Denied(Code.BAD_ADDRESS)
+        expires_ms = commit.now_ms + change.ttl_s * 1000
+        ticket = accounts.create_ticket(commit, address, expires_ms, unit.unit, change.standing)
+    except Refusal as refusal:
+        raise Denied(refusal.code) from None
+    after = units.digest(unit.unit, address, change.standing, expires_ms)
+    return Effect(unit.unit, after=after, ticket=ticket)
+
+
+def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
+    """Put an account into a unit with a standing, or out of the organisation.
+
+    Denied: NOT_PERMITTED for oneself, for an account that is neither the organisation's nor has its address, and for
+    one of a unit where the actor may place nobody; CONFLICT where it is that already, or is an office or an application
+    that would become a person, or the other way round.
+    """
+    who = belonging.account(commit, change.account)
+    if who.row == actor.row:
+        raise Denied(Code.NOT_PERMITTED)
+    if who.unit != PLATFORM and authority.find(commit, actor, RULES[change.KIND], who.unit) is None:
+        raise Denied(Code.NOT_PERMITTED)
+    if change.standing is Standing.PUBLIC:
+        return _remove(commit, actor, who, change.unit)
+    unit = units.working(commit, change.unit)
+    if who.unit == PLATFORM:
+        if not _is_of(commit, who.address, unit.organisation):
+            raise Denied(Code.NOT_PERMITTED)
+    else:
+        belonging.require_own(commit, who, unit.organisation)
+        same_kind = (
+            change.standing in belonging.PEOPLE if who.standing in belonging.PEOPLE else change.standing is who.standing
+        )
+        if not same_kind or (who.unit, who.standing) == (unit.unit, change.standing):
+            raise Denied(Code.CONFLICT)
+    belonging.put(commit, who, unit.unit, change.standing)
+    return Effect(
+        unit.unit,
+        before=units.digest(who.account, who.unit, who.standing) if who.unit != PLATFORM else b"",
+        after=units.digest(who.account, unit.unit, change.standing),
+    )
+
+
+def _remove(commit: Commit, actor: Actor, who: Actor, unit: UnitId) -> Effect:
+    """Take an account out of its organisation, with all that it holds and answers for there."""
+    if who.unit == PLATFORM:
+        raise Denied(Code.CONFLICT)
+    if unit not in authority.chain(commit, who.unit):
+        raise Denied(Code.NOT_PERMITTED)
+    before = units.digest(who.account, who.unit, who.standing, grants.drop_all(commit, actor, who.row))
+    offices.drop_all(commit, who.row)
+    belonging.put(commit, who, PLATFORM, Standing.PUBLIC)
+    return Effect(who.unit, before=before)
+
+
+def _is_of(commit: Commit, address: Address, organisation: UnitId) -> bool:
+    """Say whether an address ends in a domain that an organisation, or one that was merged into it, has proven."""
+    found: tuple[int] | None = commit.db.execute(
+        "SELECT unit.organisation FROM domain JOIN unit ON unit.id = domain.unit WHERE domain.name = ?",
+        (addresses.domain_of(address),),
+    ).fetchone()
+    return found == (organisation,)
