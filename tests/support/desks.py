@@ -59,13 +59,13 @@ class AgreeableStore:
         self.taken.append(arguments)
         return DevicesChanged(await self.devices_of(self.person.account, self.person.account), self.removed)
 
-    async def devices_of(self, _: bytes, __: bytes) -> Devices:
+    async def devices_of(self, _: bytes, __: bytes, ___: bytes = b"") -> Devices:
         return Devices(*listed(self.person), "alice@gad.example")
 
-    async def mailboxes_of(self, account: bytes, asker: bytes) -> dict[int, int]:
+    async def mailboxes_of(self, account: bytes, asker: bytes, pass_: bytes) -> dict[int, int]:
         if account != self.person.account:
             raise Refusal(Code.NOT_AVAILABLE)
-        self.taken.append((account, asker))
+        self.taken.append((account, asker, pass_))
         return {1: 7, 2: 8}
 
     async def block(self, *arguments: object, blocked: bool) -> None:

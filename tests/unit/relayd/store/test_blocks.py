@@ -5,6 +5,7 @@ import pytest
 from relayd.domain.refusals import Refusal
 from relayd.store import blocks
 from relayproto.codes import Code, Result
+from relayproto.commands import GetBundles
 from relayproto.limits import BLOCKED_MAX
 from support.stores import house, submit_of
 
@@ -33,7 +34,7 @@ async def test_nothing_of_an_account_is_shown_to_who_is_blocked(tmp_path) -> Non
             relay.store.account_of("alice@gad.example", mallory.account),
             relay.store.devices_of(alice.account, mallory.account),
             relay.store.mailboxes_of(alice.account, mallory.account),
-            relay.store.bundles(mallory.seat, alice.account, ()),
+            relay.store.bundles(mallory.seat, GetBundles(alice.account, ())),
         ):
             with pytest.raises(Refusal) as refused:
                 await asked

@@ -2,6 +2,7 @@ import pytest
 
 from relayd.domain.refusals import Refusal
 from relayproto.codes import Code, PrekeyKind
+from relayproto.commands import GetBundles
 from relayproto.limits import KEM_PREKEYS_MAX, ONE_TIME_PREKEYS_MAX
 from relayproto.notices import PrekeysLow
 from relayproto.replies import PrekeysLeft
@@ -29,7 +30,8 @@ async def test_a_one_time_prekey_is_handed_out_once_and_the_oldest_first(tmp_pat
         await put(relay, bob, PrekeyKind.ONE_TIME, (2, 1))
         await put(relay, bob, PrekeyKind.KEM_ONE_TIME, (1,))
 
-        taken = [(await relay.store.bundles(alice.seat, bob.account, ())).reply.bundles[0] for _ in range(3)]
+        asking = GetBundles(bob.account, ())
+        taken = [(await relay.store.bundles(alice.seat, asking)).reply.bundles[0] for _ in range(3)]
 
         assert [bundle.one_time and bundle.one_time.id for bundle in taken] == [1, 2, None]
         assert [bundle.kem.kind for bundle in taken] == [
@@ -42,7 +44,7 @@ async def test_a_repeat_of_a_deposit_takes_nothing_in_again(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         await put(relay, bob, PrekeyKind.ONE_TIME, (1, 2))
-        await relay.store.bundles(alice.seat, bob.account, ())
+        await relay.store.bundles(alice.seat, GetBundles(bob.account, ()))
 
         left = await put(relay, bob, PrekeyKind.ONE_TIME, (1, 2))
 
@@ -55,7 +57,7 @@ async def test_a_signed_prekey_replaces_its_predecessor(tmp_path) -> None:
 
         await put(relay, bob, PrekeyKind.SIGNED, (7,))
 
-        (bundle,) = (await relay.store.bundles(alice.seat, bob.account, (1,))).reply.bundles
+        (bundle,) = (await relay.store.bundles(alice.seat, GetBundles(bob.account, (1,)))).reply.bundles
         assert bundle.signed.id == 7
 
 
@@ -82,7 +84,7 @@ async def test_a_device_hears_when_few_are_left(tmp_path) -> None:
         await put(relay, bob, PrekeyKind.ONE_TIME, range(1, 12))
         await put(relay, bob, PrekeyKind.KEM_ONE_TIME, range(1, 13))
 
-        taken = [await relay.store.bundles(alice.seat, bob.account, ()) for _ in range(2)]
+        taken = [await relay.store.bundles(alice.seat, GetBundles(bob.account, ())) for _ in range(2)]
 
         assert [one.low for one in taken] == [(), ((bob.seat.row, PrekeysLow(9, 10)),)]
 
@@ -91,7 +93,7 @@ async def test_a_device_with_nothing_left_is_not_told_again(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
 
-        taken = await relay.store.bundles(alice.seat, bob.account, ())
+        taken = await relay.store.bundles(alice.seat, GetBundles(bob.account, ()))
 
         assert (len(taken.reply.bundles), taken.low) == (1, ())
 
@@ -102,7 +104,7 @@ async def test_an_account_or_device_that_is_not_there_is_not_available(tmp_path)
 
         for account, devices in ((bytes(32), ()), (bob.account, (2,))):
             with pytest.raises(Refusal) as refusal:
-                await relay.store.bundles(alice.seat, account, devices)
+                await relay.store.bundles(alice.seat, GetBundles(account, devices))
             assert refusal.value.code is Code.NOT_AVAILABLE
 
 
@@ -112,7 +114,7 @@ async def test_bundles_of_ones_own_account_are_of_the_other_devices_that_have_so
         for kind in (PrekeyKind.SIGNED, PrekeyKind.KEM_LAST_RESORT):
             await relay.store.put_prekeys(alice.seats[2], (alice.prekey(kind, 1, device=2),))
 
-        taken = await relay.store.bundles(alice.seat, alice.account, ())
+        taken = await relay.store.bundles(alice.seat, GetBundles(alice.account, ()))
 
         assert [bundle.device for bundle in taken.reply.bundles] == [2]
         assert taken.reply.devices == alice.listed()[0]

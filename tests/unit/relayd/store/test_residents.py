@@ -51,7 +51,7 @@ def test_rows_are_read_as_they_were_written(tmp_path) -> None:
     assert (mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.outcomes) == (7, 8, 9, 10)
     assert (mailbox.over, mailbox.holed, mailbox.refused) == (True, True, 11)
     assert (sender.generation, sender.ledger.floor, sender.ledger.refused) == (3, 300, {299})
-    assert (roster.mailboxes, roster.blocks, roster.active) == ({1: 1}, False, True)
+    assert (roster.mailboxes, roster.blocks, roster.side.active) == ({1: 1}, False, True)
 
 
 def test_people_of_a_suspended_organisation_are_not_active_once_rosters_are_forgotten(tmp_path) -> None:
@@ -62,12 +62,12 @@ def test_people_of_a_suspended_organisation_are_not_active_once_rosters_are_forg
         )
         db.execute("UPDATE account SET unit = 6 WHERE id = 1")
         kept = Residents()
-        before = kept.roster(db, b"\x01" * 32).active
+        before = kept.roster(db, b"\x01" * 32).side.active
         db.execute("UPDATE unit SET state = 2 WHERE id = 5")
 
         kept.forget_rosters()
 
-        assert [before, *(kept.roster(db, bytes([row]) * 32).active for row in (1, 2))] == [True, False, True]
+        assert [before, *(kept.roster(db, bytes([row]) * 32).side.active for row in (1, 2))] == [True, False, True]
 
 
 def test_what_is_not_in_the_store_is_not_here(tmp_path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from relayd.store import restored
 from relayd.store.restored import EVERY_MS, FILE_NAME, Mark
 from relayproto.codes import Code, Lane, PrekeyKind
+from relayproto.commands import GetBundles
 from relayproto.replies import Submitted
 from support.stores import house
 
@@ -176,13 +177,13 @@ async def test_no_one_time_prekey_is_handed_out_twice(tmp_path) -> None:
         await relay.store.put_prekeys(bob.seat, (bob.prekey(PrekeyKind.ONE_TIME, 1),))
         await copied(relay, tmp_path / "copy")
         await relay.login(alice)
-        taken = await relay.store.bundles(alice.seat, bob.account, ())
+        taken = await relay.store.bundles(alice.seat, GetBundles(bob.account, ()))
         relay.clock.advance(60)
         await relay.store.probe()
         await put_back(relay, tmp_path / "copy")
         await relay.login(alice)
 
-        again = await relay.store.bundles(alice.seat, bob.account, ())
+        again = await relay.store.bundles(alice.seat, GetBundles(bob.account, ()))
 
         assert taken.reply.bundles[0].one_time is not None
         assert again.reply.bundles[0].one_time is None

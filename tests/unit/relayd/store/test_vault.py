@@ -9,7 +9,7 @@ from relayproto.errors import CryptoFailure
 from support.stores import MASTER_KEY, house, target_of
 
 ORIGIN = Origin(b"a" * 32, 7, 9, 11, 3)
-CONTENTS = Contents(b"c" * 33, b"stamp", b"wrap", b"body")
+CONTENTS = Contents(b"c" * 33, b"stamp", b"wrap", b"pass", b"body")
 EXPIRES_MS = 86_400_000 * 5
 
 

@@ -8,7 +8,7 @@ from relayd.config import LimitsSection
 from relayd.domain.entry import Entry
 from relayd.domain.refusals import Fatal, Fault, Refusal
 from relayproto.codes import Code, Lane, Result
-from relayproto.commands import Ack, Credit
+from relayproto.commands import Ack, Credit, GetBundles
 from relayproto.primitives import x25519_public
 from relayproto.replies import NotTaken
 from support.stores import House, guest, hello_of, house, submit_of
@@ -110,7 +110,7 @@ async def test_who_is_refused_empties_no_memory_and_makes_no_new_hour_key(tmp_pa
             with pytest.raises(Refusal):
                 await relay.store.login(hello_of(guest("mallory")), b"m" * 32)
             with pytest.raises(Refusal):
-                await relay.store.bundles(alice.seat, bytes(32), ())
+                await relay.store.bundles(alice.seat, GetBundles(bytes(32), ()))
 
         keys = await relay.store._read(lambda db: db.execute("SELECT count(*) FROM hour_key").fetchone())
 
