@@ -95,6 +95,8 @@ METRICS: Final[tuple[Total | Labelled | Level | Spread, ...]] = (
     Total("relayd_last_resort_handed_out", "Bundles without a one-time KEM prekey", lambda c: c.last_resort_handed_out),
     Total("relayd_accounts_enrolled", "Accounts made from an invitation", lambda c: c.accounts_enrolled),
     Total("relayd_reports", "Reports taken in for the moderators", lambda c: c.reports),
+    Total("relayd_break_glass", "Times that the local operator made an account a platform operator",
+          lambda c: c.break_glass),
     Total("relayd_restores", "Starts from an older copy of the database", lambda c: c.restores),
     Total("relayd_commits", "Transactions synced to disk", lambda c: c.commits),
     Spread("relayd_commit_seconds", "Time of a transaction with its sync", lambda c: c.commit_seconds),

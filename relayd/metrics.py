@@ -41,7 +41,8 @@ class Counters:
     """
 
     __slots__ = (
-        "accounts_enrolled", "acknowledged", "ballast_bytes", "bytes_in", "bytes_out", "clock_ahead_ms", "commit_batch",
+        "accounts_enrolled", "acknowledged", "ballast_bytes", "break_glass", "bytes_in", "bytes_out", "clock_ahead_ms",
+        "commit_batch",
         "commit_seconds", "commits", "connections_accepted", "connections_closed", "connections_open",
         "connections_refused", "delivered", "descriptors_exhausted", "disk_refusing", "disk_used_percent",
         "envelopes_queued", "expired",
@@ -76,6 +77,7 @@ class Counters:
         self.last_resort_handed_out = 0
         self.accounts_enrolled = 0
         self.reports = 0
+        self.break_glass = 0
         self.restores = 0
         self.commits = 0
         self.commit_seconds = Histogram(SECONDS)

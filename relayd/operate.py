@@ -20,12 +20,11 @@ from relayproto.replies import Invited, Refused
 
 TIMEOUT_S: Final = 10.0
 """How long a command line waits for the running relay."""
-_ROOT_AT: Final = slice(-96, -64)
-"""Where a descriptor holds the root's public key (spec 55 §6)."""
 
 _SAID: Final[dict[int, str]] = {
     Code.BAD_ADDRESS: "that is not an address; one looks like officer@office.example",
     Code.ADDRESS_TAKEN: "somebody has that address already",
+    Code.NOT_AVAILABLE: "nobody has that address; the account has to be there first (relayd invite)",
     Code.UNSUPPORTED: "the running relay does not know this command; it is of another version",
     Code.LIMIT: "there are too many open invitations; wait until some are used or have expired",
     Code.DISK: "the relay's disk is nearly full",
@@ -89,7 +88,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
 
 def link(invited: Invited) -> str:
     """Return the invitation link that a reply makes, with the relay's key as its root signed it."""
-    root_fingerprint = descriptor.fingerprint(invited.descriptor[_ROOT_AT])
+    root_fingerprint = descriptor.root_fingerprint(invited.descriptor)
     keys = descriptor.read(invited.descriptor, root_fingerprint)
     host, port = endpoint(invited.endpoint)
     return to_link(

@@ -10,9 +10,21 @@ from relayclient import contacts, outbox, prekeys, relaykeys, safety, sessions, 
 from relayclient.events import Event
 from relayclient.link import RETRY_MS, Link
 from relayclient.store.database import Step
+from relayproto import acts
+from relayproto.administration import (
+    GetAudit,
+    GetCheckpoints,
+    GetDocument,
+    GetProposals,
+    GetRoles,
+    GetUnits,
+    Question,
+)
+from relayproto.administration_replies import Acted
 from relayproto.codes import Code, CodeRange, range_of
 from relayproto.commands import (
     Ack,
+    Act,
     Block,
     Body,
     DeviceCommand,
@@ -22,6 +34,7 @@ from relayproto.commands import (
     GetRelayKeys,
     Lookup,
     PutDevices,
+    PutPolicy,
     PutPrekeys,
     Report,
     Submit,
@@ -71,6 +84,9 @@ def take_in(  # noqa: C901, PLR0911 - one a kind of answer
             return []
         case Done(), Block() | Report():
             return safety.settled(step, command, None)
+        case Acted(), Act(octets):
+            _numbered(link, octets)
+            return []
         case Refused(), _:
             return _refused(step, link, reply, command, now_ms)
         case _:
@@ -124,6 +140,11 @@ def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms
 def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now_ms: int) -> list[Event]:
     again_ms = now_ms + (reply.retry_after_ms or RETRY_MS)
     never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL) and not reply.retry_after_ms
+    if isinstance(command, Act | PutPolicy | Question):
+        # Whoever asked holds the answer (Exchange.ask); the device does not ask such a thing again by itself.
+        if isinstance(command, Act):
+            _numbered(link, command.octets)
+        return []
     link.asking.pause(command, again_ms)
     if isinstance(command, Submit):
         _go_back(link, command.submission, again_ms)
@@ -133,6 +154,11 @@ def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now
     if isinstance(command, PutPrekeys):
         link.left = None
     return _never(step, link, reply.code, command, now_ms) if never else []
+
+
+def _numbered(link: Link, octets: bytes) -> None:
+    """Note that an act's number may be used, whatever came of it: the next one is above it (spec 70 §2)."""
+    link.act = max(link.act, acts.decode(octets).number)
 
 
 def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: int) -> list[Event]:
@@ -148,7 +174,9 @@ def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: in
             return []
         case Block() | Report():
             return safety.settled(step, command, code)
-        case Submit() | PutPrekeys() | Body() | Ack() | PutDevices() | Ephemeral():
+        case Submit() | PutPrekeys() | Body() | Ack() | PutDevices() | Ephemeral() | Act() | PutPolicy():
+            return []
+        case GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints():
             return []
         case _ as unknown:
             assert_never(unknown)

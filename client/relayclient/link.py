@@ -9,8 +9,9 @@ from typing import Final
 
 from relayclient.flow import Flow
 from relayproto.commands import DeviceCommand
-from relayproto.ids import AccountId, DeviceId
+from relayproto.ids import AccountId, DeviceId, UnitId
 from relayproto.notices import Deliver, Drained
+from relayproto.standing import PLATFORM, Standing
 
 RETRY_MS: Final = 30_000
 """After an answer that did not help, and where the relay names no time: often enough for people, rare enough for it."""
@@ -66,7 +67,8 @@ class Link:
     whose device list was fetched on this connection; ``sent`` is the highest submission that it has carried,
     ``not_before_ms`` when it may carry more; ``left`` is what the relay holds of our one-time prekeys (X25519, KEM),
     None before it said; ``typed`` is when an account was last told that the user types, ``passed`` when what passed by
-    last from a device was said.
+    last from a device was said; ``standing`` and ``unit`` are what the relay says that the account is, ``act`` the
+    highest number of an act of the account that may have been used.
     """
 
     flow: Flow
@@ -82,3 +84,6 @@ class Link:
     left: tuple[int, int] | None = None
     typed: dict[AccountId, int] = field(default_factory=dict)
     passed: dict[tuple[AccountId, DeviceId], int] = field(default_factory=dict)
+    standing: Standing = Standing.PUBLIC
+    unit: UnitId = PLATFORM
+    act: int = 0

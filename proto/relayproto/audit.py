@@ -29,12 +29,14 @@ NOBODY: Final = AccountId(b"")
 class Record:
     """Who did or wanted what, when, why, and what came of it.
 
-    ``unit`` is the one whose auditors see it; ``account`` with ``device`` is who acted, in ``role`` (0: none) held over
-    ``over``; ``first`` is whose proposal it was, empty where no second person acted. ``kind`` is the change or question
-    about the unit ``object``, ``whom`` the account that it names, ``granted`` the role that it gives or takes (0: none).
+    ``unit`` is the one whose auditors see it; ``account`` with ``device`` is who acted, in ``role`` (0: none) held
+    over ``over``; ``first`` is whose proposal it was, empty where no second person acted. ``kind`` is the change or
+    question about the unit ``object``, ``into`` the other unit of a move or merger, ``whom`` the account that it names,
+    ``other`` who gets what is handed over, or the office; ``detail`` is the role or standing that is given or taken, or
+    1 where something begins (suspended, answers) and 0 where it ends.
     ``code`` is 0 for what was done, ``state`` how (0 where it was not, or a question); ``value`` is the number of what
-    was made, or of denials that are not in the log. ``act`` is the act's digest; ``before`` and ``after`` are digests of
-    what was changed.
+    was made, or of denials that are not in the log. ``act`` is the act's digest; ``before`` and ``after`` are digests
+    of what was changed.
     """
 
     at_ms: int
@@ -46,8 +48,10 @@ class Record:
     over: UnitId = PLATFORM
     first: AccountId = NOBODY
     object: UnitId = PLATFORM
+    into: UnitId = PLATFORM
     whom: AccountId = NOBODY
-    granted: int = 0
+    other: AccountId = NOBODY
+    detail: int = 0
     code: int = Code.STORED
     state: int = 0
     value: int = 0
@@ -62,8 +66,8 @@ _digest = octets_up_to(32)
 _unit = uint(_U32)
 _role = uint(max(Role))
 _record: Reader[Record] = record(
-    Record, uint(TIME_MS_MAX), _unit, one_of(Kind), _account, _unit, _role, _unit, _account, _unit, _account, _role,
-    uint(999), uint(max(ActState)), uint(), _digest, _digest, _digest, text(REASON_CHARS_MAX),
+    Record, uint(TIME_MS_MAX), _unit, one_of(Kind), _account, _unit, _role, _unit, _account, _unit, _unit, _account,
+    _account, _role, uint(999), uint(max(ActState)), uint(), _digest, _digest, _digest, text(REASON_CHARS_MAX),
 )  # fmt: skip
 
 

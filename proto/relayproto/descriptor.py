@@ -60,6 +60,11 @@ def fingerprint(root_public: bytes) -> bytes:
     return blake2b_256(root_public)
 
 
+def root_fingerprint(described: bytes) -> bytes:
+    """Return the fingerprint of the root that a descriptor names; whether it signed it is for ``read`` to check."""
+    return fingerprint(described[-_TAIL_BYTES:-_SIGNATURE_BYTES])
+
+
 def _packed(descriptor: KeyDescriptor) -> bytes:
     return pack(
         descriptor.relay_id,

@@ -203,7 +203,7 @@ DOCUMENT_BYTES_MAX: Final = 12_288
 PAGE_ROWS_MAX: Final = 100
 """Rows of one answer to a question; the frame's size bounds it further."""
 AUDIT_RECORD_BYTES_MAX: Final = 2_560
-"""A record holds digests, not what was changed: 350 bytes, and a reason of 500 characters in any script."""
+"""A record holds digests, not what was changed: 400 bytes, and a reason of 500 characters in any script."""
 PASS_BYTES: Final = 19
 """Version, day and 16 bytes of a keyed hash: one guess in 2^128 is right, and a guess costs a submission."""
 PASS_DAYS: Final = 30

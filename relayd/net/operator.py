@@ -1,8 +1,8 @@
 """The relay's door for its local operator: a Unix socket that speaks the protocol's own frames.
 
-A connection of root or of the relay's own user enters, commands (INVITE, GET_STATUS, CONFIRM_CLOCK) are answered by
-the service. The rules of this file: who it is comes from the kernel (SO_PEERCRED), everything is bounded, one command
-is answered before the next is read. A frame is ``length u16 | msgpack``, as in a record (spec 30 §1).
+A connection of root or of the relay's own user enters, commands (INVITE, GET_STATUS, CONFIRM_CLOCK, BREAK_GLASS) are
+answered by the service. The rules of this file: who it is comes from the kernel (SO_PEERCRED), everything is bounded,
+one command is answered before the next is read. A frame is ``length u16 | msgpack``, as in a record (spec 30 §1).
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from relayd.domain.refusals import Fault, Refusal
 from relayd.metrics import Counters
 from relayd.net.incidents import report
 from relayproto import frame, message
+from relayproto.administration import BreakGlass
 from relayproto.codes import Code, GoawayCode, Kind
 from relayproto.commands import Invite
 from relayproto.errors import Malformed
@@ -46,6 +47,9 @@ class Verbs(Protocol):
 
     async def confirm_clock(self) -> Message:
         """Believe the wall clock."""
+
+    async def break_glass(self, command: BreakGlass) -> Message:
+        """Make an account a platform operator for a while."""
 
 
 def bind(path: Path) -> socket.socket:
@@ -135,15 +139,7 @@ class OperatorListener:
         """Return (request, reply)."""
         kind, request, fields = frame.decode(octets)
         try:
-            match kind:
-                case Kind.INVITE:
-                    return request, await self._verbs.invite(message.read(Invite, fields))
-                case Kind.GET_STATUS:
-                    return request, await self._verbs.status()
-                case Kind.CONFIRM_CLOCK:
-                    return request, await self._verbs.confirm_clock()
-                case _:
-                    return request, Refused(Code.UNSUPPORTED, 0)
+            return request, await self._do(kind, fields)
         except (Refusal, Fault) as no:
             return request, Refused(no.code, no.retry_after_ms)
         except Malformed:
@@ -151,6 +147,19 @@ class OperatorListener:
         except Exception as error:  # noqa: BLE001 - the border where our own mistakes stop
             report(error, where="operator", counters=self._counters, entropy=self._entropy)
             return request, Refused(Code.INTERNAL, 0)
+
+    async def _do(self, kind: int, fields: list[object]) -> Message:
+        match kind:
+            case Kind.INVITE:
+                return await self._verbs.invite(message.read(Invite, fields))
+            case Kind.GET_STATUS:
+                return await self._verbs.status()
+            case Kind.CONFIRM_CLOCK:
+                return await self._verbs.confirm_clock()
+            case Kind.BREAK_GLASS:
+                return await self._verbs.break_glass(message.read(BreakGlass, fields))
+            case _:
+                return Refused(Code.UNSUPPORTED, 0)
 
 
 def _write(writer: asyncio.StreamWriter, request: int, reply: Message) -> None:

@@ -14,9 +14,19 @@ from relayd.domain.seat import Seat
 from relayd.net.rooms import Rooms
 from relayd.services.messages import Bodies
 from relayd.store import Settlement
+from relayproto.administration import (
+    GetAudit,
+    GetCheckpoints,
+    GetDocument,
+    GetProposals,
+    GetRoles,
+    GetUnits,
+    Question,
+)
 from relayproto.codes import Code, GoawayCode
 from relayproto.commands import (
     Ack,
+    Act,
     Block,
     Body,
     DeviceCommand,
@@ -26,6 +36,7 @@ from relayproto.commands import (
     GetRelayKeys,
     Lookup,
     PutDevices,
+    PutPolicy,
     PutPrekeys,
     Report,
     Submit,
@@ -48,7 +59,10 @@ RENEW_SPREAD_S: Final = 3_600.0
 """Connections that began in one minute after a restart do not all come back in one minute of the next day."""
 RENEW_SPREAD_MS: Final = 1_000
 
-Verb = PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys | Block | Report | Ephemeral
+Verb = (
+    PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys | Block | Report | Ephemeral | Act
+    | PutPolicy | Question
+)  # fmt: skip
 
 
 class Driver(Protocol):
@@ -119,7 +133,8 @@ class Router:
                     self._run(request, command)
             case (
                 PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys() | Block()
-                | Report()
+                | Report() | Act() | PutPolicy() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit()
+                | GetCheckpoints()
             ):  # fmt: skip
                 return self._queue(request, command, now)
             case _ as never:
@@ -211,15 +226,35 @@ class Router:
                 answer = await desk.directory.devices(seat, verb)
             case GetRelayKeys():
                 answer = desk.directory.relay_keys()
-            case Block():
-                answer = await desk.safety.block(seat, verb)
-            case Report():
-                answer = await desk.safety.report(seat, verb, self._rooms.clock.monotonic())
+            case Block() | Report() | PutPolicy():
+                answer = await self._defend(verb)
+            case (
+                Act() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
+            ):  # fmt: skip
+                answer = await self._administer(verb)
             case Ephemeral():
                 await desk.passing.pass_on(seat, verb)
             case _ as never:
                 assert_never(never)
         return answer
+
+    async def _defend(self, verb: Block | Report | PutPolicy) -> Message:
+        safety = self._rooms.desk.safety
+        match verb:
+            case Block():
+                return await safety.block(self.seat, verb)
+            case Report():
+                return await safety.report(self.seat, verb, self._rooms.clock.monotonic())
+            case PutPolicy():
+                return await safety.tighten(self.seat, verb)
+            case _ as never:
+                assert_never(never)
+
+    async def _administer(self, verb: Act | Question) -> Message:
+        administration, now = self._rooms.desk.administration, self._rooms.clock.monotonic()
+        if isinstance(verb, Act):
+            return await administration.act(self.seat, verb, now)
+        return await administration.question(self.seat, verb, now)
 
     def _refuse(self, code: Code, retry_after_ms: int, request: int) -> None:
         self._rooms.counters.refused[code] += 1

@@ -8,6 +8,7 @@ from typing import Final
 
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
+from relayd.services.administration import Administration
 from relayd.services.directory import Directory
 from relayd.services.enrolment import Enrolment
 from relayd.services.login import Logins
@@ -18,6 +19,7 @@ from relayd.services.prekeys import Prekeys
 from relayd.services.rates import Rates
 from relayd.services.safety import Safety
 from relayd.store import Store
+from relayproto.descriptor import root_fingerprint
 from relayproto.primitives import Entropy
 
 _HOUR_S: Final = 3_600
@@ -35,6 +37,7 @@ class Desk:
     directory: Directory
     passing: PassingBy
     safety: Safety
+    administration: Administration
     rates: Rates[int]
 
 
@@ -63,5 +66,6 @@ def desk(
         directory=Directory(store, hub, descriptors),
         passing=PassingBy(store, hub),
         safety=Safety(store, reports=reports, moderated=moderated),
+        administration=Administration(store, relay=root_fingerprint(descriptor)),
         rates=rates,
     )

@@ -1,4 +1,4 @@
-"""The services' room: what the local operator asks: INVITE, GET_STATUS, CONFIRM_CLOCK.
+"""The services' room: what the local operator asks: INVITE, GET_STATUS, CONFIRM_CLOCK, BREAK_GLASS.
 
 Commands enter; replies leave, or a Refusal. The rule of this file: the operator makes invitations and reads figures;
 no command of theirs opens or moves an envelope.
@@ -10,8 +10,11 @@ from relayd.clock import Clock
 from relayd.domain import addresses
 from relayd.logs import get_logger
 from relayd.metrics import Counters
+from relayd.services import administration
 from relayd.store import Store
 from relayproto import __version__
+from relayproto.administration import BreakGlass
+from relayproto.administration_replies import Acted
 from relayproto.commands import Invite
 from relayproto.replies import Done, Invited, Status
 
@@ -58,6 +61,10 @@ class Operator:
         await self._store.probe()
         _log.warning("the clock was confirmed", ahead_ms=self._clock.now_ms() - before_ms)
         return Done()
+
+    async def break_glass(self, command: BreakGlass) -> Acted:
+        """Make an account a platform operator for a while. Raises Refusal: BAD_ADDRESS, NOT_AVAILABLE."""
+        return await administration.break_glass(self._store, self._counters, command)
 
     async def status(self) -> Status:
         """Return names and numbers: the process's first, then the store's."""

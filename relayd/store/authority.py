@@ -8,8 +8,10 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from relayd.domain.acting import Actor, Authority
-from relayd.domain.authority import Reach, sufficient
+from relayd.domain.acting import Actor, Authority, Denied
+from relayd.domain.authority import Reach, favours, lays_down, rule_of, sufficient, units_of
+from relayproto.administration import Change, RevokeRole
+from relayproto.codes import Code
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import UNIT_DEPTH_MAX
 from relayproto.rules import Rule
@@ -94,3 +96,18 @@ def find(sight: Sight, who: Actor, rule: Rule, unit: UnitId, *, change: bool = T
 def is_member(sight: Sight, who: Actor, unit: UnitId) -> bool:
     """Say whether somebody belongs to a unit or to one below it; to the platform everybody does."""
     return unit == PLATFORM or (who.unit != PLATFORM and unit in chain(sight, who.unit))
+
+
+def require(sight: Sight, who: Actor, change: Change) -> Authority:
+    """Return what lets somebody make a change, or raise Denied(NOT_PERMITTED)."""
+    if favours(change, who.account):
+        raise Denied(Code.NOT_PERMITTED)
+    if isinstance(change, RevokeRole) and lays_down(change, who.account):
+        own = Authority(change.role, change.unit)
+        found = [own if own in held(sight, who.row) else None]
+    else:
+        found = [find(sight, who, rule_of(change), unit) for unit in units_of(change)]
+    by = found[0]
+    if by is None or None in found:
+        raise Denied(Code.NOT_PERMITTED)
+    return by

@@ -15,9 +15,11 @@ from relayd.store.commit import Commit
 from relayproto.codes import VERSION, Code, Feature, GoawayCode, Lane
 from relayproto.commands import Ack, Credit, Hello
 from relayproto.errors import RemoteProtocolError
+from relayproto.ids import UnitId
 from relayproto.notices import Overflow, RolledBack
 from relayproto.primitives import equal
 from relayproto.replies import LaneState, Welcome
+from relayproto.standing import PLATFORM, Standing
 
 if TYPE_CHECKING:
     from relayproto.message import Message
@@ -31,11 +33,11 @@ public point would be of low order, and no handshake can end with it."""
 def login(commit: Commit, hello: Hello, static_key: bytes) -> Login:
     """Let a device in, or raise Refusal(AUTHENTICATION) or RemoteProtocolError(BAD_ACK)."""
     found = commit.db.execute(
-        "SELECT d.id, d.dh_key, a.list_version FROM account a JOIN device d ON d.account = a.id"
-        " WHERE a.account = ? AND d.device = ?",
+        "SELECT d.id, d.dh_key, a.list_version, a.standing, a.unit, a.act"
+        " FROM account a JOIN device d ON d.account = a.id WHERE a.account = ? AND d.device = ?",
         (hello.account, hello.device),
     ).fetchone()
-    row, dh_key, list_version = found or (0, _NO_KEY, 0)
+    row, dh_key, list_version, standing, unit, act = found or (0, _NO_KEY, 0, Standing.PUBLIC, PLATFORM, 0)
     if not equal(dh_key, static_key):
         raise Refusal(Code.AUTHENTICATION)
     mailbox, sender = commit.mailbox(row), commit.sender(row)
@@ -66,5 +68,8 @@ def login(commit: Commit, hello: Hello, static_key: bytes) -> Login:
         list_version=list_version,
         one_time_left=left.one_time,
         kem_left=left.kem,
+        standing=Standing(standing),
+        unit=UnitId(unit),
+        act=act,
     )
     return Login(Seat(row, sender.generation, hello.account, hello.device), welcome, tuple(notices), floors, alone)

@@ -14,6 +14,7 @@ from typing import Final, Self, TypeVar
 
 from relayd.clock import Clock
 from relayd.config import LifetimesSection, LimitsSection, StoreSection
+from relayd.domain.acting import Denied
 from relayd.domain.answers import BundlesTaken, DevicesChanged, Enrolment, Login
 from relayd.domain.entry import Entry, Page
 from relayd.domain.mailbox import Quota
@@ -21,7 +22,21 @@ from relayd.domain.refusals import Fatal, Fault
 from relayd.domain.seat import Seat
 from relayd.logs import get_logger
 from relayd.metrics import Counters
-from relayd.store import accounts, blocks, expiry, figures, logins, lookups, pages, policies, prekeys, reports
+from relayd.store import (
+    accounts,
+    acts,
+    blocks,
+    expiry,
+    figures,
+    logins,
+    lookups,
+    pages,
+    policies,
+    prekeys,
+    questions,
+    reports,
+)
+from relayd.store.authority import View
 from relayd.store.commit import Commit
 from relayd.store.database import checkpoint
 from relayd.store.daykeys import KeyGone
@@ -35,8 +50,10 @@ from relayd.store.stamps import Tracing
 from relayd.store.telling import Ears
 from relayd.store.works import Acknowledgement, Settle, Submission, Verb
 from relayd.store.writer import Writer, probe
+from relayproto.administration import BreakGlass, CreateOrganisation, Question
+from relayproto.administration_replies import Acted, AdministrationReply
 from relayproto.codes import Code, Lane
-from relayproto.commands import Ack, Enrol, GetBundles, Hello, SignedPrekey, Submit
+from relayproto.commands import Ack, Act, Enrol, GetBundles, Hello, SignedPrekey, Submit
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
@@ -242,6 +259,29 @@ class Store:
     async def put_policy(self, seat: Seat, row: bytes) -> None:
         """Keep what the seat's account has tightened for itself."""
         await self._act(lambda commit: policies.put_own(commit, seat, row))
+
+    async def domain_to_prove(self, seat: Seat, command: Act) -> CreateOrganisation | None:
+        """Return whose mail domain has to be looked up before an act is performed, or None."""
+        return await self._read(lambda db: acts.domain_to_prove(self._view(db), seat.account, command))
+
+    async def act(self, seat: Seat, command: Act, *, relay: bytes, proven: frozenset[str]) -> Acted | Denied:
+        """Perform an act, or write down that it was denied. Raises Refusal(AUTHENTICATION)."""
+        return await self._act(lambda commit: acts.perform(commit, seat, command, relay, proven))
+
+    async def answer(self, seat: Seat, question: Question) -> AdministrationReply:
+        """Answer an officer's question. Raises Denied."""
+        return await self._read(lambda db: questions.answer(self._view(db), seat.account, question))
+
+    async def deny_question(self, seat: Seat, question: Question, code: Code) -> None:
+        """Write down that a question was denied. Raises Refusal(AUTHENTICATION)."""
+        await self._act(lambda commit: acts.deny_question(commit, seat, question, code))
+
+    async def break_glass(self, address: Address, command: BreakGlass) -> tuple[Acted, AccountId]:
+        """Make an account a platform operator for a while. Raises Refusal(NOT_AVAILABLE)."""
+        return await self._act(lambda commit: acts.break_glass(commit, address, command))
+
+    def _view(self, db: sqlite3.Connection) -> View:
+        return View(db, self._clock.now_ms())
 
     async def block(self, seat: Seat, account: AccountId, *, blocked: bool) -> None:
         """Block an account for the seat's, or no longer. Raises Refusal(LIMIT)."""

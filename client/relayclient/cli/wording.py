@@ -28,6 +28,13 @@ _WORDS: Final = {
     Code.LIMIT: "the relay takes no more of these for now",
     Code.BAD_ADDRESS: "that is no address",
     Code.ADDRESS_TAKEN: "the address belongs to another account",
+    Code.NOT_PERMITTED: "you have no right to that, or there is no such thing",
+    Code.REPLAYED: "a newer act of yours has come before it",
+    Code.EXPIRED: "its time is over, or a clock is wrong",
+    Code.CONFLICT: "it does not fit what is there; look again at how things are",
+    Code.LOCKED: "a document above does not allow that to be loosened",
+    Code.BAD_DOCUMENT: "the document is not as it has to be",
+    Code.NOT_PROVEN: "the mail domain does not name that key",
     Code.AUTHENTICATION: "the relay does not let this device do that",
     Code.INTERNAL: "the relay made a mistake; its operator finds it in the log",
 }

@@ -1,0 +1,84 @@
+"""The services' room: what officers change and ask, and the operator's broken glass (spec 70).
+
+Acts and questions enter; what they came to leaves, or a Refusal. The rules of this file: a domain is looked up before
+the store is asked, and only for who could use the answer; a denied question is written down before it is refused.
+"""
+
+from typing import Final, Protocol
+
+from relayd.domain import addresses
+from relayd.domain.acting import Denied
+from relayd.domain.refusals import Refusal
+from relayd.domain.seat import Seat
+from relayd.logs import get_logger
+from relayd.metrics import Counters
+from relayd.services.rates import Rates
+from relayd.store import Store
+from relayproto.administration import BreakGlass, CreateOrganisation, Question
+from relayproto.administration_replies import Acted, AdministrationReply
+from relayproto.codes import Code
+from relayproto.commands import Act
+
+RATE_PER_S: Final = 5.0
+BURST_MAX: Final = 100
+"""Acts and questions of one device at once, and 5 a second on: a script that reads an organisation's log page by page
+takes its time, and nobody keeps the writer from messages."""
+
+_log = get_logger("administration")
+
+
+class Domains(Protocol):
+    """What looks up whether a mail domain names a root key."""
+
+    async def proven(self, domain: str, root_key: bytes) -> bool:
+        """Say whether it does at this moment."""
+
+
+class Administration:
+    """The verbs of officers. ``relay`` is the fingerprint of the relay's root; without ``domains`` none is proven."""
+
+    __slots__ = ("_domains", "_rates", "_relay", "_store")
+
+    def __init__(self, store: Store, *, relay: bytes, domains: Domains | None = None) -> None:
+        self._store = store
+        self._relay = relay
+        self._domains = domains
+        self._rates: Rates[int] = Rates(per_s=RATE_PER_S, burst=BURST_MAX)
+
+    async def act(self, seat: Seat, command: Act, now: float) -> Acted:
+        """Do what an act says. Raises Refusal with the code of what is wrong with it (spec 70 §2)."""
+        self._take(seat, now)
+        to_prove = await self._store.domain_to_prove(seat, command)
+        proven = frozenset() if to_prove is None else await self._proven(to_prove)
+        done = await self._store.act(seat, command, relay=self._relay, proven=proven)
+        if isinstance(done, Denied):
+            raise Refusal(done.code)
+        return done
+
+    async def _proven(self, asked: CreateOrganisation) -> frozenset[str]:
+        if self._domains is None or not await self._domains.proven(asked.domain, asked.root_key):
+            return frozenset()
+        return frozenset({asked.domain})
+
+    async def question(self, seat: Seat, command: Question, now: float) -> AdministrationReply:
+        """Answer an officer's question. Raises Refusal: NOT_PERMITTED, RATE."""
+        self._take(seat, now)
+        try:
+            return await self._store.answer(seat, command)
+        except Denied as denied:
+            await self._store.deny_question(seat, command, denied.code)
+            raise Refusal(denied.code) from None
+
+    def _take(self, seat: Seat, now: float) -> None:
+        wait_ms = self._rates.take(seat.row, now)
+        if wait_ms:
+            raise Refusal(Code.RATE, wait_ms)
+
+
+async def break_glass(store: Store, counters: Counters, command: BreakGlass) -> Acted:
+    """Make an account a platform operator for a while, loudly. Raises Refusal: BAD_ADDRESS, NOT_AVAILABLE."""
+    acted, account = await store.break_glass(addresses.parse(command.address), command)
+    counters.break_glass += 1
+    # The reason and the address are in the audit log; the log of the process has whom it concerns and where to look.
+    _log.critical("the glass was broken", account=account.hex(), ttl_s=command.ttl_s, record=acted.record)
+    return acted

@@ -1,0 +1,52 @@
+"""The store room: what was denied goes into the audit log, up to a bound.
+
+Records of denials enter; they are written, or only counted. The rules of this file: nobody fills the log by asking for
+what he may not; and how many denials are missing is written there as well, at the latest when their hour is over.
+"""
+
+from typing import Final
+
+from relayd.domain.acting import Actor
+from relayd.store import audit, authority
+from relayd.store.commit import Commit
+from relayproto.audit import Record
+from relayproto.codes import Code, Kind
+
+DENIALS_MAX: Final = 60
+"""Denials of one account in one hour that are written each for itself: more than a mistaken officer makes, and at 400
+bytes each a thief of a device fills half a megabyte a day."""
+_HOUR_MS: Final = 3_600_000
+_ROWS_MAX: Final = 100
+"""Hours of accounts that one pass of the sweep closes."""
+
+
+def write(commit: Commit, who: Actor, record: Record) -> None:
+    """Write a denial into the log, or count it where the account has had its share of this hour."""
+    hour = commit.now_ms // _HOUR_MS
+    before = commit.db.execute("SELECT hour, count FROM denial WHERE account = ?", (who.row,)).fetchone()
+    if before is not None and before[0] != hour:
+        _close(commit, who.row, before[1])
+    [(count,)] = commit.db.execute(
+        "INSERT INTO denial (account, hour, count) VALUES (?, ?, 1)"
+        " ON CONFLICT (account) DO UPDATE SET count = count + 1 RETURNING count",
+        (who.row, hour),
+    ).fetchall()
+    if count <= DENIALS_MAX:
+        audit.append(commit, record)
+
+
+def close_hours(commit: Commit) -> None:
+    """Say of past hours how many denials were left out, and forget them."""
+    over = commit.db.execute(
+        "SELECT account, count FROM denial WHERE hour < ? LIMIT ?", (commit.now_ms // _HOUR_MS, _ROWS_MAX)
+    ).fetchall()
+    for row, count in over:
+        _close(commit, row, count)
+
+
+def _close(commit: Commit, row: int, count: int) -> None:
+    commit.db.execute("DELETE FROM denial WHERE account = ?", (row,))
+    who = authority.actor_of_row(commit, row)
+    if who is not None and count > DENIALS_MAX:
+        left_out = count - DENIALS_MAX
+        audit.append(commit, Record(commit.now_ms, who.unit, Kind.ACT, who.account, code=Code.RATE, value=left_out))

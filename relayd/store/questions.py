@@ -1,0 +1,86 @@
+"""The store room: what officers ask (spec 70 §5).
+
+A question enters; its answer leaves, or Denied. The rules of this file: a question reaches a unit by the same roles as
+a change, though the platform's reach no organisation; and nothing is read before the right is checked.
+"""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from relayd.domain.acting import Actor, Denied
+from relayd.domain.fitting import fitting
+from relayd.store import audit, authority, documents, units
+from relayd.store.authority import BELOW, Sight
+from relayproto.administration import (
+    GetAudit,
+    GetCheckpoints,
+    GetDocument,
+    GetProposals,
+    GetRoles,
+    GetUnits,
+    Question,
+)
+from relayproto.administration_replies import AdministrationReply, Grant, Proposal, Proposals, Roles
+from relayproto.codes import Code, Kind
+from relayproto.ids import AccountId, UnitId
+from relayproto.rules import RULES
+from relayproto.standing import PLATFORM, ProposalState, Role, Where
+
+_GRANTS = (
+    f"{BELOW}SELECT held_role.id, held_role.unit, account.account, address, role, until_ms FROM held_role"  # noqa: S608 - ours
+    " JOIN account ON account.id = held_role.account WHERE held_role.unit IN below AND held_role.id > :after"
+    " AND until_ms > :now_ms ORDER BY held_role.id"
+)
+_OPERATORS_KINDS = ",".join(str(int(kind)) for kind, rule in RULES.items() if Role.PLATFORM_OPERATOR in rule.approvers)
+_PROPOSALS = (
+    f"{BELOW}SELECT proposal.id, state, proposal.unit, coalesce(address, ''), expires_ms, act FROM proposal"  # noqa: S608 - ours
+    " LEFT JOIN account ON account.id = proposal.account WHERE (proposal.unit IN below OR (:unit = 0 AND"
+    f" kind IN ({_OPERATORS_KINDS}) AND proposal.unit IN (SELECT id FROM unit WHERE under = 0)))"
+    " AND proposal.id > :after ORDER BY proposal.id"
+)
+"""Below the platform: what waits for an operator, at the roots of organisations too."""
+
+
+def answer(sight: Sight, account: AccountId, question: Question) -> AdministrationReply:
+    """Return the answer to somebody's question. Raises Denied(NOT_PERMITTED)."""
+    who = authority.actor(sight, account)
+    if who is None or not allowed(sight, who, question):
+        raise Denied(Code.NOT_PERMITTED)
+    match question:
+        case GetUnits():
+            return units.listed(sight.db, question)
+        case GetRoles():
+            return Roles(*fitting(_grants(sight, question), question.rows))
+        case GetDocument():
+            return documents.get(sight, question)
+        case GetProposals():
+            return Proposals(*fitting(_proposals(sight, question), question.rows))
+        case GetAudit():
+            return audit.listed(sight, question)
+        case GetCheckpoints():
+            return audit.checkpoints(sight, question)
+        case _ as never:
+            assert_never(never)
+
+
+def allowed(sight: Sight, who: Actor, question: Question) -> bool:
+    """Say whether somebody may ask that."""
+    rule = RULES[Kind(question.KIND)]
+    if rule.where is Where.ANYBODY:
+        return True
+    unit: UnitId = getattr(question, "unit", PLATFORM)
+    if rule.where is Where.MEMBER and authority.is_member(sight, who, unit):
+        return True
+    return authority.find(sight, who, rule, unit, change=False) is not None
+
+
+def _grants(sight: Sight, question: GetRoles) -> Iterator[Grant]:
+    asked = {"unit": question.unit, "after": question.after, "now_ms": sight.now_ms}
+    for number, unit, account, address, role, until_ms in sight.db.execute(_GRANTS, asked):
+        yield Grant(number, UnitId(unit), AccountId(account), address, Role(role), until_ms)
+
+
+def _proposals(sight: Sight, question: GetProposals) -> Iterator[Proposal]:
+    asked = {"unit": question.unit, "after": question.after}
+    for number, state, unit, address, expires_ms, act in sight.db.execute(_PROPOSALS, asked):
+        yield Proposal(number, ProposalState(state), UnitId(unit), address, expires_ms, act)
