@@ -113,6 +113,17 @@ def mark_stale(step: Step, account: AccountId) -> None:
     step.run("UPDATE contact SET stale = 1 WHERE account = ?", account)
 
 
+def keep_pass(step: Step, account: AccountId, pass_: bytes) -> None:
+    """Keep what lets this account answer another, in place of an older one (spec 70 §6)."""
+    step.run("UPDATE contact SET pass = ? WHERE account = ?", pass_, account)
+
+
+def pass_of(step: Step, account: AccountId) -> bytes:
+    """Return what lets this account answer another, empty where it has nothing."""
+    found = step.row("SELECT pass FROM contact WHERE account = ?", account)
+    return bytes(found[0]) if found and found[0] is not None else b""
+
+
 def version(step: Step, account: AccountId) -> int:
     """Return the version of the newest list that is believed of an account, 0 where none is known."""
     return step.number("SELECT version FROM contact WHERE account = ?", account)

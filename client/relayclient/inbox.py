@@ -59,6 +59,8 @@ def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[Acco
     except _Unshown as unshown:
         return _unopened(step, delivered, unshown.failure, now_ms)
     position.cover(step, lane, sequence, sequence)
+    if delivered.pass_:
+        contacts.keep_pass(step, delivered.sender, delivered.pass_)
     sessions.commit(step, received, answer=isinstance(opened.content, Retry))
     sessions.found(step, delivered)
     _mark(step, delivered, delivered.commitment, now_ms)
@@ -82,7 +84,7 @@ def _open(
     try:
         received = sessions.opened(step, delivered, newest, now_ms)
     except NewerList:
-        _ask_unless(fetched(delivered.sender), GetDevices(delivered.sender))
+        _ask_unless(fetched(delivered.sender), GetDevices(delivered.sender, delivered.pass_))
         raise _Unshown(Failure.SENDER) from None
     except SplitView:
         raise _Unshown(Failure.SPLIT_VIEW) from None
@@ -109,7 +111,7 @@ def _sender(step: Step, delivered: Deliver, fetched: Callable[[AccountId | None]
     ourselves = (delivered.sender, delivered.sender_device) == (step.setting("account"), step.setting("device"))
     if newest is not None and newest.entry(delivered.sender_device) is not None and not ourselves:
         return newest
-    _ask_unless(fetched(delivered.sender) or ourselves, GetDevices(delivered.sender))
+    _ask_unless(fetched(delivered.sender) or ourselves, GetDevices(delivered.sender, delivered.pass_))
     raise _Unshown(Failure.SENDER)
 
 

@@ -83,13 +83,13 @@ def needs(step: Step, now_ms: int) -> list[DeviceCommand]:
 
 
 def _need(step: Step, account: AccountId) -> DeviceCommand | None:
-    devices = contacts.devices(step, account)
+    devices, pass_ = contacts.devices(step, account), contacts.pass_of(step, account)
     if devices is None:
-        return GetBundles(account, ())
+        return GetBundles(account, (), pass_)
     if contacts.is_stale(step, account):
-        return GetDevices(account)
+        return GetDevices(account, pass_)
     lacking = sessions.lacking(step, devices)
-    return GetBundles(account, lacking) if lacking else None
+    return GetBundles(account, lacking, pass_) if lacking else None
 
 
 def next_ms(step: Step, now_ms: int) -> int | None:

@@ -37,7 +37,7 @@ def typing(step: Step, link: Link, to: Address | AccountId, now_ms: int) -> Ephe
     if not wraps:
         return None
     link.typed[account] = now_ms
-    return Ephemeral(Target(account, devices.version, wraps))
+    return Ephemeral(Target(account, devices.version, wraps), contacts.pass_of(step, account))
 
 
 def take_in(step: Step, link: Link, passing: Passing, now_ms: int) -> list[Event]:

@@ -83,6 +83,7 @@ def seal(step: Step, batch: list[Parcel], now_ms: int) -> list[Submit | Body]:
     )[0]
     wrapped, sealed_body = _envelope(step, batch[0].message)
     targets = tuple(_target(step, parcel.account, wrapped) for parcel in batch)
+    passes = tuple(contacts.pass_of(step, parcel.account) for parcel in batch)
     size = len(sealed_body) + sum(len(wrap.sealed) for target in targets for wrap in target.wraps)
     inline = size + _OVERHEAD_BYTES <= FRAME_BYTES_MAX
     submit = Submit(
@@ -97,6 +98,7 @@ def seal(step: Step, batch: list[Parcel], now_ms: int) -> list[Submit | Body]:
         handle=None if inline else number % BODY_HANDLES_MAX,
         targets=targets,
         condition=None,
+        passes=passes if any(passes) else (),
     )
     kept = pack(message.encode(submit), b"" if inline else sealed_body)
     step.put("submission", number)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from relayclient.events import ContentUnknown, Drained, EnvelopeFailed, Failure, MessageReceived, MessageState
 from relayproto import notices
 from relayproto.codes import Class, Code, Lane
-from relayproto.commands import GetDevices, GetRelayKeys, Submit
+from relayproto.commands import GetBundles, GetDevices, GetRelayKeys, Submit
 from relayproto.e2e import body
 from relayproto.e2e.content import Evidence, Forward, Text
 from relayproto.packed import pack, unpack
@@ -228,3 +228,34 @@ def test_a_sender_with_a_newer_list_than_the_relay_shows_is_not_shown(relay, ali
 
     assert texts(told) == []
     assert [event.failure for event in of(EnvelopeFailed, told)] == [Failure.SENDER]
+
+
+def test_a_pass_that_came_with_an_envelope_goes_with_every_answer(relay, alice, bob):
+    alice.queue(BOB, "How may we help?", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    box = relay.seat(bob).boxes[Lane.NORMAL]
+    box.rows[1] = replace(box.rows[1], pass_=b"\x01" + bytes(18))
+    line = relay.connect(bob)
+    line.run()
+
+    bob.queue(ALICE, "With a certificate", now_ms=NOW_MS)
+    told = line.run()
+    passed = bob.typing(ALICE, NOW_MS)
+
+    asked = of(GetDevices, line.commands) + of(GetBundles, line.commands)
+    answers = of(Submit, line.commands)
+    assert {command.pass_ for command in asked if command.account == alice.identity.account} == {b"\x01" + bytes(18)}
+    assert answers
+    assert {passes for submit in answers for passes in submit.passes} == {b"\x01" + bytes(18)}
+    assert passed is not None
+    assert passed.pass_ == b"\x01" + bytes(18)
+    assert of(EnvelopeFailed, told) == []
+
+
+def test_whoever_needs_no_pass_shows_none(relay, alice, bob):
+    introduce(relay, alice, bob)
+    line = relay.connect(bob)
+    bob.queue(ALICE, "text", now_ms=NOW_MS)
+    line.run()
+
+    assert {submit.passes for submit in of(Submit, line.commands)} == {()}

@@ -7,7 +7,8 @@ CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE relay_key (key_id INTEGER PRIMARY KEY, descriptor BLOB NOT NULL, not_after_ms INTEGER NOT NULL);
 
 -- Accounts and the newest device list that is believed of each, the own account's included. `block_due`: the relay is to
--- be told of `blocked`; `block_code`: what it refused that with.
+-- be told of `blocked`; `block_code`: what it refused that with. `pass`: what the relay gave with the newest
+-- envelope of one that may only be answered.
 CREATE TABLE contact (
     account BLOB PRIMARY KEY,
     conversation BLOB NOT NULL,
@@ -19,7 +20,8 @@ CREATE TABLE contact (
     last_number INTEGER NOT NULL DEFAULT 0,
     blocked INTEGER NOT NULL DEFAULT 0,
     block_due INTEGER NOT NULL DEFAULT 0,
-    block_code INTEGER
+    block_code INTEGER,
+    pass BLOB
 ) WITHOUT ROWID;
 CREATE INDEX contact_conversation ON contact (conversation);
 
