@@ -42,7 +42,10 @@ def assign(commit: Commit, actor: Actor, change: AssignOffice) -> Effect:  # noq
         commit.db.execute("DELETE FROM holder WHERE office = ? AND account = ?", (office.row, who.row))
         return Effect(office.unit, before=said)
     belonging.require_own(commit, who, unit.organisation)
-    require_answerable(commit, who, [office.row])
+    require_person(who)
+    (count,) = commit.db.execute("SELECT count(*) FROM holder WHERE office = ?", (office.row,)).fetchone()
+    if count >= HOLDERS_MAX:
+        raise Denied(Code.LIMIT)
     commit.db.execute("INSERT INTO holder (office, account) VALUES (?, ?)", (office.row, who.row))
     return Effect(office.unit, after=said)
 
@@ -53,14 +56,10 @@ def answered(commit: Commit, row: int, unit: UnitId) -> list[int]:
     return [office for (office,) in found]
 
 
-def require_answerable(commit: Commit, who: Actor, offices: list[int]) -> None:
-    """Raise Denied where an account can't answer for offices as well: NOT_PERMITTED where it is nobody, LIMIT."""
-    if offices and who.standing not in belonging.PEOPLE:
+def require_person(who: Actor) -> None:
+    """Raise Denied(NOT_PERMITTED) for an office or an application: people answer."""
+    if who.standing not in belonging.PEOPLE:
         raise Denied(Code.NOT_PERMITTED)
-    for office in offices:
-        (count,) = commit.db.execute("SELECT count(*) FROM holder WHERE office = ?", (office,)).fetchone()
-        if count >= HOLDERS_MAX and not _answers(commit, office, who.row):
-            raise Denied(Code.LIMIT)
 
 
 def pass_on(commit: Commit, offices: list[int], giver: int, taker: int) -> None:

@@ -47,16 +47,21 @@ def founding(name: str, domain: str, admin: bytes, /, **changes: Any) -> CreateO
     return CreateOrganisation(**fields)
 
 
+def tables(commit: Commit) -> list[str]:
+    """Return all that a store holds, as statements."""
+    return list(commit.db.iterdump())
+
+
 def tried(commit: Commit, account: bytes, change: Any, *proven: str) -> Effect | Code:
     """Do a change by its verb; a denial is its code, and has changed nothing."""
     actor = authority.actor(commit, account, frozenset(proven))
     assert actor is not None
-    before, writes = list(commit.db.iterdump()), commit.db.total_changes
+    before, writes = tables(commit), commit.db.total_changes
     try:
         return VERBS[change.KIND](commit, actor, change)
     except Denied as denied:
         assert commit.db.total_changes == writes
-        assert list(commit.db.iterdump()) == before
+        assert tables(commit) == before
         return denied.code
 
 

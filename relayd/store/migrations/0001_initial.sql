@@ -169,7 +169,7 @@ CREATE INDEX unit_by_organisation ON unit (organisation);
 
 CREATE TABLE organisation (
     unit INTEGER PRIMARY KEY,
-    root_key BLOB NOT NULL,              -- Ed25519 public key, made and kept on the organisation's own machine
+    root_key BLOB NOT NULL UNIQUE,       -- Ed25519 public key, made and kept on the organisation's own machine
     form_hash BLOB NOT NULL,             -- of the form that it signed on paper
     since_ms INTEGER NOT NULL
 );
