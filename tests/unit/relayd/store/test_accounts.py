@@ -5,9 +5,12 @@ import pytest
 from relayd.domain.answers import Enrolment
 from relayd.domain.refusals import Refusal
 from relayproto import identity
+from relayproto.administration import CreateUnit, InviteMember
 from relayproto.codes import Code, PrekeyKind, Result
 from relayproto.commands import Enrol
 from relayproto.primitives import x25519_public
+from relayproto.standing import Standing, UnitState
+from support.organisations import founding, tried
 from support.stores import DAY_S, guest, hello_of, house
 
 
@@ -188,3 +191,47 @@ async def test_epochs_are_drawn_for_each_device(tmp_path) -> None:
         assert len(epochs) == 4
         assert all(0 < epoch < 1 << 56 for (epoch,) in epochs)
         assert bob.epochs[1] != bob.epochs[2]
+
+
+async def organisation(relay, admin) -> int:
+    """Let an organisation in, for the domain of everybody here, and return it."""
+    operator = await relay.enrol("operator")
+
+    def let_in(commit):
+        change = founding("Administration", "gad.example", admin.account, until_ms=commit.now_ms + DAY_S * 1000)
+        return tried(commit, operator.account, change, "gad.example").value
+
+    return await relay.store._act(let_in)
+
+
+async def test_who_was_invited_into_a_unit_belongs_there_and_who_was_not_belongs_to_nobody(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        admin, post = await relay.enrol("admin"), guest("post")
+        root = await organisation(relay, admin)
+        invitation = InviteMember(root, "post@gad.example", Standing.OFFICE, 60)
+        ticket = (await relay.store._act(lambda commit: tried(commit, admin.account, invitation))).ticket
+
+        await relay.store.enrol(enrol_of(post, ticket), post.devices)
+
+        found = await relay.store._read(lambda db: dict(db.execute("SELECT address, unit FROM account").fetchall()))
+        assert found == {"admin@gad.example": root, "operator@gad.example": 0, "post@gad.example": root}
+        standing = "SELECT standing FROM account WHERE address = 'post@gad.example'"
+        assert await relay.store._read(lambda db: db.execute(standing).fetchone()) == (Standing.OFFICE,)
+
+
+@pytest.mark.parametrize("state", [UnitState.SUSPENDED, UnitState.CLOSED])
+async def test_a_ticket_into_a_unit_that_does_not_work_is_none_until_it_works_again(tmp_path, state) -> None:
+    async with house(tmp_path) as relay:
+        admin, bob = await relay.enrol("admin"), guest("bob")
+        root = await organisation(relay, admin)
+        unit = (await relay.store._act(lambda commit: tried(commit, admin.account, CreateUnit(root, "Records")))).value
+        invitation = InviteMember(unit, "bob@gad.example", Standing.INVITED, 60)
+        ticket = (await relay.store._act(lambda commit: tried(commit, admin.account, invitation))).ticket
+
+        async def put(state: UnitState) -> None:
+            await relay.store._act(lambda commit: commit.db.execute("UPDATE unit SET state = ?", (state,)) and None)
+
+        await put(state)
+        assert await refused(relay.store.enrol(enrol_of(bob, ticket), bob.devices)) is Code.BAD_TICKET
+        await put(UnitState.ACTIVE)
+        assert (await relay.store.enrol(enrol_of(bob, ticket), bob.devices)).address == "bob@gad.example"
