@@ -1,4 +1,4 @@
-"""Who is blocked can't tell it from an account that is not there, nor from one of another relay (spec 40 §2).
+"""Who is blocked can't tell it from an account that is not there, is suspended, or is another relay's (spec 40 §2).
 
 Mallory asks everything that there is to ask, over real TCP: what comes back is compared byte for byte, as frames and as
 records on the wire, and so are the look-ups that the answers cost.
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from relayd.store.commit import Commit
 from relayproto import message
 from relayproto.codes import Code, Kind, SubmitFlag
 from relayproto.commands import Block, Ephemeral, GetBundles, GetDevices, Lookup, Submit, Target, Wrap
@@ -25,6 +26,7 @@ CASES = {
     "blocked": (BOB, "bob@gad.example"),
     "unknown": (Person("nobody"), "nobody@gad.example"),
     "foreign": (Person("carol"), "carol@elsewhere.example"),
+    "suspended": (Person("dave"), "dave@gad.example"),
 }
 ASKING = SubmitFlag.OUTCOME | SubmitFlag.WRITABLE
 
@@ -75,6 +77,19 @@ async def enrolled(relay: LiveRelay, person: Person, name: str) -> None:
     await enrol(relay.port, person, await relay.ticket(f"{name}@gad.example"))
 
 
+async def suspended(relay: LiveRelay) -> None:
+    """Enrol who belongs to an organisation that is suspended."""
+    dave, _ = CASES["suspended"]
+    await enrolled(relay, dave, "dave")
+
+    def suspend(commit: Commit) -> None:
+        commit.db.execute("INSERT INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'Office', 2)")
+        commit.db.execute("UPDATE account SET unit = 1 WHERE account = ?", (dave.account,))
+        commit.tools.residents.forget_account(dave.account)
+
+    await relay.store._act(suspend)
+
+
 async def heard(relay: LiveRelay, name: str, said: tuple[Message, ...]) -> tuple[list[bytes], int]:
     """Let a new Mallory, whom Bob blocks, ask; return the answers' frames and the bytes on the wire."""
     mallory = Person(name)
@@ -95,9 +110,10 @@ async def heard(relay: LiveRelay, name: str, said: tuple[Message, ...]) -> tuple
 
 
 @pytest.mark.parametrize("question", questions(*CASES["blocked"]))
-async def test_blocked_unknown_and_foreign_answer_with_the_same_bytes(tmp_path: Path, question: str) -> None:
+async def test_blocked_unknown_foreign_and_suspended_answer_with_the_same_bytes(tmp_path: Path, question: str) -> None:
     async with live_relay(tmp_path) as relay:
         await enrolled(relay, BOB, "bob")
+        await suspended(relay)
 
         found = {
             case: await heard(relay, f"mallory-{case}", questions(person, address)[question])
@@ -107,6 +123,7 @@ async def test_blocked_unknown_and_foreign_answer_with_the_same_bytes(tmp_path: 
         assert found["blocked"][0]
         assert found["unknown"] == found["blocked"]
         assert found["foreign"] == found["blocked"]
+        assert found["suspended"] == found["blocked"]
 
 
 async def test_who_is_not_blocked_is_answered_so_the_comparison_means_something(tmp_path: Path) -> None:
@@ -164,11 +181,13 @@ async def test_the_answers_cost_the_same_look_ups(tmp_path: Path, thread: str) -
         mallory = Person("mallory")
         await enrolled(relay, BOB, "bob")
         await enrolled(relay, mallory, "mallory")
+        await suspended(relay)
         bob, _ = await login(relay.port, BOB)
         bob.say(Block(mallory.account, True))
         await bob.expect(Done)
         line, _ = await login(relay.port, mallory)
-        line.say(submit(1, BOB))  # the roster of an account that exists is in memory from here on
+        # The rosters of accounts that exist are in memory from here on.
+        line.say(submit(1, BOB, CASES["suspended"][0]))
         await line.silence()
         trace = Traced()
 
@@ -187,9 +206,10 @@ async def test_the_answers_cost_the_same_look_ups(tmp_path: Path, thread: str) -
             await line.silence()
             costs[case] = [each for each in trace.taken() if each.startswith("SELECT")]
 
-        assert len(costs["blocked"]) == len(costs["unknown"]) == len(costs["foreign"]) > 0
+        assert len({len(cost) for cost in costs.values()}) == 1
+        assert costs["blocked"]
         if thread == "reader":
-            assert costs["blocked"] == costs["unknown"] == costs["foreign"]
+            assert all(cost == costs["blocked"] for cost in costs.values())
         await getattr(relay.store._opened, thread).run(lambda db: db.set_trace_callback(None))
 
 

@@ -193,6 +193,19 @@ async def test_a_used_up_ticket_and_an_hour_key_past_its_retention_go(tmp_path) 
         assert (before, await relay.store._read(lambda db: db.execute(count).fetchone())) == ((2, 1), (0, 0))
 
 
+async def test_a_role_goes_when_its_time_is_over(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        until_ms = relay.clock.now_ms() + DAY_S * 1000
+        put = "INSERT INTO held_role (unit, account, role, until_ms) VALUES (1, 1, 4, ?), (1, 1, 5, ?)"
+        await relay.store._act(lambda commit: commit.db.execute(put, (until_ms, until_ms + 1)) and None)
+
+        relay.clock.advance(DAY_S)
+        await relay.store.sweep()
+
+        roles = await relay.store._read(lambda db: db.execute("SELECT role FROM held_role").fetchall())
+        assert roles == [(5,)]
+
+
 async def test_free_pages_are_given_back_to_the_disk(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
