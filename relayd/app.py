@@ -123,6 +123,7 @@ class App:
             relay_id=keys.relay_id,
             moderators=keys.moderators,
             retention_days=config.tracing.retention_days,
+            audit_days=config.audit.retention_days,
             limits=config.limits,
             lifetimes=config.lifetimes,
             clock=self._clock,

@@ -160,6 +160,28 @@ def _longest(class_: Class, what: str) -> Meta:
     return Meta(ge=1, le=LIFETIME_S_MAX[class_], description=f"{what} At most {LIFETIME_S_MAX[class_]}.")
 
 
+class AuditSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """The audit log: who changed what in organisations, and what was denied."""
+
+    retention_days: Annotated[
+        int, Meta(ge=180, le=3650, description="How long its records are kept; the law of many places asks for 180.")
+    ] = 400
+    carrier: Annotated[
+        str,
+        Meta(
+            description="Unix socket of the unit that carries the hourly checkpoints outside (relayd carry); empty: "
+            "none does, and whoever controls this machine can cut the log short unseen."
+        ),
+    ] = ""
+    resolver: Annotated[
+        str,
+        Meta(
+            description="Unix socket of the unit that looks up mail domains (relayd resolve); empty: no organisation "
+            "can be let in, since none can prove its domain."
+        ),
+    ] = ""
+
+
 class LifetimesSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How long an envelope may wait, in seconds. The protocol's own limits can be shortened, not lengthened."""
 
@@ -195,6 +217,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     protocol: ProtocolSection = ProtocolSection()
     lifetimes: LifetimesSection = LifetimesSection()
     tracing: TracingSection = TracingSection()
+    audit: AuditSection = AuditSection()
     logs: LogsSection = LogsSection()
 
     @property

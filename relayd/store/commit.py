@@ -127,6 +127,8 @@ class Tools:
     """How long an envelope of each class may live."""
     retention_days: int
     """How long reports are kept."""
+    audit_days: int
+    """How long the audit log is kept."""
     marks: Marks
     contacts: Contacts
     waiting: Waiting

@@ -60,6 +60,7 @@ class Rules:
     settings: StoreSection
     quota: Quota
     lifetimes: Lifetimes
+    audit_days: int
 
 
 async def open_all(
@@ -117,6 +118,7 @@ async def _open(
                 entropy=entropy,
                 longest_s=longest_s(rules.lifetimes),
                 retention_days=tracing.retention_days,
+                audit_days=rules.audit_days,
                 marks=Marks(master_key),
                 contacts=Contacts(Passes(master_key), entropy(_CONTACTS_KEY_BYTES)),
                 waiting=Waiting(),

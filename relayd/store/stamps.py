@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from relayd.store.vault import Nonces
+from relayproto.audit import sign_checkpoint
 from relayproto.codes import Scope
 from relayproto.ids import AccountId, DeviceId
 from relayproto.primitives import KEY_BYTES, Aead, Entropy
@@ -63,6 +64,10 @@ class Stamper:
         """Give up the hour's key if its hour is over, though nothing was stamped since."""
         if self._key_id != key_id_at(self._tracing.relay_id, now_ms):
             self.forget()
+
+    def sign_checkpoint(self, relay: bytes, records: int, head: bytes, at_ms: int) -> bytes:
+        """Return the relay's signature over how far its audit log has come (spec 80 §3)."""
+        return sign_checkpoint(self._tracing.stamp_seed, relay, records, head, at_ms)
 
     def _hour(self, db: sqlite3.Connection, now_ms: int) -> Aead:
         key_id = key_id_at(self._tracing.relay_id, now_ms)

@@ -76,7 +76,7 @@ async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Coun
     return await Store.open(
         directory, settings=NO_LIMIT, limits=limits,
         lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=(),
-        retention_days=1, clock=clock, entropy=stream("the store"), counters=counters, wake=hub.wake,
+        retention_days=1, audit_days=400, clock=clock, entropy=stream("the store"), counters=counters, wake=hub.wake,
         explain=hub.explain, say=hub.say, listening=hub.listening,
     )  # fmt: skip
 

@@ -94,6 +94,7 @@ class House:
     settings: StoreSection = field(default_factory=lambda: NO_LIMIT)
     moderators: tuple[bytes, ...] = ()
     master_key: bytes = MASTER_KEY
+    audit_days: int = 400
     listening: set[int] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     gaps: list[tuple[int, Gap]] = field(default_factory=list)
@@ -113,6 +114,7 @@ class House:
             relay_id=7,
             moderators=self.moderators,
             retention_days=180,
+            audit_days=self.audit_days,
             clock=self.clock,
             entropy=os.urandom,
             counters=self.counters,

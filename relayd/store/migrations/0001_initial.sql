@@ -265,5 +265,6 @@ CREATE TABLE checkpoint (
     head BLOB NOT NULL,
     at_ms INTEGER NOT NULL,
     key_id INTEGER NOT NULL,
-    signature BLOB NOT NULL
+    signature BLOB NOT NULL,
+    carried INTEGER NOT NULL DEFAULT 0   -- whether the unit that carries it outside has said so
 );

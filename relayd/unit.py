@@ -1,0 +1,90 @@
+"""A leaf of the relay: serving one of the units that may reach outside (relayd carry, relayd resolve).
+
+A socket and a way to answer enter; it serves until a signal. The rules of this file: one line of JSON in, one out; what
+it is asked is bounded, and so is how many ask; an answer that fails is a failure of that question and of nothing else.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from relayd import lifecycle, logs
+
+LINE_BYTES_MAX: Final = 65_536
+SESSIONS_MAX: Final = 8
+"""The relay asks for one thing at a time; the rest is room for a second relay and for mistakes."""
+IDLE_S: Final = 30.0
+
+Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+_log = logs.get_logger("unit")
+
+
+def sockets(path: Path | None) -> list[socket.socket]:
+    """Return systemd's sockets, or one bound at ``path`` that only its owner can open; CannotStart without either."""
+    handed = list(lifecycle.inherited_sockets().values())
+    if handed:
+        return handed
+    if path is None:
+        raise lifecycle.CannotStart("no socket was handed over; name one with --listen")
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        listening.bind(str(path))
+        path.chmod(0o600)  # before listen: nobody can have connected yet
+        listening.listen(SESSIONS_MAX)
+    except OSError as error:
+        listening.close()
+        raise lifecycle.CannotStart(f"cannot listen on {path}: {error.strerror}") from None
+    return [listening]
+
+
+async def serve(listening: list[socket.socket], answer: Answer) -> None:
+    """Answer until SIGTERM or SIGINT."""
+    busy = asyncio.Semaphore(SESSIONS_MAX)
+
+    async def session(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with busy:
+            try:
+                await _converse(reader, writer, answer)
+            finally:
+                writer.close()
+                with contextlib.suppress(OSError):
+                    await writer.wait_closed()
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as down:
+        for each in listening:
+            server = await asyncio.start_unix_server(session, sock=each, limit=LINE_BYTES_MAX)
+            down.callback(server.close)
+        lifecycle.Notifier().ready("serving")
+        await stop.wait()
+
+
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answer: Answer) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(IDLE_S):
+                line = await reader.readuntil(b"\n")
+            question = msgspec.json.decode(line, type=dict)
+        except (TimeoutError, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return
+        except msgspec.DecodeError:
+            _log.warning("a question that is no JSON object")
+            return
+        try:
+            said = await answer(question)
+        except Exception:  # noqa: BLE001 - one question's failure
+            _log.exception("a question failed")
+            said = {"error": "failed; see this unit's log"}
+        writer.write(msgspec.json.encode(said) + b"\n")
+        await writer.drain()
