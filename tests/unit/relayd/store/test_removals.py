@@ -3,7 +3,7 @@
 import pytest
 
 from relayd.domain.entry import Entry
-from relayproto.codes import Lane, Result
+from relayproto.codes import Class, Lane, Result
 from support.stores import house
 
 
@@ -136,6 +136,18 @@ async def test_what_a_removed_sender_would_have_been_told_is_dropped(tmp_path) -
         assert await relay.outcomes(alice) == []
 
 
+async def test_a_floor_acknowledges_nothing_of_another_lane(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        for class_ in (Class.CHAT, Class.OTP, Class.CHAT):
+            await relay.submit(alice, bob, class_=class_, ttl_s=60)
+
+        await relay.acknowledge(bob, 1, lane=Lane.URGENT)
+
+        assert [entry.sequence for entry in (await relay.page(bob)).items] == [1, 2]
+        assert await relay.outcomes(alice) == [(2, 0, Result.DELIVERED)]
+
+
 async def test_an_acknowledgement_of_another_epoch_is_ignored(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
@@ -144,7 +156,7 @@ async def test_an_acknowledgement_of_another_epoch_is_ignored(tmp_path) -> None:
 
         await relay.acknowledge(bob, 1)
 
-        assert len((await relay.page(bob)).items) == 1
+        assert [type(item) for item in (await relay.page(bob)).items] == [Entry]
 
 
 async def test_an_acknowledgement_of_a_superseded_connection_is_ignored(tmp_path) -> None:
@@ -157,7 +169,7 @@ async def test_an_acknowledgement_of_a_superseded_connection_is_ignored(tmp_path
 
         await relay.acknowledge(bob, 1)
 
-        assert len((await relay.page(bob)).items) == 1
+        assert [type(item) for item in (await relay.page(bob)).items] == [Entry]
 
 
 async def test_an_acknowledgement_of_a_removed_device_is_ignored(tmp_path) -> None:
