@@ -34,7 +34,8 @@ from relayd.net.incidents import report
 from relayd.net.listener import Listener
 from relayd.net.operator import OperatorListener
 from relayd.net.ops import OpsListener, Pages
-from relayd.net.rooms import furnish
+from relayd.net.rooms import Rooms, furnish
+from relayd.observe import observe_forever
 from relayd.services.operator import Operator
 from relayd.store import Store
 from relayproto import __version__
@@ -156,7 +157,9 @@ class App:
             store.probe, alive=self._notifier.alive, clock=self._clock, counters=self._counters, refusals=(Fault,)
         )
         pages = Pages(
-            exposition.exposition(self._counters, __version__), exposition.CONTENT_TYPE, lambda: self._reasons(pulse)
+            exposition.exposition(self._counters, __version__, lambda: self._refresh(store, rooms, pulse)),
+            exposition.CONTENT_TYPE,
+            lambda: self._reasons(pulse),
         )
         operations = OpsListener(pages)
         verbs = Operator(
@@ -176,7 +179,7 @@ class App:
             down.push_async_callback(local.close)
             reached = await _start(devices, self._sockets(DEVICES, inherited))
             self._ready(devices=reached, operations=served)
-            return await self._until_the_end(store, devices, pulse)
+            return await self._until_the_end(store, devices, pulse, hub)
 
     def _sockets(self, name: str, inherited: Mapping[str, socket.socket]) -> list[socket.socket]:
         if name in inherited:
@@ -197,10 +200,14 @@ class App:
         _log.info("ready", devices=devices, operations=operations, version=__version__)
         self._notifier.ready(f"serving devices on {', '.join(devices)}")
 
-    async def _until_the_end(self, store: Store, devices: Listener, pulse: Pulse) -> Exit:
+    async def _until_the_end(self, store: Store, devices: Listener, pulse: Pulse, hub: Hub) -> Exit:
         """Keep everything going until a signal, a fatal store or a bug; drain; return the exit status."""
         loop = asyncio.get_running_loop()
-        background = [loop.create_task(expire_forever(store)), loop.create_task(self._beat(pulse))]
+        background = [
+            loop.create_task(expire_forever(store)),
+            loop.create_task(self._beat(pulse)),
+            loop.create_task(self._observe(store, hub)),
+        ]
         stop = loop.create_task(self._stop.wait())
         awaited: set[asyncio.Future[Any]] = {stop, store.fatal, *background}
         ended, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
@@ -225,6 +232,27 @@ class App:
             if isinstance(error, Exception):
                 report(error, where="background", counters=self._counters, entropy=self._entropy)
         return Exit.SOFTWARE if failed else Exit.OK
+
+    async def _observe(self, store: Store, hub: Hub) -> None:
+        counters, config, keys = self._counters, self._config, self._keys
+        counters.started_ms, counters.key_end_ms = self._clock.wall_ms(), keys.not_after_ms
+        counters.connections_limit = config.limits.connections_max
+        counters.intake_limit = config.limits.intake_messages_max
+
+        async def looks(census: bool) -> None:  # noqa: FBT001 - called by position, by one caller
+            await store.observe(census=census)
+            await hub.survey(counters)
+
+        await observe_forever(looks, state=config.state_directory, counters=counters, passing=(Fault,))
+
+    def _refresh(self, store: Store, rooms: Rooms, pulse: Pulse) -> None:
+        """Set what is looked at in the moment of a scrape."""
+        counters = self._counters
+        store.count_intake()
+        counters.half_open = rooms.admission.half_open
+        counters.ready = int(not self._reasons(pulse))
+        counters.wall_ms = self._clock.wall_ms()
+        counters.clock_behind_ms = max(0, self._clock.now_ms() - counters.wall_ms)
 
     async def _beat(self, pulse: Pulse) -> None:
         while True:

@@ -208,6 +208,7 @@ class Pulse:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await self._probe()
         except TimeoutError:
+            self._counters.probes_failed += 1
             return [f"no commit came back within {PROBE_TIMEOUT_S:.0f} s"]
         except self._refusals as error:
             self._alive()

@@ -7,6 +7,7 @@ store can no longer be trusted it says so once and takes nothing more.
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from relayd.domain.refusals import Fatal, Fault
 from relayd.domain.seat import Seat
 from relayd.logs import get_logger
 from relayd.metrics import Counters
-from relayd.store import accounts, blocks, expiry, figures, logins, pages, prekeys, reports
+from relayd.store import accounts, blocks, expiry, figures, logins, pages, prekeys, reports, watch
 from relayd.store.commit import Commit
 from relayd.store.database import checkpoint
 from relayd.store.daykeys import KeyGone
@@ -32,6 +33,7 @@ from relayd.store.intake import Intake
 from relayd.store.opening import Opened, Rules, open_all
 from relayd.store.stamps import Tracing
 from relayd.store.telling import Ears
+from relayd.store.watch import Watch
 from relayd.store.works import Acknowledgement, Settle, Submission, Verb
 from relayd.store.writer import Writer, probe
 from relayproto.codes import Code, Lane
@@ -59,13 +61,15 @@ class Store:
     every verb raises Fault(UNAVAILABLE).
     """
 
-    __slots__ = ("_clock", "_disk", "_engine", "_opened")
+    __slots__ = ("_clock", "_counters", "_disk", "_engine", "_opened", "_watch")
 
-    def __init__(self, opened: Opened, engine: Engine, clock: Clock, disk: Disk) -> None:
+    def __init__(self, opened: Opened, engine: Engine, clock: Clock, disk: Disk, counters: Counters) -> None:
         self._opened = opened
         self._engine = engine
         self._clock = clock
         self._disk = disk
+        self._counters = counters
+        self._watch = Watch()
 
     @classmethod
     async def open(
@@ -115,7 +119,7 @@ class Store:
             ears=Ears(wake, explain, say, listening),
         )
         disk.look()
-        return cls(opened, engine, clock, disk)
+        return cls(opened, engine, clock, disk, counters)
 
     @property
     def high_water_ms(self) -> int:
@@ -251,6 +255,24 @@ class Store:
     async def status(self) -> list[tuple[str, int]]:
         """Return the store's figures by name."""
         return [*await self._read(lambda db: figures.read(db, self._opened.path)), *self._disk.figures()]
+
+    async def observe(self, *, census: bool) -> None:
+        """Look at the store for the counters; ``census``: count accounts and mailboxes as well. Raises Fault."""
+        counters, path, now_ms = self._counters, self._opened.path, self._clock.now_ms()
+        seen = await self._read(lambda db: self._watch.look(db, path, now_ms))
+        counters.oldest_ms = Counter(seen.oldest_ms)
+        counters.overdue = seen.overdue
+        counters.store_bytes, counters.log_bytes = seen.store_bytes, seen.log_bytes
+        counters.free_bytes = seen.free_bytes
+        if census:
+            found = await self._read(watch.census)
+            counters.accounts, counters.devices = found.accounts, found.devices
+            counters.mailboxes_full = found.mailboxes_full
+
+    def count_intake(self) -> None:
+        """Tell the counters what waits for the next commit."""
+        self._counters.intake_works = self._engine.intake.works
+        self._counters.intake_bytes = self._engine.intake.octets
 
     async def probe(self) -> None:
         """Return when a commit has gone through."""

@@ -12,7 +12,9 @@ ROOMS = [
 ]  # fmt: skip
 """The rooms of relayd, from the lowest to the highest; a room imports itself and what stands before it."""
 
-LEAVES = {"clock", "config", "entropy", "exits", "exposition", "keyring", "lifecycle", "logs", "metrics", "sample"}
+LEAVES = {
+    "clock", "config", "entropy", "exits", "exposition", "keyring", "lifecycle", "logs", "metrics", "observe", "sample",
+}  # fmt: skip
 """Any room of relayd may import these; they import relayproto and each other."""
 
 SANS_IO = {

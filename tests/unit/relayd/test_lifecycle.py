@@ -278,6 +278,7 @@ async def test_a_commit_that_hangs_is_not_answered_for(monkeypatch: pytest.Monke
 
     assert rig.pings == 0
     assert rig.pulse.reasons() == ["no commit came back within 0 s"]
+    assert rig.counters.probes_failed == 1
 
 
 async def test_a_store_that_is_well_again_takes_its_reason_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,3 +220,41 @@ async def test_counters_equal_a_recount(tmp_path, device) -> None:
         )
         assert refs == [(1, 1), (2, 2), (2, 2)]
         assert relay.counters.envelopes_queued == 5
+
+
+async def test_how_long_envelopes_waited_is_told_apart_by_whether_their_device_was_connected(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+        relay.clock.advance(3_000)
+        await relay.login(bob)
+        await relay.submit(alice, bob)
+        relay.clock.advance(2)
+
+        await relay.acknowledge(bob, 2)
+
+        connected, away = relay.counters.waits_connected, relay.counters.waits_away
+        assert (sum(connected.counts), connected.total) == (1, 2.0)
+        assert (sum(away.counts), away.total) == (1, 3_002.0)
+
+
+async def test_an_envelope_that_hello_acknowledges_waited_for_its_device(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+        relay.clock.advance(60)
+
+        await relay.login(bob, floors=(1, 0, 0))
+
+        assert (sum(relay.counters.waits_connected.counts), sum(relay.counters.waits_away.counts)) == (0, 1)
+
+
+async def test_outcomes_and_what_expires_are_no_waits(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob, ttl_s=60)
+        relay.clock.advance(61)
+        await relay.store.sweep()
+        await relay.acknowledge(alice, 1, lane=Lane.OUTCOME)
+
+        assert sum(relay.counters.waits_connected.counts) == sum(relay.counters.waits_away.counts) == 0
