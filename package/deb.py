@@ -91,7 +91,7 @@ def pack(release: Release, tree: Path, out: Path, python: str, wheels: list[Path
     _settle(release, tree)
     name = f"relayd_{release.debian_version}_{architecture}.deb"
     run(
-        "dpkg-deb", "--root-owner-group", "--threads-max=1", "-Zxz", "-z4", "--build", tree, out / name,
+        "dpkg-deb", "--root-owner-group", "--threads-max=1", "-Zzstd", "-z10", "--build", tree, out / name,
         SOURCE_DATE_EPOCH=str(release.date),
     )  # fmt: skip
     return name
