@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relayd.exits import Exit
+from relayd import safekeeping
+from relayd.exits import CannotGoOn, Exit
 from relayproto import __version__
 
 if TYPE_CHECKING:
@@ -231,8 +232,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="relayd",
         description="A messaging relay that stores and forwards what it cannot read.",
-        epilog="exit statuses: 0 done, 2 usage, 65 refused, 69 no relay is running, 70 a bug, 73 cannot create or "
-        "start, 74 the store cannot be trusted any more, 75 try again later, 77 not allowed, 78 configuration or keys",
+        epilog="exit statuses: 0 done, 1 not whole, 2 usage, 65 refused, 66 nothing there, 69 no relay is running, "
+        "70 a bug, 73 cannot create or start, 74 the store cannot be trusted any more, 75 try again later, "
+        "77 not allowed, 78 configuration or keys",
     )
     top.add_argument("--version", action="version", version=f"relayd {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -274,6 +276,7 @@ def parser() -> argparse.ArgumentParser:
         "  relayd status\n  watch relayd status --state /srv/relay",
     )  # fmt: skip
     status.add_argument("--json", action="store_true", help="print JSON")
+    safekeeping.add(commands, _add, _config)
     _add_rarely_needed(commands)
     return top
 
@@ -284,6 +287,8 @@ def _status_of(error: Exception) -> Exit | None:  # noqa: PLR0911 - one for each
     from relayd.domain.refusals import Fatal
 
     match error:
+        case CannotGoOn():
+            return error.status
         case config.BadConfig() | keyring.BadKeys():
             return Exit.CONFIG
         case initialise.CannotCreate() | lifecycle.CannotStart() | restore.CannotRenew():
