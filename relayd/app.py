@@ -13,21 +13,22 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import uvloop
 
-from relayd import exposition, keyring, lifecycle, logs
+from relayd import exposition, keyring, lifecycle, logs, notices, reload
 from relayd.clock import SystemClock
-from relayd.config import Config, Endpoint, endpoint
+from relayd.config import BadConfig, Config, Endpoint, endpoint, load
 from relayd.delivery.expiry import expire_forever
 from relayd.delivery.hub import Hub
 from relayd.domain.refusals import Fault
 from relayd.entropy import system_entropy
 from relayd.exits import Exit
 from relayd.keyring import Keyring
-from relayd.lifecycle import CannotStart, Notifier, Pulse
+from relayd.lifecycle import CannotStart, Pulse
 from relayd.metrics import Counters
 from relayd.net import listener, operator
 from relayd.net.incidents import report
@@ -35,6 +36,7 @@ from relayd.net.listener import Listener
 from relayd.net.operator import OperatorListener
 from relayd.net.ops import OpsListener, Pages
 from relayd.net.rooms import Rooms, furnish
+from relayd.notices import Notifier
 from relayd.observe import observe_forever
 from relayd.services.operator import Operator
 from relayd.store import Store
@@ -51,6 +53,8 @@ _COLLECT_AFTER: Final = (50_000, 20, 20)
 through everything that is under way again and again: a tenth of the time of a busy relay (bench/, case A)."""
 _WARN_DAYS: Final = 30
 """The overlap of two relay keys: the next one must be signed before this begins."""
+_DRAIN_MORE_S: Final = 15.0
+"""After the drain the store is closed: its log is copied into its file."""
 _FAILED_DRAIN_S: Final = 1.0
 """After a failure nobody's submission can be settled: say goodbye and go."""
 _DAY_MS: Final = 86_400_000
@@ -98,6 +102,24 @@ class App:
             error = RuntimeError(context["message"])
         report(error, where="loop", counters=self._counters, entropy=self._entropy)
 
+    def reload(self, path: Path | None) -> None:
+        """Read the configuration again. What counts at once is in force; a bad one changes nothing and is told."""
+        if path is None:
+            _log.warning("there is no configuration file to read again")
+            return
+        self._notifier.reloading(self._clock.monotonic())
+        try:
+            new = affordable(load(path))
+        except BadConfig as error:
+            _log.error("the configuration is bad, the one in force stays", reason=str(error))
+            self._notifier.ready(f"the configuration is bad, the one in force stays: {error}")
+            return
+        found = reload.changes(self._config, new)
+        self._config = reload.merged(self._config, new)
+        logs.configure(sys.stdout, self._config.logs.level)
+        _log.warning("reloaded", now=found.now, at_restart=found.at_restart)
+        self._notifier.ready(f"reloaded; {found}")
+
     def stop(self) -> None:
         """Begin to drain."""
         self._stop.set()
@@ -108,7 +130,8 @@ class App:
         Raises Fatal where the store cannot be opened, CannotStart where something else is missing.
         """
         hub = Hub()
-        store = await self._open(hub)
+        async with self._notifier.starting("opening and checking the store"):
+            store = await self._open(hub)
         try:
             return await self._serve(store, hub, inherited)
         finally:
@@ -213,13 +236,15 @@ class App:
         ended, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         status = self._status(store, {task for task in ended if task in background})
         self._draining = True
-        self._notifier.stopping()
+        self._notifier.stopping(self._config.limits.drain_timeout_s + _DRAIN_MORE_S)
         _log.info("draining", connections=len(devices))
         await devices.drain(self._config.limits.drain_timeout_s if status is Exit.OK else _FAILED_DRAIN_S)
         for task in (stop, *background):
             task.cancel()
         await asyncio.gather(stop, *background, return_exceptions=True)
         _log.info("stopped", status=int(status))
+        if store.fatal.done():
+            self._notifier.failed(str(store.fatal.result()))
         return status
 
     def _status(self, store: Store, failed: set[asyncio.Task[None]]) -> Exit:
@@ -255,8 +280,12 @@ class App:
         counters.clock_behind_ms = max(0, self._clock.now_ms() - counters.wall_ms)
 
     async def _beat(self, pulse: Pulse) -> None:
+        told_at = self._clock.monotonic()
         while True:
             await pulse.beat()
+            if self._clock.monotonic() >= told_at + notices.TELL_EVERY_S:
+                told_at = self._clock.monotonic()
+                self._notifier.standing(notices.standing(self._counters, self._reasons(pulse)))
             self._clock.now_ms()  # an idle relay looks at the wall clock here alone
             jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
             if self._clock.ahead_ms and not jumped:
@@ -302,22 +331,22 @@ def affordable(config: Config) -> Config:
     return msgspec.structs.replace(config, limits=limits)
 
 
-async def _run(config: Config, keys: Keyring) -> Exit:
+async def _run(config: Config, keys: Keyring, path: Path | None, notifier: Notifier) -> Exit:
     inherited = named(lifecycle.inherited_sockets())
-    notifier = Notifier()
     app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(app.unhandled)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.stop)
-    try:
-        return await app.run(inherited)
-    finally:
-        notifier.close()
+    loop.add_signal_handler(signal.SIGHUP, app.reload, path)
+    return await app.run(inherited)
 
 
-def serve(config: Config) -> Exit:
-    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart, Fatal."""
+def serve(config: Config, path: Path | None = None, notifier: Notifier | None = None) -> Exit:
+    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart, Fatal.
+
+    ``path`` is the file that SIGHUP reads again.
+    """
     os.umask(0o077)
     lifecycle.without_core_dumps()
     logs.configure(sys.stdout, config.logs.level)
@@ -325,6 +354,6 @@ def serve(config: Config) -> Exit:
     held = lifecycle.claim(config.state_directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(affordable(config), keys))
+            return runner.run(_run(affordable(config), keys, path, notifier or Notifier()))
     finally:
         os.close(held)

@@ -14,6 +14,7 @@ from typing import Final
 from relayd import keyring
 from relayd.config import Config
 from relayd.sample import sample
+from relayd.store import daykeys
 from relayproto import descriptor
 from relayproto.descriptor import KeyDescriptor
 from relayproto.primitives import KEY_BYTES, Entropy, ed25519_public, x25519_public
@@ -82,6 +83,11 @@ def make_keys(state: Path, entropy: Entropy, now_ms: int, moderators: tuple[byte
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         if keys.exists():
             raise CannotCreate(f"{keys}: there are keys already, and a relay with new ones would be another relay")
+        if (state / daykeys.FILE_NAME).exists():
+            raise CannotCreate(
+                f"{keys}: they are missing, and new ones cannot open the store that is here; put a copy of keys/ back, "
+                "or move everything but relayd.toml away to begin with nothing"
+            )
         root_seed = entropy(KEY_BYTES)
         unfinished = Path(tempfile.mkdtemp(prefix="keys-unfinished-", dir=state))
         for name, (octets, mode) in _files(root_seed, entropy, now_ms, moderators).items():
@@ -99,6 +105,11 @@ def make_keys(state: Path, entropy: Entropy, now_ms: int, moderators: tuple[byte
     except OSError as error:
         raise CannotCreate(f"{error.filename or state}: {error.strerror}") from None
     return descriptor.fingerprint(ed25519_public(root_seed))
+
+
+def begun(state: Path) -> bool:
+    """Say whether a state directory has keys, whatever they are worth."""
+    return (state / keyring.KEYS).exists()
 
 
 def make_moderator_key(path: Path, entropy: Entropy) -> bytes:

@@ -75,6 +75,8 @@ def _init(arguments: argparse.Namespace) -> Exit:
         values = {"relay.state": ".", "relay.endpoint": reached, "listen.devices": arguments.listen}
         initialise.write_config(path, values)
     read = config.load(path)
+    if arguments.once and initialise.begun(read.state_directory):
+        return Exit.OK
     now_ms = SystemClock().now_ms()
     root_fingerprint = initialise.make_keys(read.state_directory, system_entropy, now_ms, moderators)
     sys.stdout.write(initialise.report(path, read, root_fingerprint))
@@ -91,10 +93,20 @@ def _moderator_key(arguments: argparse.Namespace) -> Exit:
 
 
 def _serve(arguments: argparse.Namespace) -> Exit:
-    read = _config(arguments)
-    from relayd import app
+    from relayd.notices import Notifier
 
-    return app.serve(read)
+    notifier = Notifier()
+    try:
+        read = _config(arguments)
+        from relayd import app
+
+        return app.serve(read, _config_path(arguments), notifier)
+    except Exception as error:
+        if _status_of(error) is not None:
+            notifier.failed(error)
+        raise
+    finally:
+        notifier.close()
 
 
 def _check_config(arguments: argparse.Namespace) -> Exit:
@@ -208,6 +220,26 @@ def _add(
     return parser
 
 
+def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    init = _add(
+        commands, "init", _init, "make the keys of a new relay and, with --state, its configuration",
+        "  relayd init --state /srv/relay --listen 0.0.0.0:7443 --endpoint relay.example:7443\n"
+        "  sudo -u relayd relayd init --config /etc/relayd/relayd.toml",
+    )  # fmt: skip
+    init.add_argument(
+        "--listen", type=_endpoint, metavar="HOST:PORT", default="127.0.0.1:7443",
+        help="where it listens for devices (default: 127.0.0.1:7443)",
+    )  # fmt: skip
+    init.add_argument(
+        "--endpoint", type=_endpoint, metavar="HOST:PORT", help="what invitations name (default: where it listens)"
+    )
+    init.add_argument(
+        "--moderator", type=_moderator, metavar="HEX", action="append", default=[],
+        help="the public key of a moderator; twice or not at all, since it takes both to open a report",
+    )  # fmt: skip
+    init.add_argument("--once", action="store_true", help="do nothing where there are keys; for before each start")
+
+
 def _add_rarely_needed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     key = commands.add_parser(
         "moderator-key", help="make the key of a moderator and print its public half",
@@ -238,22 +270,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"relayd {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    init = _add(
-        commands, "init", _init, "make the keys of a new relay and, with --state, its configuration",
-        "  relayd init --state /srv/relay --listen 0.0.0.0:7443 --endpoint relay.example:7443\n"
-        "  sudo -u relayd relayd init --config /etc/relayd/relayd.toml",
-    )  # fmt: skip
-    init.add_argument(
-        "--listen", type=_endpoint, metavar="HOST:PORT", default="127.0.0.1:7443",
-        help="where it listens for devices (default: 127.0.0.1:7443)",
-    )  # fmt: skip
-    init.add_argument(
-        "--endpoint", type=_endpoint, metavar="HOST:PORT", help="what invitations name (default: where it listens)"
-    )
-    init.add_argument(
-        "--moderator", type=_moderator, metavar="HEX", action="append", default=[],
-        help="the public key of a moderator; twice or not at all, since it takes both to open a report",
-    )  # fmt: skip
+    _add_init(commands)
     _add(commands, "serve", _serve, "run the relay in the foreground", "  relayd serve --state /srv/relay")
     check = _add(
         commands, "check-config", _check_config, "check the configuration and the keys",
