@@ -16,8 +16,8 @@ from manual import compressed
 from tools import PREFIX, ROOT, Release, run, tracked
 
 _UNITS: Final = ("*.service", "*.socket", "*.timer")
-_EXTRA: Final = ("dashboards", "rules", "runbooks", "operations")
-"""Folders that go to /usr/share/relayd where they exist: what a monitoring system takes."""
+_MONITORING: Final = (".json", ".yml", ".yaml")
+"""What of dashboards/ a monitoring system takes; the rest of it makes these."""
 _CONTROL: Final = ROOT / "package" / "debian"
 _CONFFILES: Final = ("/etc/relayd/relayd.toml",)
 
@@ -35,8 +35,9 @@ def lay_out(release: Release, tree: Path, bill: bytes) -> None:
         link = tree / "usr/bin" / command
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(Path("/") / PREFIX / "bin" / command)
-    for name in tracked(*_EXTRA):
-        release.put(tree / "usr/share/relayd" / name, (ROOT / name).read_bytes())
+    for name in tracked("dashboards"):
+        if name.endswith(_MONITORING):
+            release.put(tree / "usr/share/relayd" / name, (ROOT / name).read_bytes())
     _document(release, tree / "usr/share/doc/relayd", tree, bill)
 
 
