@@ -136,7 +136,7 @@ def whole_suite(mutant: Mutant | None, place: Path) -> Run:
     if mutant is not None:
         mutant.apply(root)
         first = sorted({killer.partition("::")[0] for killer in mutant.killers})
-        run = run_tests(root, first, "-x", timeout_s=WHOLE_TIMEOUT_S)
+        run = run_tests(root, first, "--maxfail=5", timeout_s=WHOLE_TIMEOUT_S)
         if run.failed:
             return run
     ignored = [f"--ignore={path}" for path in (*first, *NOT_ASKED)]

@@ -57,9 +57,7 @@ MUTANTS: Final = (
         file="client/relayclient/sessions.py",
         old="    _keep(step, after)\n    return wrap\n",
         new="    return wrap\n",
-        killers=(
-            "tests/unit/relayclient/test_sessions.py::test_what_does_not_open_is_asked_for_again_and_comes_under_a_new_session",
-        ),
+        killers=("tests/unit/relayclient/test_submissions.py::test_what_was_not_answered_is_repeated_byte_for_byte",),
     ),
     Mutant(
         name="submission-is-sent-before-it-is-kept",
