@@ -78,8 +78,11 @@ def _init(arguments: argparse.Namespace) -> Exit:
     if arguments.once and initialise.begun(read.state_directory):
         return Exit.OK
     now_ms = SystemClock().now_ms()
-    root_fingerprint = initialise.make_keys(read.state_directory, system_entropy, now_ms, moderators)
+    state = read.state_directory
+    root_fingerprint = initialise.make_keys(state, system_entropy, now_ms, moderators, read.store.file)
     sys.stdout.write(initialise.report(path, read, root_fingerprint))
+    if not arguments.once:
+        sys.stdout.write(initialise.next_steps(path))
     return Exit.OK
 
 

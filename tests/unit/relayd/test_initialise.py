@@ -51,13 +51,14 @@ def test_keys_that_exist_are_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "keys" / "relay-1.key").read_bytes() == before
 
 
-def test_new_keys_are_not_made_beside_a_store_that_they_cannot_open(tmp_path: Path) -> None:
-    (tmp_path / "day-keys").write_bytes(b"sealed")
+@pytest.mark.parametrize("left", ["day-keys", "relay.db"])
+def test_new_keys_are_not_made_beside_a_store_that_they_cannot_open(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).write_bytes(b"sealed")
 
     with pytest.raises(CannotCreate, match="put a copy of keys/ back"):
         made_keys(tmp_path)
 
-    assert [path.name for path in tmp_path.iterdir()] == ["day-keys"]
+    assert [path.name for path in tmp_path.iterdir()] == [left]
 
 
 def test_an_interrupted_attempt_does_no_harm(tmp_path: Path) -> None:

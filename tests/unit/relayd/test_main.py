@@ -111,6 +111,7 @@ def test_init_once_makes_keys_and_leaves_those_that_are_there(tmp_path: Path, ca
 
     assert first[0] == Exit.OK
     assert "offline-root.key" in first[1]
+    assert "Next:" not in first[1]
     assert second == (Exit.OK, "", "")
     assert (tmp_path / "state" / "keys" / "master.key").read_bytes() == key
 
