@@ -10,15 +10,17 @@ DIR ?= var
 ADDRESS ?= officer@office.example
 CUTS ?= 200
 SEED ?= 1
+SUITE ?= killers
 
 BIN := .venv/bin
 STAMP := .venv/.complete
+PROMETHEUS := .venv/prometheus/usr/bin/promtool
 # Exit status of relayd invite while the relay is not there yet.
 AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo test check static gate vectors powercut bench clean
+.PHONY: help env run demo test check static gate vectors powercut mutants bench clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,28 @@ $(STAMP): setup.cfg pyproject.toml
 	[ -x $(BIN)/python ] || $$python -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+# The rules and dashboards are tried with Debian's own Prometheus: unpacked, not installed, so that no daemon starts.
+$(PROMETHEUS): | $(STAMP)
+	@if ! command -v apt-get >/dev/null; then
+	    echo "no apt-get here: tests that need prometheus and promtool are skipped where neither is on the PATH" >&2
+	    exit 0
+	fi
+	rm -rf .venv/prometheus.new
+	mkdir .venv/prometheus.new
+	cd .venv/prometheus.new
+	if ! apt-get download -qq prometheus promtool 2>/dev/null; then
+	    [ "$$(id -u)" != 0 ] || apt-get update -qq
+	    if ! apt-get download -qq prometheus promtool; then
+	        echo "Debian's prometheus and promtool could not be had; the tests that need them are skipped" >&2
+	        exit 0
+	    fi
+	fi
+	for package in *.deb; do dpkg-deb --extract "$$package" .; done
+	rm -r ./*.deb etc var usr/share
+	cd ../..
+	rm -rf .venv/prometheus
+	mv .venv/prometheus.new .venv/prometheus
 
 run: env ## start a relay in DIR (var) and print an invitation for ADDRESS (officer@office.example)
 	@[ -e $(DIR)/relayd.toml ] || $(BIN)/relayd init --state $(DIR)
@@ -91,7 +115,7 @@ gate: env
 check: static gate ## style, types, the contract's full coverage, the shape of the tree and the wheel
 	@$(BIN)/python -m pytest -q tests/arch
 
-test: static gate ## everything that CI runs: style, types, coverage, every test
+test: static gate $(PROMETHEUS) ## everything that CI runs: style, types, coverage, every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --cov=,$(OTHERS))
 
 vectors: env ## write our golden vectors again; a difference that git shows is a change of the protocol
@@ -99,6 +123,9 @@ vectors: env ## write our golden vectors again; a difference that git shows is a
 
 powercut: env ## cut the power under the store CUTS (200) times, from SEED (1) on, and compare what is left
 	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.outages --cuts $(CUTS) --seed $(SEED)
+
+mutants: env ## put each deliberate bug in and show the test that finds it; SUITE=whole asks every test, and goes on
+	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m mutants.run --suite $(SUITE)
 
 bench: env ## measure this machine; results are JSON lines
 	@$(BIN)/python bench/run.py
