@@ -33,10 +33,10 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="floor-across-lanes",
-        story="One floor for all lanes: an acknowledgement of the urgent lane deletes normal envelopes below it.",
+        story="One floor for all lanes: what acknowledges urgent envelopes deletes as many normal ones instead.",
         file="relayd/store/removals.py",
-        old='"DELETE FROM envelope WHERE lane = ? AND sequence <= ?"',
-        new='"DELETE FROM envelope WHERE lane / 4 = ? / 4 AND lane % 4 < 2 AND sequence <= ?"',
+        old="    lane, db = ack.lane, commit.db\n",
+        new="    lane, db = Lane.NORMAL, commit.db\n",
         killers=("tests/unit/relayd/store/test_removals.py::test_a_floor_acknowledges_nothing_of_another_lane",),
     ),
     Mutant(
