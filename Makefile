@@ -9,6 +9,9 @@ SHELL := /bin/bash
 DIR ?= var
 ADDRESS ?= officer@office.example
 CUTS ?= 200
+EXAMPLES ?= 2000
+MACHINE ?= both
+SHRINK ?=
 SEED ?= 1
 SUITE ?= killers
 
@@ -20,7 +23,7 @@ AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo test check static gate vectors powercut mutants bench clean
+.PHONY: help env run demo test check static gate vectors powercut model mutants bench clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +129,11 @@ powercut: env ## cut the power under the store CUTS (200) times, from SEED (1) o
 
 mutants: env ## put each deliberate bug in and show the test that finds it; SUITE=whole asks every test, and goes on
 	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m mutants.run --suite $(SUITE)
+
+model: env ## try the store's model EXAMPLES (2000) times, from SEED (1) on; goes on where it was stopped
+	@mkdir -p var
+	PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.model_run --examples $(EXAMPLES) --seed $(SEED) \
+	    --machine $(MACHINE) $(SHRINK) --state var/model.jsonl
 
 bench: env ## measure this machine; results are JSON lines
 	@$(BIN)/python bench/run.py

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -41,7 +42,7 @@ from relayd.observe import observe_forever
 from relayd.services.operator import Operator
 from relayd.store import Store
 from relayproto import __version__
-from relayproto.codes import Suite
+from relayproto.codes import Class, Suite
 from relayproto.primitives import Entropy
 
 DEVICES: Final = "devices"
@@ -263,6 +264,7 @@ class App:
         counters.started_ms, counters.key_end_ms = self._clock.wall_ms(), keys.not_after_ms
         counters.connections_limit = config.limits.connections_max
         counters.intake_limit = config.limits.intake_messages_max
+        counters.lifetimes_s = Counter({class_: config.lifetimes.longest_s(class_) for class_ in Class})
 
         async def looks(census: bool) -> None:  # noqa: FBT001 - called by position, by one caller
             await store.observe(census=census)

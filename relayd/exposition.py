@@ -140,6 +140,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     Level("relayd_queue_outcomes", "Outcomes in the queue", lambda c: c.outcomes_queued),
     Levels("relayd_queue_oldest_seconds", "Age of the oldest envelope that is not acknowledged, by class; 0: none",
            "class", lambda c: c.oldest_ms, _of(Class), 0.001),
+    Levels("relayd_lifetime_seconds", "Longest lifetime of an envelope, by class, as it is set", "class",
+           lambda c: c.lifetimes_s, _of(Class), 1.0),
     Level("relayd_mailboxes_full", "Mailboxes that take nothing more, counted every five minutes",
           lambda c: c.mailboxes_full),
     Total("relayd_descriptors_exhausted", "Looks, one a second, that found no file descriptor left",

@@ -51,7 +51,8 @@ class Counters:
         "connections_refused", "delivered", "descriptors_exhausted", "devices", "disk_bytes", "disk_left_bytes",
         "disk_refusing", "disk_used_percent", "envelopes_queued", "expired", "frames_in", "frames_out", "free_bytes",
         "gaps", "half_open", "handshakes_failed", "handshakes_ok", "intake_bytes", "intake_limit", "intake_works",
-        "internal_errors", "key_end_ms", "last_resort_handed_out", "log_bytes", "loop_lag", "mailboxes_full",
+        "internal_errors", "key_end_ms", "last_resort_handed_out", "lifetimes_s",
+        "log_bytes", "loop_lag", "mailboxes_full",
         "not_taken", "oldest_ms", "outcomes", "outcomes_queued", "overdue", "prekeys_handed_out", "probes_failed",
         "queued_bytes", "ready", "refused", "reports", "restores", "stalled", "started_ms", "store_bytes",
         "submissions", "takeovers", "unacknowledged", "waits_away", "waits_connected", "wall_ms", "windows_full",
@@ -106,6 +107,7 @@ class Counters:
     def _begin_observed(self) -> None:
         """Start what is not counted but looked at, every few seconds or at a scrape."""
         self.oldest_ms: Counter[int] = Counter()
+        self.lifetimes_s: Counter[int] = Counter()
         self.overdue = 0
         self.unacknowledged = self.windows_full = 0
         self.half_open = self.connections_limit = 0

@@ -19,7 +19,9 @@ from support.tree import ROOT
 
 RULES = HERE / "prometheus" / "relayd.rules.yml"
 PROMETHEUS_OWN = {"up", "ALERTS"}
-QUERIES = [(board.uid, panel.title, query.expr) for board in BOARDS for panel in board.panels for query in panel.queries]
+QUERIES = [
+    (board.uid, panel.title, query.expr) for board in BOARDS for panel in board.panels for query in panel.queries
+]
 
 
 def readable(expr: str) -> str:

@@ -77,9 +77,7 @@ def a_prometheus(
     place.mkdir()
     (place / "rules.yml").write_text(yaml.safe_dump(rules), "utf-8")
     every = f"{round(every_s * 1000)}ms"
-    jobs = [
-        {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": instance}} for instance, port in targets.items()
-    ]
+    jobs = [{"targets": [f"127.0.0.1:{port}"], "labels": {"instance": instance}} for instance, port in targets.items()]
     config = {
         "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
         "rule_files": ["rules.yml"],
