@@ -207,7 +207,9 @@ def _lacking(state: Path) -> str:
     try:
         keyring.load(state, SystemClock().now_ms())
     except keyring.BadKeys as error:
-        return f"put the relay's keys back, from the copy that was made when it was set up ({error})"
+        # Its own next step is for a new relay.
+        found = str(error).partition(";")[0]
+        return f"put the relay's keys back, from the copy that was made when it was set up ({found})"
     return ""
 
 
