@@ -8,6 +8,7 @@ the whole suite is kept in a file, so that a run that was interrupted goes on; a
 import argparse
 import hashlib
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -119,6 +120,8 @@ def main() -> int:
     if done:
         print(f"{len(done)} are known from {asked.state} already")
     began, of = time.monotonic(), len(MUTANTS) + 1
+    # What is under way is ended as by Ctrl-C, and nothing is left behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     pool = ProcessPoolExecutor(asked.jobs)
     try:
         for future in as_completed([pool.submit(tried, mutant, whole=whole) for mutant in left]):

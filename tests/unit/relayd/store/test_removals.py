@@ -144,7 +144,7 @@ async def test_a_floor_acknowledges_nothing_of_another_lane(tmp_path) -> None:
 
         await relay.acknowledge(bob, 1, lane=Lane.URGENT)
 
-        assert [entry.sequence for entry in (await relay.page(bob)).items] == [1, 2]
+        assert [type(item) for item in (await relay.page(bob)).items] == [Entry, Entry]
         assert await relay.outcomes(alice) == [(2, 0, Result.DELIVERED)]
 
 
