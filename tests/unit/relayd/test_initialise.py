@@ -114,10 +114,11 @@ def test_a_configuration_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_the_operator_is_told_to_take_the_root_away() -> None:
     text = initialise.report(Path("/srv/relay/relayd.toml"), Config(), b"\xab" * 32)
+    steps = initialise.next_steps(Path("/srv/relay/relayd.toml"))
 
     assert "ab" * 32 in text
     assert "Move /var/lib/relayd/offline-root.key to a machine without a network now" in text
-    assert "relayd serve --config /srv/relay/relayd.toml" in text
+    assert "relayd serve --config /srv/relay/relayd.toml" in steps
 
 
 def test_the_moderators_are_signed_by_the_root(tmp_path: Path) -> None:
