@@ -96,7 +96,14 @@ def main() -> None:
 def _tree() -> str:
     """Return what tells this source from another: what was tried on another is to be tried again."""
     root = Path(relayd.__file__).parents[1]
-    files = sorted(file for room in ("relayd", "proto", "tests/support") for file in (root / room).rglob("*.py"))
+    rooms = (
+        "relayd/store/**/*",
+        "relayd/domain/*",
+        "proto/relayproto/*",
+        "tests/support/*model*",
+        "tests/support/*store*",
+    )
+    files = sorted(file for room in rooms for file in root.glob(room) if file.suffix in {".py", ".sql"})
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
