@@ -23,7 +23,7 @@ AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo test check static gate vectors powercut model mutants bench clean
+.PHONY: help env run demo package lock test check static gate vectors powercut model mutants bench clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,8 +118,26 @@ gate: env
 check: static gate ## style, types, the contract's full coverage, the shape of the tree and the wheel
 	@$(BIN)/python -m pytest -q tests/arch
 
-test: static gate $(PROMETHEUS) ## everything that CI runs: style, types, coverage, every test
+test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn ## everything that CI runs: style, types, coverage, every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --cov=,$(OTHERS))
+
+# What boots the machine that the package is installed on by tests; it starts nothing here.
+/usr/bin/systemd-nspawn:
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	    echo "no systemd-nspawn here: the tests that install the package and boot are skipped" >&2
+	    exit 0
+	fi
+	install="env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd-container"
+	$$install >/dev/null 2>&1 || { apt-get update -qq; $$install >/dev/null; }
+
+package: env ## build the wheel, the Debian package and its bill of materials into dist/
+	@$(BIN)/python package --out dist
+
+lock: env ## choose the versions that the package is built from again, and write them down with their hashes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate"
+	$$compile --custom-compile-command "make lock" setup.cfg -o package/requirements.lock
+	echo 'setuptools>=77' | $$compile --custom-compile-command "make lock" - -o package/build.lock
 
 vectors: env ## write our golden vectors again; a difference that git shows is a change of the protocol
 	@for generator in tests/support/generate_*.py; do PYTHONPATH=tests $(BIN)/python $$generator --write; done

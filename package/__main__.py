@@ -73,11 +73,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="package", description="Build the wheel, the Debian package and its SBOM.")
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where they go (default: dist)")
     parser.add_argument("--python", default="/usr/bin/python3", help="Debian's Python, which the package will use")
-    parser.add_argument("--cache", type=Path, default=ROOT / ".venv" / "wheels", help="where downloads are kept")
+    parser.add_argument("--cache", type=Path, default=Path(sys.prefix) / "wheels", help="where downloads are kept")
     parser.add_argument(
         "--revision", type=int, default=1, metavar="N", help="of the package, for the same version (default: 1)"
     )
     arguments = parser.parse_args()
+    os.umask(0o022)  # modes are in the wheel and in the package
     release = Release(version=__version__, revision=arguments.revision, date=source_date())
     try:
         build(release, arguments.out.absolute(), arguments.python, arguments.cache)

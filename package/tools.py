@@ -21,9 +21,12 @@ def run(*command: str | Path, **environ: str) -> str:
 
 
 def tracked(*places: str) -> list[str]:
-    """Return the files below ``places`` that git knows, sorted: nothing of an older build or of an editor."""
-    listed = run("git", "-C", ROOT, "ls-files", "-z", "--", *places).split("\0")
-    return sorted(name for name in listed if name and (ROOT / name).is_file())
+    """Return the files below ``places``, sorted; where git is, those that it knows: nothing that an editor left."""
+    if (ROOT / ".git").exists():
+        listed = run("git", "-C", ROOT, "ls-files", "-z", "--", *places).split("\0")
+        return sorted(name for name in listed if name and (ROOT / name).is_file())
+    below = (path for place in places for path in (ROOT / place, *(ROOT / place).rglob("*")) if path.is_file())
+    return sorted(path.relative_to(ROOT).as_posix() for path in below if "__pycache__" not in path.parts)
 
 
 @dataclass(frozen=True)
