@@ -119,42 +119,47 @@ def _read(report: Path, status: int, seconds: float, said: str, *, hung: bool) -
     return Run(status, passed, tuple(failed), tuple(broken), seconds, said, hung)
 
 
-def killed_by(mutant: Mutant, place: Path) -> Run:
-    """Run a mutant's killers against it, in a new copy under ``place``. Raises Outgrown."""
-    root = copy_of_the_tree(place)
-    mutant.apply(root)
-    return run_tests(root, mutant.killers, "-x")
+def killed_by(mutant: Mutant, root: Path) -> Run:
+    """Run a mutant's killers against it in a copy of the tree. Raises Outgrown."""
+    with mutant.applied(root):
+        return run_tests(root, mutant.killers, "-x")
 
 
-def whole_suite(mutant: Mutant | None, place: Path) -> Run:
+def killers_of(mutants: Iterable[Mutant]) -> list[str]:
+    """Return the tests that mutants name, each once."""
+    return sorted({killer for mutant in mutants for killer in mutant.killers})
+
+
+def whole_suite(mutant: Mutant | None, root: Path) -> Run:
     """Run every test against a mutant, or against none, until one fails: the files of its killers first, then the rest.
 
     Raises Outgrown.
     """
-    root = copy_of_the_tree(place)
-    first: list[str] = []
-    if mutant is not None:
-        mutant.apply(root)
-        first = sorted({killer.partition("::")[0] for killer in mutant.killers})
+    if mutant is None:
+        return _rest(root, [])
+    first = sorted({killer.partition("::")[0] for killer in mutant.killers})
+    with mutant.applied(root):
         run = run_tests(root, first, "--maxfail=5", timeout_s=WHOLE_TIMEOUT_S)
-        if run.failed:
-            return run
-    ignored = [f"--ignore={path}" for path in (*first, *NOT_ASKED)]
+        return run if run.killed else _rest(root, first)
+
+
+def _rest(root: Path, done: Iterable[str]) -> Run:
+    ignored = [f"--ignore={path}" for path in (*done, *NOT_ASKED)]
     return run_tests(root, ["tests"], "-x", *ignored, timeout_s=WHOLE_TIMEOUT_S)
 
 
-def assert_killed(mutant: Mutant, place: Path) -> None:
+def assert_killed(mutant: Mutant, root: Path) -> None:
     """Fail where a mutant outlives its killers."""
-    run = killed_by(mutant, place)
+    run = killed_by(mutant, root)
 
     assert run.killed, f"{mutant.name} is alive: {mutant.story}\n{run.said}"
 
 
-def assert_sound(mutants: Iterable[Mutant], place: Path) -> None:
+def assert_sound(mutants: Iterable[Mutant], root: Path) -> None:
     """Fail where the killers of mutants also fail without any of them."""
-    killers = sorted({killer for mutant in mutants for killer in mutant.killers})
+    killers = killers_of(mutants)
 
-    run = run_tests(copy_of_the_tree(place), killers)
+    run = run_tests(root, killers)
 
     assert (run.status, run.failed, run.broken) == (0, (), ()), run.said
     assert run.passed >= len(killers)

@@ -4,6 +4,8 @@ A bug enters as an exact replacement in one file of the source. The rule of this
 there exactly once, so that a catalogue which the source has outgrown fails by the mutant's name.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +25,16 @@ class Mutant:
     new: str
     killers: tuple[str, ...]
 
-    def apply(self, root: Path) -> None:
-        """Put the bug into the copy of the tree at ``root``. Raises Outgrown."""
+    @contextmanager
+    def applied(self, root: Path) -> Iterator[None]:
+        """Put the bug into the copy of the tree at ``root``, and take it out again. Raises Outgrown."""
         path = root / self.file
         text = path.read_text(encoding="utf-8")
         found = text.count(self.old)
         if found != 1:
             raise Outgrown(f"{self.name}: {self.file} has {found} places like\n{self.old}\nand there must be one")
         path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.write_text(text, encoding="utf-8")

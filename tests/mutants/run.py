@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mutants.bench import Run, copy_of_the_tree, killed_by, run_tests, whole_suite
+from mutants.bench import Run, copy_of_the_tree, killed_by, killers_of, run_tests, whole_suite
 from mutants.catalogue import MUTANTS
 from mutants.mutant import Mutant, Outgrown
 from support.tree import ROOT
@@ -41,21 +41,16 @@ class Row:
 def tried(mutant: Mutant | None, *, whole: bool) -> Row:
     """Try a mutant, or the sound tree, in a copy of its own."""
     with tempfile.TemporaryDirectory(prefix="relayd-mutant-") as directory:
-        place = Path(directory)
+        root = copy_of_the_tree(Path(directory))
         if mutant is None:
-            run = whole_suite(None, place) if whole else _all_killers(place)
+            run = whole_suite(None, root) if whole else run_tests(root, killers_of(MUTANTS))
             sound = run.status == 0 and not run.failed and not run.broken
-            return Row(NONE, _first(run), run.seconds, "sound" if sound else "fails")
+            return Row(NONE, _first(run), run.seconds, "sound" if sound else "FAILS")
         try:
-            run = whole_suite(mutant, place) if whole else killed_by(mutant, place)
+            run = whole_suite(mutant, root) if whole else killed_by(mutant, root)
         except Outgrown:
             return Row(mutant.name, mutant.file, 0.0, "OUTGROWN")
     return Row(mutant.name, _first(run), run.seconds, "killed" if run.killed else _why_not(run))
-
-
-def _all_killers(place: Path) -> Run:
-    killers = sorted({killer for mutant in MUTANTS for killer in mutant.killers})
-    return run_tests(copy_of_the_tree(place), killers)
 
 
 def _first(run: Run) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mutants.bench import copy_of_the_tree, run_tests
+from mutants.bench import run_tests
 from mutants.catalogue import MUTANTS
 from mutants.mutant import Mutant, Outgrown
 from support.tree import ROOT
@@ -21,36 +21,44 @@ def test_mutants_are_many_and_each_is_another() -> None:
 def test_a_mutant_that_the_source_has_outgrown_is_named(tmp_path, times: int) -> None:
     (tmp_path / "one.py").write_text("there\n" * times)
 
-    with pytest.raises(Outgrown, match="forgotten-thing"):
-        Mutant("forgotten-thing", "A story.", "one.py", "there", "gone", ("test",)).apply(tmp_path)
+    mutant = Mutant("forgotten-thing", "A story.", "one.py", "there", "gone", ("test",))
+
+    with pytest.raises(Outgrown, match="forgotten-thing"), mutant.applied(tmp_path):
+        pass
 
 
-def test_a_copy_that_cannot_be_collected_has_killed_nothing(tmp_path) -> None:
-    root = copy_of_the_tree(tmp_path)
-    Mutant("nonsense", "A story.", "relayd/domain/seat.py", "class Seat", "klass Seat", ("test",)).apply(root)
+def test_a_mutant_leaves_the_copy_as_it_was(tmp_path) -> None:
+    (tmp_path / "one.py").write_text("there\n")
 
-    run = run_tests(root, [SEAT_TEST])
+    with Mutant("a-bug", "A story.", "one.py", "there", "gone", ("test",)).applied(tmp_path):
+        inside = (tmp_path / "one.py").read_text()
+
+    assert inside == "gone\n"
+    assert (tmp_path / "one.py").read_text() == "there\n"
+
+
+def test_a_copy_that_cannot_be_collected_has_killed_nothing(tree) -> None:
+    with Mutant("nonsense", "A story.", "relayd/domain/seat.py", "class Seat", "klass Seat", ("test",)).applied(tree):
+        run = run_tests(tree, [SEAT_TEST])
 
     assert run.broken
     assert not run.killed
 
 
-def test_a_test_that_is_not_there_has_killed_nothing(tmp_path) -> None:
-    run = run_tests(copy_of_the_tree(tmp_path), [f"{SEAT_TEST}::test_that_nobody_has_written"])
+def test_a_test_that_is_not_there_has_killed_nothing(tree) -> None:
+    run = run_tests(tree, [f"{SEAT_TEST}::test_that_nobody_has_written"])
 
     assert run.passed == 0
     assert not run.killed
 
 
-def test_what_takes_too_long_has_killed_nothing(tmp_path) -> None:
-    run = run_tests(copy_of_the_tree(tmp_path), [SEAT_TEST], timeout_s=0.01)
+def test_what_takes_too_long_has_killed_nothing(tree) -> None:
+    run = run_tests(tree, [SEAT_TEST], timeout_s=0.01)
 
     assert run.hung
     assert not run.killed
 
 
-def test_a_copy_is_outside_of_the_tree(tmp_path) -> None:
-    root = copy_of_the_tree(tmp_path)
-
-    assert ROOT not in root.parents
-    assert not list(root.rglob("__pycache__"))
+def test_a_copy_is_outside_of_the_tree(tree) -> None:
+    assert ROOT not in tree.parents
+    assert not list(tree.rglob("__pycache__"))

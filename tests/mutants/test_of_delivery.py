@@ -9,10 +9,10 @@ from mutants.mutant import Mutant
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", of_delivery.MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_mutant_is_killed_by_the_tests_that_it_names(mutant: Mutant, tmp_path) -> None:
-    assert_killed(mutant, tmp_path)
+def test_a_mutant_is_killed_by_the_tests_that_it_names(mutant: Mutant, tree) -> None:
+    assert_killed(mutant, tree)
 
 
 @pytest.mark.slow
-def test_without_a_mutant_its_killers_pass(tmp_path) -> None:
-    assert_sound(of_delivery.MUTANTS, tmp_path)
+def test_without_a_mutant_its_killers_pass(tree) -> None:
+    assert_sound(of_delivery.MUTANTS, tree)
