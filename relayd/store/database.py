@@ -4,8 +4,9 @@ A path enters; a connection on a thread of its own leaves. The rules of this fil
 is one transaction; no statement and no cursor lives across an await (performance.md, "The store").
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -128,6 +129,21 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
 def checkpoint(db: sqlite3.Connection) -> None:
     """Move the whole write-ahead log into the file and give its room back to the disk."""
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+@contextlib.contextmanager
+def unmoved(path: Path) -> Iterator[None]:
+    """Keep whoever closes a connection in the block from moving the log into the file.
+
+    SQLite does so when the last connection closes, and syncs both. After a failed sync nothing may be synced again, so
+    there is another connection that lasts longer and can't do it: it only reads.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(sqlite3.Error):
+            last = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            held.callback(last.close)
+            last.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        yield
 
 
 class Thread:

@@ -6,6 +6,7 @@ store can no longer be trusted it says so once and takes nothing more.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Container
@@ -24,7 +25,7 @@ from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.store import accounts, blocks, expiry, figures, logins, pages, prekeys, reports, watch
 from relayd.store.commit import Commit
-from relayd.store.database import checkpoint
+from relayd.store.database import checkpoint, unmoved
 from relayd.store.daykeys import KeyGone
 from relayd.store.disk import Disk
 from relayd.store.engine import Engine
@@ -143,7 +144,8 @@ class Store:
         finally:
             # Whatever went wrong: a thread that is left would keep the process from ending.
             await self._opened.reader.close()
-            await self._opened.writer.close()
+            with unmoved(self._opened.path) if self.fatal.done() else contextlib.nullcontext():
+                await self._opened.writer.close()
 
     @property
     def full(self) -> bool:

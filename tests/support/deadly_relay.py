@@ -123,7 +123,7 @@ def _watch(trap: Trap, statements: list[str]) -> None:
             return run(statement, *bindings)
 
     connect = functools.partial(sqlite3.connect, factory=Watched)
-    database.sqlite3 = SimpleNamespace(connect=connect, Connection=sqlite3.Connection)
+    database.sqlite3 = SimpleNamespace(connect=connect, Connection=sqlite3.Connection, Error=sqlite3.Error)
 
 
 def main() -> int:
