@@ -124,27 +124,29 @@ def _make(job: Job, shelf: Shelf) -> Made:
         shelf.sealed(one)
     # Names have to go on where the clock went back.
     made_ms = max(job.now_ms(), *(one.made_ms + 1 for one in known.values()), 0)
-    _put(job, shelf, made_ms, copied, sealing)
+    listed = _put(job, shelf, made_ms, copied, sealing)
     finished_ms = job.now_ms()
     _say_finished(job.state, finished_ms)
     _tidy(job, shelf, name_of(made_ms))
     return Made(
         name_of(made_ms), sealing.octets, len(sealing.chunks), len(sealing.new),
-        sum(each.octets for each in sealing.new), len(shelf.names()), finished_ms,
+        listed + sum(each.octets for each in sealing.new), len(shelf.names()), finished_ms,
     )  # fmt: skip
 
 
-def _put(job: Job, shelf: Shelf, made_ms: int, copied: "_Copied", sealing: "_Sealing") -> None:
-    """Write the day keys and then, last of all, the backup's own file."""
+def _put(job: Job, shelf: Shelf, made_ms: int, copied: "_Copied", sealing: "_Sealing") -> int:
+    """Write the day keys and then, last of all, the backup's own file; return how many bytes that was."""
     signer = Signer(job.keys.stamp_seed, job.keys.newest, job.keys.root_fingerprint)
     name, version, high_water_ms = job.database.name, copied.version, copied.high_water_ms
     kept = Contents(name, version, high_water_ms, 0, (), ((daykeys.FILE_NAME, copied.day_keys),), ())
-    shelf.put(DAY_KEYS, snapshot.encode(made_ms, (), snapshot.seal(kept, job.recipient), signer))
+    keys = snapshot.encode(made_ms, (), snapshot.seal(kept, job.recipient), signer)
     contents = Contents(
         name, version, high_water_ms, sealing.octets, tuple(sealing.hashes), _files(job.state), copied.figures
     )
-    sealed = snapshot.seal(contents, job.recipient)
-    shelf.put(name_of(made_ms), snapshot.encode(made_ms, tuple(sealing.chunks), sealed, signer))
+    backup = snapshot.encode(made_ms, tuple(sealing.chunks), snapshot.seal(contents, job.recipient), signer)
+    shelf.put(DAY_KEYS, keys)
+    shelf.put(name_of(made_ms), backup)
+    return len(keys) + len(backup)
 
 
 def _tidy(job: Job, shelf: Shelf, made: str) -> None:
