@@ -163,6 +163,7 @@ class App:
 
     async def _serve(self, store: Store, hub: Hub, inherited: Mapping[str, socket.socket]) -> Exit:
         keys, config = self._keys, self._config
+        self._settle_figures()
         rooms = furnish(
             store=store,
             hub=hub,
@@ -259,12 +260,16 @@ class App:
                 report(error, where="background", counters=self._counters, entropy=self._entropy)
         return Exit.SOFTWARE if failed else Exit.OK
 
-    async def _observe(self, store: Store, hub: Hub) -> None:
-        counters, config, keys = self._counters, self._config, self._keys
-        counters.started_ms, counters.key_end_ms = self._clock.wall_ms(), keys.not_after_ms
+    def _settle_figures(self) -> None:
+        """Set what stays as it is, before the first scrape."""
+        counters, config = self._counters, self._config
+        counters.started_ms, counters.key_end_ms = self._clock.wall_ms(), self._keys.not_after_ms
         counters.connections_limit = config.limits.connections_max
         counters.intake_limit = config.limits.intake_messages_max
         counters.lifetimes_s = Counter({class_: config.lifetimes.longest_s(class_) for class_ in Class})
+
+    async def _observe(self, store: Store, hub: Hub) -> None:
+        counters, config = self._counters, self._config
 
         async def looks(census: bool) -> None:  # noqa: FBT001 - called by position, by one caller
             await store.observe(census=census)
