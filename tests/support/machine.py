@@ -28,7 +28,7 @@ mkdir -p .overlay/upper .overlay/work
 mount -t overlay overlay -o "lowerdir=/usr,upperdir=$root/.overlay/upper,workdir=$root/.overlay/work" usr
 for link in bin sbin lib lib64; do ln -s "usr/$link" "$link"; done
 for name in passwd group shadow gshadow nsswitch.conf ld.so.cache ld.so.conf ld.so.conf.d alternatives pam.d \
-    login.defs debian_version dpkg security; do
+    login.defs debian_version security; do
     [ ! -e "/etc/$name" ] || cp -a "/etc/$name" etc/
 done
 cp -a /var/lib/dpkg var/lib/dpkg

@@ -1,9 +1,11 @@
 """Builds the package as ``make package`` does, for tests."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from support.tree import ROOT
@@ -30,6 +32,20 @@ def snapshot(place: Path) -> Path:
             (place / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, place / name)
     return place
+
+
+def renumbered(built: Path, version: str) -> Path:
+    """Pack a package again beside it, under another version."""
+    with tempfile.TemporaryDirectory() as directory:
+        subprocess.run(["dpkg-deb", "--raw-extract", built, directory], timeout=60, check=True)
+        control = Path(directory) / "DEBIAN" / "control"
+        control.write_text(re.sub(r"(?m)^Version: .*$", f"Version: {version}", control.read_text("utf-8")), "utf-8")
+        made = built.with_name(f"relayd_{version}_{built.stem.rpartition('_')[2]}.deb")
+        subprocess.run(
+            ["dpkg-deb", "--root-owner-group", "-Znone", "--build", directory, made],
+            capture_output=True, timeout=60, check=True,
+        )  # fmt: skip
+    return made
 
 
 def build(source: Path, out: Path, *arguments: str, umask: int = 0o022, **environ: str) -> Path:
