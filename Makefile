@@ -9,16 +9,21 @@ SHELL := /bin/bash
 DIR ?= var
 ADDRESS ?= officer@office.example
 CUTS ?= 200
+EXAMPLES ?= 2000
+MACHINE ?= both
+SHRINK ?=
 SEED ?= 1
+SUITE ?= killers
 
 BIN := .venv/bin
 STAMP := .venv/.complete
+PROMETHEUS := .venv/prometheus/usr/bin/promtool
 # Exit status of relayd invite while the relay is not there yet.
 AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo test check static gate vectors powercut bench clean
+.PHONY: help env run demo package lock test check static gate vectors powercut model mutants bench clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +53,28 @@ $(STAMP): setup.cfg pyproject.toml
 	[ -x $(BIN)/python ] || $$python -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+# The rules and dashboards are tried with Debian's own Prometheus: unpacked, not installed, so that no daemon starts.
+$(PROMETHEUS): | $(STAMP)
+	@if ! command -v apt-get >/dev/null; then
+	    echo "no apt-get here: tests that need prometheus and promtool are skipped where neither is on the PATH" >&2
+	    exit 0
+	fi
+	rm -rf .venv/prometheus.new
+	mkdir .venv/prometheus.new
+	cd .venv/prometheus.new
+	if ! apt-get download -qq prometheus promtool 2>/dev/null; then
+	    [ "$$(id -u)" != 0 ] || apt-get update -qq
+	    if ! apt-get download -qq prometheus promtool; then
+	        echo "Debian's prometheus and promtool could not be had; the tests that need them are skipped" >&2
+	        exit 0
+	    fi
+	fi
+	for package in *.deb; do dpkg-deb --extract "$$package" .; done
+	rm -r ./*.deb etc var usr/share
+	cd ../..
+	rm -rf .venv/prometheus
+	mv .venv/prometheus.new .venv/prometheus
 
 run: env ## start a relay in DIR (var) and print an invitation for ADDRESS (officer@office.example)
 	@[ -e $(DIR)/relayd.toml ] || $(BIN)/relayd init --state $(DIR)
@@ -91,14 +118,40 @@ gate: env
 check: static gate ## style, types, the contract's full coverage, the shape of the tree and the wheel
 	@$(BIN)/python -m pytest -q tests/arch
 
-test: static gate ## everything that CI runs: style, types, coverage, every test
+test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn ## everything that CI runs: style, types, coverage, every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --cov=,$(OTHERS))
+
+# What boots the machine that the package is installed on by tests; it starts nothing here.
+/usr/bin/systemd-nspawn:
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	    echo "no systemd-nspawn here: the tests that install the package and boot are skipped" >&2
+	    exit 0
+	fi
+	install="env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd-container"
+	$$install >/dev/null 2>&1 || { apt-get update -qq; $$install >/dev/null; }
+
+package: env ## build the wheel, the Debian package and its bill of materials into dist/
+	@$(BIN)/python package --out dist
+
+lock: env ## choose the versions that the package is built from again, and write them down with their hashes
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate"
+	$$compile --custom-compile-command "make lock" setup.cfg -o package/requirements.lock
+	echo 'setuptools>=77' | $$compile --custom-compile-command "make lock" - -o package/build.lock
 
 vectors: env ## write our golden vectors again; a difference that git shows is a change of the protocol
 	@for generator in tests/support/generate_*.py; do PYTHONPATH=tests $(BIN)/python $$generator --write; done
 
 powercut: env ## cut the power under the store CUTS (200) times, from SEED (1) on, and compare what is left
 	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.outages --cuts $(CUTS) --seed $(SEED)
+
+mutants: env ## put each deliberate bug in and show the test that finds it; SUITE=whole asks every test, and goes on
+	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m mutants.run --suite $(SUITE)
+
+model: env ## try the store's model EXAMPLES (2000) times, from SEED (1) on; goes on where it was stopped
+	@mkdir -p var
+	PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.model_run --examples $(EXAMPLES) --seed $(SEED) \
+	    --machine $(MACHINE) $(SHRINK) --state var/model.jsonl
 
 bench: env ## measure this machine; results are JSON lines
 	@$(BIN)/python bench/run.py

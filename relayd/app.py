@@ -12,33 +12,37 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import uvloop
 
-from relayd import exposition, keyring, lifecycle, logs
+from relayd import exposition, keyring, lifecycle, logs, notices, reload
 from relayd.clock import SystemClock
-from relayd.config import Config, Endpoint, endpoint
+from relayd.config import BadConfig, Config, Endpoint, endpoint, load
 from relayd.delivery.expiry import expire_forever
 from relayd.delivery.hub import Hub
 from relayd.domain.refusals import Fault
 from relayd.entropy import system_entropy
 from relayd.exits import Exit
 from relayd.keyring import Keyring
-from relayd.lifecycle import CannotStart, Notifier, Pulse
+from relayd.lifecycle import CannotStart, Pulse
 from relayd.metrics import Counters
 from relayd.net import listener, operator
 from relayd.net.incidents import report
 from relayd.net.listener import Listener
 from relayd.net.operator import OperatorListener
 from relayd.net.ops import OpsListener, Pages
-from relayd.net.rooms import furnish
+from relayd.net.rooms import Rooms, furnish
+from relayd.notices import Notifier
+from relayd.observe import observe_forever
 from relayd.services.operator import Operator
 from relayd.store import Store
 from relayproto import __version__
-from relayproto.codes import Suite
+from relayproto.codes import Class, Suite
 from relayproto.primitives import Entropy
 
 DEVICES: Final = "devices"
@@ -50,6 +54,8 @@ _COLLECT_AFTER: Final = (50_000, 20, 20)
 through everything that is under way again and again: a tenth of the time of a busy relay (bench/, case A)."""
 _WARN_DAYS: Final = 30
 """The overlap of two relay keys: the next one must be signed before this begins."""
+_DRAIN_MORE_S: Final = 15.0
+"""After the drain the store is closed: its log is copied into its file."""
 _FAILED_DRAIN_S: Final = 1.0
 """After a failure nobody's submission can be settled: say goodbye and go."""
 _DAY_MS: Final = 86_400_000
@@ -97,6 +103,24 @@ class App:
             error = RuntimeError(context["message"])
         report(error, where="loop", counters=self._counters, entropy=self._entropy)
 
+    def reload(self, path: Path | None) -> None:
+        """Read the configuration again. What counts at once is in force; a bad one changes nothing and is told."""
+        if path is None:
+            _log.warning("there is no configuration file to read again")
+            return
+        self._notifier.reloading(self._clock.monotonic())
+        try:
+            new = affordable(load(path))
+        except BadConfig as error:
+            _log.error("the configuration is bad, the one in force stays", reason=str(error))
+            self._notifier.ready(f"the configuration is bad, the one in force stays: {error}")
+            return
+        found = reload.changes(self._config, new)
+        self._config = reload.merged(self._config, new)
+        logs.configure(sys.stdout, self._config.logs.level)
+        _log.warning("reloaded", now=found.now, at_restart=found.at_restart)
+        self._notifier.ready(f"reloaded; {found}")
+
     def stop(self) -> None:
         """Begin to drain."""
         self._stop.set()
@@ -107,7 +131,8 @@ class App:
         Raises Fatal where the store cannot be opened, CannotStart where something else is missing.
         """
         hub = Hub()
-        store = await self._open(hub)
+        async with self._notifier.starting("opening and checking the store"):
+            store = await self._open(hub)
         try:
             return await self._serve(store, hub, inherited)
         finally:
@@ -139,6 +164,7 @@ class App:
 
     async def _serve(self, store: Store, hub: Hub, inherited: Mapping[str, socket.socket]) -> Exit:
         keys, config = self._keys, self._config
+        self._settle_figures()
         rooms = furnish(
             store=store,
             hub=hub,
@@ -157,7 +183,9 @@ class App:
             store.probe, alive=self._notifier.alive, clock=self._clock, counters=self._counters, refusals=(Fault,)
         )
         pages = Pages(
-            exposition.exposition(self._counters, __version__), exposition.CONTENT_TYPE, lambda: self._reasons(pulse)
+            exposition.exposition(self._counters, __version__, lambda: self._refresh(store, rooms, pulse)),
+            exposition.CONTENT_TYPE,
+            lambda: self._reasons(pulse),
         )
         operations = OpsListener(pages)
         verbs = Operator(
@@ -177,7 +205,7 @@ class App:
             down.push_async_callback(local.close)
             reached = await _start(devices, self._sockets(DEVICES, inherited))
             self._ready(devices=reached, operations=served)
-            return await self._until_the_end(store, devices, pulse)
+            return await self._until_the_end(store, devices, pulse, hub)
 
     def _sockets(self, name: str, inherited: Mapping[str, socket.socket]) -> list[socket.socket]:
         if name in inherited:
@@ -198,22 +226,28 @@ class App:
         _log.info("ready", devices=devices, operations=operations, version=__version__)
         self._notifier.ready(f"serving devices on {', '.join(devices)}")
 
-    async def _until_the_end(self, store: Store, devices: Listener, pulse: Pulse) -> Exit:
+    async def _until_the_end(self, store: Store, devices: Listener, pulse: Pulse, hub: Hub) -> Exit:
         """Keep everything going until a signal, a fatal store or a bug; drain; return the exit status."""
         loop = asyncio.get_running_loop()
-        background = [loop.create_task(expire_forever(store)), loop.create_task(self._beat(pulse))]
+        background = [
+            loop.create_task(expire_forever(store)),
+            loop.create_task(self._beat(pulse)),
+            loop.create_task(self._observe(store, hub)),
+        ]
         stop = loop.create_task(self._stop.wait())
         awaited: set[asyncio.Future[Any]] = {stop, store.fatal, *background}
         ended, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         status = self._status(store, {task for task in ended if task in background})
         self._draining = True
-        self._notifier.stopping()
+        self._notifier.stopping(self._config.limits.drain_timeout_s + _DRAIN_MORE_S)
         _log.info("draining", connections=len(devices))
         await devices.drain(self._config.limits.drain_timeout_s if status is Exit.OK else _FAILED_DRAIN_S)
         for task in (stop, *background):
             task.cancel()
         await asyncio.gather(stop, *background, return_exceptions=True)
         _log.info("stopped", status=int(status))
+        if store.fatal.done():
+            self._notifier.failed(str(store.fatal.result()))
         return status
 
     def _status(self, store: Store, failed: set[asyncio.Task[None]]) -> Exit:
@@ -227,9 +261,39 @@ class App:
                 report(error, where="background", counters=self._counters, entropy=self._entropy)
         return Exit.SOFTWARE if failed else Exit.OK
 
+    def _settle_figures(self) -> None:
+        """Set what stays as it is, before the first scrape."""
+        counters, config = self._counters, self._config
+        counters.started_ms, counters.key_end_ms = self._clock.wall_ms(), self._keys.not_after_ms
+        counters.connections_limit = config.limits.connections_max
+        counters.intake_limit = config.limits.intake_messages_max
+        counters.lifetimes_s = Counter({class_: config.lifetimes.longest_s(class_) for class_ in Class})
+
+    async def _observe(self, store: Store, hub: Hub) -> None:
+        counters, config = self._counters, self._config
+
+        async def looks(census: bool) -> None:  # noqa: FBT001 - called by position, by one caller
+            await store.observe(census=census)
+            await hub.survey(counters)
+
+        await observe_forever(looks, state=config.state_directory, counters=counters, passing=(Fault,))
+
+    def _refresh(self, store: Store, rooms: Rooms, pulse: Pulse) -> None:
+        """Set what is looked at in the moment of a scrape."""
+        counters = self._counters
+        store.count_intake()
+        counters.half_open = rooms.admission.half_open
+        counters.ready = int(not self._reasons(pulse))
+        counters.wall_ms = self._clock.wall_ms()
+        counters.clock_behind_ms = max(0, self._clock.now_ms() - counters.wall_ms)
+
     async def _beat(self, pulse: Pulse) -> None:
+        told_at = self._clock.monotonic()
         while True:
             await pulse.beat()
+            if self._clock.monotonic() >= told_at + notices.TELL_EVERY_S:
+                told_at = self._clock.monotonic()
+                self._notifier.standing(notices.standing(self._counters, self._reasons(pulse)))
             self._clock.now_ms()  # an idle relay looks at the wall clock here alone
             jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
             if self._clock.ahead_ms and not jumped:
@@ -275,22 +339,22 @@ def affordable(config: Config) -> Config:
     return msgspec.structs.replace(config, limits=limits)
 
 
-async def _run(config: Config, keys: Keyring) -> Exit:
+async def _run(config: Config, keys: Keyring, path: Path | None, notifier: Notifier) -> Exit:
     inherited = named(lifecycle.inherited_sockets())
-    notifier = Notifier()
     app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(app.unhandled)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, app.stop)
-    try:
-        return await app.run(inherited)
-    finally:
-        notifier.close()
+    loop.add_signal_handler(signal.SIGHUP, app.reload, path)
+    return await app.run(inherited)
 
 
-def serve(config: Config) -> Exit:
-    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart, Fatal."""
+def serve(config: Config, path: Path | None = None, notifier: Notifier | None = None) -> Exit:
+    """Run the relay in this process and return its exit status. Raises BadKeys, CannotStart, Fatal.
+
+    ``path`` is the file that SIGHUP reads again.
+    """
     os.umask(0o077)
     lifecycle.without_core_dumps()
     logs.configure(sys.stdout, config.logs.level)
@@ -298,6 +362,6 @@ def serve(config: Config) -> Exit:
     held = lifecycle.claim(config.state_directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(affordable(config), keys))
+            return runner.run(_run(affordable(config), keys, path, notifier or Notifier()))
     finally:
         os.close(held)

@@ -85,6 +85,10 @@ class SystemClock:
             self._last_ms = max(self._last_ms, wall_ms)
         return self._last_ms
 
+    def wall_ms(self) -> int:
+        """Return what the wall clock says, right or wrong."""
+        return self._wall_ms()
+
     def monotonic(self) -> float:
         """Return seconds of the monotonic clock, the one that asyncio and uvloop use."""
         return time.monotonic()

@@ -11,7 +11,9 @@ class Exit(IntEnum):
     """Exit statuses. systemd does not restart after FATAL and CONFIG: a restart cures neither."""
 
     OK = 0
+    NOT_WHOLE = 1
     REFUSED = 65
+    NO_INPUT = 66
     UNAVAILABLE = 69
     SOFTWARE = 70
     CANNOT_CREATE = 73
@@ -19,3 +21,12 @@ class Exit(IntEnum):
     LATER = 75
     PERMISSION = 77
     CONFIG = 78
+
+
+class CannotGoOn(Exception):  # noqa: N818 - reads better where it is raised
+    """A command of the operator's ends here; the text says why and what to do next, in one line."""
+
+    def __init__(self, said: str, status: Exit) -> None:
+        """Take the line and the status that it ends with."""
+        super().__init__(said)
+        self.status = status

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from relayd import keyring
-from relayd.config import Config
+from relayd.config import Config, StoreSection
 from relayd.sample import sample
+from relayd.store import daykeys
 from relayproto import descriptor
 from relayproto.descriptor import KeyDescriptor
 from relayproto.primitives import KEY_BYTES, Entropy, ed25519_public, x25519_public
@@ -72,16 +73,28 @@ def _files(
     }
 
 
-def make_keys(state: Path, entropy: Entropy, now_ms: int, moderators: tuple[bytes, ...] = ()) -> bytes:
+def make_keys(
+    state: Path,
+    entropy: Entropy,
+    now_ms: int,
+    moderators: tuple[bytes, ...] = (),
+    store: str = StoreSection().file,
+) -> bytes:
     """Make the keys of a relay in ``state`` and return the root's fingerprint; CannotCreate where there are some.
 
-    ``moderators`` are the X25519 public keys of the two who open stamps and reports together, or none.
+    ``moderators`` are the X25519 public keys of the two who open stamps and reports together, or none. ``store`` is
+    the name of the database: one that is there belongs to a relay whose keys were lost, and no new ones open it.
     """
     keys = state / keyring.KEYS
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         if keys.exists():
             raise CannotCreate(f"{keys}: there are keys already, and a relay with new ones would be another relay")
+        if any((state / name).exists() for name in (store, daykeys.FILE_NAME)):
+            raise CannotCreate(
+                f"{keys}: they are missing, and new ones cannot open the store that is here; put a copy of keys/ back, "
+                "or move everything but relayd.toml away to begin with nothing"
+            )
         root_seed = entropy(KEY_BYTES)
         unfinished = Path(tempfile.mkdtemp(prefix="keys-unfinished-", dir=state))
         for name, (octets, mode) in _files(root_seed, entropy, now_ms, moderators).items():
@@ -99,6 +112,11 @@ def make_keys(state: Path, entropy: Entropy, now_ms: int, moderators: tuple[byte
     except OSError as error:
         raise CannotCreate(f"{error.filename or state}: {error.strerror}") from None
     return descriptor.fingerprint(ed25519_public(root_seed))
+
+
+def begun(state: Path) -> bool:
+    """Say whether a state directory has keys, whatever they are worth."""
+    return (state / keyring.KEYS).exists()
 
 
 def make_moderator_key(path: Path, entropy: Entropy) -> bytes:
@@ -126,7 +144,7 @@ def write_config(path: Path, values: Mapping[str, object]) -> None:
 
 
 def report(config_path: Path, config: Config, root_fingerprint: bytes) -> str:
-    """Return what the operator should know and type next."""
+    """Return what the operator should know."""
     state = config.state_directory
     return f"""\
 A relay was made in {state}.
@@ -137,7 +155,12 @@ A relay was made in {state}.
 
 Move {state / OFFLINE_ROOT} to a machine without a network now, and keep a copy.
 It signs the relay's keys; the running relay does not need it.
+"""
 
+
+def next_steps(config_path: Path) -> str:
+    """Return what the operator should type next, where nothing else starts the relay."""
+    return f"""
 Next:
   relayd serve --config {config_path}
   relayd invite officer@office.example --config {config_path}

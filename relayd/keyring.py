@@ -99,10 +99,19 @@ def _descriptors(directory: Path, root_fingerprint: bytes) -> dict[bytes, KeyDes
     return dict(sorted(found.items(), key=lambda each: each[1].not_before_ms, reverse=True))
 
 
+def _credentials(environ: Mapping[str, str]) -> Path | None:
+    return Path(environ["CREDENTIALS_DIRECTORY"]) if "CREDENTIALS_DIRECTORY" in environ else None
+
+
+def master_key(state: Path, environ: Mapping[str, str] = os.environ) -> bytes:
+    """Return the key that wraps the day keys; BadKeys where it is not there or others may read it."""
+    return _secret(state / KEYS, MASTER, _credentials(environ))
+
+
 def load(state: Path, now_ms: int, environ: Mapping[str, str] = os.environ) -> Keyring:
     """Return the keys of a state directory that are good at ``now_ms``; BadKeys where they do not fit together."""
     directory = state / KEYS
-    credentials = Path(environ["CREDENTIALS_DIRECTORY"]) if "CREDENTIALS_DIRECTORY" in environ else None
+    credentials = _credentials(environ)
     root_fingerprint = descriptor.fingerprint(_octets(state / ROOT_PUBLIC, KEY_BYTES))
     every = _descriptors(directory, root_fingerprint)
     good = {octets: read for octets, read in every.items() if read.good_at(now_ms)}

@@ -1,7 +1,7 @@
 """A leaf of the relay: what it says to and gets from whoever started it.
 
-systemd's environment enters; sockets, notices and the watchdog's pings leave (sd_notify(3), sd_listen_fds(3)). The
-rule of this file: the standard library does it, and without systemd each of these is simply absent.
+systemd's environment enters; sockets and the watchdog's pings leave (sd_listen_fds(3); what is told in words is in
+``relayd.notices``). The rule of this file: the standard library does it, and without systemd each is simply absent.
 """
 
 import asyncio
@@ -100,44 +100,6 @@ def inherited_sockets(environ: MutableMapping[str, str] = os.environ) -> dict[st
     return found
 
 
-class Notifier:
-    """Speaks to systemd, where it is there."""
-
-    __slots__ = ("_address", "_socket", "watchdog")
-
-    def __init__(self, environ: MutableMapping[str, str] = os.environ) -> None:
-        """Take NOTIFY_SOCKET and WATCHDOG_USEC out of the environment; ``watchdog`` says whether one waits."""
-        address = environ.pop("NOTIFY_SOCKET", "")
-        self._address = "\0" + address[1:] if address.startswith("@") else address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) if address else None
-        ours = environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self.watchdog = environ.pop("WATCHDOG_USEC", "") != "" and ours
-
-    def _say(self, *lines: str) -> None:
-        if self._socket is not None:
-            # A service manager that is away or slow is no reason to stop serving devices.
-            with contextlib.suppress(OSError):
-                self._socket.sendto("\n".join(lines).encode(), self._address)
-
-    def ready(self, status: str) -> None:
-        """Say that the sockets are served."""
-        self._say("READY=1", f"STATUS={status}")
-
-    def stopping(self) -> None:
-        """Say that the drain has begun."""
-        self._say("STOPPING=1", "STATUS=draining")
-
-    def alive(self) -> None:
-        """Ping the watchdog."""
-        if self.watchdog:
-            self._say("WATCHDOG=1")
-
-    def close(self) -> None:
-        """Close the socket."""
-        if self._socket is not None:
-            self._socket.close()
-
-
 class Pulse:
     """The loop's check of itself: how late it runs, and whether a commit comes back.
 
@@ -208,6 +170,7 @@ class Pulse:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await self._probe()
         except TimeoutError:
+            self._counters.probes_failed += 1
             return [f"no commit came back within {PROBE_TIMEOUT_S:.0f} s"]
         except self._refusals as error:
             self._alive()

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relayd.exits import Exit
+from relayd import safekeeping
+from relayd.exits import CannotGoOn, Exit
 from relayproto import __version__
 
 if TYPE_CHECKING:
@@ -74,9 +75,14 @@ def _init(arguments: argparse.Namespace) -> Exit:
         values = {"relay.state": ".", "relay.endpoint": reached, "listen.devices": arguments.listen}
         initialise.write_config(path, values)
     read = config.load(path)
+    if arguments.once and initialise.begun(read.state_directory):
+        return Exit.OK
     now_ms = SystemClock().now_ms()
-    root_fingerprint = initialise.make_keys(read.state_directory, system_entropy, now_ms, moderators)
+    state = read.state_directory
+    root_fingerprint = initialise.make_keys(state, system_entropy, now_ms, moderators, read.store.file)
     sys.stdout.write(initialise.report(path, read, root_fingerprint))
+    if not arguments.once:
+        sys.stdout.write(initialise.next_steps(path))
     return Exit.OK
 
 
@@ -90,10 +96,20 @@ def _moderator_key(arguments: argparse.Namespace) -> Exit:
 
 
 def _serve(arguments: argparse.Namespace) -> Exit:
-    read = _config(arguments)
-    from relayd import app
+    from relayd.notices import Notifier
 
-    return app.serve(read)
+    notifier = Notifier()
+    try:
+        read = _config(arguments)
+        from relayd import app
+
+        return app.serve(read, _config_path(arguments), notifier)
+    except Exception as error:
+        if _status_of(error) is not None:
+            notifier.failed(error)
+        raise
+    finally:
+        notifier.close()
 
 
 def _check_config(arguments: argparse.Namespace) -> Exit:
@@ -207,6 +223,26 @@ def _add(
     return parser
 
 
+def _add_init(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    init = _add(
+        commands, "init", _init, "make the keys of a new relay and, with --state, its configuration",
+        "  relayd init --state /srv/relay --listen 0.0.0.0:7443 --endpoint relay.example:7443\n"
+        "  sudo -u relayd relayd init --config /etc/relayd/relayd.toml",
+    )  # fmt: skip
+    init.add_argument(
+        "--listen", type=_endpoint, metavar="HOST:PORT", default="127.0.0.1:7443",
+        help="where it listens for devices (default: 127.0.0.1:7443)",
+    )  # fmt: skip
+    init.add_argument(
+        "--endpoint", type=_endpoint, metavar="HOST:PORT", help="what invitations name (default: where it listens)"
+    )
+    init.add_argument(
+        "--moderator", type=_moderator, metavar="HEX", action="append", default=[],
+        help="the public key of a moderator; twice or not at all, since it takes both to open a report",
+    )  # fmt: skip
+    init.add_argument("--once", action="store_true", help="do nothing where there are keys; for before each start")
+
+
 def _add_rarely_needed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     key = commands.add_parser(
         "moderator-key", help="make the key of a moderator and print its public half",
@@ -231,27 +267,13 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="relayd",
         description="A messaging relay that stores and forwards what it cannot read.",
-        epilog="exit statuses: 0 done, 2 usage, 65 refused, 69 no relay is running, 70 a bug, 73 cannot create or "
-        "start, 74 the store cannot be trusted any more, 75 try again later, 77 not allowed, 78 configuration or keys",
+        epilog="exit statuses: 0 done, 1 not whole, 2 usage, 65 refused, 66 nothing there, 69 no relay is running, "
+        "70 a bug, 73 cannot create or start, 74 the store cannot be trusted any more, 75 try again later, "
+        "77 not allowed, 78 configuration or keys",
     )
     top.add_argument("--version", action="version", version=f"relayd {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
-    init = _add(
-        commands, "init", _init, "make the keys of a new relay and, with --state, its configuration",
-        "  relayd init --state /srv/relay --listen 0.0.0.0:7443 --endpoint relay.example:7443\n"
-        "  sudo -u relayd relayd init --config /etc/relayd/relayd.toml",
-    )  # fmt: skip
-    init.add_argument(
-        "--listen", type=_endpoint, metavar="HOST:PORT", default="127.0.0.1:7443",
-        help="where it listens for devices (default: 127.0.0.1:7443)",
-    )  # fmt: skip
-    init.add_argument(
-        "--endpoint", type=_endpoint, metavar="HOST:PORT", help="what invitations name (default: where it listens)"
-    )
-    init.add_argument(
-        "--moderator", type=_moderator, metavar="HEX", action="append", default=[],
-        help="the public key of a moderator; twice or not at all, since it takes both to open a report",
-    )  # fmt: skip
+    _add_init(commands)
     _add(commands, "serve", _serve, "run the relay in the foreground", "  relayd serve --state /srv/relay")
     check = _add(
         commands, "check-config", _check_config, "check the configuration and the keys",
@@ -274,6 +296,7 @@ def parser() -> argparse.ArgumentParser:
         "  relayd status\n  watch relayd status --state /srv/relay",
     )  # fmt: skip
     status.add_argument("--json", action="store_true", help="print JSON")
+    safekeeping.add(commands, _add, _config)
     _add_rarely_needed(commands)
     return top
 
@@ -284,6 +307,8 @@ def _status_of(error: Exception) -> Exit | None:  # noqa: PLR0911 - one for each
     from relayd.domain.refusals import Fatal
 
     match error:
+        case CannotGoOn():
+            return error.status
         case config.BadConfig() | keyring.BadKeys():
             return Exit.CONFIG
         case initialise.CannotCreate() | lifecycle.CannotStart() | restore.CannotRenew():

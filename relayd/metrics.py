@@ -12,6 +12,10 @@ from typing import Final
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Half a millisecond is a commit on an idle disk; two and a half seconds is an outage."""
+CONNECTED: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""From a device on the same desk to one whose network has gone; ten seconds is what people put up with."""
+AWAY: Final = (1.0, 10.0, 60.0, 600.0, 3600.0, 14400.0, 43200.0, 86400.0, 259200.0, 604800.0, 1209600.0)
+"""From a telephone that was in a lift to somebody on leave."""
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 """Works in one commit; 1,024 is what one stamp's tree holds."""
 
@@ -41,15 +45,19 @@ class Counters:
     """
 
     __slots__ = (
-        "accounts_enrolled", "acknowledged", "ballast_bytes", "break_glass", "bytes_in", "bytes_out", "clock_ahead_ms",
-        "commit_batch",
-        "commit_seconds", "commits", "connections_accepted", "connections_closed", "connections_open",
-        "connections_refused", "delivered", "descriptors_exhausted", "disk_refusing", "disk_used_percent",
-        "envelopes_queued", "expired",
-        "frames_in", "frames_out", "gaps",
-        "handshakes_failed", "handshakes_ok", "internal_errors", "last_resort_handed_out", "loop_lag", "not_taken",
-        "outcomes", "outcomes_queued", "prekeys_handed_out", "queued_bytes", "refused", "reports", "restores",
-        "stalled", "submissions", "takeovers", "write_aborts",
+        "accounts", "accounts_enrolled", "acknowledged", "backup_finished_ms", "ballast_bytes", "break_glass",
+        "bytes_in", "bytes_out",
+        "clock_ahead_ms", "clock_behind_ms", "commit_batch", "commit_seconds", "commits", "commits_failed",
+        "connections_accepted", "connections_closed", "connections_limit", "connections_open",
+        "connections_refused", "delivered", "descriptors_exhausted", "devices", "disk_bytes", "disk_left_bytes",
+        "disk_refusing", "disk_used_percent", "envelopes_queued", "expired", "frames_in", "frames_out", "free_bytes",
+        "gaps", "half_open", "handshakes_failed", "handshakes_ok", "intake_bytes", "intake_limit", "intake_works",
+        "internal_errors", "key_end_ms", "last_resort_handed_out", "lifetimes_s",
+        "log_bytes", "loop_lag", "mailboxes_full",
+        "not_taken", "oldest_ms", "outcomes", "outcomes_queued", "overdue", "prekeys_handed_out", "probes_failed",
+        "queued_bytes", "ready", "refused", "reports", "restores", "stalled", "started_ms", "store_bytes",
+        "submissions", "takeovers", "unacknowledged", "waits_away", "waits_connected", "wall_ms", "windows_full",
+        "write_aborts",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -92,6 +100,26 @@ class Counters:
         self.disk_used_percent = 0
         self.disk_refusing = 0
         self.ballast_bytes = 0
+        self.commits_failed: Counter[str] = Counter()
+        self.waits_connected = Histogram(CONNECTED)
+        self.waits_away = Histogram(AWAY)
+        self.probes_failed = 0
+        self._begin_observed()
+
+    def _begin_observed(self) -> None:
+        """Start what is not counted but looked at, every few seconds or at a scrape."""
+        self.oldest_ms: Counter[int] = Counter()
+        self.lifetimes_s: Counter[int] = Counter()
+        self.overdue = 0
+        self.unacknowledged = self.windows_full = 0
+        self.half_open = self.connections_limit = 0
+        self.intake_works = self.intake_bytes = self.intake_limit = 0
+        self.accounts = self.devices = self.mailboxes_full = 0
+        self.store_bytes = self.log_bytes = self.free_bytes = 0
+        self.disk_left_bytes = self.disk_bytes = 0
+        self.clock_behind_ms = self.wall_ms = self.started_ms = 0
+        self.key_end_ms = self.backup_finished_ms = 0
+        self.ready = 0
 
 
 def folded(counts: Counter[int] | Counter[str], known: Iterable[tuple[object, str]]) -> dict[str, int]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from relayd import lifecycle, logs
+from relayd.notices import Notifier
 
 LINE_BYTES_MAX: Final = 65_536
 SESSIONS_MAX: Final = 8
@@ -66,7 +67,7 @@ async def serve(listening: list[socket.socket], answer: Answer) -> None:
         for each in listening:
             server = await asyncio.start_unix_server(session, sock=each, limit=LINE_BYTES_MAX)
             down.callback(server.close)
-        lifecycle.Notifier().ready("serving")
+        Notifier().ready("serving")
         await stop.wait()
 
 

@@ -25,6 +25,7 @@ class Backlog:
 
     ``cursor`` is the highest number that was sent, explained or found expired; ``goal`` is the highest number that
     existed at HELLO. It starts behind: what was committed between login and listening is found by the first page.
+    ``floor`` is up to where everything is acknowledged, as far as this connection knows.
     ``alone`` is a number after which nothing leaves until it is acknowledged, 0 for none (spec 50 §3).
     """
 
@@ -38,6 +39,7 @@ class Backlog:
         "_stale",
         "_woken",
         "cursor",
+        "floor",
         "goal",
         "lane",
     )
@@ -45,6 +47,7 @@ class Backlog:
     def __init__(self, lane: Lane, cursor: int, goal: int, alone: int = 0) -> None:
         self.lane = lane
         self.cursor = cursor
+        self.floor = cursor
         self.goal = goal
         self._ready: list[Entry | Gap] = []  # an empty deque is 600 bytes, times three, times 10,000 connections
         self._octets = 0
@@ -122,6 +125,7 @@ class Backlog:
 
     def acknowledged(self, ack: Ack) -> None:
         """Let others follow an envelope that was offered alone once it is acknowledged."""
+        self.floor = max(self.floor, ack.floor)
         alone = self._alone
         if (
             alone <= ack.floor

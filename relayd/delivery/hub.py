@@ -4,12 +4,18 @@ What the store committed enters; it leaves to the one connection that listens. T
 connection a device, the newest wins (protocol.md §2).
 """
 
+import asyncio
 from collections.abc import Container, Iterable
-from typing import Protocol
+from typing import Final, Protocol
 
+from relayd.delivery.pump import Pump
 from relayd.domain.entry import Entry
+from relayd.metrics import Counters
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing
+
+_LOOKED_AT_ONCE: Final = 256
+"""Connections that ``survey`` looks at in one turn of the loop, some 0.2 ms."""
 
 
 class Listener(Protocol):
@@ -18,6 +24,10 @@ class Listener(Protocol):
     @property
     def generation(self) -> int:
         """Which of the device's connections it is; a later one is higher."""
+
+    @property
+    def pump(self) -> Pump:
+        """What it still has to say."""
 
     def offer(self, entry: Entry) -> None:
         """Take an entry that was just committed."""
@@ -76,6 +86,16 @@ class Hub:
             listener = self._listeners.get(entry.mailbox)
             if listener is not None:
                 listener.offer(entry)
+
+    async def survey(self, counters: Counters) -> None:
+        """Count what was written to connected devices and not acknowledged, and the devices that take nothing."""
+        unacknowledged = stuck = 0
+        for number, listener in enumerate(list(self._listeners.values()), 1):
+            unacknowledged += listener.pump.unacknowledged
+            stuck += listener.pump.stuck
+            if number % _LOOKED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        counters.unacknowledged, counters.windows_full = unacknowledged, stuck
 
     def explain(self, mailbox: int, gap: Gap) -> None:
         """Tell whoever listens of a hole that was just made."""

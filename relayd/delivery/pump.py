@@ -187,6 +187,16 @@ class Pump:
         self._paging = False
         self._backlogs[want.lane].paged(page)
 
+    @property
+    def unacknowledged(self) -> int:
+        """How many numbers of envelopes lie between what was acknowledged and what was written, gaps included."""
+        return sum(each.cursor - each.floor for each in self._backlogs if each.lane is not Lane.OUTCOME)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether something waits for credit that the device does not grant."""
+        return self._window.next_deadline() is not None
+
     def next_deadline(self) -> float | None:
         """Return when ``stall`` is due."""
         return self._window.next_deadline()

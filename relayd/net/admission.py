@@ -29,6 +29,11 @@ class Admission:
         self._open = 0
         self._half_open = 0
 
+    @property
+    def half_open(self) -> int:
+        """How many have not shown who they are."""
+        return self._half_open
+
     def place(self, host: str) -> bytes:
         """Return what an address is known by here, 16 bytes."""
         address = ipaddress.ip_address(host.partition("%")[0])

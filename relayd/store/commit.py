@@ -65,6 +65,9 @@ class Tally:
     last_resort: int = 0
     enrolled: int = 0
     reports: int = 0
+    waited_connected: list[int] = field(default_factory=list)
+    """For each acknowledged envelope how long it was here, ms: those that came while their device was connected."""
+    waited_away: list[int] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
         """Add another one's figures."""
@@ -93,14 +96,15 @@ class Done:
 
 
 class Numbers:
-    """Numbers for bodies and fans; they only have to be free."""
+    """Numbers for bodies and fans, which only have to be free, and for envelopes, which rise with their time."""
 
-    __slots__ = ("_body", "_fan")
+    __slots__ = ("_body", "_envelope", "_fan")
 
     def __init__(self, db: sqlite3.Connection) -> None:
         """Begin above what is in use."""
         self._body: int = db.execute("SELECT coalesce(max(id), 0) FROM body").fetchone()[0]
         self._fan: int = db.execute("SELECT coalesce(max(id), 0) FROM fan").fetchone()[0]
+        self._envelope: int = db.execute("SELECT coalesce(max(id), 0) FROM envelope").fetchone()[0]
 
     def body(self) -> int:
         """Return the next body's number."""
@@ -111,6 +115,12 @@ class Numbers:
         """Return the next fan's number."""
         self._fan += 1
         return self._fan
+
+    def envelopes(self, count: int, now_ms: int) -> int:
+        """Return the first of so many ids in a row for what is stored now."""
+        first = max(self._envelope + 1, now_ms << rows.ID_SHIFT)
+        self._envelope = first + count - 1
+        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +236,8 @@ class Commit:
             rows.BODIES.run(db, pending.bodies)
         if pending.envelopes:
             pending.envelopes.sort(key=_place)
-            rows.ENVELOPES.run(db, pending.envelopes)
+            first = self.tools.numbers.envelopes(len(pending.envelopes), self.now_ms)
+            rows.ENVELOPES.run(db, [(number, *row) for number, row in enumerate(pending.envelopes, first)])
         if pending.body_refs:
             self._write_body_refs()
         if pending.fans:

@@ -4,8 +4,9 @@ A path enters; a connection on a thread of its own leaves. The rules of this fil
 is one transaction; no statement and no cursor lives across an await (performance.md, "The store").
 """
 
+import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -13,6 +14,8 @@ from typing import Final, Self, TypeVar
 import aiosqlite
 
 from relayd.domain.refusals import Fatal
+from relayd.logs import get_logger
+from relayd.store import copies
 
 T = TypeVar("T")
 
@@ -22,6 +25,8 @@ _JOURNAL_BYTES_MAX: Final = 64 << 20
 """What the write-ahead log is cut down to after a checkpoint that could finish."""
 PAGE_BYTES: Final = 8192
 """Between 4 KiB (a fifth more CPU at 300 bytes an envelope) and 16 KiB (larger files and logs)."""
+
+_log = get_logger("store")
 
 
 def connect(
@@ -43,7 +48,7 @@ def connect(
         check(db)
         _refuse_newer(db)
         _prepare(db, autocheckpoint_pages)
-        migrate(db)
+        migrate(db, path)
         # Where the file can only be read this is the first statement that says so.
         db.execute("BEGIN IMMEDIATE")
         db.execute("ROLLBACK")
@@ -92,13 +97,14 @@ def migrations() -> list[tuple[int, str]]:
     )
 
 
-def _version(db: sqlite3.Connection) -> int:
+def version_of(db: sqlite3.Connection) -> int:
+    """Return the version of the schema, 0 where there is none yet."""
     version: int = db.execute("PRAGMA user_version").fetchone()[0]
     return version
 
 
 def _refuse_newer(db: sqlite3.Connection) -> None:
-    version, known = _version(db), migrations()[-1][0]
+    version, known = version_of(db), migrations()[-1][0]
     if version > known:
         raise Fatal(
             f"its version is {version}, made by a newer relayd; this one knows {known}: nothing was changed, "
@@ -106,17 +112,38 @@ def _refuse_newer(db: sqlite3.Connection) -> None:
         )
 
 
-def migrate(db: sqlite3.Connection) -> None:
-    """Run the migrations that the file lacks, each in a transaction."""
-    version = _version(db)
-    for number, script in migrations():
-        if number > version:
-            db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Run the migrations that the file lacks, each in a transaction; a copy of a store that was in use is kept first.
+
+    An older relay can go on from the copy: it refuses what a newer one has migrated.
+    """
+    version = version_of(db)
+    missing = [(number, script) for number, script in migrations() if number > version]
+    if version and missing:
+        kept = copies.keep_before_upgrade(db, path, version)
+        _log.warning("the store is upgraded; its copy of before is kept", version=missing[-1][0], copy=str(kept))
+    for number, script in missing:
+        db.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
 def checkpoint(db: sqlite3.Connection) -> None:
     """Move the whole write-ahead log into the file and give its room back to the disk."""
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+@contextlib.contextmanager
+def unmoved(path: Path) -> Iterator[None]:
+    """Keep whoever closes a connection in the block from moving the log into the file.
+
+    SQLite does so when the last connection closes, and syncs both. After a failed sync nothing may be synced again, so
+    there is another connection that lasts longer and can't do it: it only reads.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(sqlite3.Error):
+            last = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            held.callback(last.close)
+            last.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        yield
 
 
 class Thread:

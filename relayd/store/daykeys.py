@@ -22,6 +22,7 @@ _LABEL: Final = b"relayd/day-key/1"
 _NONCE_BYTES: Final = 12
 _DAYS_MAX: Final = 4096
 _DAY_MAX: Final = 1 << 32
+_UNREADABLE: Final = "the day keys can't be read: another master key, or a damaged file"
 _read = sequence(
     record(
         lambda day, nonce, wrapped: (day, nonce, wrapped), uint(_DAY_MAX), octets(_NONCE_BYTES), octets(KEY_BYTES + 16)
@@ -32,6 +33,20 @@ _read = sequence(
 
 class KeyGone(Exception):  # noqa: N818 - the key is gone, and with it what it sealed
     """The key of this day was deleted or never was."""
+
+
+def days_in(kept: bytes) -> frozenset[int]:
+    """Return the days that a key file has keys of, which is no secret; Fatal where it is none."""
+    return frozenset(day for day, _, _ in _entries(kept))
+
+
+def _entries(kept: bytes) -> tuple[tuple[int, bytes, bytes], ...]:
+    if kept[:1] != _VERSION:
+        raise Fatal("the file day-keys was made by a newer relay, or is damaged")
+    try:
+        return _read(unpack(kept[1:]))
+    except Malformed:
+        raise Fatal(_UNREADABLE) from None
 
 
 def _associated(day: int) -> bytes:
@@ -54,15 +69,12 @@ class DayKeys:
             self._load()
 
     def _load(self) -> None:
-        kept = self._path.read_bytes()
-        if kept[:1] != _VERSION:
-            raise Fatal("the file day-keys was made by a newer relay, or is damaged")
         try:
-            for day, nonce, wrapped in _read(unpack(kept[1:])):
+            for day, nonce, wrapped in _entries(self._path.read_bytes()):
                 self._ciphers[day] = Aead(self._master.open(nonce, wrapped, _associated(day)))
                 self._wrapped[day] = (nonce, wrapped)
-        except (Malformed, CryptoFailure):
-            raise Fatal("the day keys can't be read: another master key, or a damaged file") from None
+        except CryptoFailure:
+            raise Fatal(_UNREADABLE) from None
 
     @property
     def days(self) -> frozenset[int]:

@@ -110,6 +110,7 @@ class Disk:
         self._turn(percent, tight=tight)
         self._warn(percent)
         self._counters.disk_used_percent = percent
+        self._counters.disk_left_bytes, self._counters.disk_bytes = fill.left, fill.used + fill.left
         self._counters.ballast_bytes = self._ballast.held
 
     def ran_full(self) -> None:

@@ -132,6 +132,7 @@ class Engine:
             self._abandon(works)
             return
         code, retry_after_ms = _FOR_NOW[failure]
+        self._counters.commits_failed[failure.name.lower()] += 1
         if failure is Failure.BUG:
             self._counters.internal_errors += 1
             _log.error("a commit failed", exc_info=error)

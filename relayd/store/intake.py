@@ -38,6 +38,16 @@ class Intake:
         """Whether nothing more is taken in."""
         return self._count >= self._messages_max or self._octets >= self._octets_max
 
+    @property
+    def works(self) -> int:
+        """How many works wait."""
+        return self._count
+
+    @property
+    def octets(self) -> int:
+        """How many bytes they hold."""
+        return self._octets
+
     async def arrival(self) -> None:
         """Wait until there is something to commit."""
         await self._arrived.wait()

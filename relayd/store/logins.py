@@ -50,7 +50,8 @@ def login(commit: Commit, hello: Hello, static_key: bytes) -> Login:
     for lane, floor in zip(Lane, floors, strict=True):
         if floor < mailbox.floors[lane] and hello.epoch in {mailbox.epoch, 0}:
             notices.append(RolledBack(lane, mailbox.floors[lane]))
-        removals.acknowledge(commit, row, mailbox, Ack(mailbox.epoch, lane, floor, (), _NO_CREDIT, ()))
+        removals.acknowledge(commit, row, mailbox, Ack(mailbox.epoch, lane, floor, (), _NO_CREDIT, ()),
+                             since_ms=commit.now_ms)  # fmt: skip
     if mailbox.refused:
         notices.append(Overflow(mailbox.refused))
     sender.generation += 1
@@ -72,4 +73,5 @@ def login(commit: Commit, hello: Hello, static_key: bytes) -> Login:
         unit=UnitId(unit),
         act=act,
     )
-    return Login(Seat(row, sender.generation, hello.account, hello.device), welcome, tuple(notices), floors, alone)
+    seat = Seat(row, sender.generation, hello.account, hello.device, commit.now_ms)
+    return Login(seat, welcome, tuple(notices), floors, alone)

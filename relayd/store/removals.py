@@ -11,6 +11,7 @@ from typing import Any, Final
 from relayd.domain.mailbox import Mailbox
 from relayd.store.commit import Commit, Told
 from relayd.store.daykeys import KeyGone
+from relayd.store.rows import ID_SHIFT
 from relayd.store.vault import Origin
 from relayproto.codes import Lane, Result
 from relayproto.commands import Ack
@@ -18,17 +19,22 @@ from relayproto.limits import OUTCOME_LIFETIME_S
 from relayproto.notices import Outcome
 
 RETURNING: Final = (
-    " RETURNING sequence, expires_ms, class, octets, body, fan, CASE WHEN fan IS NOT NULL OR ? THEN sealed END"
+    " RETURNING sequence, expires_ms, class, octets, body, fan, CASE WHEN fan IS NOT NULL OR ? THEN sealed END,"
+    f" id >> {ID_SHIFT}"
 )
-"""What ``leave`` has to know of a row. The blob only where its sender matters: for an outcome, or for shares."""
+"""What ``leave`` has to know of a row, and last when it was stored, ms. The blob only where its sender matters: for an
+outcome, or for shares."""
 _BELOW: Final = "DELETE FROM envelope WHERE lane = ? AND sequence <= ?" + RETURNING  # noqa: S608 - constants
 _BETWEEN: Final = "DELETE FROM envelope WHERE lane = ? AND sequence BETWEEN ? AND ?" + RETURNING  # noqa: S608 - constants
 
 Row = tuple[Any, ...]
 
 
-def acknowledge(commit: Commit, row: int, mailbox: Mailbox, ack: Ack) -> None:
-    """Apply an acknowledgement of the mailbox's own epoch: delete what it covers, raise the floor."""
+def acknowledge(commit: Commit, row: int, mailbox: Mailbox, ack: Ack, *, since_ms: int) -> None:
+    """Apply an acknowledgement of the mailbox's own epoch: delete what it covers, raise the floor.
+
+    ``since_ms`` is when the device connected.
+    """
     lane, db = ack.lane, commit.db
     name = row * 4 + lane
     shares = mailbox.shares is not None
@@ -48,12 +54,22 @@ def acknowledge(commit: Commit, row: int, mailbox: Mailbox, ack: Ack) -> None:
         gone += db.execute(_BETWEEN, (name, sequence, sequence, shares)).fetchall()
     if lane is not Lane.OUTCOME:
         commit.done.tally.acknowledged += len(gone)
+        _waited(commit, gone, since_ms)
     if bad:
         leave(
             commit, name, mailbox, gone, lambda sequence: Result.UNDECRYPTABLE if sequence in bad else Result.DELIVERED
         )
     else:
         leave(commit, name, mailbox, gone, _delivered)
+
+
+def _waited(commit: Commit, gone: Iterable[Row], since_ms: int) -> None:
+    """Note how long acknowledged envelopes were here: those that came while their device was connected, and others."""
+    connected, away, now_ms = commit.done.tally.waited_connected, commit.done.tally.waited_away, commit.now_ms
+    for row in gone:
+        stored_ms = row[-1]
+        if stored_ms:  # 0: stored by a relay that did not note it
+            (connected if stored_ms >= since_ms else away).append(now_ms - stored_ms)
 
 
 def _delivered(sequence: int) -> Result:  # noqa: ARG001 - the same for every sequence
@@ -72,7 +88,7 @@ def leave(commit: Commit, name: int, mailbox: Mailbox, gone: Iterable[Row], resu
         tally.outcomes_queued -= count
         return
     quota, body_refs = commit.tools.quota, commit.pending.body_refs
-    for sequence, expires_ms, class_, octets, body, fan, sealed in gone:
+    for sequence, expires_ms, class_, octets, body, fan, sealed, _ in gone:
         mailbox.take(quota, class_, octets)
         tally.messages -= 1
         tally.octets -= octets

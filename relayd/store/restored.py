@@ -15,6 +15,8 @@ from relayproto.codes import PrekeyKind
 from relayproto.primitives import Entropy
 
 FILE_NAME: Final = "high-water"
+UNFINISHED: Final = "restore-unfinished"
+"""The folder in the state directory in which a restore puts together what it then puts in place."""
 EVERY_MS: Final = 10_000
 """How often the mark is moved: a copy that is younger than this, and was not closed in order, is not told apart."""
 EPOCH_BYTES: Final = 7

@@ -33,8 +33,11 @@ class Insertion:
                 at += size
 
 
+ID_SHIFT: Final = 20
+"""An envelope's id is the relay time of its commit, ms, above so many bits that count: the order of commits, and an
+age that costs no column."""
 ENVELOPES: Final = Insertion(
-    "envelope", ("lane", "sequence", "expires_ms", "class", "octets", "body", "fan", "sealed")
+    "envelope", ("id", "lane", "sequence", "expires_ms", "class", "octets", "body", "fan", "sealed")
 )  # fmt: skip
 BODIES: Final = Insertion("body", ("id", "refs", "sealed"))
 FANS: Final = Insertion("fan", ("id", "remaining", "told"), replace=True)

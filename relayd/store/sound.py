@@ -23,6 +23,8 @@ def expect_file(path: Path) -> None:
     """Return if the database is there, or never was; Fatal where only what belongs to one is left."""
     if path.exists() and path.stat().st_size:
         return
+    if path.with_name(restored.UNFINISHED).exists():
+        raise Fatal(f"{path}: a restore was begun here and did not end; run relayd restore again, it begins anew")
     for name in (restored.FILE_NAME, daykeys.FILE_NAME, path.name + "-wal"):
         remnant = path.with_name(name)
         if remnant.exists() and remnant.stat().st_size:

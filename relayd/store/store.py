@@ -6,7 +6,9 @@ store can no longer be trusted it says so once and takes nothing more.
 """
 
 import asyncio
+import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Container
 from functools import partial
 from pathlib import Path
@@ -35,10 +37,11 @@ from relayd.store import (
     prekeys,
     questions,
     reports,
+    watch,
 )
 from relayd.store.authority import View
 from relayd.store.commit import Commit
-from relayd.store.database import checkpoint
+from relayd.store.database import checkpoint, unmoved
 from relayd.store.daykeys import KeyGone
 from relayd.store.disk import Disk
 from relayd.store.engine import Engine
@@ -48,6 +51,7 @@ from relayd.store.lookups import Asking
 from relayd.store.opening import Opened, Rules, open_all
 from relayd.store.stamps import Tracing
 from relayd.store.telling import Ears
+from relayd.store.watch import Watch
 from relayd.store.works import Acknowledgement, Settle, Submission, Verb
 from relayd.store.writer import Writer, probe
 from relayproto.administration import BreakGlass, CreateOrganisation, Question
@@ -77,13 +81,15 @@ class Store:
     every verb raises Fault(UNAVAILABLE).
     """
 
-    __slots__ = ("_clock", "_disk", "_engine", "_opened")
+    __slots__ = ("_clock", "_counters", "_disk", "_engine", "_opened", "_watch")
 
-    def __init__(self, opened: Opened, engine: Engine, clock: Clock, disk: Disk) -> None:
+    def __init__(self, opened: Opened, engine: Engine, clock: Clock, disk: Disk, counters: Counters) -> None:
         self._opened = opened
         self._engine = engine
         self._clock = clock
         self._disk = disk
+        self._counters = counters
+        self._watch = Watch()
 
     @classmethod
     async def open(
@@ -134,7 +140,7 @@ class Store:
             ears=Ears(wake, explain, say, listening),
         )
         disk.look()
-        return cls(opened, engine, clock, disk)
+        return cls(opened, engine, clock, disk, counters)
 
     @property
     def high_water_ms(self) -> int:
@@ -158,7 +164,8 @@ class Store:
         finally:
             # Whatever went wrong: a thread that is left would keep the process from ending.
             await self._opened.reader.close()
-            await self._opened.writer.close()
+            with unmoved(self._opened.path) if self.fatal.done() else contextlib.nullcontext():
+                await self._opened.writer.close()
 
     @property
     def full(self) -> bool:
@@ -304,6 +311,24 @@ class Store:
     async def status(self) -> list[tuple[str, int]]:
         """Return the store's figures by name."""
         return [*await self._read(lambda db: figures.read(db, self._opened.path)), *self._disk.figures()]
+
+    async def observe(self, *, census: bool) -> None:
+        """Look at the store for the counters; ``census``: count accounts and mailboxes as well. Raises Fault."""
+        counters, path, now_ms = self._counters, self._opened.path, self._clock.now_ms()
+        seen = await self._read(lambda db: self._watch.look(db, path, now_ms))
+        counters.oldest_ms = Counter(seen.oldest_ms)
+        counters.overdue = seen.overdue
+        counters.store_bytes, counters.log_bytes = seen.store_bytes, seen.log_bytes
+        counters.free_bytes = seen.free_bytes
+        if census:
+            found = await self._read(watch.census)
+            counters.accounts, counters.devices = found.accounts, found.devices
+            counters.mailboxes_full = found.mailboxes_full
+
+    def count_intake(self) -> None:
+        """Tell the counters what waits for the next commit."""
+        self._counters.intake_works = self._engine.intake.works
+        self._counters.intake_bytes = self._engine.intake.octets
 
     async def probe(self) -> None:
         """Return when a commit has gone through."""

@@ -77,3 +77,7 @@ def count(tally: Tally, counters: Counters) -> None:
     counters.last_resort_handed_out += tally.last_resort
     counters.accounts_enrolled += tally.enrolled
     counters.reports += tally.reports
+    for wait_ms in tally.waited_connected:
+        counters.waits_connected.observe(wait_ms / 1000)
+    for wait_ms in tally.waited_away:
+        counters.waits_away.observe(wait_ms / 1000)

@@ -85,7 +85,7 @@ def _acknowledge(commit: Commit, works: Sequence[Acknowledgement]) -> None:
         if sender is None or mailbox is None:
             continue
         if sender.generation == work.seat.generation and work.ack.epoch == mailbox.epoch:
-            removals.acknowledge(commit, row, mailbox, work.ack)
+            removals.acknowledge(commit, row, mailbox, work.ack, since_ms=work.seat.since_ms)
             mailbox.refused = 0
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from random import Random
 from unittest import mock
 
 from relayd.config import LifetimesSection
@@ -90,11 +91,16 @@ def run(coroutine):
 
 
 class InlineStore:
-    """An open store; ``heard`` is what its listeners were told since it was last emptied."""
+    """An open store; ``heard`` and ``said`` are what its listeners were told since they were last emptied.
 
-    def __init__(self, directory: Path, clock: HandClock, quota: Quota) -> None:
+    Its entropy repeats where its name does: what a model found is found again from the same seed.
+    """
+
+    def __init__(self, directory: Path, clock: HandClock, quota: Quota, name: str = "store") -> None:
         self.directory, self.clock, self.quota = directory, clock, quota
+        self.entropy = Random(name).randbytes
         self.heard: list = []
+        self.said: list = []
         self.open()
 
     @property
@@ -107,7 +113,7 @@ class InlineStore:
             self.opened = run(
                 opening.open_all(
                     self.directory, master_key=MASTER_KEY, tracing=opening.Tracing(7, STAMP_SEED, (), 180),
-                    rules=opening.Rules(NO_LIMIT, self.quota, LifetimesSection(), 400), entropy=os.urandom,
+                    rules=opening.Rules(NO_LIMIT, self.quota, LifetimesSection(), 400), entropy=self.entropy,
                     clock=self.clock, disk=Disk(self.directory, NO_LIMIT, self.counters),
                 )
             )  # fmt: skip
@@ -125,7 +131,7 @@ class InlineStore:
         """Run a commit and tell of it. Statement number ``fail_at`` raises Cut."""
         db = Failing(self.db, fail_at, dead=dead) if fail_at else self.db
         done = self.writer.run(db, works, self.clock.now_ms(), disk_tight=tight)
-        ears = telling.Ears(self.heard.extend, lambda *_: None, lambda *_: None, self)
+        ears = telling.Ears(self.heard.extend, lambda *_: None, lambda *said: self.said.append(said), self)
         telling.tell(done, ears, self.counters)
         return done
 
@@ -162,21 +168,25 @@ class InlineStore:
 
 
 @functools.cache
-def founded():
-    """Make three accounts once, two of them with two devices: return the files of their store, and the people."""
-    with tempfile.TemporaryDirectory(dir=PLACE) as directory:
-        store = InlineStore(Path(directory), HandClock(), Quota(messages=20, octets=1 << 16, reopen_percent=80))
+def founded(*households: tuple[str, int]):
+    """Make accounts once, of (address, devices): return the files of their store, and the people."""
+    with (
+        tempfile.TemporaryDirectory(dir=PLACE) as directory,
+        mock.patch("os.urandom", Random("people").randbytes),
+    ):
+        quota = Quota(messages=20, octets=1 << 16, reopen_percent=80)
+        store = InlineStore(Path(directory), HandClock(), quota, "founding")
         people = []
-        for name, devices in (("alice", 2), ("bob", 2), ("carol", 1)):
-            someone = guest(name)
+        for address, devices in households:
+            someone = guest(address.partition("@")[0])
             prekeys = (someone.prekey(PrekeyKind.SIGNED, 1), someone.prekey(PrekeyKind.KEM_LAST_RESORT, 1))
-            ticket = store.act(partial(accounts.create_ticket, address=f"{name}@gad.example", expires_ms=1 << 50))
+            ticket = store.act(partial(accounts.create_ticket, address=address, expires_ms=1 << 50))
             enrolment = Enrol(ticket, *someone.listed(), prekeys)
             store.act(partial(accounts.enrol, command=enrolment, devices=someone.devices))
             if devices > 1:
                 key = x25519_public(someone.keys[1][0])
                 seat = store.act(partial(logins.login, hello=hello_of(someone), static_key=key)).seat
-                store.act(listing(someone, seat, 1, 2))
+                store.act(listing(someone, seat, *range(1, devices + 1)))
             people.append(someone)
         store.opened.mark.follow(store.db, at_once=True)
         store.close()
@@ -184,7 +194,9 @@ def founded():
 
 
 def listing(someone: Guest, seat: Seat, *devices: int):
-    """Return the verb that makes these the devices of an account."""
+    """Return the verb that makes these the devices of an account; their keys repeat where their names do."""
+    keys = Random(f"{someone.name} {devices[-1]}").randbytes
+    someone.keys.setdefault(devices[-1], (keys(32), keys(32)))
     newer = someone.with_devices(*devices)
     listed = identity.encode(newer)
     signature = identity.sign_list(someone.identity_seed, listed)

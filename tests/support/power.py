@@ -321,12 +321,14 @@ def plugged(disk: PowerDisk, *, synchronous: str = "FULL") -> Iterator[KeysFile]
     """Let the store's connections lie on this disk; with another ``synchronous`` than the store's it must lose."""
     vfs = _Vfs(f"power-{id(disk)}", disk)
 
-    def connect(path, *, timeout, isolation_level, check_same_thread, cached_statements):
+    def connect(path, *, timeout=0, isolation_level=None, check_same_thread=True, cached_statements=0, uri=False):
+        if uri:
+            raise sqlite3.OperationalError("nobody but the store's two connections is on this disk")
         return _Connection(path, f"power-{id(disk)}", timeout, cached_statements, synchronous)
 
     keys = KeysFile(disk)
     real = database.sqlite3, daykeys.os
-    database.sqlite3 = SimpleNamespace(connect=connect, Connection=sqlite3.Connection)
+    database.sqlite3 = SimpleNamespace(connect=connect, Connection=sqlite3.Connection, Error=sqlite3.Error)
     daykeys.os = keys
     try:
         yield keys

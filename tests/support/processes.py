@@ -135,6 +135,8 @@ class RelayProcess:
     settings: Mapping[str, str] = field(default_factory=dict)
     endpoint_port: int = 0
     moderators: tuple[str, ...] = ()
+    launcher: tuple[str, ...] = ("-m", "relayd.main")
+    """What Python runs, before ``serve``."""
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
@@ -159,8 +161,9 @@ class RelayProcess:
         """Start the relay and wait until it is ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command("relayd.main", "serve", "--state", self.state), env=environment(self.state.parent),
-                cwd=self.state.parent, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                [sys.executable, *self.launcher, "serve", "--state", str(self.state)],
+                env=environment(self.state.parent), cwd=self.state.parent, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL,
             )  # fmt: skip
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not self.ready():

@@ -45,14 +45,17 @@ def compare(db, model, counters):
 
 
 def compare_holes(db, boxes):
-    holes = db.execute("SELECT lane, first, last FROM hole").fetchall()
+    covered: dict[int, list[int]] = {}
+    for name, first, last in db.execute("SELECT lane, first, last FROM hole").fetchall():
+        covered.setdefault(name, []).extend(range(first, last + 1))
     for row, box in boxes.items():
         for lane in range(3):
-            spans = [(first, last) for name, first, last in holes if name == row * 4 + lane]
-            covered = Counter(n for first, last in spans for n in range(first, last + 1))
-            assert all(count == 1 for count in covered.values())
-            assert {n for n in box.expired[lane] if n > box.floors[lane]} <= covered.keys()
-            assert not covered.keys() & box.lanes[lane].keys()
+            numbers = covered.pop(row * 4 + lane, [])
+            assert len(numbers) == len(set(numbers)), "two holes over one number"
+            if box.expired[lane]:
+                assert {n for n in box.expired[lane] if n > box.floors[lane]} <= set(numbers), "expired and no hole"
+            assert not box.lanes[lane].keys() & set(numbers), "a hole over what is queued"
+    assert not covered, "holes of a device that is gone"
 
 
 def compare_references(db, found, queued):

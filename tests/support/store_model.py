@@ -5,12 +5,21 @@ Everything is kept and everything is counted again each time; nothing here is ta
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from relayproto.codes import Class, Code, Result, SubmitFlag
-from relayproto.limits import BODY_BYTES_MAX, LANE_OF, LIFETIME_S_MAX, OUTCOME_LIFETIME_S, WRAP_BYTES_MAX
+from relayproto.limits import (
+    BODY_BYTES_MAX,
+    CONNECTION_LIFETIME_S,
+    LANE_OF,
+    LIFETIME_S_MAX,
+    OUTCOME_LIFETIME_S,
+    WRAP_BYTES_MAX,
+)
 
 OUTCOME = 2
 LARGEST = BODY_BYTES_MAX + WRAP_BYTES_MAX
+CONNECTION_MS = int(CONNECTION_LIFETIME_S * 1000)
 
 
 @dataclass(eq=False)
@@ -85,9 +94,17 @@ class Limits:
             fits = fits and octets + cost <= self._normal(self.octets)
             if class_ == Class.RECEIPT:
                 fits = fits and box.receipts() < max(1, self.messages * 20 // 100)
+        return fits and self.has_share(held, cost, account)
+
+    def has_share(self, held: list[Item], cost: int, account: bytes) -> bool:
         mine = [item.octets for item in held if item.account == account]
         half = max(1, self.messages // 2), self.octets // 2
-        return fits and (not mine or (len(mine) < half[0] and sum(mine) + cost <= half[1]))
+        return not mine or (len(mine) < half[0] and sum(mine) + cost <= half[1])
+
+    def is_open(self, box: Box) -> bool:
+        """Whether the largest envelope has room, its sender's share apart."""
+        held, octets = len(box.envelopes()), box.octets() + LARGEST
+        return not box.over and held < self._normal(self.messages) and octets <= self._normal(self.octets)
 
     @staticmethod
     def _normal(most: int) -> int:
@@ -103,12 +120,26 @@ class Limits:
             box.over = False
 
 
-class StoreModel:
-    """Boxes by their number; what a commit has to tell is collected in ``outcomes``, ``placed`` and ``gaps``."""
+@dataclass
+class Queue:
+    """Who wants to hear when a full mailbox has room: device -> (its connection's generation, the full account)."""
 
-    def __init__(self, limits: Limits) -> None:
+    since_ms: int
+    waiters: dict[int, tuple[int, bytes]] = field(default_factory=dict)
+
+
+class StoreModel:
+    """Boxes by their number; what a commit has to tell is collected in the attributes that ``begin`` empties."""
+
+    def __init__(self, limits: Limits, domains: dict[bytes, str]) -> None:
         self.limits = limits
+        self.domains = domains
         self.boxes: dict[int, Box] = {}
+        self.blocks: set[tuple[bytes, bytes]] = set()
+        """(who has blocked, whom)."""
+        self.queues: dict[int, Queue] = {}
+        self.unsure = False
+        """Whether a commit was rolled back: who waits is a hint in memory, which nobody rolls back."""
         self.submissions = 0
         self.begin()
 
@@ -118,6 +149,11 @@ class StoreModel:
         self.placed: list[tuple[int, int, int, Item]] = []
         self.gaps: set[tuple[int, int, int]] = set()
         self.acknowledged: set[tuple[int, int, int]] = set()
+        self.overflows: dict[int, int] = {}
+        self.writable: Counter = Counter()
+        """(device, account) that must be told WRITABLE."""
+        self.maybe_writable: list[tuple[int, int, bytes]] = []
+        """(mailbox, device, account) that may be: whether the sender's share is known is the store's own business."""
 
     def roster(self, account: bytes) -> dict[int, int]:
         return {box.device: row for row, box in self.boxes.items() if box.account == account}
@@ -160,7 +196,7 @@ class StoreModel:
     def _target(self, seat, command, position: int, now_ms: int) -> int:
         target = command.targets[position]
         roster = self.roster(target.account)
-        if not roster:
+        if not roster or (target.account, seat.account) in self.blocks:
             return Code.NOT_AVAILABLE
         wanted = sorted(device for device, row in roster.items() if row != seat.row)
         if wanted != sorted(wrap.device for wrap in target.wraps):
@@ -168,7 +204,7 @@ class StoreModel:
         for wrap in target.wraps:
             box = self.boxes[roster[wrap.device]]
             if not self.limits.has_room(box, command.class_, len(command.body) + len(wrap.sealed), seat.account):
-                box.refused += 1
+                self._overflow(seat, command, target.account, roster[wrap.device], now_ms)
                 return Code.OVER_QUOTA
         asked = None
         if command.flags & SubmitFlag.OUTCOME:
@@ -182,6 +218,43 @@ class StoreModel:
             self.placed.append((row, lane, self._put(row, lane, item), item))
             self.limits.after_put(self.boxes[row])
         return Code.STORED
+
+    def _overflow(self, seat, command, account: bytes, row: int, now_ms: int) -> None:
+        self.boxes[row].refused += 1
+        self.overflows[row] = self.boxes[row].refused
+        if command.flags & SubmitFlag.WRITABLE and self.domains[seat.account] == self.domains[account]:
+            self.queues.setdefault(row, Queue(now_ms)).waiters[seat.row] = (seat.generation, account)
+
+    def _serve(self, row: int) -> None:
+        """Tell whoever waits for a mailbox that has room again; who has connected anew since is forgotten."""
+        box, queue = self.boxes[row], self.queues.get(row)
+        if queue is None or not self.limits.is_open(box):
+            return
+        for device, (generation, account) in list(queue.waiters.items()):
+            sender = self.boxes.get(device)
+            current = sender is not None and sender.generation == generation
+            if sender is None or self.limits.has_share(box.envelopes(), LARGEST, sender.account):
+                del queue.waiters[device]
+                self.writable[device, account] += current
+            elif current:
+                self.maybe_writable.append((row, device, account))
+        if not queue.waiters:
+            del self.queues[row]
+
+    def told_writable(self, told: Counter) -> None:
+        """Compare what was told with what had to be and might be."""
+        if self.unsure:
+            return
+        assert not self.writable - told, "room, and nobody was told"
+        for row, device, account in self.maybe_writable:
+            if (told - self.writable)[device, account]:
+                told[device, account] -= 1
+                queue = self.queues.get(row)
+                if queue is not None:
+                    queue.waiters.pop(device, None)
+                    if not queue.waiters:
+                        del self.queues[row]
+        assert not told - self.writable, "told of room that nobody asked for, or that is not there"
 
     def _put(self, row: int, lane: int, item: Item) -> int:
         box = self.boxes[row]
@@ -204,6 +277,8 @@ class StoreModel:
             if sequence <= floor or listed:
                 self.acknowledged.add((row, lane, sequence))
                 self._leave(row, lane, sequence, Result.UNDECRYPTABLE if sequence in bad else Result.DELIVERED)
+        if lane != OUTCOME:
+            self._serve(row)
 
     def _leave(self, row: int, lane: int, sequence: int, result: Result) -> None:
         box = self.boxes[row]
@@ -238,6 +313,8 @@ class StoreModel:
         return behind
 
     def sweep(self, now_ms: int) -> int:
+        for row in [row for row, queue in self.queues.items() if queue.since_ms <= now_ms - CONNECTION_MS]:
+            del self.queues[row]
         over = [
             (row, lane, sequence)
             for row, box in self.boxes.items()
@@ -245,13 +322,17 @@ class StoreModel:
             for sequence, item in box.lanes[lane].items()
             if item.expires_ms <= now_ms
         ]
-        for row, lane, sequence in sorted(over):
-            self._leave(row, lane, sequence, Result.EXPIRED)
-            self.boxes[row].expired[lane].add(sequence)
-            self.gaps.add((row, lane, sequence))
+        for (row, lane), places in groupby(sorted(over), key=lambda place: place[:2]):
+            for _, _, sequence in places:
+                self._leave(row, lane, sequence, Result.EXPIRED)
+                self.boxes[row].expired[lane].add(sequence)
+                self.gaps.add((row, lane, sequence))
+            if lane != OUTCOME:
+                self._serve(row)
         return len(over)
 
     def remove(self, row: int) -> None:
+        self.queues.pop(row, None)
         for lane in range(3):
             for sequence in sorted(self.boxes[row].lanes[lane]):
                 self._leave(row, lane, sequence, Result.PURGED)
@@ -259,8 +340,14 @@ class StoreModel:
         for key in [key for key in self.outcomes if key[0] == row]:
             del self.outcomes[key]
 
+    def restarted(self) -> None:
+        """Forget what is in memory only."""
+        self.queues.clear()
+        self.unsure = False
+
     def restored(self) -> None:
         """Go on as an older copy does: numbers stay, outcomes and what senders were answered mean nothing any more."""
+        self.restarted()
         for box in self.boxes.values():
             box.floor, box.codes = 0, {}
             box.lanes[OUTCOME].clear()

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,8 @@ from relayd.config import Config, Endpoint
 from relayd.domain.refusals import Fatal
 from relayd.entropy import system_entropy
 from relayd.exits import Exit
-from relayd.lifecycle import CannotStart, Notifier
+from relayd.lifecycle import CannotStart
+from relayd.notices import Notifier
 from relayd.store import Store
 from relayproto.codes import Suite
 from relayproto.commands import GetStatus, Invite
@@ -39,6 +40,15 @@ def made(state: Path, **values: object) -> Config:
     initialise.write_config(state / "relayd.toml", places | {name.replace("__", "."): values[name] for name in values})
     initialise.make_keys(state, system_entropy, SystemClock().now_ms())
     return config.load(state / "relayd.toml")
+
+
+@contextlib.contextmanager
+def log_levels() -> Iterator[list[str]]:
+    """Note the levels that the log is set to; setting it would end the capture of the log."""
+    levels: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("relayd.logs.configure", lambda _stream, level: levels.append(level))
+        yield levels
 
 
 class Running:
@@ -158,6 +168,60 @@ async def test_a_relay_that_drains_is_not_ready_and_says_so(tmp_path: Path, monk
     assert (status, json.loads(body)["reasons"]) == (503, ["draining"])
 
 
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the status lines that the service manager gets from now on."""
+    lines: list[str] = []
+    original = Notifier._status
+
+    def noted(self: Notifier, text: str) -> str:
+        lines.append(text)
+        return original(self, text)
+
+    monkeypatch.setattr(Notifier, "_status", noted)
+    return lines
+
+
+async def test_a_reload_takes_over_what_counts_at_once_and_names_the_rest(tmp_path: Path, said: list[str]) -> None:
+    async with running(made(tmp_path)) as relay:
+        file = tmp_path / "relayd.toml"
+        text = file.read_text("utf-8").replace("drain_timeout_s = 20.0", "drain_timeout_s = 3.0")
+        file.write_text(text.replace("pair_burst = 500", "pair_burst = 7"), "utf-8")
+        with log_levels() as configured:
+            relay.app.reload(file)
+
+    assert said[-2:] == [
+        "reloaded; in force: limits.drain_timeout_s; in force after a restart: limits.pair_burst",
+        "draining",
+    ]
+    assert configured == ["info"]
+    assert relay.app._config.limits.drain_timeout_s == 3.0
+    assert relay.app._config.limits.pair_burst == 500
+
+
+async def test_a_reload_of_a_bad_configuration_changes_nothing(tmp_path: Path, said: list[str]) -> None:
+    async with running(made(tmp_path)) as relay:
+        before = relay.app._config
+        (tmp_path / "relayd.toml").write_text("[limits]\npair_brust = 7\n", "utf-8")
+        relay.app.reload(tmp_path / "relayd.toml")
+
+        assert relay.app._config is before
+        [told] = relay.events("the configuration is bad, the one in force stays")
+
+    assert "limits.pair_brust: there is no such setting" in str(told["reason"])
+    assert any(line.startswith("the configuration is bad, the one in force stays: ") for line in said)
+
+
+async def test_a_relay_tells_how_it_is_while_it_serves(tmp_path: Path, said: list[str], monkeypatch) -> None:
+    monkeypatch.setattr("relayd.notices.TELL_EVERY_S", 0.0)
+    monkeypatch.setattr("relayd.lifecycle.TICK_S", 0.01)
+
+    async with running(made(tmp_path)):
+        await until(lambda: "serving 0 connections, 0 envelopes waiting (0.0 MiB)" in said)
+
+    assert said[0] == "opening and checking the store"
+
+
 async def test_sockets_that_were_handed_over_are_used(tmp_path: Path) -> None:
     devices, operations = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
     places = [str(Endpoint(*each.getsockname())) for each in (devices, operations)]
@@ -272,6 +336,13 @@ def test_the_plain_handshake_is_off_unless_it_is_asked_for(allowed: bool, expect
     assert app.suites(read) == expected
 
 
+def heard(systemd: socket.socket, first: str) -> str:
+    """Return the next thing that systemd is told which begins with ``first``."""
+    while not (said := systemd.recv(4096).decode()).startswith(first):
+        pass
+    return said
+
+
 def test_the_program_starts_tells_systemd_and_stops_at_a_signal(tmp_path: Path) -> None:
     made(tmp_path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
@@ -283,21 +354,24 @@ def test_the_program_starts_tells_systemd_and_stops_at_a_signal(tmp_path: Path) 
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         try:
-            ready = systemd.recv(4096).decode()
+            ready = heard(systemd, "READY=1")
             second = subprocess.run(
                 [sys.executable, "-m", "relayd.main", "serve", "--state", tmp_path],
                 env={"PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, timeout=30, check=False,
             )  # fmt: skip
+            program.send_signal(signal.SIGHUP)
+            reloaded = heard(systemd, "READY=1")
             program.send_signal(signal.SIGTERM)
-            stopping = systemd.recv(4096).decode()
+            stopping = heard(systemd, "STOPPING=1")
             out, err = program.communicate(timeout=30)
         finally:
             program.kill()
 
     assert ready.startswith("READY=1\nSTATUS=serving devices on 127.0.0.1:")
-    assert stopping.startswith("STOPPING=1")
+    assert reloaded == "READY=1\nSTATUS=reloaded; the configuration is the same"
+    assert stopping == "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=35000000"
     assert (program.returncode, err) == (Exit.OK, "")
-    assert [json.loads(line[3:])["event"] for line in out.splitlines()] == ["ready", "draining", "stopped"]
+    assert [json.loads(line[3:])["event"] for line in out.splitlines()] == ["ready", "reloaded", "draining", "stopped"]
     assert second.returncode == Exit.CANNOT_CREATE
     assert "another relayd is running here" in second.stderr
 
@@ -326,7 +400,7 @@ async def test_a_signal_begins_the_drain(tmp_path: Path, number: signal.Signals)
     keys = keyring.load(tmp_path, SystemClock().now_ms(), {})
 
     with structlog.testing.capture_logs() as logged:
-        relay = asyncio.create_task(app._run(read, keys))
+        relay = asyncio.create_task(app._run(read, keys, None, Notifier({})))
         try:
             await until(lambda: logged)
             os.kill(os.getpid(), number)

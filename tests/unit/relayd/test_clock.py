@@ -164,3 +164,12 @@ def test_a_small_step_back_is_waited_for() -> None:
     machine.wait(MINUTE_MS)
 
     assert clock.now_ms() == before_ms
+
+
+def test_the_wall_clock_can_be_asked_as_it_is() -> None:
+    machine = Machine()
+    clock = machine.clock()
+
+    machine.wall_ms -= 60 * MINUTE_MS
+
+    assert (clock.wall_ms(), clock.now_ms() - clock.wall_ms()) == (machine.wall_ms, 60 * MINUTE_MS)

@@ -1,15 +1,15 @@
 from prometheus_client.parser import text_string_to_metric_families
 
-from relayd.exposition import METRICS, Labelled, Level, Spread, Total, exposition
+from relayd.exposition import METRICS, Labelled, Level, Levels, Spread, Total, exposition
 from relayd.metrics import Counters
-from relayproto.codes import GoawayCode
+from relayproto.codes import Class, GoawayCode
 
 SERIES_MAX = 1_500
 
 
 def samples(counters: Counters) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Scrape, and return (name, labels) -> value."""
-    text = exposition(counters, "1.2.3")().decode()
+    text = exposition(counters, "1.2.3", lambda: None)().decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -84,7 +84,7 @@ def test_each_counter_is_told_by_exactly_one_metric() -> None:
                         setattr(counters, name, 1)
                         read += [name] if metric.read(counters) else []
                         setattr(counters, name, 0)
-            case Labelled() | Spread():
+            case Labelled() | Levels() | Spread():
                 read += [name for name in Counters.__slots__ if getattr(counters, name) is metric.read(counters)]
 
     assert sorted(read) == sorted(Counters.__slots__)
@@ -95,3 +95,24 @@ def test_names_are_prometheus_own() -> None:
 
     assert len(set(names)) == len(names)
     assert all(name.startswith("relayd_") and not name.endswith("_total") for name in names)
+
+
+def test_ages_are_told_in_seconds_by_class() -> None:
+    counters = Counters()
+    counters.oldest_ms[Class.CHAT] = 1_500
+
+    scraped = samples(counters)
+
+    assert scraped["relayd_queue_oldest_seconds", (("class", "chat"),)] == 1.5
+    assert scraped["relayd_queue_oldest_seconds", (("class", "call"),)] == 0
+
+
+def test_what_is_cheap_to_look_at_is_looked_at_in_the_moment_of_the_scrape() -> None:
+    counters = Counters()
+
+    def refresh() -> None:
+        counters.intake_works = 3
+
+    text = exposition(counters, "1.2.3", refresh)().decode()
+
+    assert "\nrelayd_intake_works 3.0\n" in text

@@ -51,6 +51,16 @@ def test_keys_that_exist_are_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "keys" / "relay-1.key").read_bytes() == before
 
 
+@pytest.mark.parametrize("left", ["day-keys", "relay.db"])
+def test_new_keys_are_not_made_beside_a_store_that_they_cannot_open(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).write_bytes(b"sealed")
+
+    with pytest.raises(CannotCreate, match="put a copy of keys/ back"):
+        made_keys(tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == [left]
+
+
 def test_an_interrupted_attempt_does_no_harm(tmp_path: Path) -> None:
     drawn = seeded()
 
@@ -104,10 +114,11 @@ def test_a_configuration_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 def test_the_operator_is_told_to_take_the_root_away() -> None:
     text = initialise.report(Path("/srv/relay/relayd.toml"), Config(), b"\xab" * 32)
+    steps = initialise.next_steps(Path("/srv/relay/relayd.toml"))
 
     assert "ab" * 32 in text
     assert "Move /var/lib/relayd/offline-root.key to a machine without a network now" in text
-    assert "relayd serve --config /srv/relay/relayd.toml" in text
+    assert "relayd serve --config /srv/relay/relayd.toml" in steps
 
 
 def test_the_moderators_are_signed_by_the_root(tmp_path: Path) -> None:

@@ -180,3 +180,17 @@ def test_a_relay_whose_keys_have_all_ended_does_not_start(tmp_path: Path) -> Non
 
     with pytest.raises(BadKeys, match="no relay key is good today"):
         load(tmp_path, NOW_MS + (VALID_DAYS + 1) * DAY_MS)
+
+
+def test_the_master_key_can_be_had_alone(tmp_path: Path) -> None:
+    made_keys(tmp_path)
+    for path in (tmp_path / "keys").iterdir():
+        if path.name != "master.key":
+            path.unlink()
+
+    master_key = keyring.master_key(tmp_path, {})
+
+    assert master_key == (tmp_path / "keys" / "master.key").read_bytes()
+    (tmp_path / "keys" / "master.key").unlink()
+    with pytest.raises(BadKeys, match=r"master\.key: No such file"):
+        keyring.master_key(tmp_path, {})

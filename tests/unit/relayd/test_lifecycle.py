@@ -11,101 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from relayd import lifecycle
-from relayd.lifecycle import CannotStart, Notifier, Pulse
+from relayd.lifecycle import CannotStart, Pulse
 from relayd.metrics import Counters
-
-
-class Waiting:
-    """systemd's end of the notification socket."""
-
-    def __init__(self, path: str) -> None:
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(path)
-        self.socket.settimeout(1)
-
-    def heard(self) -> str:
-        return self.socket.recv(4096).decode()
-
-    def silent(self) -> bool:
-        self.socket.setblocking(False)
-        try:
-            self.socket.recv(1)
-        except BlockingIOError:
-            return True
-        return False
-
-
-@pytest.fixture
-def systemd(tmp_path: Path):
-    waiting = Waiting(str(tmp_path / "notify"))
-    yield waiting
-    waiting.socket.close()
-
-
-def test_systemd_hears_of_the_start_the_state_and_the_stop(systemd: Waiting, tmp_path: Path) -> None:
-    environ = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
-    notifier = Notifier(environ)
-
-    notifier.ready("serving")
-    notifier.stopping()
-    notifier.close()
-
-    assert systemd.heard() == "READY=1\nSTATUS=serving"
-    assert systemd.heard() == "STOPPING=1\nSTATUS=draining"
-    assert environ == {}
-
-
-def test_an_abstract_socket_is_understood() -> None:
-    name = f"relayd-test-{os.getpid()}"
-    waiting = Waiting(f"\0{name}")
-    notifier = Notifier({"NOTIFY_SOCKET": f"@{name}"})
-
-    notifier.ready("here")
-
-    assert waiting.heard().startswith("READY=1")
-    notifier.close()
-    waiting.socket.close()
-
-
-def test_the_watchdog_is_pinged_where_there_is_one(systemd: Waiting, tmp_path: Path) -> None:
-    notifier = Notifier(
-        {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "20000000", "WATCHDOG_PID": str(os.getpid())}
-    )
-
-    notifier.alive()
-
-    assert notifier.watchdog
-    assert systemd.heard() == "WATCHDOG=1"
-    notifier.close()
-
-
-@pytest.mark.parametrize("environ", [{}, {"WATCHDOG_USEC": "20000000", "WATCHDOG_PID": "1"}])
-def test_another_ones_watchdog_is_not_pinged(systemd: Waiting, tmp_path: Path, environ: dict[str, str]) -> None:
-    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify"), **environ})
-
-    notifier.alive()
-
-    assert systemd.silent()
-    notifier.close()
-
-
-def test_without_systemd_nothing_happens() -> None:
-    notifier = Notifier({})
-
-    notifier.ready("serving")
-    notifier.alive()
-    notifier.close()
-
-    assert not notifier.watchdog
-
-
-def test_a_system_manager_that_is_gone_does_not_end_the_relay(tmp_path: Path) -> None:
-    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")})
-
-    notifier.ready("serving")
-
-    notifier.close()
-
 
 CHILD = """
 import os, sys
@@ -278,6 +185,7 @@ async def test_a_commit_that_hangs_is_not_answered_for(monkeypatch: pytest.Monke
 
     assert rig.pings == 0
     assert rig.pulse.reasons() == ["no commit came back within 0 s"]
+    assert rig.counters.probes_failed == 1
 
 
 async def test_a_store_that_is_well_again_takes_its_reason_back(monkeypatch: pytest.MonkeyPatch) -> None:

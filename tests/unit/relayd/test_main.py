@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from relayd.clock import SystemClock
 from relayd.config import Config
 from relayd.domain.refusals import Fatal
 from relayd.exits import Exit
+from relayd.notices import Notifier
 from relayd.operate import NotAllowed, RelayAway, RelayRefused
 from relayd.sample import sample
 from relayd.store import database
@@ -99,6 +101,21 @@ def test_a_second_init_changes_nothing(state: Path, capsys) -> None:
     assert "there are keys already" in err
 
 
+def test_init_once_makes_keys_and_leaves_those_that_are_there(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "relayd.toml"
+    path.write_text('[relay]\nstate = "state"\n')
+
+    first = run(capsys, "init", "--once", "--config", path)
+    key = (tmp_path / "state" / "keys" / "master.key").read_bytes()
+    second = run(capsys, "init", "--once", "--config", path)
+
+    assert first[0] == Exit.OK
+    assert "offline-root.key" in first[1]
+    assert "Next:" not in first[1]
+    assert second == (Exit.OK, "", "")
+    assert (tmp_path / "state" / "keys" / "master.key").read_bytes() == key
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -172,10 +189,10 @@ def test_the_default_configuration_is_the_packages() -> None:
 
 
 def test_serve_ends_with_the_relays_status(state: Path, monkeypatch, capsys) -> None:
-    served: list[Config] = []
+    served: list[tuple[Config, Path]] = []
 
-    def serve(config: Config) -> Exit:
-        served.append(config)
+    def serve(config: Config, path: Path, _notifier: Notifier) -> Exit:
+        served.append((config, path))
         return Exit.FATAL
 
     monkeypatch.setattr(app, "serve", serve)
@@ -183,7 +200,20 @@ def test_serve_ends_with_the_relays_status(state: Path, monkeypatch, capsys) -> 
     status, _, _ = run(capsys, "serve", "--state", state)
 
     assert status == Exit.FATAL
-    assert served[0].state_directory == state
+    assert served[0][0].state_directory == state
+    assert served[0][1] == state / "relayd.toml"
+
+
+def test_why_serve_cannot_start_is_left_with_the_service_manager(tmp_path: Path, monkeypatch, capsys) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(1)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        status, _, err = run(capsys, "serve", "--config", tmp_path / "none.toml")
+        said = manager.recv(4096).decode()
+
+    assert status == Exit.CONFIG
+    assert said == f"STATUS={err.removeprefix('relayd: ').strip()}\nERRNO=2"
 
 
 def test_invite_gives_a_pipe_the_link_alone(state: Path, monkeypatch, capsys) -> None:

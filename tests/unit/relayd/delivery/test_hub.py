@@ -1,13 +1,23 @@
+from dataclasses import dataclass
+
 from relayd.delivery.hub import Hub
 from relayd.domain.entry import Entry
+from relayd.metrics import Counters
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing, PrekeysLow
 from support.entries import envelope, gap
 
 
+@dataclass
+class Load:
+    unacknowledged: int = 0
+    stuck: bool = False
+
+
 class Ear:
-    def __init__(self, generation: int) -> None:
+    def __init__(self, generation: int, pump: Load | None = None) -> None:
         self.generation = generation
+        self.pump = pump or Load()
         self.heard: list[object] = []
 
     def offer(self, entry: Entry) -> None:
@@ -94,3 +104,13 @@ def test_what_passes_by_reaches_the_listener_only() -> None:
         hub.pass_by(mailbox, typing)
 
     assert alice.heard == [typing]
+
+
+async def test_a_survey_adds_up_what_connected_devices_owe() -> None:
+    hub, counters = Hub(), Counters()
+    for mailbox in range(600):
+        hub.attach(mailbox, Ear(1, Load(2, mailbox % 100 == 0)))
+
+    await hub.survey(counters)
+
+    assert (counters.unacknowledged, counters.windows_full) == (1_200, 6)

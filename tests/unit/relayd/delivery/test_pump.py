@@ -420,3 +420,28 @@ def test_gaps_are_counted_by_reason_when_they_are_told() -> None:
     said(made)
 
     assert sum(made._counters.gaps.values()) == 1
+
+
+def test_what_was_written_and_not_acknowledged_is_counted_without_outcomes() -> None:
+    made = pump()
+    for item in (envelope(1), envelope(2), outcome(1)):
+        made.offer(item)
+    said(made)
+
+    before = made.unacknowledged
+    made.acknowledge(ack(1))
+
+    assert (before, made.unacknowledged) == (2, 1)
+
+
+def test_a_device_that_grants_no_credit_for_what_waits_is_stuck_until_it_does() -> None:
+    made = pump(credit=Credit(1, 1 << 20))
+    for number in (1, 2):
+        made.offer(envelope(number))
+
+    before = made.stuck
+    said(made)
+    full = made.stuck
+    made.acknowledge(ack(1, credit=PLENTY))
+
+    assert (before, full, made.stuck) == (False, True, False)

@@ -22,6 +22,10 @@ def test_missing_extra_and_stale_devices_are_told_apart() -> None:
     assert BOB.mismatch(2, target(1, 3, 9), SOMEBODY) == Mismatch(2, 5, missing=(2, 4), extra=(9,), stale=(3,))
 
 
+def test_a_list_that_lacks_a_device_does_not_match() -> None:
+    assert BOB.mismatch(0, target(1, 2), SOMEBODY) == Mismatch(0, 5, missing=(4,), extra=(), stale=())
+
+
 def test_a_device_that_is_addressed_twice_is_extra() -> None:
     assert BOB.mismatch(0, target(1, 1, 2, 4), SOMEBODY) == Mismatch(0, 5, missing=(), extra=(1,), stale=())
 

@@ -87,3 +87,12 @@ def test_an_address_without_connections_is_forgotten() -> None:
     door.left(here, half_open=True)
 
     assert not door._by_place
+
+
+def test_half_open_ones_can_be_counted() -> None:
+    door = admission()
+    for host in ("192.0.2.1", "192.0.2.2"):
+        door.refuse(door.place(host), 0.0)
+    door.shown()
+
+    assert door.half_open == 1

@@ -1,6 +1,7 @@
 from collections import Counter
 
 from relayd.store.commit import Numbers, Tally
+from relayd.store.rows import ID_SHIFT
 from support.stores import house
 
 
@@ -36,3 +37,17 @@ async def test_reads_of_a_commit_see_what_it_has_decided(tmp_path) -> None:
             return seen
 
         assert await relay.store._act(look) == (5, None)
+
+
+async def test_ids_of_envelopes_rise_with_relay_time_and_are_never_given_again(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+
+        numbers, now_ms = await relay.store._read(Numbers), relay.clock.now_ms()
+        first = numbers.envelopes(3, now_ms)
+        second = numbers.envelopes(1, now_ms)
+        much_later = numbers.envelopes(1, now_ms + 1)
+
+        assert (first, second) == ((now_ms << ID_SHIFT) + 1, (now_ms << ID_SHIFT) + 4)
+        assert much_later == (now_ms + 1) << ID_SHIFT

@@ -4,7 +4,8 @@ import sqlite3
 import pytest
 
 from relayd.domain.refusals import Fatal
-from relayd.store.database import Thread, checkpoint, connect, connect_reader, migrate, migrations
+from relayd.store import database
+from relayd.store.database import Thread, checkpoint, connect, connect_reader, migrate, migrations, version_of
 
 
 def test_the_file_is_opened_so_that_nothing_is_lost(tmp_path) -> None:
@@ -25,7 +26,7 @@ def test_migrations_are_numbered_without_a_hole_and_run_once(tmp_path) -> None:
     numbers = [number for number, _ in migrations()]
 
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
-        migrate(db)
+        migrate(db, tmp_path / "relay.db")
 
         assert numbers == list(range(1, len(numbers) + 1))
         assert db.execute("PRAGMA user_version").fetchone() == (numbers[-1],)
@@ -84,3 +85,52 @@ async def test_what_a_function_on_the_thread_returns_or_raises_comes_back(tmp_pa
 async def test_what_opening_raises_comes_back(tmp_path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         await Thread.start(lambda: connect(tmp_path / "missing" / "relay.db", autocheckpoint_pages=1000))
+
+
+def test_a_store_that_is_new_is_not_copied(tmp_path) -> None:
+    connect(tmp_path / "relay.db", autocheckpoint_pages=1000).close()
+
+    assert [path.name for path in tmp_path.glob("relay.db*")] == ["relay.db"]
+
+
+def with_another_migration(monkeypatch, script: str) -> int:
+    """Let the program know one migration more; return its number."""
+    known = migrations()
+    number = known[-1][0] + 1
+    monkeypatch.setattr(database, "migrations", lambda: [*known, (number, script)])
+    return number
+
+
+def test_a_store_that_was_in_use_is_copied_before_it_is_upgraded(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "relay.db"
+    with contextlib.closing(connect(path, autocheckpoint_pages=1000)) as db:
+        db.execute("INSERT INTO report (day, sealed) VALUES (1, x'00')")
+    number = with_another_migration(monkeypatch, "ALTER TABLE report ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;")
+
+    with contextlib.closing(connect(path, autocheckpoint_pages=1000)) as db:
+        after = db.execute("SELECT day, seen FROM report").fetchall()
+        version = version_of(db)
+    connect(path, autocheckpoint_pages=1000).close()
+
+    kept = tmp_path / f"relay.db.version-{number - 1}"
+    assert (after, version) == ([(1, 0)], number)
+    assert sorted(each.name for each in tmp_path.glob("relay.db*")) == ["relay.db", kept.name]
+    monkeypatch.undo()
+    with contextlib.closing(connect(kept, autocheckpoint_pages=1000)) as db:
+        assert db.execute("SELECT * FROM report").fetchall() == [(1, 1, b"\0")]
+    with pytest.raises(Fatal, match="made by a newer relayd"):
+        connect(path, autocheckpoint_pages=1000)
+
+
+def test_a_migration_that_fails_leaves_the_store_as_it_was(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "relay.db"
+    connect(path, autocheckpoint_pages=1000).close()
+    number = with_another_migration(monkeypatch, "CREATE TABLE half (id INTEGER); INSERT INTO nowhere VALUES (1);")
+
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        connect(path, autocheckpoint_pages=1000)
+
+    monkeypatch.undo()
+    with contextlib.closing(connect(path, autocheckpoint_pages=1000)) as db:
+        assert version_of(db) == number - 1
+        assert db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").fetchone() == (0,)

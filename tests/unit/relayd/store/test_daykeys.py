@@ -8,7 +8,7 @@ import pytest
 from relayd.domain.entry import Entry
 from relayd.domain.lifetimes import day
 from relayd.domain.refusals import Fatal
-from relayd.store.daykeys import FILE_NAME, DayKeys, KeyGone
+from relayd.store.daykeys import FILE_NAME, DayKeys, KeyGone, days_in
 from relayproto.errors import CryptoFailure
 from support.stores import DAY_S, MASTER_KEY, house
 
@@ -158,3 +158,14 @@ async def test_a_sweep_of_rows_whose_key_is_gone_counts_them_out_and_tells_nobod
 
         assert (swept, relay.counters.envelopes_queued) == (1, 0)
         assert await relay.outcomes(alice) == []
+
+
+def test_which_days_have_a_key_is_told_without_the_master_key(tmp_path) -> None:
+    keys = keys_in(tmp_path)
+    for number in (5, 7):
+        keys.cipher_for_sealing(number)
+
+    assert days_in((tmp_path / FILE_NAME).read_bytes()) == {5, 7}
+    for damaged in (b"", b"\x02", b"\x01nonsense"):
+        with pytest.raises(Fatal, match="damaged"):
+            days_in(damaged)

@@ -62,6 +62,7 @@ async def test_what_fails_for_now_is_not_taken_and_is_taken_later(tmp_path, erro
         after = await relay.submit_all(command, alice, 1)
 
         assert before == [NotTaken(1, code, retry_after_ms)]
+        assert sum(relay.counters.commits_failed.values()) == 1
         assert after == [Submitted(1, (Code.STORED,), (), 0)]
         assert not relay.store.fatal.done()
 

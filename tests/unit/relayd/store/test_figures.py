@@ -13,6 +13,7 @@ async def test_the_figures_count_and_name_nobody(tmp_path) -> None:
         files = figures.pop("bytes of the store"), figures.pop("bytes of its log")
         assert min(files) > 0
         assert 0 <= figures.pop("disk used, per cent") <= 100
+        assert 0 < relay.counters.disk_left_bytes < relay.counters.disk_bytes
         assert figures == {
             "accounts": 2, "devices": 3, "envelopes queued": 1, "bytes queued": 8, "outcomes queued": 1,
             "mailboxes over quota": 0, "reports kept": 0, "invitations open": 1,

@@ -117,3 +117,16 @@ async def test_what_is_put_back_is_an_arrival() -> None:
     await idle
 
     assert (before, len(queue.next())) == (False, 1)
+
+
+async def test_what_waits_is_counted() -> None:
+    queue = Intake(messages_max=10, octets_max=1 << 20)
+    work = submission()
+
+    queue.submit(work)
+    queue.acknowledge(acknowledgement(1))
+    before = queue.works, queue.octets > work.weight
+    queue.next()
+
+    assert before == (2, True)
+    assert (queue.works, queue.octets) == (0, 0)

@@ -3,7 +3,7 @@
 import pytest
 
 from relayd.domain.entry import Entry
-from relayproto.codes import Lane, Result
+from relayproto.codes import Class, Lane, Result
 from support.stores import house
 
 
@@ -136,6 +136,18 @@ async def test_what_a_removed_sender_would_have_been_told_is_dropped(tmp_path) -
         assert await relay.outcomes(alice) == []
 
 
+async def test_a_floor_acknowledges_nothing_of_another_lane(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        for class_ in (Class.CHAT, Class.OTP, Class.CHAT):
+            await relay.submit(alice, bob, class_=class_, ttl_s=60)
+
+        await relay.acknowledge(bob, 1, lane=Lane.URGENT)
+
+        assert [type(item) for item in (await relay.page(bob)).items] == [Entry, Entry]
+        assert await relay.outcomes(alice) == [(2, 0, Result.DELIVERED)]
+
+
 async def test_an_acknowledgement_of_another_epoch_is_ignored(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
@@ -144,7 +156,7 @@ async def test_an_acknowledgement_of_another_epoch_is_ignored(tmp_path) -> None:
 
         await relay.acknowledge(bob, 1)
 
-        assert len((await relay.page(bob)).items) == 1
+        assert [type(item) for item in (await relay.page(bob)).items] == [Entry]
 
 
 async def test_an_acknowledgement_of_a_superseded_connection_is_ignored(tmp_path) -> None:
@@ -157,7 +169,7 @@ async def test_an_acknowledgement_of_a_superseded_connection_is_ignored(tmp_path
 
         await relay.acknowledge(bob, 1)
 
-        assert len((await relay.page(bob)).items) == 1
+        assert [type(item) for item in (await relay.page(bob)).items] == [Entry]
 
 
 async def test_an_acknowledgement_of_a_removed_device_is_ignored(tmp_path) -> None:
@@ -208,3 +220,41 @@ async def test_counters_equal_a_recount(tmp_path, device) -> None:
         )
         assert refs == [(1, 1), (2, 2), (2, 2)]
         assert relay.counters.envelopes_queued == 5
+
+
+async def test_how_long_envelopes_waited_is_told_apart_by_whether_their_device_was_connected(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+        relay.clock.advance(3_000)
+        await relay.login(bob)
+        await relay.submit(alice, bob)
+        relay.clock.advance(2)
+
+        await relay.acknowledge(bob, 2)
+
+        connected, away = relay.counters.waits_connected, relay.counters.waits_away
+        assert (sum(connected.counts), connected.total) == (1, 2.0)
+        assert (sum(away.counts), away.total) == (1, 3_002.0)
+
+
+async def test_an_envelope_that_hello_acknowledges_waited_for_its_device(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob)
+        relay.clock.advance(60)
+
+        await relay.login(bob, floors=(1, 0, 0))
+
+        assert (sum(relay.counters.waits_connected.counts), sum(relay.counters.waits_away.counts)) == (0, 1)
+
+
+async def test_outcomes_and_what_expires_are_no_waits(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.submit(alice, bob, ttl_s=60)
+        relay.clock.advance(61)
+        await relay.store.sweep()
+        await relay.acknowledge(alice, 1, lane=Lane.OUTCOME)
+
+        assert sum(relay.counters.waits_connected.counts) == sum(relay.counters.waits_away.counts) == 0

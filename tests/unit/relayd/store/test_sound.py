@@ -43,6 +43,15 @@ def test_a_store_whose_database_is_gone_does_not_begin_with_nothing(tmp_path: Pa
         sound.expect_file(tmp_path / "relay.db")
 
 
+def test_where_a_restore_did_not_end_nothing_begins(tmp_path: Path) -> None:
+    (tmp_path / restored.UNFINISHED).mkdir()
+
+    with pytest.raises(Fatal, match=r"relay\.db: a restore was begun here and did not end; run relayd restore again"):
+        sound.expect_file(tmp_path / "relay.db")
+    (tmp_path / "relay.db").write_bytes(b"something")
+    sound.expect_file(tmp_path / "relay.db")
+
+
 def test_a_sound_file_passes(tmp_path: Path) -> None:
     with filled(tmp_path / "relay.db") as db:
         sound.check(db, tmp_path / "relay.db", 1.0, still)

@@ -56,6 +56,20 @@ async def test_a_repeat_after_its_envelope_is_gone_makes_none(tmp_path) -> None:
         assert await queued(relay, bob) == []
 
 
+async def test_a_number_that_is_not_taken_stays_free(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        command = submit_of(alice, bob)
+
+        relay.store._disk.tight = True
+        refused = [*await relay.submit_all(command, alice, 1), *await relay.submit_all(command, alice, 1)]
+        relay.store._disk.tight = False
+        taken = await relay.submit_all(command, alice, 1)
+
+        assert (refused, taken) == ([NotTaken(1, Code.DISK, 30_000)] * 2, [stored(1)])
+        assert [entry.sequence for entry in await queued(relay, bob)] == [1]
+
+
 async def test_a_number_too_far_back_is_too_old_and_never_called_stored(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")

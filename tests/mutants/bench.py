@@ -1,0 +1,165 @@
+"""Running tests in a throw-away copy of the tree, sound or with a bug in it.
+
+A mutant enters; which tests failed, and how, leaves. The rule of this file: killed is only what a test has found - one
+that failed while it ran. A copy that cannot be imported or collected has shown nothing.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mutants.mutant import Mutant
+from support.tree import ROOT
+
+LEFT_OUT = (".*", "__pycache__", "build", "dist", "var", "*.egg-info")
+TIMEOUT_S = 120.0
+WHOLE_TIMEOUT_S = 3_600.0
+SEED = 1
+"""Of Hypothesis: a mutant is killed today and tomorrow by the same example."""
+NOTHING_SHOWN = ("ImportError", "ModuleNotFoundError", "SyntaxError", "NameError", "AttributeError", "TypeError")
+"""What a clumsy mutant fails with, and a bug that is any good does not."""
+NOT_ASKED = ("tests/arch", "tests/mutants")
+"""What is no test of behaviour: that a source was changed shows in its shape, whatever the change is."""
+_FAILED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run of pytest came to; ``hung``: it was cut off, and has shown nothing."""
+
+    status: int
+    passed: int
+    failed: tuple[str, ...]
+    """Tests that failed while they ran, by node id."""
+    broken: tuple[str, ...]
+    """What says nothing about the bug: errors of collection and fixtures, and failures in NOTHING_SHOWN."""
+    seconds: float
+    said: str
+    hung: bool = False
+
+    @property
+    def killed(self) -> bool:
+        """Whether a test found a bug, and nothing else went wrong."""
+        return self.status == _FAILED and bool(self.failed) and not self.broken and not self.hung
+
+
+def copy_of_the_tree(place: Path) -> Path:
+    """Copy what tests need to a folder beside a link to what is shared, and return it."""
+    root = place / "tree"
+    shutil.copytree(ROOT, root, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    shared = ROOT.parent / "shared"
+    if shared.is_dir():
+        (place / "shared").symlink_to(shared, target_is_directory=True)
+    return root
+
+
+def run_tests(root: Path, tests: Iterable[str], *options: str, timeout_s: float = TIMEOUT_S) -> Run:
+    """Run tests of a copy, and return what they came to."""
+    report = root.parent / "report.xml"
+    report.unlink(missing_ok=True)
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin",
+        f"--hypothesis-seed={SEED}", f"--junitxml={report}", "-o", "junit_family=xunit1", *options, *tests,
+    ]  # fmt: skip
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, cwd=root, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    hung = False
+    try:
+        said, _ = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        hung = True
+        _end(process)
+        said, _ = process.communicate()
+    except BaseException:
+        _end(process)
+        raise
+    return _read(report, process.returncode, time.monotonic() - began, said, hung=hung)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a run with everything that it has started."""
+    try:
+        os.killpg(process.pid, 9)
+    except ProcessLookupError:
+        return
+    process.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without what belongs to the pytest that may have started it."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV", "PYTHON"))}
+    # Plug-ins that a test does not need cost half of the time that a killer takes.
+    return ours | {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+def _read(report: Path, status: int, seconds: float, said: str, *, hung: bool) -> Run:
+    """Read pytest's report."""
+    passed, failed, broken = 0, [], []
+    # A test that failed may fail in its teardown again, over what it left: that is the same finding.
+    for case in ET.parse(report).iter("testcase") if report.is_file() else ():
+        name = f"{case.get('file')}::{case.get('name')}"
+        failure = case.find("failure")
+        if failure is not None:
+            shown = not (failure.get("message") or "").startswith(NOTHING_SHOWN)
+            (failed if shown else broken).append(name)
+        elif case.find("error") is not None:
+            broken.append(name)
+        elif case.find("skipped") is None:
+            passed += 1
+    broken = [name for name in broken if name not in failed]
+    return Run(status, passed, tuple(failed), tuple(broken), seconds, said, hung)
+
+
+def killed_by(mutant: Mutant, root: Path) -> Run:
+    """Run a mutant's killers against it in a copy of the tree. Raises Outgrown."""
+    with mutant.applied(root):
+        return run_tests(root, mutant.killers, "-x")
+
+
+def killers_of(mutants: Iterable[Mutant]) -> list[str]:
+    """Return the tests that mutants name, each once."""
+    return sorted({killer for mutant in mutants for killer in mutant.killers})
+
+
+def whole_suite(mutant: Mutant | None, root: Path) -> Run:
+    """Run every test against a mutant, or against none, until one fails: the files of its killers first, then the rest.
+
+    Raises Outgrown.
+    """
+    if mutant is None:
+        return _rest(root, [])
+    first = sorted({killer.partition("::")[0] for killer in mutant.killers})
+    with mutant.applied(root):
+        run = run_tests(root, first, "--maxfail=5", timeout_s=WHOLE_TIMEOUT_S)
+        return run if run.killed else _rest(root, first)
+
+
+def _rest(root: Path, done: Iterable[str]) -> Run:
+    ignored = [f"--ignore={path}" for path in (*done, *NOT_ASKED)]
+    return run_tests(root, ["tests"], "-x", *ignored, timeout_s=WHOLE_TIMEOUT_S)
+
+
+def assert_killed(mutant: Mutant, root: Path) -> None:
+    """Fail where a mutant outlives its killers."""
+    run = killed_by(mutant, root)
+
+    assert run.killed, f"{mutant.name} is alive: {mutant.story}\n{run.said}"
+
+
+def assert_sound(mutants: Iterable[Mutant], root: Path) -> None:
+    """Fail where the killers of mutants also fail without any of them."""
+    killers = killers_of(mutants)
+
+    run = run_tests(root, killers)
+
+    assert (run.status, run.failed, run.broken) == (0, (), ()), run.said
+    assert run.passed >= len(killers)

@@ -1,0 +1,8 @@
+"""All mutants, in the order of a message's way."""
+
+from typing import Final
+
+from mutants import of_commits, of_delivery, of_devices
+from mutants.mutant import Mutant
+
+MUTANTS: Final[tuple[Mutant, ...]] = (*of_commits.MUTANTS, *of_delivery.MUTANTS, *of_devices.MUTANTS)

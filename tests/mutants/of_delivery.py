@@ -1,0 +1,333 @@
+"""Mutants of the way from the disk to a device: floors, acknowledgements, outcomes, expiry, credit, restore."""
+
+from typing import Final
+
+from mutants.mutant import Mutant
+
+MUTANTS: Final = (
+    Mutant(
+        name="floor-across-epochs",
+        story="HELLO's floors count whatever epoch they are of: after a restore they delete what was never delivered.",
+        file="relayd/store/logins.py",
+        old="floors = hello.floors if hello.epoch == mailbox.epoch else (0, 0, 0)",
+        new="floors = hello.floors",
+        killers=("tests/unit/relayd/store/test_logins.py::test_floors_of_another_epoch_mean_nothing",),
+    ),
+    Mutant(
+        name="acknowledgement-across-epochs",
+        story="An acknowledgement that was on its way during a renewal is applied to numbers of the new epoch.",
+        file="relayd/store/writer.py",
+        old="if sender.generation == work.seat.generation and work.ack.epoch == mailbox.epoch:",
+        new="if sender.generation == work.seat.generation:",
+        killers=("tests/unit/relayd/store/test_removals.py::test_an_acknowledgement_of_another_epoch_is_ignored",),
+    ),
+    Mutant(
+        name="superseded-connection-acknowledges",
+        story="An outdated connection's acknowledgement deletes what only the newer one was sent.",
+        file="relayd/store/writer.py",
+        old="if sender.generation == work.seat.generation and work.ack.epoch == mailbox.epoch:",
+        new="if work.ack.epoch == mailbox.epoch:",
+        killers=(
+            "tests/unit/relayd/store/test_removals.py::test_an_acknowledgement_of_a_superseded_connection_is_ignored",
+        ),
+    ),
+    Mutant(
+        name="floor-across-lanes",
+        story="One floor for all lanes: what acknowledges urgent envelopes deletes as many normal ones instead.",
+        file="relayd/store/removals.py",
+        old="    lane, db = ack.lane, commit.db\n",
+        new="    lane, db = Lane.NORMAL, commit.db\n",
+        killers=("tests/unit/relayd/store/test_removals.py::test_a_floor_acknowledges_nothing_of_another_lane",),
+    ),
+    Mutant(
+        name="acknowledgement-before-its-commit",
+        story="The floor in memory rises when an acknowledgement arrives; the rows that it covers stay for ever.",
+        file="relayd/store/store.py",
+        old="        if self._engine.taking:\n            self._engine.intake.acknowledge(",
+        new="""\
+        if self._engine.taking:
+            mailbox = self._opened.tools.residents._mailboxes.get(seat.row)
+            if mailbox is not None and mailbox.epoch == ack.epoch:
+                mailbox.acknowledge(ack.lane, ack.floor)
+            self._engine.intake.acknowledge(""",
+        killers=("tests/unit/relayd/store/test_removals.py::test_a_sender_is_told_that_its_envelope_was_delivered",),
+    ),
+    Mutant(
+        name="acknowledgement-lost-with-its-commit",
+        story="An acknowledgement whose commit failed for now is dropped: what it covered comes again for ever.",
+        file="relayd/store/engine.py",
+        old="                self.intake.put_back(works.acknowledgements)\n",
+        new="                pass\n",
+        killers=("tests/unit/relayd/store/test_engine.py::test_an_acknowledgement_waits_until_the_disk_has_room",),
+    ),
+    Mutant(
+        name="sparse-acknowledgement-deletes-one-more",
+        story="A range is taken for half-open: one envelope above each is deleted unread.",
+        file="relayd/store/removals.py",
+        old="(name, first, last, shares)",
+        new="(name, first, last + 1, shares)",
+        killers=("tests/unit/relayd/store/test_pages.py::test_numbers_that_are_gone_without_a_hole_were_acknowledged",),
+    ),
+    Mutant(
+        name="floor-deletes-one-less",
+        story="A floor is taken as exclusive: its own envelope stays and comes again after the next HELLO.",
+        file="relayd/store/removals.py",
+        old='"DELETE FROM envelope WHERE lane = ? AND sequence <= ?"',
+        new='"DELETE FROM envelope WHERE lane = ? AND sequence < ?"',
+        killers=("tests/unit/relayd/store/test_removals.py::test_a_sender_is_told_that_its_envelope_was_delivered",),
+    ),
+    Mutant(
+        name="outcome-not-in-the-commit-that-caused-it",
+        story="An outcome is told to whoever listens and not written: a sender that is away never hears of it.",
+        file="relayd/store/removals.py",
+        old="    commit.pending.envelopes.append((name, sequence, expires_ms, 0, 0, None, None, sealed))\n",
+        new="",
+        killers=(
+            "tests/unit/relayd/store/test_removals.py::test_an_outcome_waits_for_its_sender_until_it_is_acknowledged",
+        ),
+    ),
+    Mutant(
+        name="outcome-told-by-every-device",
+        story="Every device of a person settles the target anew: delivered comes twice, or failed after delivered.",
+        file="relayd/store/removals.py",
+        old="        if state[1] or (result is not Result.DELIVERED and state[0]):\n",
+        new="        if result is not Result.DELIVERED and state[0]:\n",
+        killers=(
+            "tests/unit/relayd/store/test_removals.py::test_the_first_device_that_acknowledges_makes_it_delivered_and_the_second_says_nothing_more",
+        ),
+    ),
+    Mutant(
+        name="undecryptable-is-told-too-early",
+        story="The first device that cannot open a message settles it, though another still delivers it.",
+        file="relayd/store/removals.py",
+        old="        if state[1] or (result is not Result.DELIVERED and state[0]):\n",
+        new="        if state[1]:\n",
+        killers=(
+            "tests/unit/relayd/store/test_removals.py::test_undecryptable_is_told_only_when_no_device_is_left_that_could_deliver",
+        ),
+    ),
+    Mutant(
+        name="body-freed-while-still-referenced",
+        story="A shared body goes when one reader is left: the reference count of many object stores, off by one.",
+        file="relayd/store/commit.py",
+        old="            if left == [(0,)]:\n",
+        new="            if left <= [(1,)]:\n",
+        killers=(
+            "tests/unit/relayd/store/test_submissions.py::test_a_body_for_many_is_stored_once_and_goes_with_its_last_reader",
+        ),
+    ),
+    Mutant(
+        name="body-is-never-freed",
+        story="References are counted up and never down: bodies stay after the last of their envelopes.",
+        file="relayd/store/removals.py",
+        old="            body_refs[body] -= 1\n",
+        new="            pass\n",
+        killers=(
+            "tests/unit/relayd/store/test_submissions.py::test_a_body_for_many_is_stored_once_and_goes_with_its_last_reader",
+        ),
+    ),
+    Mutant(
+        name="quota-not-given-back-by-expiry",
+        story="What expires still counts: a mailbox fills up with nothing and refuses everybody for good.",
+        file="relayd/store/removals.py",
+        old="        mailbox.take(quota, class_, octets)\n",
+        new="        if result(sequence) is not Result.EXPIRED:\n            mailbox.take(quota, class_, octets)\n",
+        killers=("tests/unit/relayd/store/test_removals.py::test_counters_equal_a_recount",),
+    ),
+    Mutant(
+        name="hole-is-not-recorded",
+        story="Numbers that expired are forgotten at once: a device that comes later takes them for acknowledged.",
+        file="relayd/store/expiry.py",
+        old="            _record(commit, name, first, last)\n",
+        new="",
+        killers=("tests/unit/relayd/store/test_expiry.py::test_a_hole_is_remembered_until_the_floor_has_passed_it",),
+    ),
+    Mutant(
+        name="hole-joined-over-what-is-queued",
+        story="Two holes are joined over an envelope that still waits: the gap explains away what was not delivered.",
+        file="relayd/store/expiry.py",
+        old="    if after is not None and not _queued(commit, name, last, after[0]):\n",
+        new="    if after is not None:\n",
+        killers=(
+            "tests/unit/relayd/store/test_expiry.py::test_a_hole_is_not_joined_with_a_later_one_over_what_is_queued",
+        ),
+    ),
+    Mutant(
+        name="earlier-hole-joined-over-what-is-queued",
+        story="The same with the hole before: an envelope between the two is explained away.",
+        file="relayd/store/expiry.py",
+        old="    if before is not None and not _queued(commit, name, before[1], first):\n",
+        new="    if before is not None:\n",
+        killers=(
+            "tests/unit/relayd/store/test_expiry.py::test_holes_are_joined_over_what_was_acknowledged_and_not_over_what_is_queued",
+        ),
+    ),
+    Mutant(
+        name="gap-is-not-told-to-who-listens",
+        story="A listener is not told that something expired: its device waits for that number until it reconnects.",
+        file="relayd/store/expiry.py",
+        old="        commit.explain(name >> 2, lane, first, last)\n",
+        new="",
+        killers=(
+            "tests/unit/relayd/store/test_expiry.py::test_whoever_listens_is_told_of_a_hole_when_its_expiry_is_committed",
+        ),
+    ),
+    Mutant(
+        name="expired-row-in-a-page",
+        story="What expires at this very moment is still read from the store: > and >= mixed up.",
+        file="relayd/store/pages.py",
+        old="AND e.expires_ms > ? ORDER BY",
+        new="AND e.expires_ms >= ? ORDER BY",
+        killers=("tests/unit/relayd/store/test_expiry.py::test_an_expired_row_is_never_in_a_page_swept_or_not",),
+    ),
+    Mutant(
+        name="written-at-its-expiry",
+        story="What the pump remembers is written at the moment of its expiry, when it also counts as expired.",
+        file="relayd/delivery/pump.py",
+        old="            elif item.expires_ms <= now_ms:\n",
+        new="            elif item.expires_ms < now_ms:\n",
+        killers=("tests/unit/relayd/delivery/test_pump.py::test_nothing_is_sent_at_or_after_its_expiry",),
+    ),
+    Mutant(
+        name="remembered-envelope-served-after-its-removal",
+        story="A connection's memory outlives the row: what has expired or was purged is sent all the same (A17).",
+        file="relayd/delivery/backlog.py",
+        old="        self._ready.clear()\n        self._octets = 0\n        self._end = self.cursor\n",
+        new="        self._octets = 0\n        self._end = self.cursor\n",
+        killers=("tests/unit/relayd/delivery/test_backlog.py::test_a_hole_in_what_is_remembered_empties_the_memory",),
+    ),
+    Mutant(
+        name="page-from-before-a-removal-is-believed",
+        story="A page that was being read when something expired fills the memory again with what is gone.",
+        file="relayd/delivery/backlog.py",
+        old="        self._stale = self._asked is not None\n",
+        new="        self._stale = False\n",
+        killers=(
+            "tests/unit/relayd/delivery/test_backlog.py::test_a_page_that_was_read_before_a_hole_was_made_is_not_believed",
+        ),
+    ),
+    Mutant(
+        name="removed-device-is-still-served",
+        story="A device that left the list keeps its connection and all that is remembered for it.",
+        file="relayd/delivery/hub.py",
+        old="                listener.revoke()\n",
+        new="                pass\n",
+        killers=("tests/unit/relayd/delivery/test_hub.py::test_holes_notices_and_revocation_reach_the_listener_only",),
+    ),
+    Mutant(
+        name="older-connection-wins",
+        story="Of two logins the one that reaches the hub last listens, though it is the older one.",
+        file="relayd/delivery/hub.py",
+        old="        if older is not None and older.generation > listener.generation:\n",
+        new="        if older is not None and older.generation < 0:\n",
+        killers=("tests/unit/relayd/delivery/test_hub.py::test_a_connection_that_comes_late_is_the_superseded_one",),
+    ),
+    Mutant(
+        name="clock-that-jumped-expires-everything",
+        story="Relay time follows the wall clock however far it jumps: one bad NTP answer empties every mailbox.",
+        file="relayd/clock.py",
+        old="        if wall_ms > expected_ms + JUMP_MS:\n",
+        new="        if wall_ms > expected_ms + (1 << 62):\n",
+        killers=(
+            "tests/unit/relayd/test_clock.py::test_a_jump_ahead_is_not_believed_and_relay_time_goes_on_at_the_steady_pace",
+        ),
+    ),
+    Mutant(
+        name="relay-time-goes-back",
+        story="Time goes back with the wall clock: what had expired lives again, and its outcome was told already.",
+        file="relayd/clock.py",
+        old="            self._last_ms = max(self._last_ms, wall_ms)\n        return",
+        new="            self._last_ms = wall_ms\n        return",
+        killers=("tests/unit/relayd/test_clock.py::test_a_small_step_back_is_waited_for",),
+    ),
+    Mutant(
+        name="day-key-deleted-with-its-day",
+        story="A day's key goes at midnight though rows of it have not been swept: their senders are never told.",
+        file="relayd/store/expiry.py",
+        old="    first = today if oldest is None else min(today, day(oldest))\n",
+        new="    first = today\n",
+        killers=(
+            "tests/unit/relayd/store/test_expiry.py::test_a_days_key_goes_when_the_day_is_over_and_its_rows_are_gone",
+        ),
+    ),
+    Mutant(
+        name="credit-counted-twice",
+        story="Each envelope takes two of the credit: a device gets half its window and stalls.",
+        file="relayd/delivery/window.py",
+        old="        self._messages += 1\n",
+        new="        self._messages += 2\n",
+        killers=("tests/unit/relayd/delivery/test_window.py::test_nothing_fits_beyond_what_was_granted",),
+    ),
+    Mutant(
+        name="credit-is-never-counted",
+        story="What is sent takes no credit: a slow device is flooded.",
+        file="relayd/delivery/window.py",
+        old="        self._messages += 1\n",
+        new="        self._messages += 0\n",
+        killers=("tests/unit/relayd/delivery/test_window.py::test_nothing_fits_beyond_what_was_granted",),
+    ),
+    Mutant(
+        name="repeated-grant-counts-again",
+        story="Grants are added up instead of compared: a repeated acknowledgement opens the window twice.",
+        file="relayd/delivery/window.py",
+        old="Credit(max(self._granted.messages, granted.messages), ",
+        new="Credit(self._granted.messages + granted.messages, ",
+        killers=("tests/unit/relayd/delivery/test_window.py::test_a_grant_is_cumulative_and_never_taken_back",),
+    ),
+    Mutant(
+        name="pump-sends-above-the-credit",
+        story="The pump asks for credit when it reads and not when it writes.",
+        file="relayd/delivery/pump.py",
+        old="            elif self._window.fits(item.cost):\n",
+        new="            elif item.cost >= 0:\n",
+        killers=("tests/unit/relayd/delivery/test_pump.py::test_never_more_is_sent_than_was_granted",),
+    ),
+    Mutant(
+        name="urgent-comes-last",
+        story="The lanes are served in the order of their numbers: a call rings behind a thousand old messages.",
+        file="relayd/delivery/pump.py",
+        old="(Lane.URGENT, Lane.OUTCOME, Lane.NORMAL)",
+        new="(Lane.NORMAL, Lane.OUTCOME, Lane.URGENT)",
+        killers=("tests/unit/relayd/delivery/test_pump.py::test_urgent_comes_first_then_outcomes_then_the_rest",),
+    ),
+    Mutant(
+        name="acknowledged-above-what-was-delivered",
+        story="A floor above what was sent is believed: a device's mistake deletes what it never saw.",
+        file="relayd/delivery/pump.py",
+        old="        if max(top, *ack.undecryptable, 0) > self._backlogs[ack.lane].cursor:\n",
+        new="        if max(top, *ack.undecryptable, 0) < 0:\n",
+        killers=(
+            "tests/unit/relayd/delivery/test_pump.py::test_an_acknowledgement_above_what_was_delivered_is_a_fault",
+        ),
+    ),
+    Mutant(
+        name="restore-keeps-the-mailboxes-epoch",
+        story="A restored database goes on under the old numbers: devices throw new envelopes away as known.",
+        file="relayd/store/restored.py",
+        old='"UPDATE mailbox SET epoch = ?, outcomes = 0 WHERE id = ?"',
+        new='"UPDATE mailbox SET outcomes = 0 * ? WHERE id = ?"',
+        killers=(
+            "tests/unit/relayd/store/test_restored.py::test_an_older_copy_gets_new_epochs_and_keeps_what_was_queued",
+        ),
+    ),
+    Mutant(
+        name="restore-keeps-the-ledgers-epoch",
+        story="A restored ledger goes on under its old epoch: what was sent since the copy is lost and told as stored.",
+        file="relayd/store/restored.py",
+        old='"UPDATE ledger SET epoch = ?, floor = 0 WHERE device = ?"',
+        new='"UPDATE ledger SET floor = 0 * ? WHERE device = ?"',
+        killers=(
+            "tests/unit/relayd/store/test_restored.py::test_an_older_copy_gets_new_epochs_and_keeps_what_was_queued",
+        ),
+    ),
+    Mutant(
+        name="restore-is-not-noticed",
+        story="Nothing tells an older copy from the newest: the operator's backup becomes everybody's present.",
+        file="relayd/store/restored.py",
+        old="    if high_water_ms >= said_ms:\n",
+        new="    if high_water_ms >= 0:\n",
+        killers=(
+            "tests/unit/relayd/store/test_restored.py::test_an_older_copy_gets_new_epochs_and_keeps_what_was_queued",
+        ),
+    ),
+)
