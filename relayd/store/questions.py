@@ -33,7 +33,7 @@ _GRANTS = (
 )
 _OPERATORS_KINDS = ",".join(str(int(kind)) for kind, rule in RULES.items() if Role.PLATFORM_OPERATOR in rule.approvers)
 _PROPOSALS = (
-    f"{BELOW}SELECT proposal.id, state, proposal.unit, coalesce(address, ''), expires_ms, act FROM proposal"  # noqa: S608 - ours
+    f"{BELOW}SELECT proposal.id, state, proposal.unit, coalesce(address, ''), expires_ms, proposal.act FROM proposal"  # noqa: S608 - ours
     " LEFT JOIN account ON account.id = proposal.account WHERE (proposal.unit IN below OR (:unit = 0 AND"
     f" kind IN ({_OPERATORS_KINDS}) AND proposal.unit IN (SELECT id FROM unit WHERE under = 0)))"
     " AND proposal.id > :after ORDER BY proposal.id"
