@@ -43,6 +43,15 @@ def _lifetime_s(text: str) -> int:
     return ttl_s
 
 
+def _glass_s(text: str) -> int:
+    from relayproto.limits import BREAK_GLASS_S_MAX
+
+    duration_s = _lifetime_s(text)
+    if duration_s > BREAK_GLASS_S_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than a day; by then a regular grant can be made")
+    return duration_s
+
+
 def _moderator(text: str) -> bytes:
     if re.fullmatch(r"[0-9A-Fa-f]{64}", text) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not 64 hexadecimal digits, as relayd moderator-key prints them")
@@ -183,6 +192,27 @@ def _confirm_clock(arguments: argparse.Namespace) -> Exit:
     return Exit.OK
 
 
+def _break_glass(arguments: argparse.Namespace) -> Exit:
+    from relayd import operate
+    from relayproto.administration import BreakGlass
+    from relayproto.administration_replies import Acted
+
+    socket = _config(arguments).operator_socket
+    reason = operate.reason(arguments.reason, sys.stdin)
+    if not arguments.yes:
+        operate.confirm(
+            f"This makes {arguments.address} a platform operator for {arguments.duration} s, at once. It is written to "
+            f"the audit log and to the relay's log.\nType the address to go on: ",
+            arguments.address, sys.stdin, sys.stderr,
+        )  # fmt: skip
+    acted = operate.ask(socket, BreakGlass(arguments.address, arguments.duration, reason), Acted)
+    if arguments.json:
+        _print_json({"address": arguments.address, "seconds": arguments.duration, "record": acted.record})
+    else:
+        sys.stdout.write(f"{arguments.address} is a platform operator now. Audit record {acted.record}.\n")
+    return Exit.OK
+
+
 def _restored(arguments: argparse.Namespace) -> Exit:
     from relayd import lifecycle, restore
 
@@ -256,6 +286,18 @@ def _add_rarely_needed(commands: "argparse._SubParsersAction[argparse.ArgumentPa
         commands, "confirm-clock", _confirm_clock, "tell the running relay that the clock that ran ahead is right",
         "  date; relayd confirm-clock",
     )  # fmt: skip
+    glass = _add(
+        commands, "break-glass", _break_glass, "make an account a platform operator for a day at most, loudly",
+        "  relayd break-glass officer@gad.example --for 1h --reason 'nobody else can be reached'\n"
+        "  relayd break-glass officer@gad.example --for 1h --reason - --yes < reason.txt",
+    )  # fmt: skip
+    glass.add_argument("address", metavar="ADDRESS", help="whose account it is; it has to be there already")
+    glass.add_argument(
+        "--for", dest="duration", type=_glass_s, metavar="TIME", required=True, help="for how long, 1m to 1d"
+    )
+    glass.add_argument("--reason", metavar="TEXT", required=True, help="why, for the auditors; - reads it from stdin")
+    glass.add_argument("--yes", action="store_true", help="do not ask for the address again")
+    glass.add_argument("--json", action="store_true", help="print JSON")
     _add(
         commands, "restored", _restored, "give a database that was put back from a copy new epochs, before it serves",
         "  relayd restored --state /srv/relay && relayd serve --state /srv/relay",

@@ -7,14 +7,16 @@ link from what the relay answered, so the ticket is in memory only, on its way t
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from relayd.config import endpoint
+from relayd.exits import CannotGoOn, Exit
 from relayproto import descriptor, frame, message
 from relayproto.codes import Code, CodeRange, Kind, range_of
 from relayproto.errors import Malformed
 from relayproto.ids import Address, KeyId
 from relayproto.invitation import Invitation, to_link
+from relayproto.limits import REASON_CHARS_MAX
 from relayproto.message import M, Message
 from relayproto.replies import Invited, Refused
 
@@ -102,6 +104,24 @@ def link(invited: Invited) -> str:
             ticket=invited.ticket,
         )
     )
+
+
+def reason(said: str, source: TextIO) -> str:
+    """Return why something is done: what was said, or, for a dash, what stands in ``source``. Raises CannotGoOn."""
+    text = source.read(REASON_CHARS_MAX + 2).strip() if said == "-" else said.strip()
+    if not 0 < len(text) <= REASON_CHARS_MAX:
+        raise CannotGoOn(f"a reason has 1 to {REASON_CHARS_MAX} characters; nothing was done", Exit.REFUSED)
+    return text
+
+
+def confirm(question: str, expected: str, source: TextIO, terminal: TextIO) -> None:
+    """Return if the person at the terminal types what is expected, else raise CannotGoOn."""
+    if not source.isatty():
+        raise CannotGoOn("nobody is there to confirm it; say --yes if it is meant", Exit.REFUSED)
+    terminal.write(question)
+    terminal.flush()
+    if source.readline().strip() != expected:
+        raise CannotGoOn("that is not the same; nothing was done", Exit.REFUSED)
 
 
 def moment(unix_ms: int) -> str:
