@@ -150,7 +150,8 @@ class Chamber:
 
     def act(self, who: Guest, change: Change, *proven: str, **changes: Any) -> Acted | Code:
         """Perform an act; a denial is its code."""
-        return self.perform(who, signed(who, instruction(who, change, self.now_ms, **changes)), *proven)
+        command = signed(who, instruction(who, change, self.now_ms, **changes))
+        return self.perform(who, command, *proven, device=changes.get("device", 1))
 
     def perform(self, who: Guest, command: Act, *proven: str, device: int = 1) -> Acted | Code:
         done = self.store.act(self._verb(who.seats[device], command, frozenset(proven)))
