@@ -17,7 +17,14 @@ from relayd.store.daykeys import DayKeys, KeyGone
 from relayd.store.vault import Vault
 from relayproto.codes import Class, Lane, PrekeyKind
 from relayproto.errors import CryptoFailure
-from relayproto.limits import KEM_PREKEYS_MAX, LIFETIME_S_MAX, ONE_TIME_PREKEYS_MAX, UNANSWERED_MAX
+from relayproto.limits import (
+    KEM_PREKEYS_MAX,
+    LIFETIME_S_MAX,
+    ONE_TIME_PREKEYS_MAX,
+    UNANSWERED_MAX,
+    UNIT_DEPTH_MAX,
+)
+from relayproto.standing import Standing, UnitState
 
 _PAGES_WRONG_MAX: Final = 100
 _LIFETIME_MS_MAX: Final = 1000 * max(LIFETIME_S_MAX.values())
@@ -58,6 +65,11 @@ _PREKEYS: Final = (
     (PrekeyKind.SIGNED, 1), (PrekeyKind.KEM_LAST_RESORT, 1), (PrekeyKind.ONE_TIME, ONE_TIME_PREKEYS_MAX),
     (PrekeyKind.KEM_ONE_TIME, KEM_PREKEYS_MAX),
 )  # fmt: skip
+_TREE: Final = (
+    "WITH RECURSIVE tree (id, root, depth) AS (SELECT id, id, 1 FROM unit WHERE under = 0 UNION ALL"
+    f" SELECT unit.id, root, depth + 1 FROM unit JOIN tree ON unit.under = tree.id WHERE depth <= {UNIT_DEPTH_MAX})"
+)
+_ROOT_OF: Final = "(SELECT organisation FROM unit WHERE unit.id = {0}.unit)"
 
 _RULES: Final = (
     _Rule("every device has its account", "SELECT count(*) FROM device",
@@ -111,6 +123,30 @@ _RULES: Final = (
           "SELECT account FROM block WHERE account NOT IN (SELECT id FROM account)"),
     _Rule("counted logins are a mailbox's", "SELECT count(*) FROM attempt",
           "SELECT lane FROM attempt WHERE lane >> 2 NOT IN (SELECT id FROM mailbox)"),
+    _Rule("every unit stands in its organisation's tree, no deeper than it may", "SELECT count(*) FROM unit",
+          f"SELECT id FROM ({_TREE} SELECT unit.id FROM unit LEFT JOIN tree ON tree.id = unit.id"
+          f" WHERE tree.root IS NOT unit.organisation OR depth > {UNIT_DEPTH_MAX})"),
+    _Rule("nothing goes on below what is closed", "SELECT count(*) FROM unit",
+          "SELECT unit.id FROM unit JOIN unit AS above ON above.id = unit.under"
+          f" WHERE above.state = {UnitState.CLOSED:d} AND unit.state != {UnitState.CLOSED:d}"),
+    _Rule("every organisation has a root key", "SELECT count(*) FROM unit WHERE under = 0",
+          "SELECT id FROM unit WHERE under = 0 AND id NOT IN (SELECT unit FROM organisation)"),
+    _Rule("domains are a unit's", "SELECT count(*) FROM domain",
+          "SELECT unit FROM domain WHERE unit NOT IN (SELECT id FROM unit)"),
+    _Rule("accounts belong to a unit that is there, with a standing", "SELECT count(*) FROM account",
+          "SELECT account.id FROM account LEFT JOIN unit ON unit.id = account.unit"
+          f" WHERE iif(account.unit = 0, standing > {Standing.INVITED:d},"
+          f" standing = {Standing.PUBLIC:d} OR unit.id IS NULL OR unit.state = {UnitState.CLOSED:d})"),
+    _Rule("roles are held by their organisation's own", "SELECT count(*) FROM held_role",
+          "SELECT held_role.id FROM held_role LEFT JOIN account ON account.id = held_role.account"
+          f" WHERE account.id IS NULL OR (held_role.unit != 0 AND {_ROOT_OF.format('account')} IS NOT"
+          f" ifnull({_ROOT_OF.format('held_role')}, -1))"),
+    _Rule("people answer for offices of their own organisation", "SELECT count(*) FROM holder",
+          "SELECT holder.office FROM holder LEFT JOIN account AS office ON office.id = holder.office"
+          " LEFT JOIN account AS person ON person.id = holder.account"
+          f" WHERE office.standing IS NOT {Standing.OFFICE:d} OR ifnull(person.standing, {Standing.OFFICE:d})"
+          f" IN ({Standing.APPLICATION:d}, {Standing.OFFICE:d})"
+          f" OR {_ROOT_OF.format('office')} IS NOT {_ROOT_OF.format('person')}"),
     _Rule("there is one relay time", "SELECT count(*) FROM relay_time",
           "SELECT 1 WHERE (SELECT count(*) FROM relay_time WHERE high_water_ms >= 0) != 1"),
 )  # fmt: skip

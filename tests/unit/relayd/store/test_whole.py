@@ -10,6 +10,9 @@ from relayd.domain.lifetimes import day
 from relayd.store import whole
 from relayd.store.daykeys import DayKeys
 from relayd.store.vault import Nonces, Vault
+from relayproto.administration import AssignOffice, CreateUnit, GrantRole, PlaceMember
+from relayproto.standing import Role, Standing
+from support.organisations import NOW_MS, registry
 from support.stores import DAY_S, MASTER_KEY, house
 
 
@@ -107,6 +110,71 @@ def test_what_does_not_fit_together_is_found(kept: Path, statement: str, rules: 
 
     assert found.keys() & rules
     assert found.keys() <= rules
+
+
+TREE = "every unit stands in its organisation's tree, no deeper than it may"
+CLOSED = "nothing goes on below what is closed"
+BELONGS = "accounts belong to a unit that is there, with a standing"
+ROLES = "roles are held by their organisation's own"
+ANSWERS = "people answer for offices of their own organisation"
+
+
+@pytest.fixture
+def organised(tmp_path: Path) -> Path:
+    """Return the database of two organisations: 1 with units 2 and 3 below it, an officer and an office, and 4."""
+    with registry(tmp_path) as desk:
+        root, admin = desk.organisation()
+        unit = desk.done(admin, CreateUnit(root, "Records")).value
+        desk.done(admin, CreateUnit(unit, "Below"))
+        desk.organisation("pwd.example")
+        bob, post = (desk.person(f"{name}@gad.example") for name in ("bob", "post"))
+        desk.done(admin, PlaceMember(unit, bob, Standing.VERIFIED))
+        desk.done(admin, PlaceMember(unit, post, Standing.OFFICE))
+        desk.done(admin, AssignOffice(unit, post, bob, True))
+        desk.done(admin, GrantRole(unit, bob, Role.VERIFIER, NOW_MS + 1))
+    return tmp_path / "relay.db"
+
+
+def test_organisations_break_no_rule_and_there_was_something_to_look_at(organised: Path) -> None:
+    with whole.one_moment(organised) as db:
+        looked_at = {each.rule: each.looked_at for each in whole.rules(db)}
+
+    assert broken(organised) == {}
+    assert [looked_at[rule] for rule in (TREE, CLOSED, BELONGS, ROLES, ANSWERS)] == [4, 4, 5, 4, 1]
+
+
+@pytest.mark.parametrize(
+    ("statement", "rules"),
+    [
+        ("UPDATE unit SET under = 3 WHERE id = 2", {TREE}),
+        ("UPDATE unit SET under = 99 WHERE id = 3", {TREE}),
+        ("UPDATE unit SET organisation = 4 WHERE id = 3", {TREE}),
+        ("UPDATE unit SET state = 3 WHERE id = 2", {CLOSED, BELONGS}),
+        ("DELETE FROM organisation WHERE unit = 4", {"every organisation has a root key"}),
+        ("UPDATE domain SET unit = 99 WHERE unit = 4", {"domains are a unit's"}),
+        ("UPDATE account SET unit = 0 WHERE address = 'post@gad.example'", {BELONGS, ANSWERS}),
+        ("UPDATE account SET unit = 0, standing = 0 WHERE address = 'bob@gad.example'", {ROLES, ANSWERS}),
+        ("UPDATE account SET standing = 0 WHERE address = 'admin@gad.example'", {BELONGS}),
+        ("UPDATE account SET unit = 99 WHERE address = 'admin@gad.example'", {BELONGS, ROLES}),
+        ("UPDATE account SET unit = 4 WHERE address = 'bob@gad.example'", {ROLES, ANSWERS}),
+        ("UPDATE account SET standing = 3 WHERE address = 'bob@gad.example'", {ANSWERS}),
+        ("UPDATE account SET standing = 2 WHERE address = 'post@gad.example'", {ANSWERS}),
+        ("UPDATE held_role SET account = 99 WHERE role = 4", {ROLES}),
+        ("UPDATE held_role SET unit = 4 WHERE role = 4", {ROLES}),
+        ("UPDATE holder SET account = 99", {ANSWERS}),
+    ],
+)  # fmt: skip
+def test_what_organisations_can_not_be_is_found(organised: Path, statement: str, rules: set[str]) -> None:
+    change(organised, statement)
+
+    assert broken(organised).keys() == rules
+
+
+def test_a_tree_that_is_too_deep_is_found(organised: Path) -> None:
+    units = ", ".join(f"({number}, {number - 1 if number > 10 else 4}, 4, '', 1)" for number in range(10, 22))
+    change(organised, f"INSERT INTO unit (id, under, organisation, name, state) VALUES {units}")
+
+    assert broken(organised) == {TREE: 1}
 
 
 def test_a_damaged_index_is_found_with_sqlites_own_words(kept: Path) -> None:
