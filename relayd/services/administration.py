@@ -51,8 +51,8 @@ class Administration:
         to_prove = await self._store.domain_to_prove(seat, command)
         proven = frozenset() if to_prove is None else await self._proven(to_prove)
         done = await self._store.act(seat, command, relay=self._relay, proven=proven)
-        if isinstance(done, Denied):
-            raise Refusal(done.code)
+        if isinstance(done, Code):
+            raise Refusal(done)
         return done
 
     async def _proven(self, asked: CreateOrganisation) -> frozenset[str]:

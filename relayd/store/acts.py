@@ -39,8 +39,8 @@ ALL_VERBS: Final[Mapping[Kind, Verb]] = MappingProxyType({**VERBS})
 
 def perform(
     commit: Commit, seat: Seat, command: Act, relay: bytes, proven: frozenset[str] = frozenset()
-) -> Acted | Denied:
-    """Do what an act says, or write down that it was denied.
+) -> Acted | Code:
+    """Do what an act says, or write down that it was denied and return the code: it must not undo its own record.
 
     ``relay`` is the fingerprint of this relay's root; ``proven`` are mail domains that were just looked up.
     """
@@ -51,17 +51,17 @@ def perform(
     try:
         act = _read(commit, seat, command, relay)
     except Denied as denied:
-        return _denied(commit, who, Record(commit.now_ms, who.unit, Kind.ACT, code=denied.code, **said), denied)
+        return _denied(commit, who, Record(commit.now_ms, who.unit, Kind.ACT, code=denied.code, **said))
     said["reason"] = act.reason
     try:
         _check_now(commit, who, act)
     except Denied as denied:
-        return _denied(commit, who, _about(commit, who, act.change, denied.code, said), denied)
+        return _denied(commit, who, _about(commit, who, act.change, denied.code, said))
     if not act.rehearsal:
         commit.db.execute("UPDATE account SET act = ? WHERE id = ?", (act.number, who.row))
     done = _undone_where_denied(commit, who, act, command.octets)
-    if isinstance(done, Denied):
-        return _denied(commit, who, _about(commit, who, act.change, done.code, said), done)
+    if isinstance(done, Code):
+        return _denied(commit, who, _about(commit, who, act.change, done, said))
     return _acted(commit, done, said)
 
 
@@ -87,7 +87,7 @@ def _check_now(commit: Commit, who: Actor, act: Instruction) -> None:
         raise Denied(Code.REPLAYED)
 
 
-def _undone_where_denied(commit: Commit, who: Actor, act: Instruction, octets: bytes) -> Outcome | Denied:
+def _undone_where_denied(commit: Commit, who: Actor, act: Instruction, octets: bytes) -> Outcome | Code:
     """Do an act; whatever of it is not to stay is rolled back, in memory as well."""
     trace = _Trace(commit)
     commit.db.execute("SAVEPOINT act")
@@ -100,7 +100,7 @@ def _undone_where_denied(commit: Commit, who: Actor, act: Instruction, octets: b
     except (Denied, Refusal) as no:
         trace.undo()
         commit.db.execute("RELEASE act")
-        return Denied(no.code)
+        return no.code
     # Not in a finally: after any other failure there may be no savepoint left, and the writer undoes the whole verb.
     commit.db.execute("RELEASE act")
     return outcome
@@ -163,9 +163,9 @@ def _acted(commit: Commit, outcome: Outcome, said: dict[str, Any]) -> Acted:
     return Acted(outcome.state, number, value, outcome.effect.ticket if done else b"")
 
 
-def _denied(commit: Commit, who: Actor, record: Record, denied: Denied) -> Denied:
+def _denied(commit: Commit, who: Actor, record: Record) -> Code:
     denials.write(commit, who, record)
-    return denied
+    return Code(record.code)
 
 
 def _about(commit: Commit, who: Actor, change: Change, code: Code, said: dict[str, Any]) -> Record:

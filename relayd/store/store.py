@@ -16,7 +16,6 @@ from typing import Final, Self, TypeVar
 
 from relayd.clock import Clock
 from relayd.config import LifetimesSection, LimitsSection, StoreSection
-from relayd.domain.acting import Denied
 from relayd.domain.answers import BundlesTaken, DevicesChanged, Enrolment, Login
 from relayd.domain.entry import Entry, Page
 from relayd.domain.mailbox import Quota
@@ -272,8 +271,8 @@ class Store:
         """Return whose mail domain has to be looked up before an act is performed, or None."""
         return await self._read(lambda db: acts.domain_to_prove(self._view(db), seat.account, command))
 
-    async def act(self, seat: Seat, command: Act, *, relay: bytes, proven: frozenset[str]) -> Acted | Denied:
-        """Perform an act, or write down that it was denied. Raises Refusal(AUTHENTICATION)."""
+    async def act(self, seat: Seat, command: Act, *, relay: bytes, proven: frozenset[str]) -> Acted | Code:
+        """Perform an act, or write down that it was denied and return the code. Raises Refusal(AUTHENTICATION)."""
         return await self._act(lambda commit: acts.perform(commit, seat, command, relay, proven))
 
     async def answer(self, seat: Seat, question: Question) -> AdministrationReply:

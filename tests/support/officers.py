@@ -155,21 +155,21 @@ class Chamber:
 
     def perform(self, who: Guest, command: Act, *proven: str, device: int = 1) -> Acted | Code:
         done = self.store.act(self._verb(who.seats[device], command, frozenset(proven)))
-        if isinstance(done, Exception) and not isinstance(done, Denied):
+        if isinstance(done, Exception):
             raise done
-        return done.code if isinstance(done, Denied) else done
+        return done
 
     def tried(self, who: Guest, change: Change, *proven: str, **changes: Any) -> Acted | Code:
         """Perform an act for real, and take the whole of it back."""
         command = signed(who, instruction(who, change, self.now_ms, **changes))
-        came: list[Acted | Denied] = []
+        came: list[Acted | Code] = []
 
         def verb(commit):
             came.append(self._verb(who.seat, command, frozenset(proven))(commit))
             raise Refusal(Code.BUSY)
 
         self.store.act(verb)
-        return came[0].code if isinstance(came[0], Denied) else came[0]
+        return came[0]
 
     def _verb(self, seat: Seat, command: Act, proven: frozenset[str]):
         return lambda commit: store_acts.perform(commit, seat, command, RELAY, proven)

@@ -4,10 +4,23 @@ import pytest
 
 from relayclient.errors import UnknownContact
 from relayclient.events import DevicesChanged, DevicesRefused, MessageState, StateChanged
+from relayproto import acts
+from relayproto.acts import Instruction
+from relayproto.administration import (
+    CreateUnit,
+    GetAudit,
+    GetCheckpoints,
+    GetDocument,
+    GetProposals,
+    GetRoles,
+    GetUnits,
+)
+from relayproto.administration_replies import Acted, Audit, Checkpoints, Document, Proposals, Roles, Units
 from relayproto.codes import Code, PrekeyKind
-from relayproto.commands import GetBundles, GetDevices, GetRelayKeys, Lookup, PutPrekeys, Submit
+from relayproto.commands import Act, GetBundles, GetDevices, GetRelayKeys, Lookup, PutPolicy, PutPrekeys, Submit
 from relayproto.ids import Address
-from relayproto.replies import Account, Devices, NotTaken, Refused
+from relayproto.replies import Account, Devices, Done, NotTaken, Refused
+from relayproto.standing import ActState
 from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, forget_sessions, introduce, of, texts
 
@@ -127,3 +140,41 @@ def test_an_own_list_that_grew_elsewhere_is_fetched(relay, alice, bob, tmp_path)
 
     assert GetDevices(alice.identity.account) in line.commands
     assert of(DevicesChanged, told) == [DevicesChanged(alice.identity.account, (2,), ())]
+
+
+def act_of(device, number: int) -> Act:
+    said = device.identity
+    octets = acts.encode(
+        Instruction(bytes(32), said.account, said.device, number, NOW_MS, NOW_MS + 1, "", False, CreateUnit(1, "x"))
+    )
+    return Act(octets, bytes(64))
+
+
+@pytest.mark.parametrize(
+    "reply", [Acted(ActState.DONE, 1, 2, b""), Refused(Code.NOT_PERMITTED, 0), Refused(Code.BUSY, 9)]
+)
+def test_an_acts_number_is_not_given_again_whatever_came_of_it(relay, alice, reply):
+    relay.connect(alice)
+
+    assert alice.answered(reply, act_of(alice, 7), NOW_MS) == []
+    assert alice.answered(reply, act_of(alice, 3), NOW_MS) == []
+
+    assert alice._link.act == 7
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (GetUnits(1, 0, 9), Units((), False)), (GetRoles(1, 0, 9), Roles((), False)),
+        (GetDocument(1, None), Document(1, 0, b"", b"")), (GetProposals(1, 0, 9), Proposals((), False)),
+        (GetAudit(1, 0, 9), Audit((), False)), (GetCheckpoints(0, 9), Checkpoints((), False)),
+        (PutPolicy(bytes(30)), Done()),
+    ],
+)  # fmt: skip
+def test_the_answer_to_an_officers_question_is_for_who_asked(relay, alice, question, answer):
+    relay.connect(alice)
+
+    for reply in (answer, Refused(Code.NOT_PERMITTED, 0), Refused(Code.RATE, 5_000)):
+        assert alice.answered(reply, question, NOW_MS) == []
+
+    assert alice.wait_ms(NOW_MS) is None, "the device itself asks nothing again"

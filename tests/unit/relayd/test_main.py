@@ -17,10 +17,13 @@ from relayd.notices import Notifier
 from relayd.operate import NotAllowed, RelayAway, RelayRefused
 from relayd.sample import sample
 from relayd.store import database
+from relayproto.administration import BreakGlass
+from relayproto.administration_replies import Acted
 from relayproto.codes import Code
 from relayproto.commands import ConfirmClock, GetStatus, Invite
 from relayproto.message import Message
 from relayproto.replies import Done, Invited, Status
+from relayproto.standing import ActState
 
 
 class Terminal(io.StringIO):
@@ -53,6 +56,8 @@ class Relay:
             return Invited(command.address, bytes(16), 1_800_000_000_000, "relay.example:7443", described)
         if isinstance(command, ConfirmClock):
             return Done()
+        if isinstance(command, BreakGlass):
+            return Acted(ActState.DONE, 41, 0, b"")
         return Status("1.2.3", (("connections open", 1234), ("gaps", 5)))
 
 
@@ -318,7 +323,9 @@ def test_a_bug_is_not_dressed_up(state: Path, monkeypatch) -> None:
         main.main(["status", "--state", str(state)])
 
 
-@pytest.mark.parametrize("command", ["init", "serve", "check-config", "invite", "status", "confirm-clock", "restored"])
+@pytest.mark.parametrize(
+    "command", ["init", "serve", "check-config", "invite", "status", "confirm-clock", "break-glass", "restored"]
+)
 def test_each_command_has_help_with_examples(command: str, capsys) -> None:
     with pytest.raises(SystemExit) as caught:
         main.main([command, "--help"])
@@ -378,6 +385,58 @@ def test_a_confirmed_clock_is_asked_of_the_running_relay(state: Path, capsys, mo
 
     assert (status, out) == (Exit.OK, "The relay goes by the machine's clock again.\n")
     assert relay.asked == [ConfirmClock()]
+
+
+GLASS = ("break-glass", "carol@gad.example", "--for", "1h")
+
+
+def test_a_glass_is_broken_once_the_address_was_typed_again(state: Path, capsys, monkeypatch) -> None:
+    relay = Relay(state, monkeypatch)
+    monkeypatch.setattr(sys, "stdin", Terminal("carol@gad.example\n"))
+
+    status, out, err = run(capsys, *GLASS, "--reason", " nobody is there ", "--state", state)
+
+    assert (status, out) == (Exit.OK, "carol@gad.example is a platform operator now. Audit record 41.\n")
+    assert "Type the address" in err
+    assert relay.asked == [BreakGlass("carol@gad.example", 3600, "nobody is there")]
+
+
+@pytest.mark.parametrize("typed", [Terminal("bob@gad.example\n"), Terminal(""), io.StringIO("carol@gad.example\n")])
+def test_an_unconfirmed_glass_stays_whole(state: Path, capsys, monkeypatch, typed: io.StringIO) -> None:
+    relay = Relay(state, monkeypatch)
+    monkeypatch.setattr(sys, "stdin", typed)
+
+    status, out, _ = run(capsys, *GLASS, "--reason", "nobody is there", "--state", state)
+
+    assert (status, out, relay.asked) == (Exit.REFUSED, "", [])
+
+
+def test_a_reason_may_come_on_standard_input(state: Path, capsys, monkeypatch) -> None:
+    relay = Relay(state, monkeypatch)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("the night\nof the flood\n"))
+
+    status, out, _ = run(capsys, *GLASS, "--reason", "-", "--yes", "--json", "--state", state)
+
+    assert (status, json.loads(out)) == (0, {"address": "carol@gad.example", "seconds": 3600, "record": 41})
+    assert relay.asked == [BreakGlass("carol@gad.example", 3600, "the night\nof the flood")]
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501])
+def test_no_glass_is_broken_without_a_reason(state: Path, capsys, monkeypatch, reason: str) -> None:
+    relay = Relay(state, monkeypatch)
+
+    status, _, err = run(capsys, *GLASS, "--reason", reason, "--yes", "--state", state)
+
+    assert (status, relay.asked) == (Exit.REFUSED, [])
+    assert err == "relayd: a reason has 1 to 500 characters; nothing was done\n"
+
+
+def test_no_glass_is_broken_for_longer_than_a_day(state: Path, capsys) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main.main(["break-glass", "carol@gad.example", "--for", "25h", "--reason", "x", "--state", str(state)])
+
+    assert caught.value.code == 2
+    assert "longer than a day" in capsys.readouterr().err
 
 
 def test_a_database_that_was_put_back_is_renewed(state: Path, capsys) -> None:

@@ -1,3 +1,4 @@
+import io
 import os
 import socket
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from relayd import operate
+from relayd.exits import CannotGoOn, Exit
 from relayd.operate import NotAllowed, RelayAway, RelayRefused
 from relayproto import frame, message
 from relayproto.codes import Code
@@ -142,3 +144,31 @@ def test_the_link_has_the_keys_that_the_root_signed(tmp_path: Path) -> None:
 
 def test_a_moment_is_written_for_people() -> None:
     assert operate.moment(1_800_000_000_000) == "2027-01-15 08:00 UTC"
+
+
+class Terminal(io.StringIO):
+    """A stream that somebody types into."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_reason_is_what_was_said_or_what_comes_on_a_stream() -> None:
+    assert operate.reason(" because ", io.StringIO("else")) == "because"
+    assert operate.reason("-", io.StringIO("because\n")) == "because"
+    for said, read in (("", ""), ("-", " \n"), ("-", "x" * 501), ("x" * 501, "")):
+        with pytest.raises(CannotGoOn) as caught:
+            operate.reason(said, io.StringIO(read))
+        assert caught.value.status is Exit.REFUSED
+
+
+def test_what_is_dangerous_is_confirmed_by_a_person() -> None:
+    terminal = io.StringIO()
+
+    operate.confirm("Sure? ", "yes", Terminal("yes\n"), terminal)
+
+    assert terminal.getvalue() == "Sure? "
+    for source in (Terminal("no\n"), Terminal(""), io.StringIO("yes\n")):
+        with pytest.raises(CannotGoOn) as caught:
+            operate.confirm("Sure? ", "yes", source, terminal)
+        assert caught.value.status is Exit.REFUSED

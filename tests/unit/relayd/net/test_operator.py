@@ -13,11 +13,15 @@ from relayd.metrics import Counters
 from relayd.net import operator
 from relayd.net.operator import OperatorListener
 from relayproto import frame, message
+from relayproto.administration import BreakGlass
+from relayproto.administration_replies import Acted
 from relayproto.codes import Code, GoawayCode, Kind
 from relayproto.commands import ConfirmClock, GetStatus, Invite, Lookup
+from relayproto.limits import BREAK_GLASS_S_MAX
 from relayproto.message import Message
 from relayproto.notices import Goaway
 from relayproto.replies import Done, Invited, Refused, Status
+from relayproto.standing import ActState
 
 TOO_SHORT = frame.encode(Kind.INVITE, 1, ["alice@office.example", 59])
 """An invitation for less than a minute."""
@@ -29,6 +33,7 @@ class Verbs:
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.invited: list[Invite] = []
+        self.broken: list[BreakGlass] = []
 
     async def invite(self, command: Invite) -> Message:
         if self.error is not None:
@@ -38,6 +43,10 @@ class Verbs:
 
     async def confirm_clock(self) -> Message:
         return Done()
+
+    async def break_glass(self, command: BreakGlass) -> Message:
+        self.broken.append(command)
+        return Acted(ActState.DONE, 3, 0, b"")
 
     async def status(self) -> Message:
         return Status("1.2.3", (("connections open", 7),))
@@ -95,6 +104,30 @@ async def test_an_invitation_is_made(tmp_path: Path) -> None:
     assert (kind, request) == (Kind.INVITED, 9)
     assert message.read(Invited, fields).address == "alice@office.example"
     assert rig.verbs.invited == [Invite("alice@office.example", 3600)]
+
+
+async def test_the_glass_is_broken(tmp_path: Path) -> None:
+    command = BreakGlass("alice@office.example", 3600, "nobody else can be reached")
+    async with serving(tmp_path) as rig:
+        alice = await rig.connect()
+        alice.say(command)
+        answer = await alice.heard()
+        alice.writer.close()
+
+    assert message.read(Acted, answer.fields) == Acted(ActState.DONE, 3, 0, b"")
+    assert rig.verbs.broken == [command]
+
+
+async def test_no_glass_is_broken_for_longer_than_a_day(tmp_path: Path) -> None:
+    async with serving(tmp_path) as rig:
+        alice = await rig.connect()
+        alice.say(BreakGlass("alice@office.example", BREAK_GLASS_S_MAX + 1, "a long night"))
+        answer = await alice.heard()
+        assert await alice.ended()
+        alice.writer.close()
+
+    assert answer.kind == Kind.GOAWAY
+    assert rig.verbs.broken == []
 
 
 async def test_several_commands_are_answered_in_turn(tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ import pytest
 from relayd.delivery.pump import Pump
 from relayd.metrics import Counters
 from relayd.net.router import ABUSE_MAX, VERBS_MAX, Router
+from relayproto.administration import GetCheckpoints, GetUnits
+from relayproto.administration_replies import Checkpoints
 from relayproto.codes import Code, GoawayCode
-from relayproto.commands import Block, Body, Credit, Ephemeral, GetRelayKeys, Report, Target
+from relayproto.commands import Act, Block, Body, Credit, Ephemeral, GetRelayKeys, PutPolicy, Report, Target
 from relayproto.errors import RemoteProtocolError
 from relayproto.limits import CONNECTION_LIFETIME_S, REPORT_BYTES, UNANSWERED_MAX
 from relayproto.message import Message
 from relayproto.notices import Passing, Ping, PrekeysLow
 from relayproto.replies import Done, LaneState, NotTaken, Refused, RelayKeys, Submitted
+from relayproto.standing import PLATFORM
 from support.desks import seat_of
 from support.device import PLENTY, ack, enrol, login, submit
 from support.entries import envelope, gap, page
@@ -308,6 +311,20 @@ async def test_people_defend_themselves_and_hear_that_it_was_done(tmp_path: Path
         line.say(Block(BOB.account, True), Report(bytes(REPORT_BYTES)))
 
         assert await line.several(Done, 2) == [Done(), Done()]
+        await line.close()
+
+
+async def test_officers_ask_and_act_and_people_tighten_what_others_may(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        await enrol(relay.port, ALICE, await relay.ticket("alice@gad.example"))
+        line, _ = await login(relay.port, ALICE)
+
+        line.say(GetCheckpoints(0, 9), GetUnits(PLATFORM, 0, 9), Act(b"no act", bytes(64)), PutPolicy(bytes(30)))
+
+        assert await line.expect(Checkpoints) == Checkpoints((), False)
+        refused = await line.several(Refused, 2)
+        assert [answer.code for answer in refused] == [Code.NOT_PERMITTED, Code.BAD_SIGNATURE]
+        assert await line.expect(Done) == Done()
         await line.close()
 
 

@@ -4,9 +4,11 @@ from relayd.domain.refusals import Refusal
 from relayd.metrics import Counters
 from relayd.services.operator import Operator
 from relayproto import __version__, message
+from relayproto.administration import BreakGlass
 from relayproto.codes import Code
 from relayproto.commands import Invite
 from relayproto.replies import Done, Status
+from relayproto.standing import ActState
 from support.clocks import HandClock
 from support.desks import AgreeableStore
 from support.people import Person
@@ -46,6 +48,17 @@ async def test_a_confirmed_clock_is_on_disk_before_it_is_said() -> None:
     assert await operator(store).confirm_clock() == Done()
 
     assert store.taken == [("confirmed",), ("probed",)]
+
+
+async def test_the_glass_is_broken_by_the_service_that_is_loud_about_it() -> None:
+    store, counters = AgreeableStore(Person("alice")), Counters()
+
+    with pytest.raises(Refusal) as refused:
+        await operator(store, counters).break_glass(BreakGlass("nobody", 60, "x"))
+    acted = await operator(store, counters).break_glass(BreakGlass("alice@gad.example", 60, "x"))
+
+    assert refused.value.code is Code.BAD_ADDRESS
+    assert (acted.state, counters.break_glass) == (ActState.DONE, 1)
 
 
 async def test_the_status_has_the_processs_figures_and_the_stores() -> None:

@@ -6,6 +6,7 @@ from relayproto.errors import RemoteProtocolError
 from relayproto.notices import RolledBack
 from relayproto.primitives import x25519_public
 from relayproto.replies import LaneState
+from relayproto.standing import PLATFORM, Standing
 from support.stores import guest, hello_of, house
 
 
@@ -25,6 +26,20 @@ async def test_welcome_says_what_the_relay_knows_of_the_device(tmp_path) -> None
         assert (sender.welcome.ledger_floor, sender.welcome.lanes[Lane.OUTCOME]) == (2, LaneState(0, 2))
         assert login.cursors == (1, 0, 0)
         assert login.notices == ()
+
+
+async def test_welcome_says_where_the_account_belongs_and_how_far_its_acts_have_come(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice = await relay.enrol("alice")
+        new = (await relay.login(alice)).welcome
+        await relay.store._act(
+            lambda commit: commit.db.execute("UPDATE account SET standing = ?, unit = 9, act = 12", (Standing.OFFICE,))
+        )
+
+        known = (await relay.login(alice)).welcome
+
+        assert (new.standing, new.unit, new.act) == (Standing.INVITED, PLATFORM, 0)
+        assert (known.standing, known.unit, known.act) == (Standing.OFFICE, 9, 12)
 
 
 async def test_the_floor_of_hello_acknowledges(tmp_path) -> None:
