@@ -50,7 +50,8 @@ def test_the_largest_record_fits_its_bound_and_longer_ones_are_not_looked_at() -
     most = (1 << 32) - 1
     largest = Record(
         TIME_MS_MAX, most, Kind.GET_CHECKPOINTS, bytes(32), most, max(Role), most, bytes(32), most, most, bytes(32),
-        bytes(32), max(Role), 999, max(ActState), (1 << 63) - 1, bytes(32), bytes(32), bytes(32), "x" * REASON_CHARS_MAX,
+        bytes(32), max(Role), 999, max(ActState), (1 << 63) - 1, bytes(32), bytes(32), bytes(32),
+        "x" * REASON_CHARS_MAX,
     )  # fmt: skip
 
     assert len(audit.encode(largest)) <= AUDIT_RECORD_BYTES_MAX
