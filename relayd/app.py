@@ -40,8 +40,10 @@ from relayd.net.rooms import Rooms, furnish
 from relayd.notices import Notifier
 from relayd.observe import observe_forever
 from relayd.services.operator import Operator
+from relayd.services.outside import Outside
+from relayd.services.witness import Witness
 from relayd.store import Store
-from relayproto import __version__
+from relayproto import __version__, descriptor
 from relayproto.codes import Class, Suite
 from relayproto.primitives import Entropy
 
@@ -207,6 +209,14 @@ class App:
             self._ready(devices=reached, operations=served)
             return await self._until_the_end(store, devices, pulse, hub)
 
+    def _witness(self, store: Store) -> Witness:
+        keys, carrier = self._keys, self._config.audit.carrier
+        newest = descriptor.read(keys.newest, keys.root_fingerprint)
+        return Witness(
+            store, Outside(Path(carrier)) if carrier else None, self._counters, relay=keys.root_fingerprint,
+            key_id=newest.key_id,
+        )  # fmt: skip
+
     def _sockets(self, name: str, inherited: Mapping[str, socket.socket]) -> list[socket.socket]:
         if name in inherited:
             return [inherited[name]]
@@ -230,6 +240,7 @@ class App:
         """Keep everything going until a signal, a fatal store or a bug; drain; return the exit status."""
         loop = asyncio.get_running_loop()
         background = [
+            loop.create_task(self._witness(store).run()),
             loop.create_task(expire_forever(store)),
             loop.create_task(self._beat(pulse)),
             loop.create_task(self._observe(store, hub)),

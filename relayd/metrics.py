@@ -47,6 +47,7 @@ class Counters:
     __slots__ = (
         "accounts", "accounts_enrolled", "acknowledged", "backup_finished_ms", "ballast_bytes", "break_glass",
         "bytes_in", "bytes_out",
+        "checkpoints_waiting",
         "clock_ahead_ms", "clock_behind_ms", "commit_batch", "commit_seconds", "commits", "commits_failed",
         "connections_accepted", "connections_closed", "connections_limit", "connections_open",
         "connections_refused", "delivered", "descriptors_exhausted", "devices", "disk_bytes", "disk_left_bytes",
@@ -86,6 +87,7 @@ class Counters:
         self.accounts_enrolled = 0
         self.reports = 0
         self.break_glass = 0
+        self.checkpoints_waiting = 0
         self.restores = 0
         self.commits = 0
         self.commit_seconds = Histogram(SECONDS)

@@ -26,6 +26,7 @@ from relayd.metrics import Counters
 from relayd.store import (
     accounts,
     acts,
+    audit,
     blocks,
     expiry,
     figures,
@@ -54,7 +55,7 @@ from relayd.store.watch import Watch
 from relayd.store.works import Acknowledgement, Settle, Submission, Verb
 from relayd.store.writer import Writer, probe
 from relayproto.administration import BreakGlass, CreateOrganisation, Question
-from relayproto.administration_replies import Acted, AdministrationReply
+from relayproto.administration_replies import Acted, AdministrationReply, Checkpoint
 from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Act, Enrol, GetBundles, Hello, SignedPrekey, Submit
 from relayproto.errors import CryptoFailure
@@ -262,6 +263,18 @@ class Store:
     def _asking(self, asker: AccountId, pass_: bytes) -> Asking:
         tools = self._opened.tools
         return Asking(asker, pass_, tools.marks, tools.contacts.passes, self._clock.now_ms())
+
+    async def check_in(self, relay: bytes, key_id: int) -> bool:
+        """Sign how far the audit log has come; say whether it has come further since the last time."""
+        return await self._act(lambda commit: audit.check_in(commit, relay, key_id))
+
+    async def to_carry(self, maximum: int) -> list[Checkpoint]:
+        """Return the oldest checkpoints that are not outside yet, at most so many."""
+        return await self._read(lambda db: audit.to_carry(db, maximum))
+
+    async def carried(self, records: int) -> None:
+        """Note that the checkpoint for so many records is outside."""
+        await self._act(lambda commit: audit.carried(commit, records))
 
     async def put_policy(self, seat: Seat, row: bytes) -> None:
         """Keep what the seat's account has tightened for itself."""
