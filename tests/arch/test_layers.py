@@ -9,13 +9,13 @@ from support.tree import Module, modules
 
 ROOMS = [
     "domain", "store", "delivery", "services", "net", "app", "initialise", "operate", "restore", "verify", "backups",
-    "safekeeping", "main", "__main__",
+    "safekeeping", "reaching", "main", "__main__",
 ]  # fmt: skip
 """The rooms of relayd, from the lowest to the highest; a room imports itself and what stands before it."""
 
 LEAVES = {
-    "clock", "config", "entropy", "exits", "exposition", "keyring", "lifecycle", "logs", "metrics", "notices",
-    "observe", "reload", "sample",
+    "carrier", "clock", "config", "entropy", "exits", "exposition", "keyring", "lifecycle", "logs", "metrics", "notices",
+    "observe", "reload", "resolver", "sample", "unit",
 }  # fmt: skip
 """Any room of relayd may import these; they import relayproto and each other."""
 

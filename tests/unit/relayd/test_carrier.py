@@ -8,7 +8,8 @@ from relayd import carrier
 from relayd.carrier import Carrier
 
 CHECKPOINT = {
-    "relay": "00" * 32, "records": 41, "head": "11" * 32, "at_ms": 1_790_000_000_000, "key_id": 1, "signature": "22" * 64,
+    "relay": "00" * 32, "records": 41, "head": "11" * 32, "at_ms": 1_790_000_000_000, "key_id": 1,
+    "signature": "22" * 64,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import pytest
 from relayd.exits import Exit
 from relayd.main import main
 from relayd.services.outside import Outside
+from support.processes import environment
 
 
 def test_a_carrier_needs_somewhere_to_carry_to(capsys, tmp_path) -> None:
@@ -31,7 +32,7 @@ def test_help_says_what_it_is_for(capsys) -> None:
 def test_the_unit_serves_as_a_process_of_its_own(tmp_path) -> None:
     socket = tmp_path / "carrier.sock"
     command = [sys.executable, "-m", "relayd.main", "carry", "--listen", str(socket), "--directory", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(tmp_path))
     try:
         for _ in range(500):
             if socket.exists() or process.poll() is not None:
