@@ -85,3 +85,7 @@ def test_what_is_no_canonical_descriptor_is_malformed(described):
 @pytest.mark.parametrize(("now_ms", "good"), [(999, False), (1_000, True), (2_000, True), (2_001, False)])
 def test_a_key_is_good_between_its_dates(now_ms, good):
     assert KEYS.good_at(now_ms) is good
+
+
+def test_a_descriptor_names_its_root():
+    assert descriptor.root_fingerprint(descriptor.make(ROOT, KEYS)) == FINGERPRINT
