@@ -162,6 +162,8 @@ def service(time: Time) -> list[Alert]:
               "The relay key ends in less than three days; then no device can connect"),
         Alert("RelaydInternalErrors", "ticket", f"increase(relayd_internal_errors_total[{ten}]) > 0", 0,
               "A bug was met; the log has its incident"),
+        Alert("RelaydBreakGlass", "page", f"increase(relayd_break_glass_total[{ten}]) > 0", 0,
+              "Somebody at the machine made an account a platform operator"),
         Alert("RelaydDescriptors", "page", f"increase(relayd_descriptors_exhausted_total[{five}]) > 0", 0,
               "No file descriptor is left; new connections are closed"),
         Alert("RelaydConnectionsFull", "ticket", "relayd_connections > 0.9 * relayd_connections_limit", 10 * MINUTE,

@@ -163,6 +163,10 @@ NIGHTS: dict[str, tuple[list[Night], list[Night]]] = {
         [Night({"relayd_internal_errors_total": "0+0x55 1+0x60"})],
         [Night({"relayd_internal_errors_total": steady(3)})],
     ),
+    "RelaydBreakGlass": (
+        [Night({"relayd_break_glass_total": "0+0x55 1+0x60"})],
+        [Night({"relayd_break_glass_total": steady(2)})],
+    ),
     "RelaydDescriptors": (
         [Night({"relayd_descriptors_exhausted_total": "0+0x58 2+0x60"})],
         [Night({"relayd_descriptors_exhausted_total": steady(2)})],
