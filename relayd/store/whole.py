@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from relayd.domain.lifetimes import day
+from relayd.store import audit
 from relayd.store.daykeys import DayKeys, KeyGone
 from relayd.store.vault import Vault
+from relayproto.audit import BrokenChain
 from relayproto.codes import Class, Lane, PrekeyKind
 from relayproto.errors import CryptoFailure
 from relayproto.limits import (
@@ -211,6 +213,19 @@ def rules(db: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding(rule.name, 0, 1, str(error))
         else:
             yield Finding(rule.name, looked_at, wrong, f"number {first}" if wrong else "")
+
+
+def audited(db: sqlite3.Connection) -> Finding:
+    """Follow the audit log, hash by hash, as far as its checkpoints say that it went (spec 80 §4)."""
+    name = "every audit record follows the one before, as far as the checkpoints say"
+    try:
+        verdict = audit.verify(db)
+    except BrokenChain as broken:
+        (count,) = db.execute("SELECT count(*) FROM audit").fetchone()
+        return Finding(name, count, 1, str(broken))
+    except (sqlite3.DatabaseError, TypeError) as error:
+        return Finding(name, 0, 1, str(error))
+    return Finding(name, verdict.records - verdict.gone, 0)
 
 
 def keys(db: sqlite3.Connection, days: frozenset[int], now_ms: int) -> Finding:

@@ -10,7 +10,10 @@ from relayd.domain.lifetimes import day
 from relayd.store import whole
 from relayd.store.daykeys import DayKeys
 from relayd.store.vault import Nonces, Vault
+from relayproto import audit
 from relayproto.administration import AssignOffice, CreateUnit, GrantRole, PlaceMember
+from relayproto.audit import Record
+from relayproto.codes import Kind
 from relayproto.standing import Role, Standing
 from support.organisations import NOW_MS, registry
 from support.stores import DAY_S, MASTER_KEY, house
@@ -259,3 +262,31 @@ def test_what_nobody_has_open_is_read_without_a_trace(kept: Path) -> None:
     assert broken(kept) == {}
 
     assert sorted(path.name for path in kept.parent.iterdir()) == before
+
+
+def test_harm_to_the_audit_log_is_found(organised: Path) -> None:
+    with contextlib.closing(sqlite3.connect(organised)) as db:
+        head = audit.FIRST_HASH
+        for number in (1, 2, 3):
+            record = audit.encode(Record(number, 1, Kind.GRANT_ROLE))
+            head = audit.following(head, audit.digest(record))
+            db.execute("INSERT INTO audit VALUES (?, 1, ?, ?, ?)", (number, number, record, head))
+        db.commit()
+    with whole.one_moment(organised) as db:
+        before = whole.audited(db)
+    change(organised, "DELETE FROM audit WHERE id = 2")
+    with whole.one_moment(organised) as db:
+        after = whole.audited(db)
+
+    assert (before.looked_at, before.wrong) == (3, 0)
+    assert (after.looked_at, after.wrong) == (2, 1)
+    assert after.first.startswith("record 2: ")
+
+
+def test_a_database_without_an_audit_log_is_not_whole(organised: Path) -> None:
+    with contextlib.closing(sqlite3.connect(organised)) as db:
+        db.execute("DROP TABLE audit")
+        db.commit()
+
+    with whole.one_moment(organised) as db:
+        assert whole.audited(db).wrong == 1
