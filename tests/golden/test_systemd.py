@@ -15,6 +15,7 @@ from support.tree import ROOT
 SYSTEMD = ROOT / "systemd"
 UNITS = (
     "relayd.service", "relayd.socket", "relayd-operations.socket", "relayd-backup.service", "relayd-backup.timer",
+    "relayd-closed.service",
 )  # fmt: skip
 OPEN = {"RootDirectory=/RootImage=", "RestrictAddressFamilies=~AF_UNIX", "DeviceAllow="}
 """What stays open, by systemd's names; the unit says why beside each."""

@@ -73,8 +73,8 @@ def debian(packages_: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
 
 
 def serving(debian: Machine) -> None:
-    """Put back what a test has broken: the relay serves with the configuration of the package."""
-    debian.run("systemctl", "reset-failed", "relayd", status=None)
+    """Start the relay again after a failure for good, as soon as its doors are closed."""
+    until(lambda: debian.property("ActiveState", "relayd.socket") == "inactive", 20, every_s=0.2)
     debian.run("systemctl", "start", "relayd")
 
 
@@ -242,11 +242,14 @@ def test_a_bad_configuration_is_not_tried_again_and_names_itself(debian: Machine
 
     debian.run("systemctl", "restart", "relayd", status=None)
     state, status, text = (debian.property(name) for name in ("ActiveState", "ExecMainStatus", "StatusText"))
-    restarts = debian.property("NRestarts")
+    until(lambda: debian.property("ActiveState", "relayd.socket") == "inactive", 20, every_s=0.2)
+    knocked = debian.run("python3", "-c", READY, status=None)
+    restarts, still = debian.property("NRestarts"), debian.property("ActiveState")
     debian.sh(f"cat /root/good > {CONFIG}")
     serving(debian)
 
     assert (state, status, restarts) == ("failed", str(Exit.CONFIG.value), "0")
+    assert ("Connection refused" in knocked.err, still) == (True, "failed")  # a device that connects starts nothing
     assert text.startswith("/etc/relayd/relayd.toml: limits.pair_brust: there is no such setting")
     assert readyz(debian) == "200"
 

@@ -189,7 +189,7 @@ def test_what_the_units_name_is_in_the_package(tree: Path) -> None:
     programs = set(re.findall(r"^Exec\w+=-?(/\S+)", text, re.MULTILINE))
     pages = set(re.findall(r"man:([\w.-]+)\((\d)\)", text))
     named = set(re.findall(r"\b(relayd[\w-]*\.(?:service|socket|timer))\b", text))
-    assert programs == {"/opt/relayd/bin/relayd"}
+    assert programs == {"/opt/relayd/bin/relayd", "/usr/bin/systemctl"}
     assert all((tree / f"usr/share/man/man{section}/{name}.{section}.gz").exists() for name, section in pages)
     assert named <= {unit.name for unit in units}
 
