@@ -110,6 +110,7 @@ static: env
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p relayproto $(addprefix -p ,$(OTHERS))
+	$(BIN)/mypy package/*.py
 
 gate: env
 	@COVERAGE_FILE=.coverage.relayproto $(BIN)/python -m pytest -q tests/unit/relayproto tests/vectors \
