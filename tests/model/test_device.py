@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from relayclient.device import Device
 from relayclient.errors import Cloned
@@ -87,12 +87,14 @@ class TwoDevices(RuleBasedStateMachine):
         self.copies.add(name)
         self.devices[name] = Device.open(self.home(name))
 
-    @precondition(lambda self: self.copies)
-    @rule(name=names)
-    def bring_an_older_copy_up(self, name):
+    @rule(name=names, goes_on=st.booleans())
+    def bring_an_older_copy_up(self, name, goes_on):
         """One that lacks what the relay has recorded stops for good; whichever, the relay records nothing of it."""
         if name not in self.copies:
-            return
+            self.copy_a_store(name)
+        if goes_on:
+            self.write(name, 1)
+            self.talk(name)
         seat = self.relay.seat(self.devices[name])
         recorded = dict(seat.ledger), seat.ledger_floor
         older = Device.open(self.home(name, "copy"))
