@@ -134,9 +134,10 @@ class App:
         async with self._notifier.starting("opening and checking the store"):
             store = await self._open(hub)
         try:
-            return await self._serve(store, hub, inherited)
+            status = await self._serve(store, hub, inherited)
         finally:
             await store.close()
+        return Exit.FATAL if store.fatal.done() else status
 
     async def _open(self, hub: Hub) -> Store:
         keys, config = self._keys, self._config
