@@ -100,11 +100,12 @@ async def test_whichever_sync_of_the_first_start_fails_it_is_said_and_the_next_s
             place.mkdir()
             disk.arm(broken_at=call)
             try:
-                await House(place, settings=OFTEN).open()
+                opened = await House(place, settings=OFTEN).open()
             except Fatal:
                 assert disk.failed
                 disk.arm()
             else:
+                await opened.store.close()
                 break
             async with house(place, settings=OFTEN) as relay:
                 acting = await scene(SubmittingToMany, relay)
