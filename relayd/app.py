@@ -359,6 +359,8 @@ def serve(config: Config, path: Path | None = None, notifier: Notifier | None = 
     lifecycle.without_core_dumps()
     logs.configure(sys.stdout, config.logs.level)
     keys = keyring.load(config.state_directory, SystemClock().now_ms())
+    if (config.state_directory / keyring.OFFLINE_ROOT).exists():
+        _log.warning("the key of the offline root is still here; move it to a machine without a network")
     held = lifecycle.claim(config.state_directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

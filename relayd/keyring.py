@@ -24,6 +24,8 @@ ROOT_PUBLIC: Final = "root.pub"
 """The offline root's public key, in the state directory: what the descriptors are checked by."""
 STAMP: Final = "stamp.key"
 MASTER: Final = "master.key"
+OFFLINE_ROOT: Final = "offline-root.key"
+"""What signs relay keys. It is made beside them and belongs on another machine."""
 _EVERYBODY_ELSE: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
