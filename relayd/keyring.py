@@ -67,7 +67,11 @@ def _octets(path: Path, maximum: int) -> bytes:
         with path.open("rb") as file:
             return file.read(maximum + 1)
     except OSError as error:
-        hint = "; relayd init makes the keys" if isinstance(error, FileNotFoundError) else ""
+        hint = ""
+        if isinstance(error, FileNotFoundError):
+            # A relay with other keys would be another relay: init is for one that has none.
+            lost = (path.parent / KEYS).is_dir() or (path.parent.name == KEYS and any(path.parent.iterdir()))
+            hint = "; put its copy back, no other will do" if lost else "; relayd init makes the keys"
         raise BadKeys(f"{path}: {error.strerror}{hint}") from None
 
 

@@ -121,11 +121,10 @@ def one_moment(path: Path, *, alone: bool = True) -> Iterator[sqlite3.Connection
     """Open the database to be read, as it is at one moment, until the block ends.
 
     What nobody has open is read without a trace, from a medium that can only be read as well, but not where
-    ``alone`` is false: then somebody may begin to write at any moment.
+    ``alone`` is false: then somebody may begin to write at any moment. Even the last to close moves no log into the
+    file: a connection that only reads can't.
     """
-    how = "mode=rw"
-    if alone:
-        how = "mode=ro" if _log_of(path).exists() else "immutable=1"
+    how = "mode=ro" if _log_of(path).exists() or not alone else "immutable=1"
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
     try:
         db.execute("PRAGMA query_only = ON")

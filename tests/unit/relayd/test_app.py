@@ -313,6 +313,21 @@ async def test_a_clock_that_jumps_is_told_once(tmp_path: Path, monkeypatch: pyte
     assert b"relayd_clock_ahead_seconds 0.0" not in metrics
 
 
+async def test_a_clock_that_is_behind_is_told_once_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relayd.lifecycle.TICK_S", 0.01)
+    said = "the clock is behind the relay's time, which goes on from where it was; put the clock right"
+
+    async with running(made(tmp_path)) as relay:
+        for times in (1, 2):
+            relay.app._clock._wall_ms = lambda: SystemClock().now_ms() - 7_200_000
+            await until(lambda times=times: len(relay.events(said)) == times)
+            await asyncio.sleep(0.05)
+            relay.app._clock._wall_ms = lambda: SystemClock().now_ms()
+            await asyncio.sleep(0.05)
+
+    assert [round(event["behind_ms"] / 60_000) for event in relay.events(said)] == [120, 120]
+
+
 async def test_what_a_callback_raises_is_an_incident(tmp_path: Path) -> None:
     async with running(made(tmp_path)) as relay:
         relay.app.unhandled(asyncio.get_running_loop(), {"message": "lost", "exception": ZeroDivisionError()})
