@@ -89,8 +89,8 @@ def delivery(time: Time) -> list[Alert]:
     five, ten, half = time.span(5 * MINUTE), time.span(10 * MINUTE), time.span(30 * MINUTE)
     return [
         Alert("RelaydDeliveryStopped", "page",
-              f"min_over_time(relayd_unacknowledged[{five}]) > 0 and increase(relayd_acknowledged_total[{five}]) == 0",
-              5 * MINUTE, "Connected devices were sent messages and none acknowledges any"),
+              f"min_over_time(relayd_devices_owing[{five}]) >= 3 and increase(relayd_acknowledged_total[{five}]) == 0",
+              5 * MINUTE, "{{ $value }} connected devices were sent messages and none acknowledges any"),
         Alert("RelaydOldestUndelivered", "ticket",
               'relayd_queue_oldest_seconds{class=~"alert|chat|notice|broadcast"}'
               " > 0.5 * relayd_lifetime_seconds",

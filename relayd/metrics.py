@@ -55,7 +55,8 @@ class Counters:
         "accounts", "accounts_enrolled", "acknowledged", "backup_finished_ms", "ballast_bytes", "bytes_in", "bytes_out",
         "clock_ahead_ms", "clock_behind_ms", "commit_batch", "commit_seconds", "commits", "commits_failed",
         "connections_accepted", "connections_closed", "connections_limit", "connections_open",
-        "connections_refused", "delivered", "descriptors_exhausted", "devices", "disk_bytes", "disk_left_bytes",
+        "connections_refused", "delivered", "descriptors_exhausted", "devices", "devices_owing", "disk_bytes",
+        "disk_left_bytes",
         "disk_refusing", "disk_used_percent", "envelopes_queued", "expired", "frames_in", "frames_out", "free_bytes",
         "gaps", "half_open", "handshakes_failed", "handshakes_ok", "intake_bytes", "intake_limit", "intake_works",
         "internal_errors", "key_end_ms", "last_resort_handed_out", "lifetimes_s",
@@ -116,7 +117,7 @@ class Counters:
         self.oldest_ms: Counter[int] = Counter()
         self.lifetimes_s: Counter[int] = Counter()
         self.overdue = 0
-        self.unacknowledged = self.windows_full = 0
+        self.unacknowledged = self.devices_owing = self.windows_full = 0
         self.half_open = self.connections_limit = 0
         self.intake_works = self.intake_bytes = self.intake_limit = 0
         self.accounts = self.devices = self.mailboxes_full = 0

@@ -267,11 +267,16 @@ async def lock_it(night: Night) -> None:
 
 
 async def acknowledge_late(night: Night) -> None:
-    """A device that is connected takes long over what it gets."""
+    """Three devices are connected and take long over what they get."""
     line, bob = await talking(night["late"])
     hearing, welcome = await bob.login(ENDLESS)
+    others = await come(night["late"], "carol", "dave")
+    sleeping = [(await other.login(ENDLESS))[0] for other in others]
     line.say(*[submit(number, bob.person, ttl_s=3_600) for number in range(1, 61)])
+    line.say(*[submit(60 + number, other.person, ttl_s=3_600) for number, other in enumerate(others, 1)])
     await hearing.several(Deliver, 60)
+    for each in sleeping:
+        await each.expect(Deliver)
     await asyncio.sleep(10.5)
     await night.fired("RelaydDeliveryStopped")
     for number in range(1, 61):
