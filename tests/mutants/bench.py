@@ -48,8 +48,8 @@ class Run:
 
     @property
     def killed(self) -> bool:
-        """Whether a test found a bug, and nothing else went wrong."""
-        return self.status == _FAILED and bool(self.failed) and not self.broken and not self.hung
+        """Whether a test found a bug; what broke beside it takes nothing from that."""
+        return self.status == _FAILED and bool(self.failed) and not self.hung
 
 
 def copy_of_the_tree(place: Path) -> Path:
