@@ -70,7 +70,7 @@ def _octets(path: Path, maximum: int) -> bytes:
         hint = ""
         if isinstance(error, FileNotFoundError):
             # A relay with other keys would be another relay: init is for one that has none.
-            lost = (path.parent / KEYS).is_dir() or (path.parent.name == KEYS and any(path.parent.iterdir()))
+            lost = any((path.parent / KEYS).glob("*") if path.parent.name != KEYS else path.parent.glob("*"))
             hint = "; put its copy back, no other will do" if lost else "; relayd init makes the keys"
         raise BadKeys(f"{path}: {error.strerror}{hint}") from None
 
