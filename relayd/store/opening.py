@@ -153,7 +153,7 @@ def check_keys(db: sqlite3.Connection, keys: DayKeys, now_ms: int) -> None:
             return
         if day(found) not in keys.days:
             raise Fatal(
-                "the file day-keys lacks the key of envelopes that are still queued; put back day-keys and the database "
-                "of one and the same moment"
+                "the file day-keys lacks the key of envelopes that are still queued; put back day-keys and the "
+                "database of one and the same moment"
             )
         from_ms = (day(found) + 1) * 86_400_000
