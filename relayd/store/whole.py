@@ -14,6 +14,7 @@ from typing import Final
 
 from relayd.domain.lifetimes import day
 from relayd.store.daykeys import DayKeys, KeyGone
+from relayd.store.rows import ID_SHIFT
 from relayd.store.vault import Vault
 from relayproto.codes import Class, Lane, PrekeyKind
 from relayproto.errors import CryptoFailure
@@ -80,8 +81,9 @@ _RULES: Final = (
     _Rule("every sequence is above its lane's floor and was given", _QUEUED,
           "SELECT envelope.id FROM envelope JOIN mailbox ON mailbox.id = lane >> 2"
           f" WHERE sequence <= {_OF_LANE.format('floor')} OR sequence >= {_OF_LANE.format('next')}"),
-    _Rule("nothing lives longer than the longest lifetime", _QUEUED,
-          f"SELECT envelope.id FROM envelope, relay_time WHERE expires_ms > high_water_ms + {_LIFETIME_MS_MAX}"),
+    _Rule("nothing was stored later than now, or lives longer than the longest lifetime", _QUEUED,
+          f"SELECT envelope.id FROM envelope, relay_time WHERE expires_ms > high_water_ms + {_LIFETIME_MS_MAX}"
+          f" OR envelope.id >> {ID_SHIFT} > high_water_ms"),
     _Rule("every body is there and its references are what a recount gives", "SELECT count(*) FROM body",
           "SELECT body.id FROM body LEFT JOIN (SELECT body, count(*) AS refs FROM envelope GROUP BY body) AS found"
           " ON found.body = body.id WHERE body.refs IS NOT found.refs"
