@@ -110,6 +110,7 @@ static: env
 	@$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p relayproto $(addprefix -p ,$(OTHERS))
+	$(BIN)/mypy package/*.py
 
 gate: env
 	@COVERAGE_FILE=.coverage.relayproto $(BIN)/python -m pytest -q tests/unit/relayproto tests/vectors \
@@ -141,6 +142,7 @@ lock: env ## choose the versions that the package is built from again, and write
 
 vectors: env ## write our golden vectors again; a difference that git shows is a change of the protocol
 	@for generator in tests/support/generate_*.py; do PYTHONPATH=tests $(BIN)/python $$generator --write; done
+	$(BIN)/python -m dashboards.write
 
 powercut: env ## cut the power under the store CUTS (200) times, from SEED (1) on, and compare what is left
 	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.outages --cuts $(CUTS) --seed $(SEED)

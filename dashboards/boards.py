@@ -111,7 +111,8 @@ DELIVERY: Final = Board(
                   (Query("delivered", total("relayd_delivered_total")),
                    Query("acknowledged", total("relayd_acknowledged_total")))),
             Graph("Written and not acknowledged", "short", "Falls to near nothing; what stays is devices that sleep.",
-                  (Query("messages", added("relayd_unacknowledged")),)),
+                  (Query("messages", added("relayd_unacknowledged")),
+                   Query("devices that owe", added("relayd_devices_owing")))),
             Graph("Devices that take nothing", "short", "Connected, with something waiting and no credit; after two "
                   "minutes the connection ends and counts as stalled.",
                   (Query("now", added("relayd_windows_full")),

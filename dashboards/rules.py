@@ -89,8 +89,8 @@ def delivery(time: Time) -> list[Alert]:
     five, ten, half = time.span(5 * MINUTE), time.span(10 * MINUTE), time.span(30 * MINUTE)
     return [
         Alert("RelaydDeliveryStopped", "page",
-              f"min_over_time(relayd_unacknowledged[{five}]) > 0 and increase(relayd_acknowledged_total[{five}]) == 0",
-              5 * MINUTE, "Connected devices were sent messages and none acknowledges any"),
+              f"min_over_time(relayd_devices_owing[{five}]) >= 3 and increase(relayd_acknowledged_total[{five}]) == 0",
+              5 * MINUTE, "{{ $value }} connected devices were sent messages and none acknowledges any"),
         Alert("RelaydOldestUndelivered", "ticket",
               'relayd_queue_oldest_seconds{class=~"alert|chat|notice|broadcast"}'
               " > 0.5 * relayd_lifetime_seconds",
@@ -140,7 +140,7 @@ def storage(time: Time) -> list[Alert]:
 
 def service(time: Time) -> list[Alert]:
     """Return the alerts on the process, its clock, its key and who knocks."""
-    five, ten, hour = (time.span(seconds) for seconds in (5 * MINUTE, 10 * MINUTE, HOUR))
+    five, ten, quarter, hour = (time.span(seconds) for seconds in (5 * MINUTE, 10 * MINUTE, 15 * MINUTE, HOUR))
     lag, ends = "relayd_event_loop_lag_seconds", "relayd_relay_key_end_timestamp_seconds"
     failed = f'sum without (reason) (rate(relayd_handshakes_failed_total{{reason!="eof"}}[{ten}]))'
     return [
@@ -150,8 +150,9 @@ def service(time: Time) -> list[Alert]:
         Alert("RelaydRestarting", "page", f"changes(relayd_started_timestamp_seconds[{hour}]) > 2", 0,
               "The relay was started {{ $value }} times in an hour"),
         Alert("RelaydLoopLag", "page",
-              f'increase({lag}_count[{ten}]) - ignoring (le) increase({lag}_bucket{{le="1.0"}}[{ten}]) > 1', 0,
-              "The event loop stood still for more than a second, more than once in ten minutes"),
+              f'increase({lag}_count[{quarter}]) - ignoring (le) increase({lag}_bucket{{le="1.0"}}[{quarter}]) > 1.5',
+              0,
+              "The event loop stood still for more than a second, twice in a quarter of an hour"),
         Alert("RelaydClockOff", "page",
               "relayd_clock_ahead_seconds > 0 or relayd_clock_behind_seconds > 5"
               " or abs(relayd_wall_time_seconds - timestamp(relayd_wall_time_seconds)) > 5", 2 * MINUTE,

@@ -44,7 +44,7 @@ def lay_out(release: Release, tree: Path, bill: bytes) -> None:
 def _document(release: Release, place: Path, tree: Path, bill: bytes) -> None:
     every = bom.bundled(tree)
     release.put(place / "copyright", bom.copyright_page(every).encode())
-    release.put(place / "changelog.gz", compressed((ROOT / "CHANGELOG.md").read_text("utf-8")))
+    release.put(place / "CHANGELOG.md.gz", compressed((ROOT / "CHANGELOG.md").read_text("utf-8")))
     release.put(place / "relayd.cdx.json", bill)
     for name in tracked("docs/operating"):
         release.put(place / name.removeprefix("docs/"), (ROOT / name).read_bytes())

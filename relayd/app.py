@@ -21,7 +21,7 @@ import msgspec
 import uvloop
 
 from relayd import exposition, keyring, lifecycle, logs, notices, reload
-from relayd.clock import SystemClock
+from relayd.clock import JUMP_MS, SystemClock
 from relayd.config import BadConfig, Config, Endpoint, endpoint, load
 from relayd.delivery.expiry import expire_forever
 from relayd.delivery.hub import Hub
@@ -136,9 +136,10 @@ class App:
         async with self._notifier.starting("opening and checking the store"):
             store = await self._open(hub)
         try:
-            return await self._serve(store, hub, inherited)
+            status = await self._serve(store, hub, inherited)
         finally:
             await store.close()
+        return Exit.FATAL if store.fatal.done() else status
 
     async def _open(self, hub: Hub) -> Store:
         keys, config = self._keys, self._config
@@ -203,7 +204,7 @@ class App:
             served = await _start(operations, self._sockets(OPERATIONS, inherited))
             down.callback(operations.close)
             await local.start(_bound_operator(config))
-            down.callback(config.operator_socket.unlink, missing_ok=True)
+            down.callback(_forget, config.operator_socket)
             down.push_async_callback(local.close)
             reached = await _start(devices, self._sockets(DEVICES, inherited))
             self._ready(devices=reached, operations=served)
@@ -299,19 +300,30 @@ class App:
         counters.clock_behind_ms = max(0, self._clock.now_ms() - counters.wall_ms)
 
     async def _beat(self, pulse: Pulse) -> None:
-        told_at = self._clock.monotonic()
+        told_at, behind = self._clock.monotonic(), False
         while True:
             await pulse.beat()
             if self._clock.monotonic() >= told_at + notices.TELL_EVERY_S:
                 told_at = self._clock.monotonic()
                 self._notifier.standing(notices.standing(self._counters, self._reasons(pulse)))
-            self._clock.now_ms()  # an idle relay looks at the wall clock here alone
-            jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
-            if self._clock.ahead_ms and not jumped:
-                _log.error(
-                    "the clock jumped ahead; nothing expires by it until relayd confirm-clock",
-                    ahead_ms=self._clock.ahead_ms,
-                )
+            behind = self._look_at_the_clock(behind=behind)
+
+    def _look_at_the_clock(self, *, behind: bool) -> bool:
+        """Say once that the wall clock was turned; return whether it is behind relay time now."""
+        now_ms = self._clock.now_ms()  # an idle relay looks at the wall clock here alone
+        jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
+        if self._clock.ahead_ms and not jumped:
+            _log.error(
+                "the clock jumped ahead; nothing expires by it until relayd confirm-clock",
+                ahead_ms=self._clock.ahead_ms,
+            )
+        behind_ms = now_ms - self._clock.wall_ms()
+        if behind_ms > JUMP_MS and not behind:
+            _log.error(
+                "the clock is behind the relay's time, which goes on from where it was; put the clock right",
+                behind_ms=behind_ms,
+            )
+        return behind_ms > JUMP_MS
 
 
 async def _start(opened: Listener | OpsListener, sockets: list[socket.socket]) -> list[str]:
@@ -319,6 +331,12 @@ async def _start(opened: Listener | OpsListener, sockets: list[socket.socket]) -
     places = [str(Endpoint(*each.getsockname()[:2])) for each in sockets]
     await opened.start(sockets)
     return places
+
+
+def _forget(operator_socket: Path) -> None:
+    # On a disk that can only be read any more it stays; the next start replaces it, and the reason for the end counts.
+    with contextlib.suppress(OSError):
+        operator_socket.unlink(missing_ok=True)
 
 
 def _bound_operator(config: Config) -> socket.socket:
@@ -370,6 +388,8 @@ def serve(config: Config, path: Path | None = None, notifier: Notifier | None = 
     lifecycle.without_core_dumps()
     logs.configure(sys.stdout, config.logs.level)
     keys = keyring.load(config.state_directory, SystemClock().now_ms())
+    if (config.state_directory / keyring.OFFLINE_ROOT).exists():
+        _log.warning("the key of the offline root is still here; move it to a machine without a network")
     held = lifecycle.claim(config.state_directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

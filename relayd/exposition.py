@@ -107,6 +107,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     Total("relayd_acknowledged", "Envelopes acknowledged", lambda c: c.acknowledged),
     Level("relayd_unacknowledged", "Envelopes written to connected devices and not acknowledged, at most",
           lambda c: c.unacknowledged),
+    Level("relayd_devices_owing", "Connected devices that have not acknowledged something that was written to them",
+          lambda c: c.devices_owing),
     Spread("relayd_acknowledge_connected_seconds",
            "Time from stored to acknowledged, of envelopes that came while their device was connected",
            lambda c: c.waits_connected),

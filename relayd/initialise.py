@@ -19,7 +19,7 @@ from relayproto import descriptor
 from relayproto.descriptor import KeyDescriptor
 from relayproto.primitives import KEY_BYTES, Entropy, ed25519_public, x25519_public
 
-OFFLINE_ROOT: Final = "offline-root.key"
+OFFLINE_ROOT: Final = keyring.OFFLINE_ROOT
 CONFIG: Final = "relayd.toml"
 _DAY_MS: Final = 86_400_000
 VALID_DAYS: Final = 730

@@ -24,6 +24,8 @@ ROOT_PUBLIC: Final = "root.pub"
 """The offline root's public key, in the state directory: what the descriptors are checked by."""
 STAMP: Final = "stamp.key"
 MASTER: Final = "master.key"
+OFFLINE_ROOT: Final = "offline-root.key"
+"""What signs relay keys. It is made beside them and belongs on another machine."""
 _EVERYBODY_ELSE: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -65,7 +67,11 @@ def _octets(path: Path, maximum: int) -> bytes:
         with path.open("rb") as file:
             return file.read(maximum + 1)
     except OSError as error:
-        hint = "; relayd init makes the keys" if isinstance(error, FileNotFoundError) else ""
+        hint = ""
+        if isinstance(error, FileNotFoundError):
+            # A relay with other keys would be another relay: init is for one that has none.
+            lost = any((path.parent / KEYS).glob("*") if path.parent.name != KEYS else path.parent.glob("*"))
+            hint = "; put its copy back, no other will do" if lost else "; relayd init makes the keys"
         raise BadKeys(f"{path}: {error.strerror}{hint}") from None
 
 

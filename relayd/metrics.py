@@ -7,7 +7,7 @@ and every metric is described once, in ``relayd.exposition``.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -36,6 +36,13 @@ class Histogram:
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count what one commit has observed."""
+        bounds, counts = self.bounds, self.counts
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self.total += sum(values)
+
 
 class Counters:
     """Every figure of the process; whoever causes an event adds to it, nobody reads them on the hot path.
@@ -50,7 +57,8 @@ class Counters:
         "checkpoints_waiting",
         "clock_ahead_ms", "clock_behind_ms", "commit_batch", "commit_seconds", "commits", "commits_failed",
         "connections_accepted", "connections_closed", "connections_limit", "connections_open",
-        "connections_refused", "delivered", "descriptors_exhausted", "devices", "disk_bytes", "disk_left_bytes",
+        "connections_refused", "delivered", "descriptors_exhausted", "devices", "devices_owing", "disk_bytes",
+        "disk_left_bytes",
         "disk_refusing", "disk_used_percent", "envelopes_queued", "expired", "frames_in", "frames_out", "free_bytes",
         "gaps", "half_open", "handshakes_failed", "handshakes_ok", "intake_bytes", "intake_limit", "intake_works",
         "internal_errors", "key_end_ms", "last_resort_handed_out", "lifetimes_s",
@@ -113,7 +121,7 @@ class Counters:
         self.oldest_ms: Counter[int] = Counter()
         self.lifetimes_s: Counter[int] = Counter()
         self.overdue = 0
-        self.unacknowledged = self.windows_full = 0
+        self.unacknowledged = self.devices_owing = self.windows_full = 0
         self.half_open = self.connections_limit = 0
         self.intake_works = self.intake_bytes = self.intake_limit = 0
         self.accounts = self.devices = self.mailboxes_full = 0

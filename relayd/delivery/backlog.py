@@ -25,7 +25,7 @@ class Backlog:
 
     ``cursor`` is the highest number that was sent, explained or found expired; ``goal`` is the highest number that
     existed at HELLO. It starts behind: what was committed between login and listening is found by the first page.
-    ``floor`` is up to where everything is acknowledged, as far as this connection knows.
+    ``floor`` is up to where everything is acknowledged or explained, as far as this connection knows.
     ``alone`` is a number after which nothing leaves until it is acknowledged, 0 for none (spec 50 §3).
     """
 
@@ -137,6 +137,8 @@ class Backlog:
     def _over(self, gap: Gap) -> None:
         if gap.first <= self._alone <= gap.last:
             self._alone = 0
+        if gap.first <= self.floor + 1:
+            self.floor = max(self.floor, min(gap.last, self.cursor))
 
     def ask(self) -> int:
         """Return the number after which a page is wanted; until ``paged`` no other is."""

@@ -89,13 +89,15 @@ class Hub:
 
     async def survey(self, counters: Counters) -> None:
         """Count what was written to connected devices and not acknowledged, and the devices that take nothing."""
-        unacknowledged = stuck = 0
+        unacknowledged = owing = stuck = 0
         for number, listener in enumerate(list(self._listeners.values()), 1):
-            unacknowledged += listener.pump.unacknowledged
+            owed = listener.pump.unacknowledged
+            unacknowledged += owed
+            owing += owed > 0
             stuck += listener.pump.stuck
             if number % _LOOKED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        counters.unacknowledged, counters.windows_full = unacknowledged, stuck
+        counters.unacknowledged, counters.devices_owing, counters.windows_full = unacknowledged, owing, stuck
 
     def explain(self, mailbox: int, gap: Gap) -> None:
         """Tell whoever listens of a hole that was just made."""

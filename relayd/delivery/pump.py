@@ -189,7 +189,7 @@ class Pump:
 
     @property
     def unacknowledged(self) -> int:
-        """How many numbers of envelopes lie between what was acknowledged and what was written, gaps included."""
+        """How many numbers of envelopes lie between what was acknowledged and what was written; never too few."""
         return sum(each.cursor - each.floor for each in self._backlogs if each.lane is not Lane.OUTCOME)
 
     @property

@@ -65,9 +65,9 @@ class Tally:
     last_resort: int = 0
     enrolled: int = 0
     reports: int = 0
-    waited_connected: list[int] = field(default_factory=list)
-    """For each acknowledged envelope how long it was here, ms: those that came while their device was connected."""
-    waited_away: list[int] = field(default_factory=list)
+    waited_connected: list[float] = field(default_factory=list)
+    """For each acknowledged envelope how long it was here, s: those that came while their device was connected."""
+    waited_away: list[float] = field(default_factory=list)
 
     def add(self, other: "Tally") -> None:
         """Add another one's figures."""

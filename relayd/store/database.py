@@ -34,6 +34,7 @@ def connect(
 ) -> sqlite3.Connection:
     """Open the writer's connection, let ``check`` look at what is there, and bring the schema up to date.
 
+    ``autocheckpoint_pages`` are those of a log that its user moves into the file (``log_is_long``, ``move_log``).
     ``auto_vacuum`` must stand before WAL: later it silently stays off.
     """
     db = sqlite3.connect(
@@ -53,7 +54,8 @@ def connect(
         db.execute("BEGIN IMMEDIATE")
         db.execute("ROLLBACK")
     except BaseException:
-        db.close()
+        with unmoved(path):
+            db.close()
         raise
     return db
 
@@ -64,8 +66,10 @@ def _prepare(db: sqlite3.Connection, autocheckpoint_pages: int) -> None:
         "auto_vacuum = INCREMENTAL",
         "journal_mode = WAL",
         "synchronous = FULL",
-        f"journal_size_limit = {_JOURNAL_BYTES_MAX}",
-        f"wal_autocheckpoint = {autocheckpoint_pages}",
+        # Less than what ``log_is_long`` looks for, so that a log that was moved and begun again is short.
+        f"journal_size_limit = {min(_JOURNAL_BYTES_MAX, autocheckpoint_pages * PAGE_BYTES // 2)}",
+        # SQLite's own says nothing where it fails to sync, and goes on: the engine moves the log.
+        "wal_autocheckpoint = 0",
         "secure_delete = OFF",
         "trusted_schema = OFF",
         # A transaction that needs a file of its own fails where that disk is full or no descriptor is left.
@@ -131,6 +135,19 @@ def checkpoint(db: sqlite3.Connection) -> None:
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
+def log_is_long(path: Path, pages: int) -> bool:
+    """Say whether the write-ahead log of a database has so many pages."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size >= pages * PAGE_BYTES
+    except FileNotFoundError:
+        return False
+
+
+def move_log(db: sqlite3.Connection) -> None:
+    """Move as much of the log into the file as readers allow, and wait for none of them."""
+    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 @contextlib.contextmanager
 def unmoved(path: Path) -> Iterator[None]:
     """Keep whoever closes a connection in the block from moving the log into the file.
@@ -140,7 +157,7 @@ def unmoved(path: Path) -> Iterator[None]:
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(sqlite3.Error):
-            last = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            last = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)
             held.callback(last.close)
             last.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         yield

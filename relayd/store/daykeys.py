@@ -22,7 +22,10 @@ _LABEL: Final = b"relayd/day-key/1"
 _NONCE_BYTES: Final = 12
 _DAYS_MAX: Final = 4096
 _DAY_MAX: Final = 1 << 32
-_UNREADABLE: Final = "the day keys can't be read: another master key, or a damaged file"
+_UNREADABLE: Final = (
+    "the day keys can't be read: another master key, or a damaged file; put back day-keys, the database and "
+    "keys/master.key that belong together"
+)
 _read = sequence(
     record(
         lambda day, nonce, wrapped: (day, nonce, wrapped), uint(_DAY_MAX), octets(_NONCE_BYTES), octets(KEY_BYTES + 16)

@@ -7,6 +7,7 @@ anything that could have lost or damaged what was written, no transaction is tri
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from relayd.domain.refusals import Fatal, Fault
 from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.store.commit import Done
-from relayd.store.database import Thread, checkpoint
+from relayd.store.database import Thread, checkpoint, log_is_long, move_log
 from relayd.store.disk import Disk
 from relayd.store.failures import Failure, classify, fatal
 from relayd.store.intake import Intake
@@ -47,6 +48,7 @@ class Engine:
         "_disk",
         "_ears",
         "_failing",
+        "_log_pages",
         "_path",
         "_stopping",
         "_task",
@@ -64,6 +66,7 @@ class Engine:
         *,
         disk: Disk,
         path: Path,
+        log_pages: int,
         clock: Clock,
         counters: Counters,
         ears: Ears,
@@ -72,6 +75,7 @@ class Engine:
         self.fatal: asyncio.Future[Fatal] = asyncio.get_running_loop().create_future()
         self._disk = disk
         self._path = path
+        self._log_pages = log_pages
         self._failing: Failure | None = None
         self._thread = thread
         self._writer = writer
@@ -124,6 +128,8 @@ class Engine:
             self._counters.internal_errors += 1
             _log.exception("telling failed")
         _answer(works, done)
+        if log_is_long(self._path, self._log_pages):
+            await self._move(move_log)
 
     async def _failed(self, works: Works, error: Exception) -> None:
         failure = classify(error)
@@ -155,8 +161,11 @@ class Engine:
 
     async def checkpoint(self) -> None:
         """Move the log into the file, so that the disk gets its room back; where that can't be done, later."""
+        await self._move(checkpoint)
+
+    async def _move(self, move: Callable[[sqlite3.Connection], None]) -> None:
         try:
-            await self._thread.run(checkpoint)
+            await self._thread.run(move)
         except sqlite3.Error as error:
             if classify(error) is Failure.FATAL:
                 self.distrust(error)

@@ -21,7 +21,7 @@ from relayd.lifecycle import CannotStart
 from relayd.store import figures, sound
 from relayd.store.commit import Numbers, Tools
 from relayd.store.contacts import Contacts, Passes
-from relayd.store.database import Thread, connect, connect_reader
+from relayd.store.database import Thread, connect, connect_reader, unmoved
 from relayd.store.daykeys import DayKeys
 from relayd.store.disk import Disk
 from relayd.store.failures import Failure, classify, fatal
@@ -129,7 +129,8 @@ async def _open(
             tools, restored, high_water_ms, queued = await writer.run(begin)
         reader = await Thread.start(lambda: connect_reader(path))
     except BaseException:
-        await writer.close()
+        with unmoved(path):
+            await writer.close()
         raise
     return Opened(path, writer, reader, keys, tools, high_water_ms, queued, mark, restored)
 
@@ -158,5 +159,8 @@ def check_keys(db: sqlite3.Connection, keys: DayKeys, now_ms: int) -> None:
         if found is None:
             return
         if day(found) not in keys.days:
-            raise Fatal("the file day-keys lacks the key of envelopes that are still queued")
+            raise Fatal(
+                "the file day-keys lacks the key of envelopes that are still queued; put back day-keys and the "
+                "database of one and the same moment"
+            )
         from_ms = (day(found) + 1) * 86_400_000

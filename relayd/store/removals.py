@@ -69,7 +69,7 @@ def _waited(commit: Commit, gone: Iterable[Row], since_ms: int) -> None:
     for row in gone:
         stored_ms = row[-1]
         if stored_ms:  # 0: stored by a relay that did not note it
-            (connected if stored_ms >= since_ms else away).append(now_ms - stored_ms)
+            (connected if stored_ms >= since_ms else away).append((now_ms - stored_ms) / 1000)
 
 
 def _delivered(sequence: int) -> Result:  # noqa: ARG001 - the same for every sequence

@@ -5,7 +5,7 @@ committed, so a database behind it was restored; after a restore no number of be
 one-time prekey is handed out twice.
 """
 
-import contextlib
+import errno
 import os
 import sqlite3
 from pathlib import Path
@@ -47,15 +47,20 @@ class Mark:
         return int(digits) if digits.isdigit() and len(digits) <= _DIGITS_MAX else 0
 
     def follow(self, db: sqlite3.Connection, *, at_once: bool = False) -> None:
-        """Move the mark to what the last commit left, if it is time; a full disk is no reason to fail.
+        """Move the mark to what the last commit left, if it is time.
 
-        It must be called before anything is changed in a transaction, or outside of one.
+        A full disk is no reason to fail; OSError where the disk itself does. It must be called before anything is
+        changed in a transaction, or outside of one.
         """
         (high_water_ms,) = db.execute("SELECT high_water_ms FROM relay_time").fetchone()
         if high_water_ms < self._said_ms + (1 if at_once else EVERY_MS):
             return
-        with contextlib.suppress(OSError):
+        try:
             self._write(high_water_ms)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                raise
+        else:
             self._said_ms = high_water_ms
 
     def _write(self, high_water_ms: int) -> None:

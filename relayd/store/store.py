@@ -135,6 +135,7 @@ class Store:
             Writer(opened.tools),
             disk=disk,
             path=opened.path,
+            log_pages=settings.wal_autocheckpoint_pages,
             clock=clock,
             counters=counters,
             ears=Ears(wake, explain, say, listening),
@@ -159,8 +160,10 @@ class Store:
             if not self.fatal.done():
                 await self._opened.writer.run(partial(self._opened.mark.follow, at_once=True))
                 await self._opened.writer.run(checkpoint)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             _log.warning("no checkpoint at the end", error=repr(error))
+            if classify(error) is Failure.FATAL:
+                self._engine.distrust(error)
         finally:
             # Whatever went wrong: a thread that is left would keep the process from ending.
             await self._opened.reader.close()

@@ -77,7 +77,5 @@ def count(tally: Tally, counters: Counters) -> None:
     counters.last_resort_handed_out += tally.last_resort
     counters.accounts_enrolled += tally.enrolled
     counters.reports += tally.reports
-    for wait_ms in tally.waited_connected:
-        counters.waits_connected.observe(wait_ms / 1000)
-    for wait_ms in tally.waited_away:
-        counters.waits_away.observe(wait_ms / 1000)
+    counters.waits_connected.observe_all(tally.waited_connected)
+    counters.waits_away.observe_all(tally.waited_away)

@@ -15,6 +15,7 @@ from typing import Final
 from relayd.domain.lifetimes import day
 from relayd.store import audit
 from relayd.store.daykeys import DayKeys, KeyGone
+from relayd.store.rows import ID_SHIFT
 from relayd.store.vault import Vault
 from relayproto.audit import BrokenChain
 from relayproto.codes import Class, Lane, PrekeyKind
@@ -94,8 +95,9 @@ _RULES: Final = (
     _Rule("every sequence is above its lane's floor and was given", _QUEUED,
           "SELECT envelope.id FROM envelope JOIN mailbox ON mailbox.id = lane >> 2"
           f" WHERE sequence <= {_OF_LANE.format('floor')} OR sequence >= {_OF_LANE.format('next')}"),
-    _Rule("nothing lives longer than the longest lifetime", _QUEUED,
-          f"SELECT envelope.id FROM envelope, relay_time WHERE expires_ms > high_water_ms + {_LIFETIME_MS_MAX}"),
+    _Rule("nothing was stored later than now, or lives longer than the longest lifetime", _QUEUED,
+          f"SELECT envelope.id FROM envelope, relay_time WHERE expires_ms > high_water_ms + {_LIFETIME_MS_MAX}"
+          f" OR envelope.id >> {ID_SHIFT} > high_water_ms"),
     _Rule("every body is there and its references are what a recount gives", "SELECT count(*) FROM body",
           "SELECT body.id FROM body LEFT JOIN (SELECT body, count(*) AS refs FROM envelope GROUP BY body) AS found"
           " ON found.body = body.id WHERE body.refs IS NOT found.refs"
@@ -159,11 +161,10 @@ def one_moment(path: Path, *, alone: bool = True) -> Iterator[sqlite3.Connection
     """Open the database to be read, as it is at one moment, until the block ends.
 
     What nobody has open is read without a trace, from a medium that can only be read as well, but not where
-    ``alone`` is false: then somebody may begin to write at any moment.
+    ``alone`` is false: then somebody may begin to write at any moment. Even the last to close moves no log into the
+    file: a connection that only reads can't.
     """
-    how = "mode=rw"
-    if alone:
-        how = "mode=ro" if _log_of(path).exists() else "immutable=1"
+    how = "mode=ro" if _log_of(path).exists() or not alone else "immutable=1"
     db = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
     try:
         db.execute("PRAGMA query_only = ON")

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
+from relayd.domain.refusals import Fatal
 from relayd.store import engine
 from support.failing_disk import FailingDisk, failing_disk
 from support.nth_call import until_clean
-from support.store_scenes import SCENES, Scene, scene
-from support.stores import NO_LIMIT, house
+from support.store_scenes import SCENES, Scene, SubmittingToMany, scene
+from support.stores import NO_LIMIT, House, house
 
 OFTEN = msgspec.structs.replace(NO_LIMIT, wal_autocheckpoint_pages=40)
 """Each scene also moves the log into the file now and then."""
@@ -89,3 +90,52 @@ async def test_after_whichever_sync_fails_the_store_ends_and_syncs_nothing_more(
 
             assert syncs >= 1
             assert failing.after == [0] * syncs
+
+
+@pytest.mark.slow
+async def test_whichever_sync_of_the_first_start_fails_it_is_said_and_the_next_start_succeeds(tmp_path) -> None:
+    with failing_disk() as disk:
+        for call in range(1, 20):
+            place = tmp_path / str(call)
+            place.mkdir()
+            disk.arm(broken_at=call)
+            try:
+                opened = await House(place, settings=OFTEN).open()
+            except Fatal:
+                assert disk.failed
+                disk.arm()
+            else:
+                await opened.store.close()
+                break
+            async with house(place, settings=OFTEN) as relay:
+                acting = await scene(SubmittingToMany, relay)
+                await acting.prepare(relay)
+                await acting.check(relay, await acting.act(relay))
+
+    assert call > 3
+
+
+@pytest.mark.slow
+async def test_a_sync_that_fails_at_the_end_is_the_last_and_makes_the_store_one_that_failed(tmp_path) -> None:
+    async with house(tmp_path, settings=OFTEN) as relay:
+        acting = await scene(SubmittingToMany, relay)
+    with failing_disk() as disk:
+        for call in range(1, 20):
+            async with house(tmp_path, settings=OFTEN, clock=relay.clock) as relay:
+                await acting.log_in(relay)
+                await acting.prepare(relay)
+                told = await acting.act(relay)
+                relay.clock.advance(3_600)
+                await relay.store.probe()
+                disk.arm(broken_at=call)
+            failed, after = disk.failed, disk.syncs_after
+            disk.arm()
+            assert relay.store.fatal.done() == failed
+            async with house(tmp_path, settings=OFTEN, clock=relay.clock) as again:
+                await acting.log_in(again)
+                await acting.check(again, told)
+            assert after == 0
+            if not failed:
+                break
+
+    assert call > 3

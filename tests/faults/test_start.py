@@ -72,7 +72,7 @@ def no_database(relay: RelayProcess) -> None:
         (bad_port, Exit.CONFIG, ("relayd.toml", "listen.devices", "'127.0.0.1:77777' is not HOST:PORT")),
         (open_key, Exit.CONFIG, ("master.key", "others than its owner may read it", "chmod 600")),
         (short_key, Exit.CONFIG, ("stamp.key", "not 32 bytes")),
-        (lost_key, Exit.CONFIG, ("master.key", "No such file", "relayd init makes the keys")),
+        (lost_key, Exit.CONFIG, ("master.key", "No such file", "put its copy back, no other will do")),
         (newer, Exit.FATAL, ("relay.db", "9999", "made by a newer relayd", "nothing was changed")),
         (no_database, Exit.FATAL, ("relay.db", "not a database", "copy the whole state directory away")),
     ],

@@ -14,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from relayproto.codes import Kind, Role, Suite
 from relayproto.commands import COMMANDS
-from relayproto.events import Closed, EnrolmentOpened, Established, HelloReceived, MessageReceived
+from relayproto.events import Closed, DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
 from relayproto.message import Message
 from relayproto.notices import NOTICES
 from relayproto.primitives import x25519_public
 from relayproto.replies import REPLIES
 from support.samples import SAMPLES
-from support.wire import ALICE_KEY, HELLO, WELCOME, a_client, a_relay
+from support.wire import ALICE_KEY, DESCRIPTOR, HELLO, WELCOME, a_client, a_relay
 
 _BEFORE = {Kind.HELLO, Kind.ENROL, Kind.WELCOME, Kind.INVITE, Kind.GET_STATUS, Kind.CONFIRM_CLOCK}
 """What belongs to the beginning of a connection, or to the local operator."""
@@ -77,6 +77,9 @@ class Pipe:
                     self.said["client"].append((0, WELCOME))
                 case EnrolmentOpened() | Established():
                     self.begun[to] += 1
+                case DescriptorReceived(descriptor):
+                    # A changed preface may name a key that the relay has not; its answer is signed by the root.
+                    assert descriptor == DESCRIPTOR
                 case Closed():
                     self.closed[to] = event
                 case _:

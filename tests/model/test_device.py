@@ -1,17 +1,20 @@
-"""Two devices and a relay under loss, repetition, refusal and crash: every text is shown exactly once, in order.
+"""Two devices and a relay under loss, repetition, refusal, crash, copies: every text is shown exactly once, in order.
 
 A run is a list of what goes wrong; whatever it is, once everything works again both outboxes empty, each text is in the
 other's inbox once, and its sender knows that it was delivered.
 """
 
+import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from relayclient.device import Device
+from relayclient.errors import Cloned
 from relayclient.events import MessageState
 from relayproto.codes import Code, Lane
 from relayproto.replies import NotTaken
@@ -32,10 +35,14 @@ class TwoDevices(RuleBasedStateMachine):
         self.relay = SmallRelay()
         self.sent = {"alice": [], "bob": []}
         self.ranks = {}
+        self.copies = set()
         self.devices = {
             name: self.relay.join(Path(self.folder.name) / name, address)
             for name, address in (("alice", ALICE), ("bob", BOB))
         }
+
+    def home(self, name, which=""):
+        return Path(self.folder.name) / (name + which)
 
     @rule(name=names, count=st.integers(1, 4))
     def write(self, name, count):
@@ -71,6 +78,37 @@ class TwoDevices(RuleBasedStateMachine):
     def crash(self, name):
         self.devices[name].close()
         self.devices[name] = Device.open(Path(self.folder.name) / name)
+
+    @rule(name=names)
+    def copy_a_store(self, name):
+        self.devices[name].close()
+        shutil.rmtree(self.home(name, "copy"), ignore_errors=True)
+        shutil.copytree(self.home(name), self.home(name, "copy"))
+        self.copies.add(name)
+        self.devices[name] = Device.open(self.home(name))
+
+    @rule(name=names, goes_on=st.booleans())
+    def bring_an_older_copy_up(self, name, goes_on):
+        """One that lacks what the relay has recorded stops for good; whichever, the relay records nothing of it."""
+        if name not in self.copies:
+            self.copy_a_store(name)
+        if goes_on:
+            self.write(name, 1)
+            self.talk(name)
+        seat = self.relay.seat(self.devices[name])
+        recorded = dict(seat.ledger), seat.ledger_floor
+        older = Device.open(self.home(name, "copy"))
+        try:
+            if older.hello().submission < seat.ledger_floor:
+                for _ in range(2):
+                    with pytest.raises(Cloned):
+                        self.relay.connect(older)
+                self.copies.remove(name)
+            else:
+                self.relay.connect(older)
+        finally:
+            older.close()
+        assert (dict(seat.ledger), seat.ledger_floor) == recorded
 
     @rule(name=names)
     def deliver_a_copy(self, name):

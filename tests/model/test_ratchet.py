@@ -1,13 +1,14 @@
-"""The sessions of two devices against a model that knows only what was sent: loss, duplication, any order, crashes.
+"""The sessions of two devices against a model that knows only what was sent, whatever is lost, repeated or goes back.
 
-Each device keeps its state as bytes, as its store would; a crash is going on from the bytes of the last commit. The
+Each device keeps its state as bytes, as its store would; a crash is going on from the bytes of the last commit, and an
+older copy from those of a commit before, with the prekeys and all that was shown as they were then. The
 relay between them may hold back, repeat, reorder and lose wraps; it may not make a device show anything else than what
 the other sent, nor show it twice, nor stop the two of them from talking for good.
 """
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
 from relayproto.codes import PrekeyKind
 from relayproto.e2e import session
@@ -25,6 +26,15 @@ class Device:
         self.other = other
         self.stored = session.to_bytes(Sessions(other.peer))
         self.shown: list[bytes] = []
+        self.copy = None
+
+    def keep_a_copy(self) -> None:
+        person = self.person
+        self.copy = self.stored, list(self.shown), set(person.seen), dict(person.secrets)
+
+    def go_on_from_the_copy(self) -> None:
+        self.stored, self.shown, self.person.seen, self.person.secrets = self.copy
+        self.copy = None
 
     @property
     def held(self) -> Sessions:
@@ -73,6 +83,25 @@ class Conversation(RuleBasedStateMachine):
             return
         finally:
             person.seen, person.secrets = seen, secrets
+
+    @rule(wrap=consumes(wraps))
+    def a_wrap_never_arrives(self, wrap):
+        assert wrap in self.sent
+
+    @rule(wrap=wraps)
+    def a_wrap_comes_twice(self, wrap):
+        self._arrives(wrap)
+        assert not self._arrives(wrap), "opened twice"
+
+    @rule(who=st.integers(0, 1))
+    def one_is_copied(self, who):
+        self.devices[who].keep_a_copy()
+
+    @precondition(lambda self: any(device.copy for device in self.devices))
+    @rule(who=st.integers(0, 1))
+    def one_goes_on_from_an_older_copy(self, who):
+        if self.devices[who].copy:
+            self.devices[who].go_on_from_the_copy()
 
     @rule(wrap=wraps, at=st.integers(0, 1500), bit=st.integers(0, 7))
     def a_changed_wrap_shows_nothing(self, wrap, at, bit):
@@ -136,7 +165,7 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestConversation.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 
 
 def test_whatever_was_held_back_opens_in_the_end():

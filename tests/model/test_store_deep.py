@@ -7,7 +7,7 @@ import pytest
 from support.model_run import BATCH, STEPS, run
 
 FIRST = int(os.environ.get("MODEL_SEED", "1"))
-SEEDS = range(FIRST, FIRST + max(1, int(os.environ.get("HYPOTHESIS_EXAMPLES", "1000")) // BATCH))
+SEEDS = range(FIRST, FIRST + max(1, int(os.environ.get("HYPOTHESIS_EXAMPLES", "1100")) // BATCH))
 
 # As in test_store.py.
 pytestmark = pytest.mark.no_cover

@@ -22,7 +22,10 @@ TIMEOUT_S = 120.0
 WHOLE_TIMEOUT_S = 3_600.0
 SEED = 1
 """Of Hypothesis: a mutant is killed today and tomorrow by the same example."""
-NOTHING_SHOWN = ("ImportError", "ModuleNotFoundError", "SyntaxError", "NameError", "AttributeError", "TypeError")
+NOTHING_SHOWN = (
+    "ImportError", "ModuleNotFoundError", "SyntaxError", "NameError", "UnboundLocalError", "AttributeError",
+    "TypeError", "ValueError", "KeyError", "IndexError",
+)  # fmt: skip
 """What a clumsy mutant fails with, and a bug that is any good does not."""
 NOT_ASKED = ("tests/arch", "tests/mutants")
 """What is no test of behaviour: that a source was changed shows in its shape, whatever the change is."""
@@ -45,8 +48,8 @@ class Run:
 
     @property
     def killed(self) -> bool:
-        """Whether a test found a bug, and nothing else went wrong."""
-        return self.status == _FAILED and bool(self.failed) and not self.broken and not self.hung
+        """Whether a test found a bug; what broke beside it takes nothing from that."""
+        return self.status == _FAILED and bool(self.failed) and not self.hung
 
 
 def copy_of_the_tree(place: Path) -> Path:

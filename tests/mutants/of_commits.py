@@ -7,16 +7,14 @@ from mutants.mutant import Mutant
 MUTANTS: Final = (
     Mutant(
         name="reply-before-commit",
-        story="The sender is told STORED before the transaction runs: a queue that answers from memory.",
+        story="The answer is made before the transaction and sent whatever becomes of it: a queue before a disk.",
         file="relayd/store/engine.py",
-        old="            done = await self._thread.run(act)\n",
+        old="            submission.settle(NotTaken(submission.command.submission, code, retry_after_ms))\n",
         new="""\
             from relayproto.replies import Submitted
 
-            for work in works.submissions:
-                work.settle(Submitted(work.command.submission, (Code.STORED,) * len(work.command.targets), (), 0))
-                work.settle = lambda _: None
-            done = await self._thread.run(act)
+            codes = (Code.STORED,) * len(submission.command.targets)
+            submission.settle(Submitted(submission.command.submission, codes, (), 0))
 """,
         killers=(
             "tests/unit/relayd/store/test_writer.py::test_a_commit_that_fails_at_its_last_step_is_told_to_nobody_and_forgotten",

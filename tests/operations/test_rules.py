@@ -104,9 +104,10 @@ NIGHTS: dict[str, tuple[list[Night], list[Night]]] = {
     "RelaydLateFast": ([Night(waits(100, 3))], [Night(waits(100, 1)), Night(waits(0, 0))]),
     "RelaydLateSlow": ([Night(waits(100, 1), 400)], [Night(waits(1000, 5), 400)]),
     "RelaydDeliveryStopped": (
-        [Night({"relayd_unacknowledged": steady(3), "relayd_acknowledged_total": steady(9)})],
-        [Night({"relayd_unacknowledged": steady(3), "relayd_acknowledged_total": rising(1)}),
-         Night({"relayd_unacknowledged": "3+0x57 0 3+0x60", "relayd_acknowledged_total": steady(9)})],
+        [Night({"relayd_devices_owing": steady(3), "relayd_acknowledged_total": steady(9)})],
+        [Night({"relayd_devices_owing": steady(3), "relayd_acknowledged_total": rising(1)}),
+         Night({"relayd_devices_owing": steady(2), "relayd_acknowledged_total": steady(9)}),
+         Night({"relayd_devices_owing": "3+0x57 0 3+0x60", "relayd_acknowledged_total": steady(9)})],
     ),
     "RelaydOldestUndelivered": ([Night(oldest(16 * DAY))], [Night(oldest(14 * DAY)), Night(oldest(0))]),
     "RelaydRefused": (

@@ -73,13 +73,21 @@ def debian(packages_: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactor
 
 
 def serving(debian: Machine) -> None:
-    """Put back what a test has broken: the relay serves with the configuration of the package."""
-    debian.run("systemctl", "reset-failed", "relayd", status=None)
+    """Start the relay again after a failure for good, as soon as its doors are closed."""
+    until(lambda: debian.property("ActiveState", "relayd.socket") == "inactive", 20, every_s=0.2)
     debian.run("systemctl", "start", "relayd")
 
 
 def main_pid(debian: Machine) -> str:
-    return debian.property("MainPID")
+    """Return the relay's process id, which it has: a signal to 0 would go to us."""
+    found = debian.property("MainPID")
+    assert int(found) > 1, debian.journal()
+    return found
+
+
+def came_back(debian: Machine, after: str) -> bool:
+    """Does another process than ``after`` serve?"""
+    return debian.property("ActiveState") == "active" and debian.property("MainPID") not in {after, "0"}
 
 
 def readyz(debian: Machine) -> str:
@@ -242,11 +250,14 @@ def test_a_bad_configuration_is_not_tried_again_and_names_itself(debian: Machine
 
     debian.run("systemctl", "restart", "relayd", status=None)
     state, status, text = (debian.property(name) for name in ("ActiveState", "ExecMainStatus", "StatusText"))
-    restarts = debian.property("NRestarts")
+    until(lambda: debian.property("ActiveState", "relayd.socket") == "inactive", 20, every_s=0.2)
+    knocked = debian.run("python3", "-c", READY, status=None)
+    restarts, still = debian.property("NRestarts"), debian.property("ActiveState")
     debian.sh(f"cat /root/good > {CONFIG}")
     serving(debian)
 
     assert (state, status, restarts) == ("failed", str(Exit.CONFIG.value), "0")
+    assert ("Connection refused" in knocked.err, still) == (True, "failed")  # a device that connects starts nothing
     assert text.startswith("/etc/relayd/relayd.toml: limits.pair_brust: there is no such setting")
     assert readyz(debian) == "200"
 
@@ -289,7 +300,7 @@ def test_a_relay_that_hangs_is_ended_and_started_again(debian: Machine) -> None:
     pid = main_pid(debian)
 
     debian.run("kill", "-STOP", pid)
-    until(lambda: main_pid(debian) not in {pid, "0"} and debian.property("ActiveState") == "active", 40, every_s=0.5)
+    until(lambda: came_back(debian, pid), 60, every_s=0.5)
     debian.run("rm", "-r", "/run/systemd/system/relayd.service.d")
     debian.run("systemctl", "daemon-reload")
 
@@ -303,7 +314,7 @@ def test_a_killed_relay_comes_back_by_itself(debian: Machine) -> None:
 
     debian.run("kill", "-KILL", pid)
 
-    until(lambda: main_pid(debian) not in {pid, "0"} and debian.property("ActiveState") == "active", 30, every_s=0.3)
+    until(lambda: came_back(debian, pid), 30, every_s=0.3)
     assert readyz(debian) == "200"
 
 

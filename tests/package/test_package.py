@@ -3,6 +3,7 @@
 import configparser
 import hashlib
 import json
+import os
 import re
 import shutil
 import stat
@@ -20,7 +21,7 @@ from packaging.utils import canonicalize_name
 from relayclient.cli.main import parser as relay_parser
 from relayd.config import Config
 from relayd.main import parser as relayd_parser
-from support import packages
+from support import machine, packages
 from support.tree import ROOT
 
 pytestmark = [
@@ -189,7 +190,7 @@ def test_what_the_units_name_is_in_the_package(tree: Path) -> None:
     programs = set(re.findall(r"^Exec\w+=-?(/\S+)", text, re.MULTILINE))
     pages = set(re.findall(r"man:([\w.-]+)\((\d)\)", text))
     named = set(re.findall(r"\b(relayd[\w-]*\.(?:service|socket|timer))\b", text))
-    assert programs == {"/opt/relayd/bin/relayd"}
+    assert programs == {"/opt/relayd/bin/relayd", "/usr/bin/systemctl"}
     assert all((tree / f"usr/share/man/man{section}/{name}.{section}.gz").exists() for name, section in pages)
     assert named <= {unit.name for unit in units}
 
@@ -307,6 +308,11 @@ def test_a_library_that_is_not_the_locked_one_is_not_taken(tmp_path: Path) -> No
     )  # fmt: skip
 
     assert "DO NOT MATCH THE HASHES" in done.stdout
+
+
+@pytest.mark.skipif(os.environ.get("CI") != "true" or os.getuid() != 0, reason="for CI, as root")
+def test_ci_boots_the_machine_where_the_kernel_can() -> None:
+    assert machine.missing() == "" or machine.missing().startswith(("the kernel ", "systemd is "))
 
 
 @pytest.mark.parametrize(

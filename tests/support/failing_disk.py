@@ -157,9 +157,9 @@ def _failing(methods: _Methods, disk: FailingDisk) -> _Methods:
 
 
 @contextlib.contextmanager
-def failing_disk() -> Iterator[FailingDisk]:
+def failing_disk(disk: FailingDisk | None = None) -> Iterator[FailingDisk]:
     """Put such a disk under every database that is opened in the block, and under the store's other files."""
-    disk = FailingDisk()
+    disk = disk or FailingDisk()
     vfs = _Vfs.from_address(_LIBRARY.sqlite3_vfs_find(None))
     real_open = vfs.open
     open_file = _OPEN(real_open)

@@ -20,8 +20,8 @@ label is the version. A histogram has `_bucket`, `_sum` and `_count`.
 
 Most are counted where they happen. What is looked at: every ten seconds the queue's ages, sizes and connections
 (`relayd_queue_oldest_seconds`, `relayd_expiry_backlog`, `relayd_store_*`, `relayd_unacknowledged`,
-`relayd_windows_full`, `relayd_backup_finished_timestamp_seconds`), every second the disk, and at the scrape the clocks,
-`relayd_ready` and the intake.
+`relayd_devices_owing`, `relayd_windows_full`, `relayd_backup_finished_timestamp_seconds`), every second the disk, and
+at the scrape the clocks, `relayd_ready` and the intake.
 
 Which clock is right relayd cannot know from inside its sandbox. It knows when the wall clock was turned while it ran
 (`relayd_clock_ahead_seconds`) or is behind what it was before (`relayd_clock_behind_seconds`), and it tells the time,

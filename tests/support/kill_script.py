@@ -53,6 +53,8 @@ class Book:
         self.floors: dict[tuple[str, Lane], int] = {}
         """Up to where a lane is certainly acknowledged: the relay itself has said so."""
         self.explained: set[int] = set()
+        self.may_be_full = False
+        """Whether the relay's disk may have no room; otherwise it takes everything."""
 
     def welcome(self, name: str, said: Welcome) -> None:
         """Compare where the relay says that a device stands with all that was told before."""
@@ -76,8 +78,9 @@ class Book:
             case Submitted(number, codes):
                 assert codes == (Code.STORED,), said
                 self.stored.add(number)
-            case NotTaken():
-                raise AssertionError(said)
+            case NotTaken(number):
+                assert self.may_be_full, said
+                assert number not in self.stored, "what was stored is not taken"
             case Deliver():
                 number = device.number_in(said)
                 assert said.sequence > self.floors.get((name, Lane.NORMAL), 0), (

@@ -102,7 +102,7 @@ class Machine:
         """Start a command inside."""
         return subprocess.Popen(
             ["nsenter", f"--target={self.leader}", "--all", "--", *map(str, command)],
-            env=_ENVIRONMENT, text=True, **options,
+            env=_ENVIRONMENT, text=True, start_new_session=True, **options,
         )  # fmt: skip
 
     def run(self, *command: object, stdin: str = "", status: int | None = 0, timeout_s: float = 90.0) -> "Said":

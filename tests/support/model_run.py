@@ -118,7 +118,10 @@ def _say_nothing(*_):
 
 
 def told(total: Counter[str]) -> str:
-    """Return the figures of runs in which everything held; where something does not, ``run`` raises."""
+    """Return the figures of runs in which everything held; where something does not, ``run`` raises.
+
+    What was acknowledged and what expired counts outcomes as well, and again what an older copy has brought back.
+    """
     counted = "\n".join(f"{count:>10,} {name}" for name, count in sorted(total.items()))
     return f"{counted}\nlost 0, again 0, reused 0, falsely stored 0"
 

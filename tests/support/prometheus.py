@@ -92,8 +92,8 @@ def a_prometheus(
     asked = Prometheus(port)
 
     def ready() -> bool:
-        with contextlib.suppress(OSError):
-            return bool(asked.ask("targets")["activeTargets"])
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5):
+            return True
         return False
 
     with running(argv, place, out=place / "out", err=place / "err") as process:

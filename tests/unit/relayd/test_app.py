@@ -313,6 +313,21 @@ async def test_a_clock_that_jumps_is_told_once(tmp_path: Path, monkeypatch: pyte
     assert b"relayd_clock_ahead_seconds 0.0" not in metrics
 
 
+async def test_a_clock_that_is_behind_is_told_once_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relayd.lifecycle.TICK_S", 0.01)
+    said = "the clock is behind the relay's time, which goes on from where it was; put the clock right"
+
+    async with running(made(tmp_path)) as relay:
+        for times in (1, 2):
+            relay.app._clock._wall_ms = lambda: SystemClock().now_ms() - 7_200_000
+            await until(lambda times=times: len(relay.events(said)) == times)
+            await asyncio.sleep(0.05)
+            relay.app._clock._wall_ms = lambda: SystemClock().now_ms()
+            await asyncio.sleep(0.05)
+
+    assert [round(event["behind_ms"] / 60_000) for event in relay.events(said)] == [120, 120]
+
+
 async def test_what_a_callback_raises_is_an_incident(tmp_path: Path) -> None:
     async with running(made(tmp_path)) as relay:
         relay.app.unhandled(asyncio.get_running_loop(), {"message": "lost", "exception": ZeroDivisionError()})
@@ -371,7 +386,10 @@ def test_the_program_starts_tells_systemd_and_stops_at_a_signal(tmp_path: Path) 
     assert reloaded == "READY=1\nSTATUS=reloaded; the configuration is the same"
     assert stopping == "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=35000000"
     assert (program.returncode, err) == (Exit.OK, "")
-    assert [json.loads(line[3:])["event"] for line in out.splitlines()] == ["ready", "reloaded", "draining", "stopped"]
+    assert [json.loads(line[3:])["event"] for line in out.splitlines()] == [
+        "the key of the offline root is still here; move it to a machine without a network",
+        "ready", "reloaded", "draining", "stopped",
+    ]  # fmt: skip
     assert second.returncode == Exit.CANNOT_CREATE
     assert "another relayd is running here" in second.stderr
 

@@ -192,5 +192,15 @@ def test_the_master_key_can_be_had_alone(tmp_path: Path) -> None:
 
     assert master_key == (tmp_path / "keys" / "master.key").read_bytes()
     (tmp_path / "keys" / "master.key").unlink()
-    with pytest.raises(BadKeys, match=r"master\.key: No such file"):
+    (tmp_path / "keys").rmdir()
+    with pytest.raises(BadKeys, match=r"master\.key: No such file or directory; relayd init makes the keys"):
         keyring.master_key(tmp_path, {})
+
+
+@pytest.mark.parametrize("name", ["root.pub", "keys/master.key", "keys/stamp.key", "keys/relay-1.key"])
+def test_a_key_that_was_lost_is_not_to_be_made_anew(tmp_path: Path, name: str) -> None:
+    made_keys(tmp_path)
+    (tmp_path / name).unlink()
+
+    with pytest.raises(BadKeys, match=rf"{name}: No such file or directory; put its copy back, no other will do"):
+        load(tmp_path)

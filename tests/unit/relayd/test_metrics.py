@@ -25,3 +25,14 @@ def test_a_key_outside_the_closed_set_is_counted_as_other() -> None:
     counts: Counter[int] = Counter({1: 3, 777: 2, 778: 1})
 
     assert folded(counts, [(1, "one"), (2, "two")]) == {"one": 3, "two": 0, "other": 3}
+
+
+def test_what_one_commit_observed_counts_like_one_after_the_other() -> None:
+    values = (0.5, 1.0, 1.5, 9.0)
+    together, singly = Histogram((1.0, 2.0)), Histogram((1.0, 2.0))
+
+    together.observe_all(values)
+    for value in values:
+        singly.observe(value)
+
+    assert (together.counts, together.total) == (singly.counts, singly.total)

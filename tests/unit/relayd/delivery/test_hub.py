@@ -109,8 +109,8 @@ def test_what_passes_by_reaches_the_listener_only() -> None:
 async def test_a_survey_adds_up_what_connected_devices_owe() -> None:
     hub, counters = Hub(), Counters()
     for mailbox in range(600):
-        hub.attach(mailbox, Ear(1, Load(2, mailbox % 100 == 0)))
+        hub.attach(mailbox, Ear(1, Load(2 * (mailbox % 2), mailbox % 100 == 0)))
 
     await hub.survey(counters)
 
-    assert (counters.unacknowledged, counters.windows_full) == (1_200, 6)
+    assert (counters.unacknowledged, counters.devices_owing, counters.windows_full) == (600, 300, 6)

@@ -445,3 +445,18 @@ def test_a_device_that_grants_no_credit_for_what_waits_is_stuck_until_it_does() 
     made.acknowledge(ack(1, credit=PLENTY))
 
     assert (before, full, made.stuck) == (False, True, False)
+
+
+def test_numbers_that_a_gap_explains_are_not_owed() -> None:
+    made = pump(settled=False, nexts=(4, 1, 1))
+    for items in ((), (), (envelope(1), gap(2, 3))):
+        want = made.want()
+        assert want is not None
+        made.paged(want, page(*items))
+    said(made)
+
+    before = made.unacknowledged
+    made.acknowledge(ack(1))
+    made.explain(gap(2, 3))
+
+    assert (before, made.unacknowledged) == (3, 0)

@@ -12,13 +12,20 @@ def test_the_file_is_opened_so_that_nothing_is_lost(tmp_path) -> None:
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=123)) as db:
         settings = {
             name: db.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("journal_mode", "synchronous", "auto_vacuum", "wal_autocheckpoint", "page_size")
+            for name in (
+                "journal_mode",
+                "synchronous",
+                "auto_vacuum",
+                "wal_autocheckpoint",
+                "journal_size_limit",
+                "page_size",
+            )
         }
 
     full, incremental = 2, 2
     assert settings == {
-        "journal_mode": "wal", "synchronous": full, "auto_vacuum": incremental, "wal_autocheckpoint": 123,
-        "page_size": 8192,
+        "journal_mode": "wal", "synchronous": full, "auto_vacuum": incremental, "wal_autocheckpoint": 0,
+        "journal_size_limit": 123 * 8192 // 2, "page_size": 8192,
     }  # fmt: skip
 
 

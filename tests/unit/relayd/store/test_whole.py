@@ -68,6 +68,9 @@ COUNTERS = "counters of a mailbox are what a recount gives"
 BODIES = "every body is there and its references are what a recount gives"
 FANS = "every fan is there and counts the devices that can still deliver"
 HOLES = "holes were given, do not overlap and cover nothing that is queued"
+PREKEYS = "prekeys are a device's, and no more than it may have"
+ONE_TIME = "one-time prekeys are below the highest ever deposited"
+TIMES = "nothing was stored later than now, or lives longer than the longest lifetime"
 FLOORS = "floors are below the next numbers"
 
 
@@ -87,7 +90,8 @@ FLOORS = "floors are below the next numbers"
         ("UPDATE envelope SET lane = 9999 WHERE id = (SELECT max(id) FROM envelope)",
          {COUNTERS, "every envelope lies in a lane of a mailbox"}),
         ("UPDATE envelope SET expires_ms = expires_ms * 2 WHERE id = (SELECT max(id) FROM envelope)",
-         {"nothing lives longer than the longest lifetime"}),
+         {TIMES}),
+        ("UPDATE envelope SET id = id * 2 WHERE id = (SELECT max(id) FROM envelope)", {TIMES}),
         ("UPDATE body SET refs = refs + 1 WHERE id = 2", {BODIES}),
         ("DELETE FROM body WHERE id = 2", {BODIES}),
         ("UPDATE fan SET remaining = 7 WHERE id = (SELECT max(id) FROM fan)", {FANS}),
@@ -97,13 +101,12 @@ FLOORS = "floors are below the next numbers"
         ("UPDATE hole SET first = first - 1", {HOLES}),
         ("INSERT INTO hole SELECT lane, first - 1, last FROM hole", {HOLES}),
         ("INSERT INTO refusal VALUES (1, 99, x'00')", {"recorded refusals are of the ledger's last 256"}),
-        ("UPDATE prekey SET device = device + 99", {"prekeys are a device's, and no more than it may have",
-                                           "one-time prekeys are below the highest ever deposited"}),
-        ("INSERT INTO prekey VALUES (1, 2, 5, x'00', x'00')", {"one-time prekeys are below the highest ever deposited"}),
-        ("INSERT INTO prekey VALUES (1, 1, 99, x'00', x'00')", {"prekeys are a device's, and no more than it may have"}),
+        ("UPDATE prekey SET device = device + 99", {PREKEYS, ONE_TIME}),
+        ("INSERT INTO prekey VALUES (1, 2, 5, x'00', x'00')", {ONE_TIME}),
+        ("INSERT INTO prekey VALUES (1, 1, 99, x'00', x'00')", {PREKEYS}),
         ("INSERT INTO block VALUES (99, x'00')", {"blocks are an account's"}),
         ("INSERT INTO attempt VALUES (9999, 1, 1)", {"counted logins are a mailbox's"}),
-        ("DELETE FROM relay_time", {"there is one relay time", "nothing lives longer than the longest lifetime"}),
+        ("DELETE FROM relay_time", {"there is one relay time", TIMES}),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_found(kept: Path, statement: str, rules: set[str]) -> None:

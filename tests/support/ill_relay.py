@@ -1,0 +1,32 @@
+"""relayd with what a test can't cause from outside: ``ill_relay.py COMMAND ...`` is relayd's own command line.
+
+A file ``turned`` in the working directory says by how many seconds the wall clock is turned; while there is a file
+``buggy``, looking an address up meets a bug of ours.
+"""
+
+import time
+from pathlib import Path
+
+from relayd.clock import SystemClock
+from relayd.main import main
+from relayd.services.directory import Directory
+
+TURNED, BUGGY = Path("turned"), Path("buggy")
+_lookup = Directory.lookup
+
+
+def wall_ms() -> int:
+    turned_s = float(TURNED.read_text("ascii") or 0) if TURNED.exists() else 0.0
+    return time.time_ns() // 1_000_000 + int(turned_s * 1000)
+
+
+def lookup(self, seat, command):
+    if BUGGY.exists():
+        raise ZeroDivisionError
+    return _lookup(self, seat, command)
+
+
+if __name__ == "__main__":
+    SystemClock.__init__.__kwdefaults__["wall_ms"] = wall_ms
+    Directory.lookup = lookup
+    raise SystemExit(main())
