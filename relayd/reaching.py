@@ -18,9 +18,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the units to the command line."""
     carry = commands.add_parser(
         "carry", help="carry checkpoints of the audit log outside, as a unit of its own",
-        description="Carry checkpoints of the audit log outside. The relay hands one over every hour in which something "
-        "was done; what is outside can't be changed by whoever gets into the relay's machine. Name it in relayd.toml as "
-        "audit.carrier.",
+        description="Carry checkpoints of the audit log outside. The relay hands one over every hour in which "
+        "something was done; what is outside can't be changed by whoever gets into the relay's machine. Name it in "
+        "relayd.toml as audit.carrier.",
         epilog="examples:\n  relayd carry --listen /run/relayd/carrier.sock --directory /mnt/elsewhere/relayd\n"
         "  relayd carry --listen carrier.sock -- logger --tag relayd-checkpoint",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -80,6 +80,10 @@ class Failing:
     def in_transaction(self) -> bool:
         return self._db.in_transaction
 
+    @property
+    def total_changes(self) -> int:
+        return self._db.total_changes
+
 
 def run(coroutine):
     """Run a coroutine that never waits."""

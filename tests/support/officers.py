@@ -16,6 +16,7 @@ from relayd.domain.seat import Seat
 from relayd.store import acts as store_acts
 from relayd.store import logins, questions
 from relayd.store.authority import View
+from relayd.store.works import Verb, Works
 from relayproto import acts, audit
 from relayproto.acts import Instruction
 from relayproto.administration import Change, GetProposals, Question
@@ -27,7 +28,7 @@ from relayproto.ids import UnitId
 from relayproto.primitives import x25519_public
 from relayproto.standing import PLATFORM, ProposalState, Role, Standing, UnitState
 from support.clocks import HandClock
-from support.inline_store import PLACE, InlineStore, founded
+from support.inline_store import PLACE, Cut, InlineStore, founded
 from support.stores import Guest, hello_of
 
 RELAY = hashlib.sha256(b"the relay's root").digest()
@@ -158,6 +159,15 @@ class Chamber:
         if isinstance(done, Exception):
             raise done
         return done
+
+    def fails(self, who: Guest, command: Act, at: int, *proven: str) -> bool:
+        """Let statement number ``at`` of the commit of an act fail; False where it has not so many, and is done."""
+        verb = Verb(self._verb(who.seat, command, frozenset(proven)), None)
+        try:
+            self.store.commit(Works([], [], [verb]), fail_at=at)
+        except Cut:
+            return True
+        return False
 
     def tried(self, who: Guest, change: Change, *proven: str, **changes: Any) -> Acted | Code:
         """Perform an act for real, and take the whole of it back."""

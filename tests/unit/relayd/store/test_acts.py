@@ -306,6 +306,37 @@ def test_without_its_record_no_glass_is_broken(made: Chamber) -> None:
     assert made.dump() == before
 
 
+@pytest.mark.parametrize(
+    ("who", "change", "said"),
+    [
+        ("alice", CreateUnit(2, "Registry"), {}),
+        ("alice", CreateUnit(2, "Registry"), {"rehearsal": True}),
+        ("alice", RenameUnit(1, "Another name"), {}),
+        ("alice", CreateUnit(1, "unit 2"), {}),
+        ("bob", CreateUnit(2, "Registry"), {}),
+        ("carol", Approve(1, b""), {}),
+    ],
+    ids=["done", "rehearsed", "proposed", "in conflict", "not permitted", "approved"],
+)
+def test_whichever_statement_of_an_act_fails_nothing_is_left_of_it(made: Chamber, who: str, change, said) -> None:
+    made.place(made.carol, 1)
+    made.hold(made.carol.account, Role.ORGANISATION_ADMIN, 1)
+    waiting = made.act(made.alice, RenameUnit(1, "Mine"))
+    if isinstance(change, Approve):
+        change = Approve(waiting.value, made.proposal(waiting.value)[1])
+    officer = getattr(made, who)
+    command = signed(officer, instruction(officer, change, made.now_ms, **said))
+    before, tried = made.dump(), 0
+
+    while made.fails(officer, command, tried + 1):
+        tried += 1
+        assert made.dump() == before, f"statement {tried}"
+
+    assert tried > 12
+    assert made.dump() != before, "the last one did not fail"
+    assert made.last().act == (made.proposal(1)[1] if isinstance(change, Approve) else acts.digest(command.octets))
+
+
 # --- rehearsals ---
 
 

@@ -189,5 +189,5 @@ async def test_a_log_that_was_written_anew_is_found_by_a_checkpoint(tmp_path) ->
 
         await relay.store._act(forge)
 
-        with pytest.raises(BrokenChain, match="record 3: the relay.s checkpoint says otherwise"):
+        with pytest.raises(BrokenChain, match="record 3: the relay's checkpoint says"):
             await verified(relay)
