@@ -18,6 +18,7 @@ from relayd import lifecycle, logs
 from relayd.notices import Notifier
 
 LINE_BYTES_MAX: Final = 65_536
+"""As the relay's own end of it reads (services/outside.py)."""
 SESSIONS_MAX: Final = 8
 """The relay asks for one thing at a time; the rest is room for a second relay and for mistakes."""
 IDLE_S: Final = 30.0
