@@ -11,26 +11,30 @@ jittered, waits as long as the relay asked, and never follows a SUPERSEDED.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any, Final, Self
 
 from relayclient import endings, holder, membership
+from relayclient.administration import Page, Paged, denial, following
 from relayclient.backoff import Backoff
 from relayclient.clock import RelayClock
 from relayclient.device import Device
 from relayclient.entropy import system_entropy
-from relayclient.errors import ConnectionHeld, RelayAway
+from relayclient.errors import ActLost, ActUnclear, ConnectionHeld, RelayAway, RelayUntrusted
 from relayclient.events import Connected, Disconnected, Event
 from relayclient.exchange import Exchange
 from relayclient.session import Session
-from relayproto.codes import Class, Purpose
+from relayproto.administration import Change, Question
+from relayproto.administration_replies import Acted, AdministrationReply
+from relayproto.codes import Class, Code, Purpose
 from relayproto.commands import Credit, DeviceCommand
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed
 from relayproto.ids import AccountId, Address, MessageId
 from relayproto.primitives import Entropy
-from relayproto.replies import Reply
+from relayproto.replies import Refused, Reply
 
 WINDOW: Final = Credit(64, 1 << 20)
 """What may be on its way to us unacknowledged: 64 messages, 1 MiB; the device replenishes both at once (spec 50 §3)."""
@@ -39,6 +43,8 @@ CLOSE_TIMEOUT_S: Final = 5.0
 EVENTS_MAX: Final = 1024
 """Events that nobody has taken yet; above it the relay is not read, so that memory does not grow with the backlog."""
 HOUSEKEEPING_S: Final = 3600.0
+ACT_PATIENCE_S: Final = 60.0
+"""How long an act whose answer was lost waits for another connection; well within what it is good for."""
 
 
 class Client:
@@ -64,6 +70,7 @@ class Client:
         self._held = held
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._exchange: Exchange | None = None
+        self._up = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -124,6 +131,60 @@ class Client:
             raise RelayAway
         return answer.result()
 
+    async def act(self, change: Change, *, reason: str = "", rehearsal: bool = False) -> Acted:
+        """Sign a change and have it done; return what came of it. A rehearsal is checked and changes nothing.
+
+        Where the connection breaks before the answer, the same act is asked again on the next one, for as long as it
+        is good. Raises Denied with the relay's code; ActUnclear where the relay had dealt with it when it was asked
+        again; ActLost where there was no further connection; BadChange; RelayAway where there is no connection now.
+        """
+        if self._exchange is None or not self._exchange.open:
+            raise RelayAway
+        command = self._device.administration.sign(
+            change, reason=reason, rehearsal=rehearsal, now_ms=self._clock.now_ms()
+        )
+        again = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ACT_PATIENCE_S):
+                while True:
+                    try:
+                        reply = await self.ask(command)
+                    except RelayAway:
+                        again = True
+                        await self._connected()
+                        continue
+                    break
+                if again and isinstance(reply, Refused) and reply.code == Code.REPLAYED:
+                    raise ActUnclear
+                return _acted(reply)
+        raise ActLost
+
+    async def answer(self, question: Question) -> AdministrationReply:
+        """Ask an officer's question; where the relay says when it may be asked, wait so long.
+
+        Raises Denied with the relay's code, and RelayAway.
+        """
+        while True:
+            reply = await self.ask(question)
+            if isinstance(reply, Refused) and reply.code == Code.RATE and reply.retry_after_ms:
+                await asyncio.sleep(reply.retry_after_ms / 1000)
+                continue
+            if isinstance(reply, Refused):
+                raise denial(reply.code, reply.retry_after_ms)
+            if not isinstance(reply, AdministrationReply):
+                raise RelayUntrusted
+            return reply
+
+    async def pages(self, question: Paged) -> AsyncGenerator[Page, None]:
+        """Ask a question and go on until its last page. Raises as ``answer``."""
+        asked: Paged | None = question
+        while asked is not None:
+            page = await self.answer(asked)
+            if not isinstance(page, Page):
+                raise RelayUntrusted
+            yield page
+            asked = following(asked, page)
+
     async def settle(self, timeout_s: float) -> bool:
         """Wait until the relay has answered all that the device had to say; False where it does not in that time."""
         exchange = self._exchange
@@ -153,9 +214,26 @@ class Client:
             self._held.poked()
         self.soon()
 
+    async def _connected(self) -> None:
+        """Wait for a connection. Raises ActLost where no other will be tried."""
+        if self._exchange is not None and self._exchange.open:
+            return
+        self._up.clear()
+        up = asyncio.ensure_future(self._up.wait())
+        ends = {up, self._running} if self._running is not None else {up}
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not up.done():
+                raise ActLost
+        finally:
+            up.cancel()
+
     def _tell(self, event: Event) -> None:
         if isinstance(event, Connected):
             self._backoff.reset()
+            self._up.set()
+        elif isinstance(event, Disconnected):
+            self._up.clear()
         self._events.put_nowait(event)
         if self._events.qsize() == EVENTS_MAX and self._exchange is not None and self._exchange.session:
             self._exchange.session.pause_reading()
@@ -226,3 +304,12 @@ class Client:
             if exchange.session is not None:
                 exchange.session.abort()
             raise
+
+
+def _acted(reply: Reply) -> Acted:
+    """Return what an act came to. Raises Denied, and RelayUntrusted for what is no answer to an act."""
+    if isinstance(reply, Refused):
+        raise denial(reply.code, reply.retry_after_ms)
+    if not isinstance(reply, Acted):
+        raise RelayUntrusted
+    return reply

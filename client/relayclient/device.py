@@ -36,6 +36,7 @@ from relayclient import (
     safety,
     submissions,
 )
+from relayclient.administration import Administration
 from relayclient.entropy import system_entropy
 from relayclient.errors import AlreadyJoined, Cloned, NotJoined, UnknownContact
 from relayclient.events import Event, MessageReceived, MessageState
@@ -88,6 +89,7 @@ class Device:
         """Take an open store with a device in it; ``create`` and ``open`` make one."""
         self._store = store
         self._link = Link(Flow(WINDOW, (0, 0, 0)))
+        self.administration = Administration(store, lambda: self._link)
         with self._step() as step:
             self._identity = membership.who(step)
 

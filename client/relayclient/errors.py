@@ -250,3 +250,45 @@ class NumbersDiffer(ClientError):  # noqa: N818
     """These are not the digits of this conversation: compare them again, and do not trust it until they are equal."""
 
     exit_status = 77
+
+
+class BadChange(ClientError):  # noqa: N818
+    """That cannot be asked of the relay so: a name, a reason or a number in it is too long or out of range."""
+
+    exit_status = 65
+
+
+class Denied(ClientError):  # noqa: N818
+    """The relay did not do that, and nothing has changed."""
+
+    exit_status = 65
+
+    def __init__(self, code: int, retry_after_ms: int = 0, detail: str = "") -> None:
+        """Keep the relay's code, and in how many milliseconds it may be tried again (0: it does not say)."""
+        super().__init__(detail or f"code {code}")
+        self.code = code
+        self.retry_after_ms = retry_after_ms
+
+
+class NoRight(Denied):
+    """The relay did not do that, and nothing has changed: you have no right to it, or there is no such thing."""
+
+    exit_status = 77
+
+
+class DeniedForNow(Denied):
+    """The relay cannot do that at this moment, and nothing has changed: try again later."""
+
+    exit_status = 75
+
+
+class ActUnclear(ClientError):  # noqa: N818
+    """The answer was lost and the act has come through: it was done, or denied. Look at how things are, then go on."""
+
+    exit_status = 75
+
+
+class ActLost(ClientError):  # noqa: N818
+    """The relay has not answered: the act may have been done. Look at how things are before you ask for it again."""
+
+    exit_status = 75

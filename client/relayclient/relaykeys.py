@@ -62,8 +62,12 @@ def _age(key: KeyDescriptor) -> tuple[int, int]:
 
 def known(step: Step) -> list[KeyDescriptor]:
     """Return every descriptor kept, past ones included: envelopes with their stamps may still come."""
-    rows = step.rows("SELECT descriptor FROM relay_key ORDER BY key_id")
-    return [descriptor.read(described, step.setting("root")) for (described,) in rows]
+    return [descriptor.read(described, step.setting("root")) for described in as_signed(step)]
+
+
+def as_signed(step: Step) -> list[bytes]:
+    """Return every descriptor kept, as the root signed it."""
+    return [described for (described,) in step.rows("SELECT descriptor FROM relay_key ORDER BY key_id")]
 
 
 def moderators(step: Step, now_ms: int) -> tuple[bytes, ...]:

@@ -161,6 +161,11 @@ class Chain:
             raise BrokenChain(self.records + 1, f"missing: the relay had signed for {furthest} records")
 
 
+def count(said: bytes) -> int:
+    """Return how many records a row stands for: one, or as many as it has digests."""
+    return len(said) // _DIGEST_BYTES if said[:1] == HIDDEN else 1
+
+
 def hidden(digests: Iterable[bytes]) -> bytes:
     """Return the row that stands for records which may not be seen, at most HIDDEN_MAX."""
     return HIDDEN + b"".join(digests)

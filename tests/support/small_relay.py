@@ -30,7 +30,7 @@ from relayproto.commands import (
 )
 from relayproto.descriptor import KeyDescriptor
 from relayproto.identity import DeviceList
-from relayproto.ids import Address, KeyId
+from relayproto.ids import Address, KeyId, UnitId
 from relayproto.invitation import Invitation
 from relayproto.limits import LANE_OF
 from relayproto.notices import Deliver, Drained, Gap, Outcome
@@ -51,6 +51,7 @@ from relayproto.replies import (
     Submitted,
     Welcome,
 )
+from relayproto.standing import PLATFORM, Standing
 from support.kem import stream
 
 NOW_MS = 1_790_000_000_000
@@ -98,6 +99,8 @@ class SmallRelay:
         self.blocks: set[tuple[bytes, bytes]] = set()
         self.reports: list[bytes] = []
         self.moderators: tuple[bytes, ...] = ()
+        self.acts: dict[bytes, int] = {}
+        self.standings: dict[bytes, tuple[Standing, UnitId]] = {}
 
     # --- people -------------------------------------------------------------------------------
     @property
@@ -292,7 +295,9 @@ class Line:
         version = relay.devices_of(hello.account).version
         self.events: list[Event] = device.welcomed(
             Welcome(1, 0, relay.now_ms, self.seat.epoch, lanes, self.seat.ledger_epoch, self.seat.ledger_floor, version,
-                    *relay._left(self.seat)),
+                    *relay._left(self.seat),
+                    *relay.standings.get(hello.account, (Standing.PUBLIC, PLATFORM)),
+                    relay.acts.get(hello.account, 0)),
             relay.now_ms,
         )  # fmt: skip
 

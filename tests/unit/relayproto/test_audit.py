@@ -42,6 +42,11 @@ def test_a_record_comes_back_as_it_was() -> None:
         assert audit.decode(audit.encode(record)) == record
 
 
+def test_a_row_stands_for_one_record_or_for_as_many_as_it_has_digests() -> None:
+    assert audit.count(LOG[0]) == 1
+    assert audit.count(audit.hidden([bytes(32)] * 3)) == 3
+
+
 def test_the_reason_is_not_shown_in_a_repr() -> None:
     assert "verifier" not in repr(RECORD)
 

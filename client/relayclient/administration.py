@@ -1,0 +1,155 @@
+"""The device's room: what officers change and ask (spec 70).
+
+A change enters and a signed act leaves; a question enters and the next one of its pages leaves. The rules of this file:
+an act's number is in the store before the act is handed out, so that none is used twice, whatever ends this process;
+what the relay would not read is not signed.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, assert_never
+
+from relayclient import membership, relaykeys
+from relayclient.errors import BadChange, Denied, DeniedForNow, NoRight, RelayUntrusted
+from relayclient.link import Link
+from relayclient.store.database import Store
+from relayproto import acts, audit
+from relayproto.acts import Instruction
+from relayproto.administration import Change, GetAudit, GetCheckpoints, GetProposals, GetRoles, GetUnits
+from relayproto.administration_replies import Audit, Checkpoint, Checkpoints, Proposals, Roles, Units
+from relayproto.codes import Code, CodeRange, range_of
+from relayproto.commands import Act
+from relayproto.errors import Malformed
+from relayproto.ids import AccountId, Address, UnitId
+from relayproto.invitation import Invitation
+from relayproto.standing import Standing
+
+ACT_LIFETIME_MS: Final = 300_000
+"""Half of what the relay allows: time for a connection to come back, and none for whoever has found an act."""
+_NUMBER_MAX: Final = (1 << 63) - 1
+"""What the store can hold; nobody comes so far, and a relay that says he did is lying."""
+
+Paged = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints
+"""Questions whose answers come in pages."""
+Page = Units | Roles | Proposals | Audit | Checkpoints
+
+
+class Administration:
+    """What a device does as an officer's; ``Device.administration`` is one."""
+
+    __slots__ = ("_link", "_store")
+
+    def __init__(self, store: Store, link: Callable[[], Link]) -> None:
+        """Take the device's store and how to get at its present connection's memory."""
+        self._store = store
+        self._link = link
+
+    def sign(self, change: Change, *, reason: str, rehearsal: bool, now_ms: int) -> Act:
+        """Return a new act, signed, good for five minutes of the relay's time.
+
+        Call it on an open connection: the number of the account's last act comes with WELCOME. Raises BadChange.
+        """
+        with self._store.step() as step:
+            number = max(self._link().act, step.setting("act") or 0) + 1
+            if number > _NUMBER_MAX:
+                raise RelayUntrusted
+            who = membership.who(step)
+            act = Instruction(
+                step.setting("root"), who.account, who.device, number, now_ms, now_ms + ACT_LIFETIME_MS, reason,
+                rehearsal, change,
+            )  # fmt: skip
+            octets = acts.encode(act)
+            try:
+                acts.decode(octets)
+            except Malformed as error:
+                raise BadChange(str(error)) from None
+            step.put("act", number)
+            return Act(octets, acts.signature_of(step.secret("sign_seed"), octets))
+
+    @property
+    def standing(self) -> Standing:
+        """What this account is, as the relay has said on this connection."""
+        return self._link().standing
+
+    @property
+    def unit(self) -> UnitId:
+        """Which unit this account belongs to, as the relay has said on this connection; 0 for none."""
+        return self._link().unit
+
+    def root(self) -> bytes:
+        """Return the fingerprint of the relay's offline root, by which everything of the relay is believed."""
+        with self._store.step() as step:
+            root: bytes = step.setting("root")
+            return root
+
+    def descriptors(self) -> list[bytes]:
+        """Return the relay's signed keys that this device knows, as the root signed them."""
+        with self._store.step() as step:
+            return relaykeys.as_signed(step)
+
+    def invitation(self, address: Address, ticket: bytes) -> Invitation:
+        """Return the invitation that a ticket for an address is, to the place where this device connects."""
+        with self._store.step() as step:
+            place = membership.endpoint(step)
+            return Invitation(
+                address, place.host, place.port, place.key_id, place.key, step.setting("root"), ticket
+            )  # fmt: skip
+
+    def furthest(self) -> tuple[int, bytes] | None:
+        """Return the records and the head of the furthest good checkpoint that this device has seen, None for none."""
+        with self._store.step() as step:
+            records = step.setting("checkpoint_records")
+            return None if records is None else (int(records), bytes(step.setting("checkpoint_head")))
+
+    def remember(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint that was checked, if it goes further than what is kept."""
+        with self._store.step() as step:
+            if checkpoint.records > (step.setting("checkpoint_records") or 0):
+                step.put("checkpoint_records", checkpoint.records)
+                step.put("checkpoint_head", checkpoint.head)
+
+
+def following(question: Paged, page: Page) -> Paged | None:
+    """Return the question for the page after this one, None where there is none.
+
+    A page that says that more follows and leads no further ends the asking, which would go on for ever.
+    """
+    last = _last(page)
+    if not page.more or last <= question.after:
+        return None
+    return replace(question, after=UnitId(last)) if isinstance(question, GetUnits) else replace(question, after=last)
+
+
+def _last(page: Page) -> int:
+    """Return the number of the last thing on a page, 0 for an empty one."""
+    match page:
+        case Units(units):
+            return max((unit.unit for unit in units), default=0)
+        case Roles(grants):
+            return max((grant.number for grant in grants), default=0)
+        case Proposals(proposals):
+            return max((proposal.number for proposal in proposals), default=0)
+        case Audit(records):
+            return max((number + audit.count(said) - 1 for number, said in records), default=0)
+        case Checkpoints(checkpoints):
+            return max((checkpoint.records for checkpoint in checkpoints), default=0)
+        case _ as never:
+            assert_never(never)
+
+
+def denial(code: int, retry_after_ms: int = 0) -> Denied:
+    """Return the error that a refusal of an act or a question is."""
+    if code == Code.NOT_PERMITTED:
+        return NoRight(code)
+    if range_of(code) in (CodeRange.RETRY_LATER, CodeRange.INTERNAL):
+        return DeniedForNow(code, retry_after_ms)
+    return Denied(code)
+
+
+def is_named(who: str) -> AccountId | None:
+    """Return the account where it is given by its 64 hexadecimal digits, None where it is an address."""
+    try:
+        octets = bytes.fromhex(who)
+    except ValueError:
+        return None
+    return AccountId(octets) if len(octets) == 32 else None  # noqa: PLR2004 - BLAKE2b-256
