@@ -180,6 +180,9 @@ ACT_BYTES_MAX: Final = 14_336
 """The largest document with its signature and what an act says around it; the rest of a frame is the act's own."""
 ACT_LIFETIME_MS_MAX: Final = 600_000
 """An act is signed by the machine that sends it at once; ten minutes leave room for a clock that is a little off."""
+ACT_STEP_MAX: Final = 1_000_000
+"""How far above the newest act's number the next may be: a thief of a device can't use all numbers up, so that its
+account could never act again."""
 REASON_CHARS_MAX: Final = 500
 """Why somebody did it, for the auditor: a few sentences, and no place for content."""
 UNIT_NAME_CHARS_MAX: Final = 120

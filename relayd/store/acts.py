@@ -27,6 +27,7 @@ from relayproto.codes import Code, Kind
 from relayproto.commands import Act
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.ids import AccountId, Address, UnitId
+from relayproto.limits import ACT_STEP_MAX
 from relayproto.primitives import equal
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ActState, Role
@@ -79,12 +80,14 @@ def _read(commit: Commit, seat: Seat, command: Act, relay: bytes) -> Instruction
 
 
 def _check_now(commit: Commit, who: Actor, act: Instruction) -> None:
-    """Return if an act counts at this moment. Raises Denied: EXPIRED, REPLAYED."""
+    """Return if an act counts at this moment. Raises Denied: EXPIRED, REPLAYED, LIMIT."""
     if act.issued_ms > commit.now_ms + SKEW_MS or act.expires_ms <= commit.now_ms:
         raise Denied(Code.EXPIRED)
     (newest,) = commit.db.execute("SELECT act FROM account WHERE id = ?", (who.row,)).fetchone()
     if act.number <= newest:
         raise Denied(Code.REPLAYED)
+    if act.number > newest + ACT_STEP_MAX:
+        raise Denied(Code.LIMIT)
 
 
 def _undone_where_denied(commit: Commit, who: Actor, act: Instruction, octets: bytes) -> Outcome | Code:

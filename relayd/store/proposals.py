@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from relayd.domain.acting import Actor, Authority, Denied, Effect
+from relayd.domain.authority import favours
 from relayd.store import audit, authority
 from relayd.store.commit import Commit
 from relayd.store.verbs import Verb
@@ -92,7 +93,7 @@ def approver(sight: authority.Sight, who: Actor, proposal: Waiting) -> Authority
 def approve(commit: Commit, who: Actor, command: Approve, verbs: Mapping[Kind, Verb]) -> Outcome:
     """Do what was proposed, in its first person's name.
 
-    Raises Denied: NOT_PERMITTED for who may not, EXPIRED, CONFLICT where it no longer waits, is another than the one
+    Raises Denied: NOT_PERMITTED for who may not and for whom it favours, EXPIRED, CONFLICT where it no longer waits, is another than the one
     that was read, or its first person may not any more; and whatever the change demands.
     """
     proposal = find(commit, command.proposal)
@@ -104,6 +105,8 @@ def approve(commit: Commit, who: Actor, command: Approve, verbs: Mapping[Kind, V
     if first is None or not equal(command.digest, proposal.digest):
         raise Denied(Code.CONFLICT)
     change = acts.decode(proposal.act).change
+    if favours(change, who.account):
+        raise Denied(Code.NOT_PERMITTED)
     try:
         authority.require(commit, first, change)
     except Denied:

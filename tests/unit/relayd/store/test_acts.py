@@ -28,6 +28,7 @@ from relayproto.administration_replies import Acted
 from relayproto.audit import NOBODY
 from relayproto.codes import Code, Kind
 from relayproto.commands import Act
+from relayproto.limits import ACT_STEP_MAX
 from relayproto.primitives import blake2b_256
 from relayproto.standing import PLATFORM, ActState, Role, Standing, UnitState
 from support.officers import MINUTE_MS, YEAR_MS, Chamber, chamber, instruction, signed
@@ -499,6 +500,14 @@ def test_the_sweep_ends_what_is_over(made: Chamber) -> None:
 
 
 def test_every_change_has_its_verb() -> None:
-    handled = {*ALL_VERBS, Kind.APPROVE, Kind.WITHDRAW}
+    assert {*ALL_VERBS, Kind.APPROVE, Kind.WITHDRAW} == set(CHANGES)
 
-    assert handled | {Kind.PUT_DOCUMENT} == set(CHANGES)
+
+def test_the_numbers_of_acts_can_t_be_used_up(made: Chamber) -> None:
+    first = made.act(made.alice, RenameUnit(2, "One"), number=5)
+    far = made.act(made.alice, RenameUnit(2, "Far"), number=5 + ACT_STEP_MAX + 1)
+    farthest = made.act(made.alice, RenameUnit(2, "Farthest"), number=5 + ACT_STEP_MAX)
+
+    assert isinstance(first, Acted)
+    assert far is Code.LIMIT
+    assert isinstance(farthest, Acted)

@@ -267,3 +267,14 @@ def test_proposals_survive_a_restart(made: Chamber) -> None:
     made.login(made.bob)
 
     assert made.act(made.bob, Approve(number, digest)).state is ActState.DONE
+
+
+def test_nobody_approves_what_gives_him_something(made: Chamber) -> None:
+    proposed = made.act(made.alice, GrantRole(1, made.bob.account, Role.KEY_HOLDER, made.now_ms + YEAR_MS))
+    assert isinstance(proposed, Acted)
+
+    denied = made.act(made.bob, Approve(proposed.value, made.proposal(proposed.value)[1]))
+
+    assert denied is Code.NOT_PERMITTED
+    assert made.proposal(proposed.value)[0] is ProposalState.WAITING
+    assert Role.KEY_HOLDER not in {role for role, _ in made.held(made.bob.account)}
