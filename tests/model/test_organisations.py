@@ -62,6 +62,12 @@ class Officers(RuleBasedStateMachine):
             self.desk.done(self.people[admin], CreateUnit(root, "Records"))
             for number, standing in enumerate((Standing.VERIFIED, Standing.VERIFIED, Standing.OFFICE), admin + 1):
                 self.desk.done(self.people[admin], PlaceMember(root, self.people[number], standing))
+            first, second, post = self.people[admin + 1 : admin + 4]
+            for change in (
+                AssignOffice(root, post, first, True), GrantRole(root + 1, first, Role.UNIT_ADMIN, NOW_MS + 1),
+                GrantRole(root + 1, second, Role.AUDITOR, NOW_MS + 1),
+            ):  # fmt: skip
+                self.desk.done(self.people[admin], change)
 
     def teardown(self) -> None:
         self.stack.close()
