@@ -152,6 +152,7 @@ class App:
             moderators=keys.moderators,
             retention_days=config.tracing.retention_days,
             audit_days=config.audit.retention_days,
+            root_key=descriptor.root_key(keys.newest),
             limits=config.limits,
             lifetimes=config.lifetimes,
             clock=self._clock,

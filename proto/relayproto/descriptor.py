@@ -62,7 +62,12 @@ def fingerprint(root_public: bytes) -> bytes:
 
 def root_fingerprint(described: bytes) -> bytes:
     """Return the fingerprint of the root that a descriptor names; whether it signed it is for ``read`` to check."""
-    return fingerprint(described[-_TAIL_BYTES:-_SIGNATURE_BYTES])
+    return fingerprint(root_key(described))
+
+
+def root_key(described: bytes) -> bytes:
+    """Return the public key of the root that a descriptor names; whether it signed it is for ``read`` to check."""
+    return described[-_TAIL_BYTES:-_SIGNATURE_BYTES]
 
 
 def _packed(descriptor: KeyDescriptor) -> bytes:

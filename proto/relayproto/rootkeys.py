@@ -1,4 +1,4 @@
-"""The contract: what an organisation's root key signs beside its documents - its domain and its successor (spec 70 §4).
+"""The contract: what an organisation's root key signs - its domain, its successor, its documents (spec 70 §4, 75 §2).
 
 A seed and words enter, a signature leaves; or a key, words and a signature, and nothing or CryptoFailure. The rule of
 this file: each signature has a label of its own, so that none counts for anything else.
@@ -11,6 +11,7 @@ from relayproto.primitives import sign, verify
 
 _OWNED: Final = b"relayd/owned/1"
 _SUCCESSOR: Final = b"relayd/root-key/1"
+_DOCUMENT: Final = b"relayd/document/1"
 
 
 def sign_domain(root_seed: bytes, domain: str) -> bytes:
@@ -31,6 +32,16 @@ def sign_successor(root_seed: bytes, unit: UnitId, root_key: bytes) -> bytes:
 def check_successor(key: bytes, unit: UnitId, root_key: bytes, signature: bytes) -> None:
     """Raise CryptoFailure where ``key``, the old one or the new, has not signed this succession."""
     verify(key, _succession(unit, root_key), signature)
+
+
+def sign_document(root_seed: bytes, document: bytes) -> bytes:
+    """Return the signature that puts a version of a document in force; for the platform's, the relay's root's."""
+    return sign(root_seed, _DOCUMENT + document)
+
+
+def check_document(root_key: bytes, document: bytes, signature: bytes) -> None:
+    """Raise CryptoFailure where the root key has not signed this document."""
+    verify(root_key, _DOCUMENT + document, signature)
 
 
 def _succession(unit: UnitId, root_key: bytes) -> bytes:

@@ -7,6 +7,7 @@ is not asked of the tables is not decided here - passes and requests are the sto
 from dataclasses import dataclass
 from typing import Final
 
+from relayd.domain.bounds import Bounds
 from relayproto.policy import ACTIONS, ROW_BYTES
 from relayproto.standing import Action, Permission, Standing
 
@@ -20,13 +21,14 @@ class Side:
 
     ``inbound`` is what may be done to it, by standing of who does it and action; ``outbound`` what it may do, by
     standing of whom it is done to. ``active`` is false where its organisation is suspended: then it does nothing and is
-    not there.
+    not there. ``bounds`` are those of its submissions, None where no document has any.
     """
 
     standing: Standing = Standing.PUBLIC
     inbound: bytes = _OPEN
     outbound: bytes = _OPEN
     active: bool = True
+    bounds: Bounds | None = None
 
 
 NOWHERE: Final = Side()

@@ -139,6 +139,8 @@ class Tools:
     """How long reports are kept."""
     audit_days: int
     """How long the audit log is kept."""
+    root_key: bytes
+    """The public key of the relay's offline root, which signs the platform's document; empty: nobody does."""
     marks: Marks
     contacts: Contacts
     waiting: Waiting

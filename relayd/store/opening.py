@@ -61,6 +61,7 @@ class Rules:
     quota: Quota
     lifetimes: Lifetimes
     audit_days: int
+    root_key: bytes = b""
 
 
 async def open_all(
@@ -119,6 +120,7 @@ async def _open(
                 longest_s=longest_s(rules.lifetimes),
                 retention_days=tracing.retention_days,
                 audit_days=rules.audit_days,
+                root_key=rules.root_key,
                 marks=Marks(master_key),
                 contacts=Contacts(Passes(master_key), entropy(_CONTACTS_KEY_BYTES)),
                 waiting=Waiting(),

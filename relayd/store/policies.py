@@ -17,10 +17,13 @@ def put_own(commit: Commit, seat: Seat, row: bytes) -> None:
     commit.tools.residents.forget_account(seat.account)
 
 
-def put(commit: Commit, unit: UnitId, table: bytes | None) -> None:
-    """Let a table of TABLE_BYTES that was checked hold for a unit and below, or for everybody; None: nothing more."""
+def put(commit: Commit, unit: UnitId, table: bytes | None, bounds: bytes | None = None) -> None:
+    """Let a table of TABLE_BYTES and bounds that were checked hold for a unit and below, or for everybody.
+
+    None: it says nothing more, of either.
+    """
     if unit == PLATFORM:
-        commit.db.execute("UPDATE platform SET policy = ?", (table,))
+        commit.db.execute("UPDATE platform SET policy = ?, bounds = ?", (table, bounds))
     else:
-        commit.db.execute("UPDATE unit SET policy = ? WHERE id = ?", (table, unit))
+        commit.db.execute("UPDATE unit SET policy = ?, bounds = ? WHERE id = ?", (table, bounds, unit))
     commit.tools.residents.forget_rosters()

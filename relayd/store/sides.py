@@ -1,13 +1,14 @@
 """The store room: what standing and tables say of an account, put together from all that concern it (spec 70 §6).
 
 A unit, a standing and a person's own row enter; a side leaves. The rule of this file: what holds is the strictest of
-the platform's table, of every unit's from the account's own upwards, and of its own row.
+the platform's table, of every unit's from the account's own upwards, and of its own row; of bounds the least.
 """
 
 import sqlite3
 from dataclasses import replace
 from typing import Final
 
+from relayd.domain.bounds import least
 from relayd.domain.permits import Side
 from relayproto.ids import UnitId
 from relayproto.policy import PLATFORM_DEFAULT, inbound, outbound, strictest
@@ -16,22 +17,23 @@ from relayproto.standing import Standing, UnitState
 KEPT_MAX: Final = 8_192
 """Sides that are kept: 500 organisations with three standings each in five units that have a policy of their own."""
 _ABOVE: Final = """
-WITH RECURSIVE above (under, state, policy) AS (
-    SELECT under, state, policy FROM unit WHERE id = ?
+WITH RECURSIVE above (under, state, policy, bounds) AS (
+    SELECT under, state, policy, bounds FROM unit WHERE id = ?
     UNION ALL
-    SELECT unit.under, unit.state, unit.policy FROM unit JOIN above ON unit.id = above.under
+    SELECT unit.under, unit.state, unit.policy, unit.bounds FROM unit JOIN above ON unit.id = above.under
 )
-SELECT state, policy FROM above
+SELECT state, policy, bounds FROM above
 """
 
 
 def read(db: sqlite3.Connection, unit: UnitId, standing: Standing) -> Side:
     """Return the side of people of a standing in a unit."""
-    (platform,) = db.execute("SELECT policy FROM platform").fetchone()
+    platform, bounds = db.execute("SELECT policy, bounds FROM platform").fetchone()
     above = db.execute(_ABOVE, (unit,)).fetchall()
-    table = strictest([platform or PLATFORM_DEFAULT, *[policy for _, policy in above if policy is not None]])
-    active = all(state == UnitState.ACTIVE for state, _ in above)
-    return Side(standing, inbound(table, standing), outbound(table, standing), active)
+    table = strictest([platform or PLATFORM_DEFAULT, *[policy for _, policy, _ in above if policy is not None]])
+    active = all(state == UnitState.ACTIVE for state, _, _ in above)
+    bound = least(each for each in (bounds, *[bounds for _, _, bounds in above]) if each is not None)
+    return Side(standing, inbound(table, standing), outbound(table, standing), active, bound)
 
 
 def tightened(side: Side, own: bytes | None) -> Side:

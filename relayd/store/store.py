@@ -105,6 +105,7 @@ class Store:
         moderators: tuple[bytes, ...],
         retention_days: int,
         audit_days: int,
+        root_key: bytes = b"",
         clock: Clock,
         entropy: Entropy,
         counters: Counters,
@@ -116,14 +117,15 @@ class Store:
         """Open the store in ``directory``, or begin it there; Fatal where it cannot be read or trusted.
 
         ``wake`` gets committed entries of mailboxes in ``listening``, ``explain`` gets holes of any mailbox, ``say``
-        gets notices that belong to no lane.
+        gets notices that belong to no lane. ``root_key`` is the offline root's public key; without it the platform has
+        no document.
         """
         disk = Disk(directory, settings, counters)
         opened = await open_all(
             directory,
             master_key=master_key,
             tracing=Tracing(relay_id, stamp_seed, moderators, retention_days),
-            rules=Rules(settings, _quota(limits), lifetimes, audit_days),
+            rules=Rules(settings, _quota(limits), lifetimes, audit_days, root_key),
             entropy=entropy,
             clock=clock,
             disk=disk,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from relayd.domain import permits
+from relayd.domain.bounds import Bounds
 from relayd.domain.ledger import Verdict
 from relayd.domain.lifetimes import expires_ms
 from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Share
@@ -150,13 +151,16 @@ def _retry_after_ms(codes: Iterable[int]) -> int:
 def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submitted:
     """Give every target its code, and numbers to the envelopes of those that are stored."""
     command = work.command
-    refusal = _refusal(commit, work)
+    who = _sender(commit, work)
+    bounds = who.side.bounds
+    refusal = _refusal(commit, work, bounds)
     if refusal is not None:
         return Submitted(command.submission, (refusal,) * len(command.targets), (), 0)
-    one = Accepted(work, LANE_OF[command.class_], expires_ms(commit.now_ms, command.ttl_s), [])
+    # spec 75 §4: a document shortens a lifetime and refuses none, so that nobody has to know it before he writes.
+    ttl_s = command.ttl_s if bounds is None else min(command.ttl_s, bounds.longest_s[command.class_])
+    one = Accepted(work, LANE_OF[command.class_], expires_ms(commit.now_ms, ttl_s), [])
     codes: list[Code] = []
     mismatches: list[Mismatch] = []
-    who = _sender(commit, work)
     for position, target in enumerate(command.targets):
         roster = _reachable(commit, work, who, position)
         if roster is None:
@@ -208,7 +212,7 @@ def _sent(work: Submission, position: int) -> Sent:
     return sent(command.class_, len(work.body), shown)
 
 
-def _refusal(commit: Commit, work: Submission) -> Code | None:
+def _refusal(commit: Commit, work: Submission, bounds: Bounds | None) -> Code | None:
     """Return why a submission is refused for every target, whoever they are."""
     command = work.command
     if not work.body:
@@ -217,6 +221,16 @@ def _refusal(commit: Commit, work: Submission) -> Code | None:
         return Code.UNSUPPORTED
     if command.ttl_s > commit.tools.longest_s[command.class_]:
         return Code.BAD_LIFETIME
+    return None if bounds is None else _out_of_bounds(work, bounds)
+
+
+def _out_of_bounds(work: Submission, bounds: Bounds) -> Code | None:
+    """Return why the documents above a sender refuse a submission, whoever its targets are (spec 75 §4)."""
+    targets, account = work.command.targets, work.seat.account
+    if len(work.body) > bounds.body_bytes:
+        return Code.TOO_LARGE
+    if len(targets) > bounds.targets and sum(target.account != account for target in targets) > bounds.targets:
+        return Code.LIMIT
     return None
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from relayd.domain.acting import Actor, Effect
-from relayd.store import grants, members, offices, organisations, units
+from relayd.store import documents, grants, members, offices, organisations, units
 from relayd.store.commit import Commit
 from relayproto.codes import Kind
 
@@ -31,6 +31,7 @@ VERBS: Final[Mapping[Kind, Verb]] = MappingProxyType(
         Kind.INVITE_MEMBER: members.invite,
         Kind.PLACE_MEMBER: members.place,
         Kind.ASSIGN_OFFICE: offices.assign,
+        Kind.PUT_DOCUMENT: documents.put,
     }
 )
-"""Every change but those of documents and proposals."""
+"""Every change but those of proposals."""

@@ -188,10 +188,8 @@ def own_code(change: Change) -> Code | None:
             role not in HELD_OVER_THE_PLATFORM if unit == PLATFORM else role is OPERATOR
         ):
             return Code.NOT_PERMITTED
-        case PutDocument() if Kind.PUT_DOCUMENT in ALL_VERBS:
-            return Code.BAD_SIGNATURE
         case PutDocument():
-            return Code.UNSUPPORTED
+            return Code.BAD_SIGNATURE
         case RotateKey(unit) if unit != ROOT:
             return Code.CONFLICT
         case MoveUnit(unit) | CloseUnit(unit) if unit == ROOT or isinstance(change, CloseUnit):
@@ -213,8 +211,7 @@ def test_every_kind_has_a_rule_a_verb_and_an_expectation() -> None:
     assert CHANGE_RULES.keys() == set(CHANGES)
     assert QUESTION_RULES.keys() == set(QUESTIONS)
     assert RULES.keys() >= {*CHANGES, *QUESTIONS}
-    # Until documents can be put there is one change that the relay says it does not support.
-    assert {Kind(kind) for kind in CHANGES} - ALL_VERBS.keys() <= {Kind.APPROVE, Kind.WITHDRAW, Kind.PUT_DOCUMENT}
+    assert {Kind(kind) for kind in CHANGES} - ALL_VERBS.keys() == {Kind.APPROVE, Kind.WITHDRAW}
 
 
 def test_every_kind_is_among_what_is_tried(world: Chamber) -> None:

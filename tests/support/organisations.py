@@ -132,5 +132,5 @@ class Registry:
 def registry(directory: Path) -> Iterator[Registry]:
     """Open a store's file, with its schema, and close it in the end."""
     with contextlib.closing(connect(directory / "relay.db", autocheckpoint_pages=1000)) as db:
-        tools: Any = SimpleNamespace(residents=Residents(), entropy=os.urandom)
+        tools: Any = SimpleNamespace(residents=Residents(), entropy=os.urandom, root_key=b"")
         yield Registry(Commit(db, tools, NOW_MS, disk_tight=False))

@@ -162,7 +162,8 @@ CREATE TABLE unit (
     organisation INTEGER NOT NULL,       -- the root that it belongs to; its own number for an organisation
     name TEXT NOT NULL,
     state INTEGER NOT NULL,              -- active, suspended, closed
-    policy BLOB                          -- what its document in force says, 150 permissions; NULL: nothing
+    policy BLOB,                         -- what its document in force says, 150 permissions; NULL: nothing
+    bounds BLOB                          -- the same of lifetimes and sizes, nine times 4 bytes; NULL: nothing
 );
 CREATE INDEX unit_by_under ON unit (under);
 CREATE INDEX unit_by_organisation ON unit (organisation);
@@ -174,10 +175,11 @@ CREATE TABLE organisation (
     since_ms INTEGER NOT NULL
 );
 
--- The table that holds for everybody; NULL: the default.
+-- The table and the bounds that hold for everybody; NULL: the default.
 CREATE TABLE platform (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    policy BLOB
+    policy BLOB,
+    bounds BLOB
 );
 INSERT INTO platform (id, policy) VALUES (1, NULL);
 

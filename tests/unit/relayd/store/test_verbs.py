@@ -29,13 +29,13 @@ from relayproto.rootkeys import sign_successor
 from relayproto.standing import Role, Standing
 from support.organisations import NOW_MS, YEAR_MS, founding, registry, seed_of
 
-ELSEWHERE = {Kind.PUT_DOCUMENT, Kind.APPROVE, Kind.WITHDRAW}
+ELSEWHERE = {Kind.APPROVE, Kind.WITHDRAW}
 ORGANISATIONS, ACCOUNTS = 500, 100_000
 LARGE = {"account", "device", "ticket", "unit", "organisation", "held_role", "holder", "domain"}
 """Tables that grow with people and units; no verb reads one from end to end."""
 
 
-def test_every_change_but_those_of_documents_and_proposals_has_its_verb() -> None:
+def test_every_change_but_those_of_proposals_has_its_verb() -> None:
     assert VERBS.keys() == CHANGES.keys() - ELSEWHERE
 
 
