@@ -42,7 +42,7 @@ from relayd.observe import observe_forever
 from relayd.services.operator import Operator
 from relayd.services.outside import Outside
 from relayd.services.witness import Witness
-from relayd.store import Store
+from relayd.store import Ears, Store
 from relayproto import __version__, descriptor
 from relayproto.codes import Class, Suite
 from relayproto.primitives import Entropy
@@ -158,10 +158,7 @@ class App:
             clock=self._clock,
             entropy=self._entropy,
             counters=self._counters,
-            wake=hub.wake,
-            explain=hub.explain,
-            say=hub.say,
-            listening=hub.listening,
+            ears=Ears(hub.wake, hub.explain, hub.say, hub.listening),
         )
         self._clock.raise_to(store.high_water_ms)
         return store

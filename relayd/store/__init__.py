@@ -5,6 +5,7 @@ Works enter - submissions, acknowledgements, verbs; after their commit was synce
 
 from relayd.store.stamps import Tracing
 from relayd.store.store import Store
+from relayd.store.telling import Ears
 from relayd.store.works import Settle, Settlement
 
-__all__ = ["Settle", "Settlement", "Store", "Tracing"]
+__all__ = ["Ears", "Settle", "Settlement", "Store", "Tracing"]

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -17,7 +17,7 @@ from typing import Final, Self, TypeVar
 from relayd.clock import Clock
 from relayd.config import LifetimesSection, LimitsSection, StoreSection
 from relayd.domain.answers import BundlesTaken, DevicesChanged, Enrolment, Login
-from relayd.domain.entry import Entry, Page
+from relayd.domain.entry import Page
 from relayd.domain.mailbox import Quota
 from relayd.domain.refusals import Fatal, Fault
 from relayd.domain.seat import Seat
@@ -61,8 +61,6 @@ from relayproto.commands import Ack, Act, Enrol, GetBundles, Hello, SignedPrekey
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
-from relayproto.message import Message
-from relayproto.notices import Gap
 from relayproto.primitives import Entropy
 from relayproto.replies import Account, Devices, PrekeysLeft
 
@@ -109,16 +107,12 @@ class Store:
         clock: Clock,
         entropy: Entropy,
         counters: Counters,
-        wake: Callable[[list[Entry]], None],
-        explain: Callable[[int, Gap], None],
-        say: Callable[[int, Message], None],
-        listening: Container[int],
+        ears: Ears,
     ) -> Self:
         """Open the store in ``directory``, or begin it there; Fatal where it cannot be read or trusted.
 
-        ``wake`` gets committed entries of mailboxes in ``listening``, ``explain`` gets holes of any mailbox, ``say``
-        gets notices that belong to no lane. ``root_key`` is the offline root's public key; without it the platform has
-        no document.
+        ``ears`` hear what was committed. ``root_key`` is the offline root's public key; without it the platform has no
+        document.
         """
         disk = Disk(directory, settings, counters)
         opened = await open_all(
@@ -140,7 +134,7 @@ class Store:
             log_pages=settings.wal_autocheckpoint_pages,
             clock=clock,
             counters=counters,
-            ears=Ears(wake, explain, say, listening),
+            ears=ears,
         )
         disk.look()
         return cls(opened, engine, clock, disk, counters)

@@ -11,7 +11,7 @@ from relayd.delivery.hub import Hub
 from relayd.metrics import Counters
 from relayd.net.listener import Listener, bind
 from relayd.net.rooms import Rooms, furnish
-from relayd.store import Store
+from relayd.store import Ears, Store
 from relayproto import descriptor
 from relayproto.codes import Suite
 from relayproto.descriptor import KeyDescriptor
@@ -76,8 +76,8 @@ async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Coun
     return await Store.open(
         directory, settings=NO_LIMIT, limits=limits,
         lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=(),
-        retention_days=1, audit_days=400, clock=clock, entropy=stream("the store"), counters=counters, wake=hub.wake,
-        explain=hub.explain, say=hub.say, listening=hub.listening,
+        retention_days=1, audit_days=400, clock=clock, entropy=stream("the store"), counters=counters,
+        ears=Ears(hub.wake, hub.explain, hub.say, hub.listening),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from relayd.config import LifetimesSection, LimitsSection, StoreSection
 from relayd.domain.entry import Entry
 from relayd.domain.seat import Seat
 from relayd.metrics import Counters
-from relayd.store import Store
+from relayd.store import Ears, Store
 from relayproto import identity
 from relayproto.codes import Class, Lane, PrekeyKind, SubmitFlag
 from relayproto.commands import Ack, Credit, Enrol, Hello, Submit, Target, Wrap
@@ -118,10 +118,12 @@ class House:
             clock=self.clock,
             entropy=os.urandom,
             counters=self.counters,
-            wake=self.entries.extend,
-            explain=lambda mailbox, gap: self.gaps.append((mailbox, gap)),
-            say=lambda mailbox, notice: self.said.append((mailbox, notice)),
-            listening=self.listening,
+            ears=Ears(
+                self.entries.extend,
+                lambda mailbox, gap: self.gaps.append((mailbox, gap)),
+                lambda mailbox, notice: self.said.append((mailbox, notice)),
+                self.listening,
+            ),
         )
         return self
 
