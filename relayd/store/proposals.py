@@ -93,8 +93,8 @@ def approver(sight: authority.Sight, who: Actor, proposal: Waiting) -> Authority
 def approve(commit: Commit, who: Actor, command: Approve, verbs: Mapping[Kind, Verb]) -> Outcome:
     """Do what was proposed, in its first person's name.
 
-    Raises Denied: NOT_PERMITTED for who may not and for whom it favours, EXPIRED, CONFLICT where it no longer waits, is another than the one
-    that was read, or its first person may not any more; and whatever the change demands.
+    Raises Denied: NOT_PERMITTED for who may not and for whom it favours, EXPIRED, CONFLICT where it no longer waits, is
+    another than the one that was read, or its first person may not any more; and whatever the change demands.
     """
     proposal = find(commit, command.proposal)
     by = None if proposal is None else approver(commit, who, proposal)
