@@ -162,8 +162,7 @@ class Document(_Part, frozen=True, kw_only=True):
 
 Leaf = str | int | tuple[str, ...]
 
-_HEAD: Final = ("schema", "unit", "version", "previous", "issued_ms")
-_TREES: Final = ("branding", "policy", "lifetimes", "limits")
+_TREES: Final = {"branding": Branding, "policy": Policy, "lifetimes": Lifetimes, "limits": Limits}
 _TIGHTENED: Final = frozenset({"policy", "lifetimes", "limits", "file_types"})
 """Of these the strictest of all documents counts; of everything else the lowest one that may say it."""
 
@@ -259,27 +258,34 @@ def _below(path: str, value: Any) -> Iterator[tuple[str, Leaf]]:
 
 
 def _built(head: Document, said: Mapping[str, Leaf], locked: Iterable[str]) -> Document:
-    """Return the document with the head of one and these leaves."""
-    made: dict[str, Any] = {name: getattr(head, name) for name in _HEAD}
+    """Return the document with the head of one and these leaves; together several may have more rows than one may."""
+    names: list[Name] = []
+    references: dict[str, list[Reference]] = {"packs": [], "tags": []}
+    notices: dict[str, list[Paragraph]] = {}
+    parts: dict[str, Any] = {}
     for path, value in sorted(said.items(), key=lambda leaf: leaf[0].split(".")):
         part, *rest = path.split(".")
         if part == "names":
-            made.setdefault(part, []).append({"language": rest[0], "text": value})
-        elif part in {"packs", "tags"}:
-            made.setdefault(part, []).append({"id": rest[0], "hash": value})
+            names.append(Name(rest[0], str(value)))
+        elif part in references:
+            references[part].append(Reference(rest[0], str(value)))
         elif part == "notices":
-            texts = made.setdefault(part, {}).setdefault(rest[0], [])
-            texts.append({"language": rest[1], "text": value})
-        elif part == "file_types":
-            made[part] = value
+            notices.setdefault(rest[0], []).append(Paragraph(rest[1], str(value)))
         else:
-            place = made
-            for name in (part, *rest[:-1]):
+            place = parts
+            for name in (part, *rest)[:-1]:
                 place = place.setdefault(name, {})
-            place[rest[-1]] = value
-    made["notices"] = [{"id": name, "texts": texts} for name, texts in made.get("notices", {}).items()]
-    made["locked"] = sorted(set(locked))
-    return msgspec.convert(made, Document)
+            place[(part, *rest)[-1]] = value
+    return msgspec.structs.replace(
+        head,
+        names=tuple(names),
+        **{part: msgspec.convert(parts.get(part), kind | None) for part, kind in _TREES.items()},
+        file_types=parts.get("file_types"),
+        packs=tuple(references["packs"]),
+        tags=tuple(references["tags"]),
+        notices=tuple(Notice(name, tuple(texts)) for name, texts in notices.items()),
+        locked=tuple(sorted(set(locked))),
+    )
 
 
 def _covered(path: str, locked: Container[str]) -> bool:

@@ -33,3 +33,13 @@ def test_a_succession_is_of_one_organisation_and_one_key() -> None:
 def test_the_labels_are_those_of_the_spec() -> None:
     assert rootkeys.sign_domain(OLD, "gad.example") == sign(OLD, b"relayd/owned/1gad.example")
     assert rootkeys.sign_successor(OLD, 7, NEW_KEY) == sign(OLD, b"relayd/root-key/1\0\0\0\x07" + NEW_KEY)
+    assert rootkeys.sign_document(OLD, b"{}") == sign(OLD, b"relayd/document/1{}")
+
+
+def test_a_document_counts_with_its_own_signature_only() -> None:
+    signature = rootkeys.sign_document(OLD, b"{}")
+
+    rootkeys.check_document(OLD_KEY, b"{}", signature)
+    for key, octets in ((NEW_KEY, b"{}"), (OLD_KEY, b"{ }")):
+        with pytest.raises(CryptoFailure):
+            rootkeys.check_document(key, octets, signature)
