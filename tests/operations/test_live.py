@@ -36,7 +36,7 @@ from support.device import Line, ack, submit
 from support.disks import fill, small_disk
 from support.live_relay import DIALLED
 from support.people import Person
-from support.processes import RelayProcess, end, until
+from support.processes import RelayProcess, end, relayd, succeed, until
 from support.prometheus import Prometheus, a_prometheus
 from support.visitors import Visitor
 
@@ -335,14 +335,16 @@ async def run_out(night: Night) -> None:
 
 
 async def turn_the_clock(night: Night) -> None:
-    """Somebody turns the wall clock by two hours and back; a bug is met meanwhile."""
+    """Somebody turns the wall clock by two hours and back; a bug is met meanwhile, and a glass is broken."""
     place = night["ill"].state.parent
     line, _ = await talking(night["ill"])
+    broken = ("break-glass", "alice@office.example", "--for", "1m", "--reason", "a bad night", "--yes")
+    succeed(await asyncio.to_thread(relayd, night["ill"].state, *broken))
     (place / ill_relay.BUGGY).touch()
     line.say(Lookup("bob@office.example"))
     await line.expect(Refused)
     (place / ill_relay.BUGGY).unlink()
-    await night.fired("RelaydInternalErrors")
+    await night.fired("RelaydInternalErrors", "RelaydBreakGlass")
     (place / ill_relay.TURNED).write_text("7200", "ascii")
     await night.fired("RelaydClockOff")
     (place / ill_relay.TURNED).unlink()
