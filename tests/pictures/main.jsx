@@ -24,7 +24,8 @@ function frames(panel) {
       fields: [
         { name: "time", type: FieldType.time, values: series.points.map((point) => point[0] * 1000), config: {} },
         { name: series.legend, type: FieldType.number, values: series.points.map((point) => point[1]),
-          config: { displayNameFromDS: series.legend, unit: panel.unit, min: 0, thresholds: thresholds(panel.worse),
+          config: { displayNameFromDS: series.legend, unit: panel.unit, min: panel.signed ? undefined : 0, color: { mode: "palette-classic" },
+                    thresholds: thresholds(panel.worse),
                     custom: { lineWidth: 1, fillOpacity: 8, showPoints: "never", axisPlacement: "auto" } } },
       ],
     }));

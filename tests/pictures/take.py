@@ -21,7 +21,7 @@ from support.prometheus import Prometheus, a_prometheus
 
 HERE = Path(__file__).parent
 PICTURES = HERE.parents[1] / "docs" / "operating" / "pictures"
-LOADED_S = 150
+LOADED_S = 120
 STEP_S = 2
 WIDTH = 1_280
 HEIGHTS = {"Number": 4, "Graph": 8}
@@ -57,6 +57,7 @@ def asked(prometheus: Prometheus, board: Board, end: float) -> dict[str, Any]:
             drawn.append({
                 "kind": kind, "title": panel.title, "unit": panel.unit, "width": panel.width, "series": found,
                 "height": HEIGHTS[kind], "worse": getattr(panel, "worse", None), "idle": getattr(panel, "idle", "-"),
+                "signed": getattr(panel, "signed", False),
             })  # fmt: skip
         rows.append({"title": title, "panels": drawn})
     return {"title": board.title, "from": end - LOADED_S, "to": end, "rows": rows}
