@@ -34,7 +34,7 @@ OVERVIEW: Final = Board(
     "Green means yes. Each figure leads to the dashboard that explains it.",
     (
         ("Are people getting their messages?", (
-            Number("Delivered within ten seconds", "percentunit",
+            Number("Delivered in 10 s", "percentunit",
                    "Of what came for connected devices in the last hour. 99.9 % is the goal.",
                    Query("", in_time("1h")), (0.999, 0.99), "nobody writes"),
             Number("Taken in", "percentunit",
@@ -45,7 +45,7 @@ OVERVIEW: Final = Board(
                    Query("", "max(" + series("relayd_queue_oldest_seconds", 'class=~"call|otp"') + ")"), (900, 1_200)),
             Number("Connected", "short", "Connections that are open now.",
                    Query("", added("relayd_connections"))),
-            Number("Relays that are ready", "percentunit", "All of them, or people wait.",
+            Number("Relays ready", "percentunit", "All of them, or people wait.",
                    Query("", f"avg({series('relayd_ready')})"), (1, 0.99)),
             Number("Alerts", "short", "That fire now; each has its page in the runbooks.",
                    Query("", 'sum(ALERTS{alertname=~"Relayd.+",alertstate="firing"}) or vector(0)'), (1, 2)),
@@ -71,7 +71,7 @@ OVERVIEW: Final = Board(
                   (Query("{{class}}", f"max by (class) ({series('relayd_queue_oldest_seconds')})"),)),
         )),
         ("What it stands on", (
-            Number("Disk full in", "d", "If it goes on as in the last six hours.",
+            Number("Disk full in", "d", "If it goes on as in the last six hours; a year: or more, or not half full.",
                    Query("", f"min({days_left()})"), (14, 4)),
             Number("Last backup", "s", "How long ago it was finished; - is never.",
                    Query("", f"time() - min({series('relayd_backup_finished_timestamp_seconds')} > 0)"),
@@ -160,7 +160,7 @@ STORAGE: Final = Board(
         ("The disk", (
             Graph("Room", "bytes", "Left, and what there is at all.",
                   (Query("left", series("relayd_disk_left_bytes")), Query("size", series("relayd_disk_bytes")))),
-            Graph("Full in days", "d", "If it goes on as in the last six hours; a year and more is a year.",
+            Graph("Full in days", "d", "If it goes on as in the last six hours; a year: or more, or not half full.",
                   (Query("{{instance}}", days_left()),)),
             Graph("Used", "percentunit", "At 92 % submissions are refused.",
                   (Query("used", series("relayd_disk_used_ratio")),
@@ -223,7 +223,7 @@ CONNECTIONS: Final = Board(
             Graph("Clock", "s", "Ahead and behind are turns that the relay noticed; off is against Prometheus' own.",
                   (Query("ahead", series("relayd_clock_ahead_seconds")),
                    Query("behind", series("relayd_clock_behind_seconds")),
-                   Query("off", clock_off()))),
+                   Query("off", clock_off())), signed=True),
             Graph("Bugs met", "cps", "Each has an incident in the log.",
                   (Query("internal errors", total("relayd_internal_errors_total")),)),
         )),
@@ -267,7 +267,7 @@ CAPACITY: Final = Board(
                   (Query("received", total("relayd_frames_received_total")),
                    Query("sent", total("relayd_frames_sent_total")))),
             Graph("Growth of the queue", "Bps", "Above nothing for days: people are away, or the disk fills.",
-                  (Query("bytes a second", f"sum(deriv({series('relayd_queue_bytes')}[1h]))"),)),
+                  (Query("bytes a second", f"sum(deriv({series('relayd_queue_bytes')}[1h]))"),), signed=True),
             Graph("Versions", "short", "Relays by version.",
                   (Query("{{version}}", f"count by (version) ({series('relayd_build_info')})"),)),
         )),

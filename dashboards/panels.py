@@ -49,13 +49,14 @@ class Number:
 
 @dataclass(frozen=True)
 class Graph:
-    """Lines over time."""
+    """Lines over time; ``signed``: they may be below nothing."""
 
     title: str
     unit: str
     says: str
     queries: tuple[Query, ...]
     width: int = 8
+    signed: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,9 +118,11 @@ def _number(panel: Number) -> stat.Panel:
 
 
 def _graph(panel: Graph) -> timeseries.Panel:
-    made = timeseries.Panel().min(0).fill_opacity(8).line_width(1).show_points(common_model.VisibilityMode.NEVER)
+    made = timeseries.Panel().fill_opacity(8).line_width(1).show_points(common_model.VisibilityMode.NEVER)
     legend = common.VizLegendOptions().display_mode(common_model.LegendDisplayMode.LIST).show_legend(show_legend=True)
     made = made.legend(legend.placement(common_model.LegendPlacement.BOTTOM))
+    if not panel.signed:
+        made = made.min(0)
     for number, query in enumerate(panel.queries):
         made = made.with_target(_target(query, number))
     return made

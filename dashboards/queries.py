@@ -65,6 +65,10 @@ def taken(over: str) -> str:
 
 
 def days_left(over: str = "6h") -> str:
-    """Return after how many days the disk is full if it goes on as in the last hours; a year and more is a year."""
-    left, shrinking = series("relayd_disk_left_bytes"), f"-deriv({series('relayd_disk_left_bytes')}[{over}])"
-    return f"clamp_max({left} / clamp_min({shrinking}, 1) / {_DAY_S}, 365)"
+    """Return after how many days the disk is full if it goes on as in the last hours.
+
+    A year stands for more than that, and for a disk that is not half full: its first minutes say nothing about it.
+    """
+    left, size = series("relayd_disk_left_bytes"), series("relayd_disk_bytes")
+    days = f"clamp_max({left} / clamp_min(-deriv({left}[{over}]), 1) / {_DAY_S}, 365)"
+    return f"({days} and {left} < 0.5 * {size}) or {left} * 0 + 365"

@@ -125,7 +125,8 @@ def _component(each: Bundled, sha256: dict[str, str]) -> Component:
 def bill(release: Release, tree: Path, wheels: list[Path], ours: Path) -> bytes:
     """Return the bill of materials as CycloneDX 1.6 JSON; hashes are those of the wheels that were installed."""
     sha256 = {
-        str(parse_wheel_filename(wheel.name)[0]): hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in (*wheels, ours)
+        str(parse_wheel_filename(wheel.name)[0]): hashlib.sha256(wheel.read_bytes()).hexdigest()
+        for wheel in (*wheels, ours)
     }
     every = bundled(tree)
     components = {each.name: _component(each, sha256) for each in every}

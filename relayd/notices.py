@@ -21,6 +21,8 @@ EXTEND_S: Final = 60
 EXTEND_EVERY_S: Final = 10.0
 START_S_MAX: Final = 3_600.0
 """The store of a relay that takes an hour to open is looked at by a person."""
+PATIENCE_S: Final = 1.0
+"""What the service manager waits for is not lost because it is busy for a moment; figures and pings may be."""
 _BRIEF_BYTES_MAX: Final = 400
 """A status line is read on one screen."""
 
@@ -34,15 +36,16 @@ class Notifier:
         """Take NOTIFY_SOCKET and WATCHDOG_USEC out of the environment; ``watchdog`` says whether one waits."""
         address = environ.pop("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) if address else None
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if address else None
         ours = environ.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog = environ.pop("WATCHDOG_USEC", "") != "" and ours
         self._said = ""
 
-    def _say(self, *lines: str) -> None:
+    def _say(self, *lines: str, patience_s: float = 0.0) -> None:
         if self._socket is not None:
             # A service manager that is away or slow is no reason to stop serving devices.
             with contextlib.suppress(OSError):
+                self._socket.settimeout(patience_s)
                 self._socket.sendto("\n".join(lines).encode(), self._address)
 
     def _status(self, text: str) -> str:
@@ -68,7 +71,7 @@ class Notifier:
 
     def ready(self, text: str) -> None:
         """Say that the sockets are served, after a start or a reload."""
-        self._say("READY=1", self._status(text))
+        self._say("READY=1", self._status(text), patience_s=PATIENCE_S)
 
     def standing(self, text: str) -> None:
         """Say how the relay is, where that is something else than was said last."""
@@ -77,7 +80,7 @@ class Notifier:
 
     def reloading(self, now: float) -> None:
         """Say that the configuration is read again; ``now`` is monotonic, in seconds. ``ready`` ends it."""
-        self._say("RELOADING=1", f"MONOTONIC_USEC={int(now * 1_000_000)}")
+        self._say("RELOADING=1", f"MONOTONIC_USEC={int(now * 1_000_000)}", patience_s=PATIENCE_S)
 
     def stopping(self, within_s: float = 0.0) -> None:
         """Say that the drain has begun, and how long it may take."""
@@ -87,7 +90,7 @@ class Notifier:
     def failed(self, error: Exception | str) -> None:
         """Leave behind, for whoever looks at the unit, why the process ends and the system's own number for it."""
         number = _errno(error) if isinstance(error, Exception) else None
-        self._say(self._status(str(error)), *([f"ERRNO={number}"] if number else []))
+        self._say(self._status(str(error)), *([f"ERRNO={number}"] if number else []), patience_s=PATIENCE_S)
 
     def alive(self) -> None:
         """Ping the watchdog."""

@@ -21,6 +21,7 @@ from relayd.backups.recipient import Recipient
 from relayd.backups.shelf import DAY_KEYS, Shelf, name_of
 from relayd.backups.snapshot import CHUNK_BYTES, Chunk, Contents, Signer
 from relayd.config import Config
+from relayd.domain.refusals import Fatal
 from relayd.exits import CannotGoOn, Exit
 from relayd.keyring import Keyring
 from relayd.store import copies, database, daykeys, disk, failures, figures, whole
@@ -92,6 +93,8 @@ def make(job: Job, to: Path) -> Made:
         raise CannotGoOn(
             f"{job.database}: {error}; {_AS_BEFORE}", _STATUS.get(failures.classify(error), Exit.NOT_WHOLE)
         ) from None
+    except Fatal as error:
+        raise CannotGoOn(f"{job.state}: {error}; {_AS_BEFORE}", Exit.NOT_WHOLE) from None
     except OSError as error:
         raise CannotGoOn(f"{error.filename or to}: {error.strerror}; {_AS_BEFORE}", Exit.CANNOT_CREATE) from None
 

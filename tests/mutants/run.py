@@ -8,6 +8,8 @@ the whole suite is kept in a file, so that a run that was interrupted goes on; a
 import argparse
 import hashlib
 import json
+import multiprocessing
+import os
 import signal
 import sys
 import tempfile
@@ -26,6 +28,7 @@ TESTED = ("relayd", "proto", "client", "tests", "setup.cfg")
 """What the whole suite's result depends on."""
 NONE = "(no mutant)"
 GOOD = ("killed", "sound")
+INTERRUPTED = 128 + signal.SIGINT
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,14 @@ def _why_not(run: Run) -> str:
     if run.hung:
         return "HUNG"
     return "BROKEN" if run.broken else "ALIVE"
+
+
+def _in_a_worker(mutant: Mutant | None, *, whole: bool) -> Row:
+    """Try a mutant; a worker that is interrupted takes no other."""
+    try:
+        return tried(mutant, whole=whole)
+    except KeyboardInterrupt:
+        os._exit(INTERRUPTED)
 
 
 def digest() -> str:
@@ -119,11 +130,18 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     pool = ProcessPoolExecutor(asked.jobs)
     try:
-        for future in as_completed([pool.submit(tried, mutant, whole=whole) for mutant in left]):
+        for future in as_completed([pool.submit(_in_a_worker, mutant, whole=whole) for mutant in left]):
             rows.append(future.result())
             if whole:
                 remember(asked.state, tree, rows[-1])
             print(told(len(rows), of, rows[-1]), flush=True)
+    except KeyboardInterrupt:
+        # Once is enough: what is said again must not break off the clearing up.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        return INTERRUPTED
     finally:
         pool.shutdown(cancel_futures=True)
     bad = [row for row in rows if row.verdict not in GOOD]

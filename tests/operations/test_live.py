@@ -27,15 +27,14 @@ from dashboards.boards import BOARDS
 from relayd.observe import STAMP
 from relayproto import descriptor
 from relayproto.codes import SubmitFlag
-from relayproto.commands import Credit, Lookup
-from relayproto.invitation import from_link
+from relayproto.commands import Lookup
 from relayproto.notices import Deliver
 from relayproto.replies import NotTaken, Refused, Submitted
 from support import ill_relay
 from support.device import Line, ack, submit
 from support.disks import fill, small_disk
 from support.live_relay import DIALLED
-from support.people import Person
+from support.office import ENDLESS, come
 from support.processes import RelayProcess, end, relayd, succeed, until
 from support.prometheus import Prometheus, a_prometheus
 from support.visitors import Visitor
@@ -46,7 +45,6 @@ FIRED_WITHIN_S = 100.0
 RESOLVED_WITHIN_S = 45.0
 DAY_MS = 86_400_000
 MIB = 1 << 20
-ENDLESS = Credit(1_000_000, 1 << 40)
 NOT_CAUSED = {
     "RelaydStalled": "a connection is given up after three minutes of silence, which is the protocol's own time",
     "RelaydExpiryBehind": "the sweep would have to be slower than ten thousand rows in five seconds",
@@ -151,16 +149,6 @@ def eight_relays(place: Path, disk: Path) -> Iterator[Night]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(relay.pid, signal.SIGCONT)
                 end(relay.process)
-
-
-async def come(relay: RelayProcess, *names: str) -> list[Visitor]:
-    """Enrol people; their connections end with the test."""
-    made = []
-    for name in names:
-        link = await asyncio.to_thread(relay.invite, f"{name}@office.example")
-        made.append(Visitor(Person(name), from_link(link)))
-        await made[-1].enrol()
-    return made
 
 
 async def talking(relay: RelayProcess) -> tuple[Line, Visitor]:

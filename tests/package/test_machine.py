@@ -365,6 +365,7 @@ def test_a_removal_keeps_the_data_and_a_new_install_goes_on_with_it(
     removed = debian.run("apt-get", "remove", "--yes", "relayd")
     units = debian.sh("systemctl list-unit-files --no-legend 'relayd*' || true")
     left = debian.sh("ls -d /opt/relayd /usr/bin/relayd /usr/bin/relay 2>/dev/null || true")
+    there = debian.sh("stat -c '%a %U' /opt")
     kept = debian.sh("ls /var/lib/relayd/relay.db /var/lib/relayd/keys/master.key /etc/relayd/relayd.toml")
     listening = debian.run("python3", "-c", READY, status=None).status
     debian.run("apt-get", "install", "--yes", f"/packages/{packages_[1].name}")
@@ -372,12 +373,15 @@ def test_a_removal_keeps_the_data_and_a_new_install_goes_on_with_it(
 
     assert "relayd" in removed.out
     assert (units, left) == ("", "")
+    assert there == "755 root\n"
     assert len(kept.split()) == 3
     assert listening != 0
     assert listen(debian, home) == ["written before the removal"]
 
 
 def test_a_purge_takes_what_the_package_made_and_names_what_it_leaves(debian: Machine) -> None:
+    debian.run("touch", "/etc/relayd/of-the-operator", "/var/backups/relayd/of-the-operator")
+
     purged = debian.run("apt-get", "purge", "--yes", "relayd")
 
     assert debian.run("test", "-e", CONFIG, status=None).status == 1

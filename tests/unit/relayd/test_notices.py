@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,23 @@ def test_a_failure_leaves_its_cause_and_the_systems_number_behind(systemd: Waiti
 
     assert systemd.heard() == "STATUS=cannot listen\nERRNO=13"
     assert systemd.heard() == "STATUS=the store cannot be trusted"
+
+
+def test_being_ready_is_not_lost_on_a_manager_that_is_busy(systemd: Waiting, tmp_path: Path) -> None:
+    with speaking(tmp_path) as notifier:
+        others = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        with contextlib.closing(others), contextlib.suppress(BlockingIOError):
+            while True:
+                others.sendto(b"noise", str(tmp_path / "notify"))
+        notifier.standing("figures that nobody misses")
+        telling = threading.Thread(target=notifier.ready, args=("serving",))
+        telling.start()
+        said = [systemd.heard()]
+        while said[-1] == "noise":
+            said.append(systemd.heard())
+        telling.join(10)
+
+    assert said[-1] == "READY=1\nSTATUS=serving"
 
 
 def counted(**figures: int) -> Counters:

@@ -3,17 +3,19 @@ import errno
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relayd import keyring, verify
-from relayd.backups import bringing_back, recipient
-from relayd.backups.shelf import Shelf
+from relayd.backups import bringing_back, recipient, snapshot
+from relayd.backups.shelf import DAY_KEYS, Shelf
+from relayd.backups.snapshot import Signer
 from relayd.exits import CannotGoOn, Exit
 from relayd.lifecycle import CannotStart, claim
 from relayd.store import daykeys, restored, sound
-from support.relay_keys import made_keys
+from support.relay_keys import NOW_MS, made_keys
 from support.shelves import Keep
 from support.stores import House
 
@@ -306,3 +308,93 @@ def test_the_restored_day_keys_bring_back_no_deleted_one(keep: Keep, tmp_path: P
 
     assert done.name == old
     assert not days & daykeys.days_in((tmp_path / "new" / daykeys.FILE_NAME).read_bytes())
+
+
+def signer_of(keep: Keep, state: Path | None = None) -> Signer:
+    keys = keyring.load(state or keep.state, NOW_MS, {})
+    return Signer(keys.stamp_seed, keys.newest, keys.root_fingerprint)
+
+
+def put(keep: Keep, name: str, contents: snapshot.Contents, chunks=(), signer: Signer | None = None) -> None:
+    """Leave a file on the shelf as whoever has the relay's keys could."""
+    sealed = snapshot.seal(contents, keep.recipient)
+    (keep.path / name).write_bytes(snapshot.encode(NOW_MS, chunks, sealed, signer or signer_of(keep)))
+
+
+def opened(keep: Keep, name: str) -> tuple[snapshot.Snapshot, snapshot.Contents]:
+    with Shelf.to_read(keep.path) as shelf:
+        one = shelf.snapshot(name)
+        return one, snapshot.open_contents(one, keep.opener, keep.path / name)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": (("../outside", b""),)},
+        {"files": (("keys/master.key", bytes(32)),)},
+        {"files": (("/etc/outside", b""),)},
+        {"database": "../relay.db"},
+        {"database": "keys/relay.db"},
+        {"database": ".."},
+    ],
+)
+def test_a_backup_puts_nothing_where_no_relay_has_it(keep: Keep, tmp_path: Path, changes: dict[str, object]) -> None:
+    name = keep.check()[-1].name
+    one, contents = opened(keep, name)
+    put(keep, name, replace(contents, **changes), one.chunks)
+
+    with pytest.raises(CannotGoOn, match="it names files that no relay has"):
+        keep.restore(tmp_path / "new")
+
+    assert not (tmp_path / "new").exists()
+
+
+def test_day_keys_of_another_relay_are_refused(keep: Keep, tmp_path: Path) -> None:
+    made_keys(tmp_path / "another", seed=2)
+    _, contents = opened(keep, DAY_KEYS)
+    put(keep, DAY_KEYS, contents, signer=signer_of(keep, tmp_path / "another"))
+
+    with pytest.raises(CannotGoOn, match="these day keys are another relay's"):
+        keep.restore(tmp_path / "new")
+
+
+def test_a_shelf_without_day_keys_or_without_backups_is_told_so(keep: Keep, tmp_path: Path) -> None:
+    _, contents = opened(keep, DAY_KEYS)
+    put(keep, DAY_KEYS, replace(contents, files=()))
+    with pytest.raises(CannotGoOn, match="there are no day keys in it"):
+        keep.check()
+    for path in keep.path.glob("backup-*"):
+        path.unlink()
+
+    for look in (keep.check, lambda: keep.restore(tmp_path / "new")):
+        with pytest.raises(CannotGoOn, match="there are no backups here") as caught:
+            look()
+        assert caught.value.status is Exit.NO_INPUT
+
+
+def test_a_chunk_that_opens_to_something_else_is_found(keep: Keep, tmp_path: Path) -> None:
+    name = keep.check()[-1].name
+    one, contents = opened(keep, name)
+    put(keep, name, contents, (one.chunks[1], one.chunks[0], *one.chunks[2:]))
+
+    for look in (keep.check, lambda: keep.restore(tmp_path / "new")):
+        with pytest.raises(CannotGoOn, match="a chunk does not open") as caught:
+            look()
+        assert caught.value.status is Exit.NOT_WHOLE
+    assert [each.opened for each in keep.check(opened=False)] == [False]
+
+
+def test_a_database_that_was_kept_damaged_is_not_put_in_place(keep: Keep, tmp_path: Path) -> None:
+    name = keep.check()[-1].name
+    one, contents = opened(keep, name)
+    order = (0, 2, 1, *range(3, len(one.chunks)))
+    put(
+        keep, name, replace(contents, hashes=tuple(contents.hashes[at] for at in order)),
+        tuple(one.chunks[at] for at in order),
+    )  # fmt: skip
+
+    with pytest.raises(CannotGoOn, match=r"relay\.db: .*use another backup") as caught:
+        keep.restore(tmp_path / "new")
+
+    assert caught.value.status is Exit.NOT_WHOLE
+    assert not (tmp_path / "new" / "relay.db").exists()

@@ -144,11 +144,15 @@ def no_day_keys(keep: Keep) -> None:
     (keep.state / daykeys.FILE_NAME).unlink()
 
 
+def damaged_day_keys(keep: Keep) -> None:
+    (keep.state / daykeys.FILE_NAME).write_bytes(b"damaged")
+
+
 def no_database(keep: Keep) -> None:
     (keep.state / "relay.db").write_bytes(b"nonsense" * 5_000)
 
 
-@pytest.mark.parametrize("harm", [broken_page, wrong_counter, no_day_keys, no_database])
+@pytest.mark.parametrize("harm", [broken_page, wrong_counter, no_day_keys, damaged_day_keys, no_database])
 def test_what_is_not_whole_becomes_no_backup_and_the_earlier_ones_stay(keep: Keep, harm) -> None:
     keep.back_up()
     before = files(keep.path)
