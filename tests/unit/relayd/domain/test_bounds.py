@@ -3,7 +3,7 @@ from relayd.domain.bounds import Bounds
 from relayproto import document
 from relayproto.codes import Class
 from relayproto.document import FIRST_PREVIOUS, Document, Lifetimes, Limits
-from relayproto.limits import BODY_BYTES_MAX, LIFETIME_S_MAX, TARGETS_MAX
+from relayproto.limits import BODY_BYTES_MAX, LIFETIME_S_MAX
 
 
 def of(**fields) -> Document:
