@@ -280,7 +280,7 @@ def test_a_proposal_is_approved_and_withdrawn_exactly_by_whom_it_says(world: Cha
         world.hold(world.bob.account, role, over)
         allowed = role in CHANGE_RULES[kind].approved_by and reaches(role, over, unit, change=True)
         for said in (Approve(proposed.value, digest), Withdraw(proposed.value)):
-            came = world.tried(world.bob, said, "new.example", number=1 << 40)
+            came = world.tried(world.bob, said, "new.example", number=1000)
             if (came.state if isinstance(came, Acted) else came) is not (
                 ActState.DONE if allowed else Code.NOT_PERMITTED
             ):
