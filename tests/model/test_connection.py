@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from relayproto.codes import Kind, Role, Suite
+from relayproto.codes import Kind, Purpose, Suite
 from relayproto.commands import COMMANDS
 from relayproto.events import Closed, DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
 from relayproto.message import Message
@@ -35,10 +35,10 @@ SIZES = st.one_of(st.integers(1, 3), st.integers(1, 40), st.integers(1, 2000), s
 class Pipe:
     """Both ends, the bytes on their way to each, what was said to each and what each has heard."""
 
-    def __init__(self, role: Role, suite: Suite) -> None:
-        self.role = role
+    def __init__(self, purpose: Purpose, suite: Suite) -> None:
+        self.purpose = purpose
         self.ends = {
-            "relay": a_relay(suites=frozenset(Suite)), "client": a_client(role, suite=suite)
+            "relay": a_relay(suites=frozenset(Suite)), "client": a_client(purpose, suite=suite)
         }  # fmt: skip
         self.bytes = {"relay": bytearray(), "client": bytearray()}
         self.said: dict[str, list[tuple[int, Message]]] = {"relay": [], "client": []}
@@ -96,7 +96,7 @@ class Pipe:
 class PipeMachine(RuleBasedStateMachine):
     @initialize(suite=st.sampled_from([Suite.HYBRID, Suite.HYBRID, Suite.PLAIN_XK]), opened=st.sampled_from([1, 1, 0]))
     def two_ends(self, suite, opened):
-        self.pipe = Pipe(Role.DEVICE, suite)
+        self.pipe = Pipe(Purpose.DEVICE, suite)
         self.harmed: set[str] = set()
         self.cut: set[str] = set()
         if opened:
@@ -168,16 +168,16 @@ TestPipe = PipeMachine.TestCase
 TestPipe.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
 
 
-def conversation(to: str, role: Role, *, changed: tuple[int, int] | None = None) -> tuple[Pipe, int]:
+def conversation(to: str, purpose: Purpose, *, changed: tuple[int, int] | None = None) -> tuple[Pipe, int]:
     """Let both say everything once, byte by byte towards ``to``, with one changed: (which, its bit).
 
     After every byte the pipe could end: what was heard by then is a beginning of what was said.
     """
-    pipe = Pipe(role, Suite.HYBRID)
+    pipe = Pipe(purpose, Suite.HYBRID)
     passed = 0
     for turn in range(8):
         for towards in ("relay", "client"):
-            if turn >= 4 and role is Role.DEVICE:
+            if turn >= 4 and purpose is Purpose.DEVICE:
                 for said in SAID[towards][turn - 4 :: 4]:
                     pipe.say(towards, said)
             pipe.write(towards)
@@ -195,7 +195,7 @@ def conversation(to: str, role: Role, *, changed: tuple[int, int] | None = None)
 
 def test_byte_by_byte_each_end_hears_everything() -> None:
     for to in ("relay", "client"):
-        pipe, _ = conversation(to, Role.DEVICE)
+        pipe, _ = conversation(to, Purpose.DEVICE)
 
         assert pipe.heard == pipe.said
         assert len(pipe.heard["relay"]) == len(COMMANDS_SAID)
@@ -205,7 +205,7 @@ def test_byte_by_byte_each_end_hears_everything() -> None:
 
 def test_an_enrolment_opens_byte_by_byte() -> None:
     for to in ("relay", "client"):
-        pipe, _ = conversation(to, Role.ENROL)
+        pipe, _ = conversation(to, Purpose.ENROL)
 
         assert pipe.begun == {"relay": 1, "client": 1}
         assert not pipe.closed
@@ -213,12 +213,12 @@ def test_an_enrolment_opens_byte_by_byte() -> None:
 
 @cache
 def length(to: str) -> int:
-    return conversation(to, Role.DEVICE)[1]
+    return conversation(to, Purpose.DEVICE)[1]
 
 
 @settings(max_examples=120, deadline=None)
 @given(to=ENDS, at=st.integers(0, 1 << 20), bit=st.integers(0, 7))
 def test_a_changed_bit_shows_nothing_that_was_not_sent(to: str, at: int, bit: int) -> None:
-    pipe, _ = conversation(to, Role.DEVICE, changed=(at % length(to), bit))
+    pipe, _ = conversation(to, Purpose.DEVICE, changed=(at % length(to), bit))
 
     assert len(pipe.heard[to]) < len(SAID[to]) + (to == "client"), "a change unseen"

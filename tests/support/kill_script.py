@@ -18,7 +18,7 @@ from pathlib import Path
 
 from relayd import operate
 from relayproto import descriptor
-from relayproto.codes import Code, GapReason, Lane, Result, Role, SubmitFlag
+from relayproto.codes import Code, GapReason, Lane, Purpose, Result, SubmitFlag
 from relayproto.commands import Hello, Invite, Submit
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed, Established, MessageReceived
@@ -194,9 +194,9 @@ class Script:
         self.keys = descriptor.read(made.descriptor, descriptor.fingerprint(made.descriptor[ROOT_AT]))
         self.tickets[name] = made.ticket
 
-    async def _dial(self, person: Person, role: Role, hello: Hello | None, key: bytes | None) -> Hand:
+    async def _dial(self, person: Person, purpose: Purpose, hello: Hello | None, key: bytes | None) -> Hand:
         assert self.keys is not None
-        connection = device.client(role, hello, key, relay_key=self.keys.x25519, key_id=self.keys.key_id)
+        connection = device.client(purpose, hello, key, relay_key=self.keys.x25519, key_id=self.keys.key_id)
         hand = Hand(connection, person.name, self.book)
         await asyncio.get_running_loop().create_connection(lambda: hand, "127.0.0.1", self.relay.devices)
         self.hands.append(hand)
@@ -207,7 +207,7 @@ class Script:
         person = self.people[name]
         epoch = self.book.epochs[name][0] if floor else 0
         hello = device.hello(person, epoch=epoch, floors=(floor, 0, 0))
-        return await self._dial(person, Role.DEVICE, hello, person.dh_private)
+        return await self._dial(person, Purpose.DEVICE, hello, person.dh_private)
 
     async def connect(self, name: str) -> Hand:
         """Log somebody's device in, as one that remembers nothing of what it was delivered."""
@@ -217,7 +217,7 @@ class Script:
 
     async def enrol(self, name: str) -> Hand:
         """Begin an enrolment and say all of it."""
-        hand = await self._dial(self.people[name], Role.ENROL, None, None)
+        hand = await self._dial(self.people[name], Purpose.ENROL, None, None)
         await self.until(lambda: hand.got(Established))
         hand.say(device.enrolment(self.people[name], self.tickets[name]))
         return hand
