@@ -228,7 +228,7 @@ def readable_by_all(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (gone, "No such file or directory; relayd init"),
+        (gone, "No such file or directory; put its copy back"),
         (unreadable, "Is a directory"),
         (readable_by_all, "chmod 600"),
     ],
