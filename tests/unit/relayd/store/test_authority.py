@@ -3,7 +3,7 @@ import pytest
 from relayd.domain.acting import Actor, Authority, Denied
 from relayd.domain.authority import Reach
 from relayd.store import authority
-from relayproto.administration import CreateUnit, MoveUnit
+from relayproto.administration import CreateUnit, GrantRole, MoveUnit, RevokeRole
 from relayproto.codes import Code, Kind
 from relayproto.rules import RULES, Rule
 from relayproto.standing import PLATFORM, Role, Standing, UnitState, Where
@@ -98,3 +98,16 @@ def test_members_are_those_of_the_unit_and_of_all_below(made: Chamber) -> None:
         True, True, True, False, False, False,
     ]  # fmt: skip
     assert [authority.is_member(made.view, bob, unit) for unit in (PLATFORM, 1)] == [True, False]
+
+
+def test_nobody_is_allowed_what_favours_him_and_everybody_lays_his_own_down(made: Chamber) -> None:
+    made.hold(made.alice.account, Role.UNIT_ADMIN, 2)
+    who, me = actor(made, made.alice.account), made.alice.account
+    mine = authority.require(made.view, who, RevokeRole(2, me, Role.UNIT_ADMIN))
+
+    for change in (GrantRole(2, me, Role.VERIFIER, made.now_ms + 1), RevokeRole(1, me, Role.UNIT_ADMIN)):
+        with pytest.raises(Denied) as denied:
+            authority.require(made.view, who, change)
+        assert denied.value.code is Code.NOT_PERMITTED
+
+    assert mine == Authority(Role.UNIT_ADMIN, 2)
