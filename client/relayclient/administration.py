@@ -22,6 +22,7 @@ from relayproto.commands import Act
 from relayproto.errors import Malformed
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.invitation import Invitation
+from relayproto.policy import ROW_BYTES
 from relayproto.standing import Standing
 
 ACT_LIFETIME_MS: Final = 300_000
@@ -107,6 +108,17 @@ class Administration:
             if checkpoint.records > (step.setting("checkpoint_records") or 0):
                 step.put("checkpoint_records", checkpoint.records)
                 step.put("checkpoint_head", checkpoint.head)
+
+    def own_policy(self) -> bytes:
+        """Return what this device last said of what others may do to the user: a row of permissions."""
+        with self._store.step() as step:
+            row: bytes = step.setting("own_policy") or bytes(ROW_BYTES)
+            return row
+
+    def keep_policy(self, row: bytes) -> None:
+        """Note what the relay was told of that."""
+        with self._store.step() as step:
+            step.put("own_policy", row)
 
 
 def following(question: Paged, page: Page) -> Paged | None:

@@ -292,3 +292,57 @@ class ActLost(ClientError):  # noqa: N818
     """The relay has not answered: the act may have been done. Look at how things are before you ask for it again."""
 
     exit_status = 75
+
+
+class NotAgreed(ClientError):  # noqa: N818
+    """Nothing was changed: say yes when you are asked, or give --yes."""
+
+    exit_status = 64
+
+
+class UnitUnknown(ClientError):  # noqa: N818
+    """There is no such unit, or more than one: look at relay unit list."""
+
+    exit_status = 65
+
+
+class NoProposal(ClientError):  # noqa: N818
+    """There is no such proposal: look at relay proposal list, with --unit where it is another unit's."""
+
+    exit_status = 65
+
+
+class KeyFileExists(ClientError):  # noqa: N818
+    """There is a file of that name already: a root key never replaces anything. Choose another name."""
+
+    exit_status = 73
+
+
+class KeyFileNotPrivate(ClientError):  # noqa: N818
+    """Others may read the root key: make it private (chmod go-rwx), and rotate it if somebody has had access."""
+
+    exit_status = 77
+
+
+class KeyFileBad(ClientError):  # noqa: N818
+    """That file holds no organisation's root key: relay org key new makes one."""
+
+    exit_status = 65
+
+
+class StatementBad(ClientError):  # noqa: N818
+    """That file is not a statement of a root key for this: relay org key sign makes one."""
+
+    exit_status = 65
+
+
+class LogBroken(ClientError):  # noqa: N818
+    """This is not the audit log that the relay wrote, or not all of it: keep the file, and ask who has had it."""
+
+    exit_status = 65
+
+
+class BadDocument(ClientError):  # noqa: N818
+    """The document is not as it has to be, and nothing has changed."""
+
+    exit_status = 65

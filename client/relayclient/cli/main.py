@@ -11,9 +11,29 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from relayclient.cli import block, inbox, join, listen, lookup, report, send, status, terminal, unblock, verify, whoami
+from relayclient.cli import (
+    audit,
+    block,
+    inbox,
+    join,
+    listen,
+    lookup,
+    office,
+    org,
+    policy,
+    proposal,
+    report,
+    role,
+    send,
+    status,
+    terminal,
+    unblock,
+    unit,
+    verify,
+    whoami,
+)
 from relayclient.errors import ClientError
 from relayproto import __version__
 from relayproto.invitation import InvitationError
@@ -23,6 +43,8 @@ INTERRUPTED: Final = 130
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
 _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
+_GROUPS: Final = (org, unit, role, proposal, office, policy, audit)
+"""Verbs of officers, each with verbs of its own."""
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."
 _EPILOG: Final = """\
@@ -32,7 +54,7 @@ examples:
   relay listen                                        show messages as they come
   relay inbox --unread                                read what has come, also offline
 
-Every verb has its own help: relay send --help
+Every verb has its own help: relay send --help, relay org --help, relay unit add --help
 
 exit statuses:
   0 done                       65 bad input, or refused      66 a file cannot be read
@@ -93,12 +115,24 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--version", action="version", version=f"relay {__version__}")
     verbs = made.add_subparsers(metavar="VERB", required=True, title="verbs")
     for verb in _VERBS:
-        verb_parser = verbs.add_parser(
-            verb.NAME, help=verb.HELP, description=verb.DESCRIPTION, epilog=verb.EPILOG,
-            parents=[_shared(top=False)], formatter_class=argparse.RawDescriptionHelpFormatter,
-        )  # fmt: skip
+        verb_parser = _verb(verbs, verb.NAME, verb.HELP, verb.DESCRIPTION, verb.EPILOG)
         verb.add(verb_parser)
         verb_parser.set_defaults(run=verb.run)
+    for group in _GROUPS:
+        group_parser = _verb(verbs, group.NAME, group.HELP, group.DESCRIPTION, group.EPILOG)
+        parts = group_parser.add_subparsers(metavar="VERB", required=True, title="verbs")
+        for part in group.VERBS:
+            part_parser = _verb(parts, part.name, part.help, part.description or part.help, part.epilog)
+            part.add(part_parser)
+            part_parser.set_defaults(run=part.run)
+    return made
+
+
+def _verb(verbs: Any, name: str, short: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = verbs.add_parser(
+        name, help=short, description=description, epilog=epilog, parents=[_shared(top=False)],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     return made
 
 

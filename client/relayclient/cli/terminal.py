@@ -6,6 +6,7 @@ what a script reads (JSON, raw) is the text itself, byte for byte.
 """
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -93,6 +94,16 @@ def read_file(path: Path) -> bytes:
     """Return a file's bytes. Raises FileUnusable."""
     try:
         return path.read_bytes()
+    except OSError as error:
+        raise FileUnusable(f"{path}: {error.strerror}") from None
+
+
+def write_file(path: Path, octets: bytes) -> None:
+    """Write a file that only its owner may read, in place of one that is there. Raises FileUnusable."""
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(opened, "wb") as file:
+            file.write(octets)
     except OSError as error:
         raise FileUnusable(f"{path}: {error.strerror}") from None
 

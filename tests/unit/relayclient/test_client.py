@@ -9,7 +9,18 @@ import pytest
 from relayclient import client as client_module
 from relayclient import holder
 from relayclient.client import WINDOW, Client
-from relayclient.errors import ConnectionHeld, DeviceRemoved, RelayAway, Superseded
+from relayclient.errors import (
+    ActLost,
+    ActUnclear,
+    ClientError,
+    ConnectionHeld,
+    Denied,
+    DeviceRemoved,
+    NoRight,
+    RelayAway,
+    RelayUntrusted,
+    Superseded,
+)
 from relayclient.events import (
     Connected,
     Disconnected,
@@ -21,11 +32,15 @@ from relayclient.events import (
     StateChanged,
     TypingSeen,
 )
+from relayproto import acts
+from relayproto.administration import CreateUnit, GetUnits
+from relayproto.administration_replies import Acted, Document, Roles, Unit, Units
 from relayproto.codes import Code, GoawayCode, Lane
-from relayproto.commands import Ack, Ephemeral, Hello, Lookup, PutPrekeys, Submit
+from relayproto.commands import Ack, Act, Ephemeral, Hello, Lookup, PutPrekeys, Submit
 from relayproto.connection import ClientConnection
 from relayproto.ids import Address
-from relayproto.replies import Account, NotTaken, Refused
+from relayproto.replies import Account, Done, NotTaken, Refused
+from relayproto.standing import ActState, UnitState
 from support.devices import joined, seen, started, until
 from support.scripted_relay import ordinary
 
@@ -421,3 +436,146 @@ async def test_typing_without_a_connection_is_nothing(tmp_path):
 
     assert relay.got(Ephemeral) == []
     await ended(relay, alice, bob)
+
+
+CHANGE = CreateUnit(1, "North")
+
+
+def cut(peer, command, request):
+    """Answer nothing and end the connection."""
+    peer.transport.abort()
+
+
+def in_turn(*answers):
+    """Return what answers the first command so, the next so, and the last one ever after."""
+    left = list(answers)
+
+    def answer(*asked):
+        return (left.pop(0) if len(left) > 1 else left[0])(*asked)
+
+    return answer
+
+
+def says(reply):
+    return lambda peer, command, request: reply
+
+
+DONE = Acted(ActState.DONE, 5, 7, b"")
+
+
+async def acting(tmp_path, *answers):
+    """Do one act at a relay that answers so; return what came of it, or was raised, and the acts that came."""
+    relay = await started()
+    alice = await joined(relay, tmp_path, "alice")
+    relay.script[Act] = in_turn(*answers)
+    async with client(alice, tmp_path, "alice") as at_alice:
+        await seen(at_alice, Connected)
+        try:
+            came = await at_alice.act(CHANGE, reason="new depot")
+        except ClientError as error:
+            came = error
+    await ended(relay, alice)
+    return came, relay.got(Act)
+
+
+async def test_an_act_is_signed_and_its_outcome_returned(tmp_path):
+    came, [act] = await acting(tmp_path, says(DONE))
+
+    assert came == DONE
+    assert (acts.decode(act.octets).change, acts.decode(act.octets).reason) == (CHANGE, "new depot")
+
+
+async def test_an_act_whose_answer_was_lost_is_asked_again_with_the_same_bytes(tmp_path):
+    came, sent = await acting(tmp_path, cut, cut, says(DONE))
+
+    assert came == DONE
+    assert len(sent) == 3
+    assert len(set(sent)) == 1
+
+
+async def test_an_act_that_had_come_through_before_its_answer_was_lost_is_told_as_unclear(tmp_path):
+    came, sent = await acting(tmp_path, cut, says(Refused(Code.REPLAYED, 0)))
+
+    assert isinstance(came, ActUnclear)
+    assert len(set(sent)) == 1
+
+
+async def test_an_act_that_is_refused_is_told_by_its_code(tmp_path):
+    came, _ = await acting(tmp_path, says(Refused(Code.REPLAYED, 0)))
+
+    assert isinstance(came, Denied)
+    assert came.code == Code.REPLAYED
+
+
+async def test_an_act_with_an_answer_that_is_none_is_not_believed(tmp_path):
+    came, _ = await acting(tmp_path, says(Done()))
+
+    assert isinstance(came, RelayUntrusted)
+
+
+async def test_an_act_without_a_further_connection_is_told_as_lost(tmp_path):
+    def removed(peer, command, request):
+        peer.relay.mailboxes.clear()
+        peer.transport.abort()
+
+    came, _ = await acting(tmp_path, removed)
+
+    assert isinstance(came, ActLost)
+
+
+async def test_an_act_waits_for_a_connection_only_so_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(client_module, "ACT_PATIENCE_S", 0.05)
+
+    def silent(peer, command, request):
+        return None
+
+    came, _ = await acting(tmp_path, silent)
+
+    assert isinstance(came, ActLost)
+
+
+async def test_an_act_needs_a_connection(tmp_path):
+    relay = await started()
+    alice = await joined(relay, tmp_path, "alice")
+
+    with pytest.raises(RelayAway):
+        await client(alice, tmp_path, "alice").act(CHANGE)
+
+    await ended(relay, alice)
+
+
+async def test_pages_are_asked_for_until_the_last_one(tmp_path):
+    relay = await started()
+    alice = await joined(relay, tmp_path, "alice")
+    units = [Unit(number, 1, f"unit {number}", UnitState.ACTIVE, "", b"") for number in range(2, 7)]
+    relay.script[GetUnits] = lambda peer, asked, request: Units(
+        tuple(unit for unit in units if unit.unit > asked.after)[:2], asked.after < 4
+    )
+
+    async with client(alice, tmp_path, "alice") as at_alice:
+        await seen(at_alice, Connected)
+        found = [unit async for page in at_alice.pages(GetUnits(1, 0, 2)) for unit in page.units]
+
+    assert found == units
+    await ended(relay, alice)
+
+
+async def test_a_question_that_may_be_asked_later_waits_and_another_refusal_is_told(tmp_path):
+    relay = await started()
+    alice = await joined(relay, tmp_path, "alice")
+    later, never, odd = Refused(Code.RATE, 1), Refused(Code.NOT_PERMITTED, 0), Done()
+    relay.script[GetUnits] = in_turn(*map(says, (later, Units((), False), never, odd, Roles((), False))))
+
+    async with client(alice, tmp_path, "alice") as at_alice:
+        await seen(at_alice, Connected)
+        asked = GetUnits(1, 0, 2)
+        assert await at_alice.answer(asked) == Units((), False)
+        with pytest.raises(NoRight):
+            await at_alice.answer(asked)
+        with pytest.raises(RelayUntrusted):
+            await at_alice.answer(asked)
+        relay.script[GetUnits] = says(Document(1, 0, b"", b""))
+        with pytest.raises(RelayUntrusted):
+            await anext(at_alice.pages(asked))
+
+    await ended(relay, alice)

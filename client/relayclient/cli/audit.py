@@ -1,0 +1,291 @@
+"""relay audit: who did what, and whether the log of it is whole."""
+
+import contextlib
+import os
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from relayclient import auditlog
+from relayclient.auditlog import OUTCOMES, Verdict, Verifier
+from relayclient.cli import desk, home, terminal
+from relayclient.cli.columns import moment, table, word
+from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
+from relayclient.cli.group import Verb
+from relayclient.device import Device
+from relayclient.errors import FileUnusable, LogBroken, NotJoined
+from relayproto import audit
+from relayproto.administration import GetAudit, GetCheckpoints
+from relayproto.administration_replies import Audit, Checkpoint, Checkpoints
+from relayproto.audit import HIDDEN, BrokenChain, Chain, Record
+from relayproto.codes import Kind
+from relayproto.commands import GetRelayKeys
+from relayproto.ids import UnitId
+from relayproto.limits import PAGE_ROWS_MAX
+from relayproto.standing import Role
+
+NAME: Final = "audit"
+HELP: Final = "the audit log: list, search, export, verify"
+DESCRIPTION: Final = """\
+Who did what in which role, when and why, and what came of it; denials are in it as well, what people write never is.
+It is for auditors, who hold no other role. The records are a chain that the relay signs every hour: an export of it can
+be verified anywhere, without the relay.
+"""
+EPILOG: Final = """\
+examples:
+  relay audit list
+  relay audit search --by head@works.example --verb grant-role --since 2027-01-01
+  relay audit search --outcome denied --json
+  relay audit export works-2027-03.jsonl
+  relay audit verify works-2027-03.jsonl --checkpoints /mnt/elsewhere/checkpoints-2027-03.jsonl
+"""
+Take = Callable[[int, Record], bool]
+_HASH_BYTES: Final = 32
+_VERIFY: Final = """\
+Check a file that relay audit export wrote, without the relay. The checkpoints in it count under keys that the relay's
+root has signed. This device remembers the furthest one that it has seen: a log that ends before it was cut off.
+"""
+
+
+# --- list and search --------------------------------------------------------------------------
+def _add_list(parser: ArgumentParser) -> None:
+    parser.add_argument("unit", metavar="UNIT", nargs="?", default=".", help=UNIT_HELP)
+    parser.add_argument("--limit", type=int, metavar="N", default=20, help="the last N (default: 20)")
+
+
+def _add_search(parser: ArgumentParser) -> None:
+    parser.add_argument("unit", metavar="UNIT", nargs="?", default=".", help=UNIT_HELP)
+    parser.add_argument("--by", metavar="WHO", help=f"who acted: {WHO_HELP}")
+    parser.add_argument("--whom", metavar="WHO", help=f"whom it is about: {WHO_HELP}")
+    parser.add_argument("--verb", metavar="VERB", choices=[word(kind) for kind in Kind], help="such as grant-role")
+    parser.add_argument("--about", metavar="UNIT", help="the unit that was changed or asked for")
+    parser.add_argument("--since", metavar="DATE", type=moment, default=0, help="not before")
+    parser.add_argument("--until", metavar="DATE", type=moment, default=1 << 62, help="before")
+    parser.add_argument("--outcome", choices=OUTCOMES, help="what came of it")
+    parser.add_argument("--reason", metavar="TEXT", help="what the reason holds")
+    parser.add_argument("--limit", type=int, metavar="N", default=1_000, help="the last N that fit (default: 1000)")
+
+
+def _list(arguments: Namespace) -> int:
+    async def work(at: Desk) -> None:
+        await _last(at, lambda _, __: True)
+
+    desk.run(arguments, work)
+    return 0
+
+
+def _search(arguments: Namespace) -> int:
+    async def work(at: Desk) -> None:
+        by = None if arguments.by is None else await at.account(arguments.by)
+        whom = None if arguments.whom is None else await at.account(arguments.whom)
+        about = None if arguments.about is None else await at.unit(arguments.about)
+
+        def take(_: int, record: Record) -> bool:
+            return (
+                (by is None or by in (record.account, record.first))
+                and (whom is None or whom in (record.whom, record.other))
+                and (about is None or about in (record.object, record.into))
+                and (arguments.verb is None or word(record.kind) == arguments.verb)
+                and arguments.since <= record.at_ms < arguments.until
+                and (arguments.outcome is None or auditlog.outcome(record) == arguments.outcome)
+                and (arguments.reason is None or arguments.reason.casefold() in record.reason.casefold())
+            )
+
+        await _last(at, take)
+
+    desk.run(arguments, work)
+    return 0
+
+
+async def _last(at: Desk, take: Take) -> None:
+    """Print the last records that fit, oldest first."""
+    found: deque[tuple[int, Record]] = deque(maxlen=max(1, at.arguments.limit))
+    async for number, said in _rows(at, await at.unit(at.arguments.unit), 0):
+        if said[:1] != HIDDEN and take(number, record := audit.decode(said)):
+            found.append((number, record))
+    if at.arguments.json:
+        for number, record in found:
+            terminal.say_json({"number": number, **auditlog.readable(record), "address": _address(at, record.account)})
+        return
+    table(("RECORD", "TIME", "WHO", "AS", "VERB", "ABOUT", "OUTCOME", "REASON"),
+          [_shown(at, number, record) for number, record in found])  # fmt: skip
+
+
+def _address(at: Desk, account: bytes) -> str | None:
+    named = at.name(account)
+    return named if "@" in named else None
+
+
+def _shown(at: Desk, number: int, record: Record) -> tuple[object, ...]:
+    role = f"{word(Role(record.role))}/{record.over}" if record.role in set(Role) else "-"
+    about = f"unit {record.object}" + (f", {at.name(record.whom)}" if record.whom else "")
+    said = auditlog.readable(record)
+    came = f"denied {said['code']}" if said["outcome"] == "denied" else said["outcome"]
+    who = at.name(record.account) + (f" (proposed by {at.name(record.first)})" if record.first else "")
+    return number, terminal.when(record.at_ms), who, role, said["verb"], about, came, record.reason
+
+
+async def _rows(at: Desk, unit: UnitId, after: int) -> AsyncGenerator[tuple[int, bytes], None]:
+    async for page in at.pages(GetAudit(unit, after, PAGE_ROWS_MAX)):
+        if isinstance(page, Audit):
+            for row in page.records:
+                yield row
+
+
+# --- export -----------------------------------------------------------------------------------
+def _add_export(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="the new file, lines of JSON; only you can read it")
+    parser.add_argument("--unit", metavar="UNIT", default=".", help=UNIT_HELP)
+
+
+def _export(arguments: Namespace) -> int:
+    async def work(at: Desk) -> Verdict:
+        await at.ask(GetRelayKeys())
+        unit = await at.unit(arguments.unit)
+        with _new_file(arguments.file) as file:
+            await _write(at, unit, file)
+        return _verified(arguments.file, at.device, Verifier(at.device.administration.root()))
+
+    _say(desk.run(arguments, work), arguments, "exported to")
+    return 0
+
+
+async def _write(at: Desk, unit: UnitId, file: TextIO) -> None:
+    pages = [page async for page in at.pages(GetCheckpoints(0, PAGE_ROWS_MAX)) if isinstance(page, Checkpoints)]
+    checkpoints = [each for page in pages for each in page.checkpoints]
+    first = await at.answer(GetAudit(unit, 0, 1))
+    oldest = first.records[0][0] if isinstance(first, Audit) and first.records else 1
+    start = _start(oldest, checkpoints)
+    administration = at.device.administration
+    file.writelines(
+        auditlog.begin(administration.root(), unit, administration.descriptors(), checkpoints, start)
+    )  # fmt: skip
+    chain = Chain({}, start.records, start.head) if start else Chain({})
+    async for number, said in _rows(at, unit, chain.records):
+        try:
+            chain.take(number, said)
+        except BrokenChain as broken:
+            raise LogBroken(f"as the relay gave it, {broken}") from None
+        file.write(auditlog.row(number, said))
+    file.write(auditlog.end(chain))
+
+
+def _start(oldest: int, checkpoints: list[Checkpoint]) -> Checkpoint | None:
+    """Return the checkpoint after which an export begins, None where the log is there from its first record.
+
+    What is older than that checkpoint is there, but nobody could verify it: those before it are gone by retention.
+    """
+    if oldest == 1:
+        return None
+    found = [each for each in checkpoints if each.records >= oldest - 1]
+    if not found:
+        raise LogBroken(f"record {oldest}: older ones are gone, and the relay has signed nothing since")
+    return min(found)
+
+
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[TextIO]:
+    """Give a new file under another name, which becomes ``path`` when all is written."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(opened, "w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise FileUnusable(f"{path}: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+# --- verify -----------------------------------------------------------------------------------
+def _fingerprint(text: str) -> bytes:
+    try:
+        octets = bytes.fromhex(text)
+    except ValueError:
+        octets = b""
+    if len(octets) != _HASH_BYTES:
+        raise ArgumentTypeError(f"{text!r} is no fingerprint of 64 hexadecimal digits")
+    return octets
+
+
+def _add_verify(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="what relay audit export wrote")
+    parser.add_argument(
+        "--checkpoints", metavar="FILE", type=Path, action="append", default=[],
+        help="checkpoints that were carried outside: the log has to agree with them, and go as far",
+    )  # fmt: skip
+    parser.add_argument(
+        "--relay", metavar="HEX", type=_fingerprint,
+        help="fingerprint of the relay's root, where no device of that relay is in this home",
+    )  # fmt: skip
+
+
+def _verify(arguments: Namespace) -> int:
+    with contextlib.ExitStack() as opened:
+        device = _device(arguments, opened)
+        root = arguments.relay if device is None else device.administration.root()
+        known = [one for path in arguments.checkpoints for one in auditlog.carried(_lines(path), root)]
+        descriptors = [] if device is None else device.administration.descriptors()
+        furthest = None if device is None else device.administration.furthest()
+        verifier = Verifier(root, descriptors, known, dict([furthest] if furthest else []))
+        verdict = _verified(arguments.file, device, verifier)
+    _say(verdict, arguments, "is whole:")
+    return 0
+
+
+def _device(arguments: Namespace, opened: contextlib.ExitStack) -> Device | None:
+    """Return the home's device, None where its relay is named instead."""
+    if arguments.relay is not None:
+        return None
+    try:
+        return opened.enter_context(home.open_device(arguments))
+    except NotJoined:
+        raise NotJoined(f"{arguments.home}; or name the relay's root with --relay") from None
+
+
+def _verified(path: Path, device: Device | None, verifier: Verifier) -> Verdict:
+    verdict = verifier.verify(_lines(path))
+    if device is not None and verifier.furthest is not None:
+        device.administration.remember(verifier.furthest)
+    return verdict
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            yield from file
+    except UnicodeDecodeError:
+        raise LogBroken(f"{path} is not UTF-8") from None
+    except OSError as error:
+        raise FileUnusable(f"{path}: {error.strerror}") from None
+
+
+def _say(verdict: Verdict, arguments: Namespace, what: str) -> None:
+    fields: dict[str, Any] = verdict._asdict()
+    if arguments.json:
+        terminal.say_json({"file": str(arguments.file), **fields})
+        return
+    terminal.say(
+        f"{arguments.file} {what} records {verdict.first} to {verdict.last}, {verdict.shown} in full, the others as"
+        " digests of what others may not see."
+    )
+    if verdict.signed >= verdict.first:
+        terminal.say(f"The relay has signed for all up to record {verdict.signed}, {terminal.when(verdict.signed_ms)}.")
+    if verdict.signed < verdict.last:
+        terminal.note(f"Records {verdict.signed + 1} to {verdict.last} are not signed yet: that happens every hour.")
+    if verdict.unchecked:
+        terminal.note(f"{verdict.unchecked} checkpoints are under keys of the relay that are not known here.")
+
+
+VERBS: Final = (
+    Verb("list", "the newest records", _add_list, _list),
+    Verb("search", "records by who, what, when and what came of it", _add_search, _search),
+    Verb("export", "write the log into a file that can be verified anywhere", _add_export, _export),
+    Verb("verify", "check an export: every edit, gap, reorder and cut is found", _add_verify, _verify,
+         _VERIFY),
+)  # fmt: skip
