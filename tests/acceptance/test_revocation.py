@@ -7,28 +7,23 @@ founding needs a look-up of a mail domain.
 import asyncio
 import contextlib
 import itertools
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from relayproto import acts
-from relayproto.acts import Instruction
-from relayproto.administration import Change, CreateUnit, GetRoles, RevokeRole
+from relayproto.administration import GetRoles, RevokeRole
 from relayproto.administration_replies import Acted, Roles
 from relayproto.codes import Code, SubmitFlag
-from relayproto.commands import Act
-from relayproto.message import Message
 from relayproto.replies import Refused, Submitted
-from relayproto.standing import ActState, Role, Standing
-from support.device import Line, submit
+from relayproto.standing import ActState, Role
+from support.acting import ROOT, Session, found_an_organisation, session
+from support.device import submit
 from support.live_relay import until
 from support.processes import RelayProcess, a_relay, relayd, succeed
 from support.visitors import TOGETHER, Visitor, visitors
 
-ROOT = 1
 LIMIT_S = 5.0
 SETTINGS = {
     "device_rate_per_s = 200": "device_rate_per_s = 100000",
@@ -41,64 +36,9 @@ SETTINGS = {
 """So that one sender's share and rate allow a load."""
 
 
-class Session:
-    """One open connection of an officer, who signs what he does."""
-
-    def __init__(self, who: Visitor, line: Line, number: int) -> None:
-        self.who = who
-        self.line = line
-        self.numbers = itertools.count(number + 1)
-
-    def act(self, change: Change) -> Act:
-        person, invitation = self.who.person, self.who.invitation
-        now_ms = int(time.time() * 1000)
-        act = Instruction(
-            invitation.root_fingerprint, person.account, person.device, next(self.numbers), now_ms, now_ms + 60_000,
-            "a test", False, change,
-        )  # fmt: skip
-        octets = acts.encode(act)
-        return Act(octets, acts.signature_of(person.sign_seed, octets))
-
-    async def ask(self, command: Message) -> Message:
-        """Say something and return its answer."""
-        self.line.say(command)
-        return await self.line.expect((Acted, Roles, Refused))
-
-    async def may(self) -> bool:
-        """Say whether this session has its right: by a change and by a question, which have to agree."""
-        changed = await self.ask(self.act(CreateUnit(ROOT, f"unit {time.monotonic_ns()}")))
-        asked = await self.ask(GetRoles(ROOT, 0, 10))
-        assert isinstance(changed, Acted | Refused)
-        assert isinstance(asked, Roles | Refused)
-        for answer in (changed, asked):
-            assert isinstance(answer, Acted | Roles) or answer.code == Code.NOT_PERMITTED
-        return isinstance(changed, Acted)
-
-
-def found_an_organisation(relay: RelayProcess, admins: list[Visitor]) -> None:
-    """Put an organisation with these admins into the database of a relay that does not run."""
-    with contextlib.closing(sqlite3.connect(relay.state / "relay.db")) as db, db:
-        db.execute("INSERT INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'An organisation', 1)")
-        for admin in admins:
-            db.execute(
-                "UPDATE account SET unit = ?, standing = ? WHERE account = ?",
-                (ROOT, Standing.VERIFIED, admin.person.account),
-            )
-            db.execute(
-                "INSERT INTO held_role (unit, account, role, until_ms)"
-                " SELECT ?, id, ?, ? FROM account WHERE account = ?",
-                (ROOT, Role.ORGANISATION_ADMIN, int(time.time() * 1000) + 86_400_000, admin.person.account),
-            )
-
-
 async def restarted(relay: RelayProcess, *, killed: bool = False) -> None:
     await asyncio.to_thread(relay.kill if killed else relay.stop)
     await asyncio.to_thread(relay.start)
-
-
-async def session(who: Visitor) -> Session:
-    line, welcome = await who.login()
-    return Session(who, line, welcome.act)
 
 
 @contextlib.asynccontextmanager
