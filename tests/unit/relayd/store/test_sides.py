@@ -1,10 +1,14 @@
 import contextlib
 
+from relayd.domain import bounds
 from relayd.store import sides
 from relayd.store.database import connect
 from relayd.store.sides import Sides
-from relayproto import policy
+from relayproto import document, policy
+from relayproto.codes import Class
+from relayproto.limits import LIFETIME_S_MAX
 from relayproto.standing import Action, Permission, Standing
+from support.documents import draft
 
 PUBLIC, VERIFIED = Standing.PUBLIC, Standing.VERIFIED
 
@@ -73,6 +77,21 @@ def test_what_is_suspended_or_closed_anywhere_above_is_not_active(tmp_path) -> N
             db.execute("UPDATE unit SET state = ? WHERE id = 2", (state,))
 
             assert [sides.read(db, unit, VERIFIED).active for unit in (1, 2, 3, 4)] == [True, False, False, True]
+
+
+def test_of_bounds_the_least_counts_of_the_platform_and_every_unit_above(tmp_path) -> None:
+    said = {0: {"otp_s": 60}, 1: {"chat_s": 90, "otp_s": 90}, 3: {"chat_s": 80}, 4: {"chat_s": 70}}
+    octets = {unit: bounds.octets_of(document.read(draft(unit, lifetimes=each))) for unit, each in said.items()}
+    with units(tmp_path) as db:
+        assert sides.read(db, 3, VERIFIED).bounds is None
+        db.execute("UPDATE platform SET bounds = ?", (octets[0],))
+        for unit in (1, 3, 4):
+            db.execute("UPDATE unit SET bounds = ? WHERE id = ?", (octets[unit], unit))
+
+        held = [sides.read(db, unit, VERIFIED).bounds.longest_s for unit in (0, 1, 3)]
+
+    assert [each[Class.OTP] for each in held] == [60, 60, 60]
+    assert [each[Class.CHAT] for each in held] == [LIFETIME_S_MAX[Class.CHAT], 90, 80]
 
 
 def test_a_person_tightens_what_is_done_to_him_alone(tmp_path) -> None:

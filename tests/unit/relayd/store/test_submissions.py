@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from relayd.config import LimitsSection
+from relayd.config import LifetimesSection, LimitsSection
+from relayd.domain import bounds
 from relayd.domain.entry import Entry
-from relayd.store import submissions
-from relayproto import stamp
+from relayd.store import policies, submissions
+from relayproto import document, stamp
 from relayproto.codes import Class, Code, GoawayCode, Lane, Scope, SubmitFlag
 from relayproto.commands import Target, Wrap
 from relayproto.errors import RemoteProtocolError
@@ -16,6 +17,7 @@ from relayproto.limits import FRAME_BYTES_MAX, UNANSWERED_MAX
 from relayproto.message import encode
 from relayproto.primitives import Aead, x25519_public
 from relayproto.replies import Mismatch, NotTaken, Submitted
+from support.documents import draft
 from support.stores import House, house, submit_of, target_of
 
 
@@ -403,3 +405,60 @@ async def test_who_never_acknowledges_outcomes_gets_no_more_of_them(tmp_path, mo
 
         assert over == [NotTaken(3, Code.BUSY, submissions.OUTCOMES_RETRY_MS)]
         assert (quiet, after) == ([stored(3)], stored(4))
+
+
+async def bounded(relay: House, someone, **fields) -> None:
+    """Let somebody's unit have a document with these fields."""
+    octets = bounds.octets_of(document.read(draft(5, **fields)))
+
+    def put(commit) -> None:
+        commit.db.execute("INSERT INTO unit (id, under, organisation, name, state) VALUES (5, 0, 5, 'GAD', 1)")
+        commit.db.execute("UPDATE account SET unit = 5 WHERE account = ?", (someone.account,))
+        policies.put(commit, 5, None, octets)
+
+    await relay.store._act(put)
+
+
+async def test_a_document_shortens_lifetimes_of_its_people_and_refuses_none(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await bounded(relay, alice, lifetimes={"chat_s": 60})
+
+        settled = [
+            await relay.submit(alice, bob, ttl_s=86_400), await relay.submit(alice, bob, ttl_s=30),
+            await relay.submit(alice, bob, ttl_s=86_400, class_=Class.NOTICE),
+            await relay.submit(bob, alice, ttl_s=900),
+        ]  # fmt: skip
+
+        lives = [(entry.expires_ms - relay.clock.now_ms()) // 1000 for entry in await queued(relay, bob)]
+        lives += [(entry.expires_ms - relay.clock.now_ms()) // 1000 for entry in await queued(relay, alice)]
+    assert [one.codes for one in settled] == [(Code.STORED,)] * 4
+    assert lives == [60, 30, 86_400, 900]
+
+
+async def test_what_the_relay_refuses_no_document_allows(tmp_path) -> None:
+    async with house(tmp_path, lifetimes=LifetimesSection(chat_s=3_600)) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await bounded(relay, alice, lifetimes={"chat_s": 7_200})
+
+        settled = await relay.submit(alice, bob, ttl_s=3_601)
+
+    assert settled.codes == (Code.BAD_LIFETIME,)
+
+
+async def test_a_document_bounds_what_its_people_send_at_once(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob, carol = await relay.enrol("alice", devices=2), await relay.enrol("bob"), await relay.enrol("carol")
+        await bounded(relay, alice, limits={"body_bytes": 6_144, "targets": 1})
+
+        codes = [
+            (await relay.submit(*people, body=bytes(octets))).codes
+            for people, octets in (
+                ((alice, bob), 6_144), ((alice, bob), 6_145), ((alice, bob, alice), 1), ((alice, bob, carol), 1),
+                ((bob, alice, carol), 6_145),
+            )
+        ]  # fmt: skip
+
+    assert codes == [
+        (Code.STORED,), (Code.TOO_LARGE,), (Code.STORED,) * 2, (Code.LIMIT,) * 2, (Code.STORED,) * 2,
+    ]  # fmt: skip
