@@ -15,8 +15,8 @@ from relayproto.limits import (
     BREAK_GLASS_S_MAX,
     DOCUMENT_BYTES_MAX,
     DOMAIN_CHARS_MAX,
+    LOCAL_REASON_CHARS_MAX,
     PAGE_ROWS_MAX,
-    REASON_CHARS_MAX,
     TIME_MS_MAX,
     UNIT_NAME_CHARS_MAX,
 )
@@ -305,7 +305,7 @@ class BreakGlass(Message):
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         text(ADDRESS_CHARS_MAX),
         uint(BREAK_GLASS_S_MAX, 60),
-        text(REASON_CHARS_MAX),
+        text(LOCAL_REASON_CHARS_MAX),
     )
     address: str
     ttl_s: int

@@ -62,6 +62,15 @@ class Kind(IntEnum):
     ACT = 19
     PUT_POLICY = 20
     BREAK_GLASS = 21
+    SELF_CHECK = 23
+    GET_CONNECTIONS = 24
+    GET_MAILBOX = 25
+    KICK = 26
+    SUSPEND = 27
+    PURGE = 28
+    DRAIN = 29
+    MOVE_LOG = 30
+    SET_LOG_LEVEL = 31
 
     PING = 32
     PONG = 33
@@ -113,6 +122,9 @@ class Kind(IntEnum):
     PROPOSALS = 145
     AUDIT = 146
     CHECKPOINTS = 147
+    CONNECTIONS = 148
+    MAILBOXES = 149
+    CHECKED = 150
 
     DELIVER = 160
     GAP = 161

@@ -29,6 +29,7 @@ from relayproto.limits import (
     WRAP_BYTES_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.operating import LOCAL_COMMANDS, LocalCommand
 from relayproto.policy import ROW_BYTES
 
 _U32 = (1 << 32) - 1
@@ -316,10 +317,10 @@ DeviceCommand = (
 )  # fmt: skip
 """What a device may ask on an open connection."""
 
-OperatorCommand = Invite | GetStatus | ConfirmClock | BreakGlass
+OperatorCommand = Invite | GetStatus | ConfirmClock | BreakGlass | LocalCommand
 """What the local operator may ask on the Unix socket."""
 
 COMMANDS = table(
     Hello, Enrol, Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
     Block, Report, Act, PutPolicy, Invite, GetStatus, ConfirmClock, BreakGlass,
-) | QUESTIONS  # fmt: skip
+) | LOCAL_COMMANDS | QUESTIONS  # fmt: skip

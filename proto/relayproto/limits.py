@@ -185,6 +185,12 @@ ACT_STEP_MAX: Final = 1_000_000
 account could never act again."""
 REASON_CHARS_MAX: Final = 500
 """Why somebody did it, for the auditor: a few sentences, and no place for content."""
+LOCAL_REASON_CHARS_MAX: Final = REASON_CHARS_MAX - 20
+"""A reason of the local operator's: the audit record has the number of the operating system's user before it."""
+GOAWAY_AFTER_MS_MAX: Final = 86_400_000
+"""For how long the local operator may send a device away: by then it may lose what is urgent."""
+FINDINGS_MAX: Final = 64
+"""Invariants that a check while running reports on: there are some thirty."""
 UNIT_NAME_CHARS_MAX: Final = 120
 """The longest name of a department that we know has 96."""
 DOMAIN_CHARS_MAX: Final = 253

@@ -19,6 +19,7 @@ from relayproto.limits import (
     TIME_MS_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.operating import LOCAL_REPLIES, Checked, Connections, Mailboxes
 from relayproto.standing import PLATFORM, Standing
 
 _U32 = (1 << 32) - 1
@@ -233,10 +234,10 @@ class Status(Message):
 
 Reply = (
     Welcome | Enrolled | Submitted | NotTaken | PrekeysLeft | Bundles | Account | Devices | RelayKeys | Done
-    | Refused | Invited | Status | AdministrationReply
+    | Refused | Invited | Status | Connections | Mailboxes | Checked | AdministrationReply
 )  # fmt: skip
 
 REPLIES = table(
     Welcome, Enrolled, Submitted, NotTaken, PrekeysLeft, Bundles, Account, Devices, RelayKeys, Done, Refused, Invited,
     Status,
-) | ADMINISTRATION_REPLIES  # fmt: skip
+) | ADMINISTRATION_REPLIES | LOCAL_REPLIES  # fmt: skip
