@@ -271,13 +271,13 @@ class Denied(ClientError):  # noqa: N818
 
 
 class NoRight(Denied):
-    """The relay did not do that, and nothing has changed: you have no right to it, or there is no such thing."""
+    """The relay does not do that for you, and nothing has changed."""
 
     exit_status = 77
 
 
 class DeniedForNow(Denied):
-    """The relay cannot do that at this moment, and nothing has changed: try again later."""
+    """The relay cannot do that at this moment, and nothing has changed."""
 
     exit_status = 75
 

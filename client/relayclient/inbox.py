@@ -58,9 +58,9 @@ def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[Acco
         received, opened = _open(step, delivered, now_ms, fetched)
     except _Unshown as unshown:
         return _unopened(step, delivered, unshown.failure, now_ms)
-    position.cover(step, lane, sequence, sequence)
     if delivered.pass_:
         contacts.keep_pass(step, delivered.sender, delivered.pass_)
+    position.cover(step, lane, sequence, sequence)
     sessions.commit(step, received, answer=isinstance(opened.content, Retry))
     sessions.found(step, delivered)
     _mark(step, delivered, delivered.commitment, now_ms)

@@ -105,6 +105,7 @@ async def _last(at: Desk, take: Take) -> None:
     async for number, said in _rows(at, await at.unit(at.arguments.unit), 0):
         if said[:1] != HIDDEN and take(number, record := audit.decode(said)):
             found.append((number, record))
+    await at.know(account for _, record in found for account in (record.account, record.first, record.whom))
     if at.arguments.json:
         for number, record in found:
             terminal.say_json({"number": number, **auditlog.readable(record), "address": _address(at, record.account)})
@@ -148,7 +149,7 @@ def _export(arguments: Namespace) -> int:
             await _write(at, unit, file)
         return _verified(arguments.file, at.device, Verifier(at.device.administration.root()))
 
-    _say(desk.run(arguments, work), arguments, "exported to")
+    _say(desk.run(arguments, work), arguments, "is written and whole:")
     return 0
 
 

@@ -17,9 +17,10 @@ _GAP: Final = "  "
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table with a head; nothing where there are no rows."""
+    """Print a table with a head, or say that there are no rows."""
     cells = [[_cell(str(cell)) for cell in row] for row in rows]
     if not cells:
+        terminal.note("Nothing to show.")
         return
     widths = [max(len(row[at]) for row in [list(head), *cells]) for at in range(len(head))]
     for row in [list(head), *cells]:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
 from relayclient.administration import Page, Paged, is_named
@@ -29,7 +29,7 @@ from relayclient.events import Connected, Disconnected
 from relayproto.administration import Change, GetUnits, Question
 from relayproto.administration_replies import Acted, AdministrationReply, Unit, Units
 from relayproto.codes import Code
-from relayproto.commands import DeviceCommand, Lookup
+from relayproto.commands import DeviceCommand, GetDevices, Lookup
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.replies import Refused, Reply
@@ -39,6 +39,8 @@ T = TypeVar("T")
 UNIT_HELP: Final = "a unit: its number, or names from your own unit down (North/Depot 4; . is your own)"
 WHO_HELP: Final = "an address, or the 64 digits of an account"
 _YES_CHARS: Final = 16
+_ASKED_MAX: Final = 50
+"""Accounts whose addresses one verb asks for: what fits a screen."""
 _STATES: Final = {ActState.DONE: "done", ActState.PROPOSED: "proposed", ActState.REHEARSED: "rehearsed"}
 
 
@@ -112,6 +114,16 @@ class Desk:
             raise AddressChanged(address)
         return contact.account
 
+    async def know(self, accounts: Iterable[bytes]) -> None:
+        """Ask for the addresses of accounts that this device does not know, as far as the relay tells; a few only."""
+        for account in list(dict.fromkeys(each for each in accounts if each and not self._is_known(each)))[:_ASKED_MAX]:
+            await self.client.ask(GetDevices(AccountId(account)))
+
+    def _is_known(self, account: bytes) -> bool:
+        with contextlib.suppress(UnknownContact):
+            return self.device.contact(AccountId(account)).address is not None
+        return account == self.device.identity.account
+
     def name(self, account: bytes) -> str:
         """Return how an account is called here: its address where this device knows it, else its first digits."""
         if not account:
@@ -159,7 +171,8 @@ class Desk:
                 )
                 terminal.note(f"They look at it and approve it: relay proposal approve {acted.value}")
             case ActState.REHEARSED:
-                terminal.say("It would be done: nothing speaks against it. Nothing has changed.")
+                terminal.say("Nothing speaks against it, and nothing has changed.")
+                terminal.note("Where a second person is needed it would be proposed to them.")
 
 
 def adds(parser: ArgumentParser, *, asks: bool = False) -> None:

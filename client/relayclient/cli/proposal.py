@@ -45,7 +45,9 @@ def _list(arguments: Namespace) -> int:
         unit = await at.unit(arguments.unit)
         pages = [page async for page in at.pages(GetProposals(unit, 0, PAGE_ROWS_MAX))]
         found = [each for page in pages if isinstance(page, Proposals) for each in page.proposals]
-        return [(each, words.of(_read(each).change, at.name)) for each in found if arguments.all or _waits(each)]
+        chosen = [each for each in found if arguments.all or _waits(each)]
+        await at.know(account for each in chosen for account in words.accounts(_read(each).change))
+        return [(each, words.of(_read(each).change, at.name)) for each in chosen]
 
     found = desk.run(arguments, work)
     if arguments.json:
@@ -90,6 +92,7 @@ async def _find(at: Desk) -> Proposal:
     found = page.proposals if isinstance(page, Proposals) else ()
     if not found or found[0].number != number:
         raise NoProposal(str(number))
+    await at.know(words.accounts(_read(found[0]).change))
     return found[0]
 
 

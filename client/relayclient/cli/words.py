@@ -44,6 +44,11 @@ def of(change: Change, name: Name) -> str:
     return terminal.harmless(_organisation(change, name) or _unit(change) or _people(change, name) or _rest(change))
 
 
+def accounts(change: Change) -> list[bytes]:
+    """Return the accounts that a change names."""
+    return [getattr(change, name) for name in ("account", "admin", "to", "office") if hasattr(change, name)]
+
+
 def _organisation(change: Change, name: Name) -> str:
     match change:
         case CreateOrganisation(called, domain, root_key, _, form_hash, admin, until_ms):
