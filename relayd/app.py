@@ -39,6 +39,7 @@ from relayd.net.ops import OpsListener, Pages
 from relayd.net.rooms import Rooms, furnish
 from relayd.notices import Notifier
 from relayd.observe import observe_forever
+from relayd.services.domains import Domains
 from relayd.services.operator import Operator
 from relayd.services.outside import Outside
 from relayd.services.witness import Witness
@@ -166,6 +167,7 @@ class App:
     async def _serve(self, store: Store, hub: Hub, inherited: Mapping[str, socket.socket]) -> Exit:
         keys, config = self._keys, self._config
         self._settle_figures()
+        resolver = config.resolver_socket
         rooms = furnish(
             store=store,
             hub=hub,
@@ -178,6 +180,7 @@ class App:
             descriptor=keys.newest,
             descriptors=keys.descriptors,
             moderated=bool(keys.moderators),
+            domains=None if resolver is None else Domains(Outside(resolver)),
         )
         devices = Listener(rooms)
         pulse = Pulse(
@@ -209,10 +212,10 @@ class App:
             return await self._until_the_end(store, devices, pulse, hub)
 
     def _witness(self, store: Store) -> Witness:
-        keys, carrier = self._keys, self._config.audit.carrier
+        keys, carrier = self._keys, self._config.carrier_socket
         newest = descriptor.read(keys.newest, keys.root_fingerprint)
         return Witness(
-            store, Outside(Path(carrier)) if carrier else None, self._counters, relay=keys.root_fingerprint,
+            store, None if carrier is None else Outside(carrier), self._counters, relay=keys.root_fingerprint,
             key_id=newest.key_id,
         )  # fmt: skip
 

@@ -166,11 +166,16 @@ class AuditSection(Struct, frozen=True, forbid_unknown_fields=True):
     retention_days: Annotated[
         int, Meta(ge=180, le=3650, description="How long its records are kept; the law of many places asks for 180.")
     ] = 400
+
+
+class OutsideSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Units that may reach outside, where the relay may not. A relative path counts from the state directory."""
+
     carrier: Annotated[
         str,
         Meta(
-            description="Unix socket of the unit that carries the hourly checkpoints outside (relayd carry); empty: "
-            "none does, and whoever controls this machine can cut the log short unseen."
+            description="Unix socket of the unit that carries the hourly checkpoints of the audit log outside (relayd "
+            "carry); empty: none does, and whoever controls this machine can cut the log short unseen."
         ),
     ] = ""
     resolver: Annotated[
@@ -218,6 +223,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     lifetimes: LifetimesSection = LifetimesSection()
     tracing: TracingSection = TracingSection()
     audit: AuditSection = AuditSection()
+    outside: OutsideSection = OutsideSection()
     logs: LogsSection = LogsSection()
 
     @property
@@ -229,6 +235,16 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def operator_socket(self) -> Path:
         """Where the local operator's socket is."""
         return self.state_directory / self.listen.operator
+
+    @property
+    def carrier_socket(self) -> Path | None:
+        """Where the unit is that carries checkpoints outside; None for none."""
+        return self.state_directory / self.outside.carrier if self.outside.carrier else None
+
+    @property
+    def resolver_socket(self) -> Path | None:
+        """Where the unit is that looks up domains; None for none."""
+        return self.state_directory / self.outside.resolver if self.outside.resolver else None
 
 
 def _check(config: Config) -> None:
@@ -246,8 +262,13 @@ def _check(config: Config) -> None:
         raise BadConfig("store.file: a file name in the state directory, not a path")
     if config.store.disk_warn_percent > config.store.disk_refuse_percent:
         raise BadConfig("store.disk_warn_percent: more than store.disk_refuse_percent, so nobody would be warned")
-    if len(bytes(config.operator_socket)) > _SOCKET_PATH_BYTES_MAX:
-        raise BadConfig(f"listen.operator: the path of a Unix socket has at most {_SOCKET_PATH_BYTES_MAX} bytes")
+    for path, socket in (
+        ("listen.operator", config.operator_socket),
+        ("outside.carrier", config.carrier_socket),
+        ("outside.resolver", config.resolver_socket),
+    ):
+        if socket is not None and len(bytes(socket)) > _SOCKET_PATH_BYTES_MAX:
+            raise BadConfig(f"{path}: the path of a Unix socket has at most {_SOCKET_PATH_BYTES_MAX} bytes")
 
 
 def parse(text: str, directory: Path) -> Config:

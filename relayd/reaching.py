@@ -7,9 +7,12 @@ of its own and knows no key of the relay.
 import argparse
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from relayd.exits import CannotGoOn, Exit
+
+if TYPE_CHECKING:
+    from relayd.config import Endpoint
 
 _LISTEN_HELP: Final = "the Unix socket to serve, where systemd hands none over"
 
@@ -20,7 +23,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "carry", help="carry checkpoints of the audit log outside, as a unit of its own",
         description="Carry checkpoints of the audit log outside. The relay hands one over every hour in which "
         "something was done; what is outside can't be changed by whoever gets into the relay's machine. Name it in "
-        "relayd.toml as audit.carrier.",
+        "relayd.toml as outside.carrier.",
         epilog="examples:\n  relayd carry --listen /run/relayd/carrier.sock --directory /mnt/elsewhere/relayd\n"
         "  relayd carry --listen carrier.sock -- logger --tag relayd-checkpoint",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -29,6 +32,50 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     carry.add_argument("--directory", metavar="DIR", type=Path, help="append each to a file of its month in DIR")
     carry.add_argument("command", metavar="COMMAND", nargs="*", help="give each, as a line of JSON, to this command")
     carry.set_defaults(run=_carry)
+
+    resolve = commands.add_parser(
+        "resolve", help="look up mail domains, as a unit of its own",
+        description="Look up the record by which a mail domain names its organisation's root key: TXT at "
+        "_relayd.<domain>. The relay asks before it lets an organisation in. Name it in relayd.toml as "
+        "outside.resolver.",
+        epilog="examples:\n  relayd resolve --listen /run/relayd/resolver.sock --server 127.0.0.1:53",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    resolve.add_argument("--listen", metavar="SOCKET", type=Path, help=_LISTEN_HELP)
+    resolve.add_argument(
+        "--server", metavar="IP:PORT", type=_server, help="whom to ask, instead of those of /etc/resolv.conf"
+    )
+    resolve.set_defaults(run=_resolve)
+
+
+def _server(text: str) -> "Endpoint":
+    from ipaddress import ip_address
+
+    from relayd.config import endpoint
+
+    try:
+        found = endpoint(text)
+        ip_address(found.host)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not IP:PORT, for example 127.0.0.1:53") from None
+    return found
+
+
+def _resolve(arguments: argparse.Namespace) -> Exit:
+    import asyncio
+
+    from dns.resolver import NoResolverConfiguration
+
+    from relayd import logs, unit
+    from relayd.resolver import Resolver
+
+    try:
+        resolver = Resolver(arguments.server)
+    except NoResolverConfiguration:
+        raise CannotGoOn("/etc/resolv.conf names nobody to ask; name one with --server", Exit.CONFIG) from None
+    logs.configure(sys.stdout, "info")
+    asyncio.run(unit.serve(unit.sockets(arguments.listen), resolver.answer))
+    return Exit.OK
 
 
 def _carry(arguments: argparse.Namespace) -> Exit:

@@ -16,6 +16,7 @@ from relayd.net.admission import Admission
 from relayd.net.gate import Gate
 from relayd.net.incidents import report
 from relayd.net.turn import Turn, Wheel
+from relayd.services.administration import Domains
 from relayd.services.desk import Desk, desk
 from relayd.store import Store
 from relayproto.codes import Suite
@@ -89,10 +90,12 @@ def furnish(
     descriptor: bytes,
     descriptors: tuple[bytes, ...],
     moderated: bool,
+    domains: Domains | None = None,
 ) -> Rooms:
     """Return what connections share, over an open store; on the running loop.
 
-    ``descriptor`` is the present key's; ``descriptors`` are those of all keys that are still good.
+    ``descriptor`` is the present key's; ``descriptors`` are those of all keys that are still good;
+    without ``domains`` no mail domain is proven.
     """
     tasks = Tasks()
     return Rooms(
@@ -109,6 +112,7 @@ def furnish(
             descriptor=descriptor,
             descriptors=descriptors,
             moderated=moderated,
+            domains=domains,
             entropy=entropy,
         ),
         admission=Admission(limits, entropy(32)),

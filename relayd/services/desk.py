@@ -8,7 +8,7 @@ from typing import Final
 
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
-from relayd.services.administration import Administration
+from relayd.services.administration import Administration, Domains
 from relayd.services.directory import Directory
 from relayd.services.enrolment import Enrolment
 from relayd.services.login import Logins
@@ -49,11 +49,12 @@ def desk(
     descriptor: bytes,
     descriptors: tuple[bytes, ...],
     moderated: bool,
+    domains: Domains | None = None,
     entropy: Entropy,
 ) -> Desk:
     """Return the verbs over one store; ``descriptor`` is the present key's, ``descriptors`` are all good ones.
 
-    ``moderated`` says whether there are moderators who can open a report.
+    ``moderated`` says whether there are moderators who can open a report; ``domains`` looks mail domains up.
     """
     rates: Rates[int] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
     pairs = Pairs(entropy(_KEY_BYTES), per_s=limits.pair_rate_per_s, burst=limits.pair_burst)
@@ -66,6 +67,6 @@ def desk(
         directory=Directory(store, hub, descriptors),
         passing=PassingBy(store, hub),
         safety=Safety(store, reports=reports, moderated=moderated),
-        administration=Administration(store, relay=root_fingerprint(descriptor)),
+        administration=Administration(store, relay=root_fingerprint(descriptor), domains=domains),
         rates=rates,
     )
