@@ -216,6 +216,8 @@ CONNECTIONS: Final = Board(
             Graph("Prekeys handed out", "cps", "Last resort: a device has not topped up, or somebody drains it.",
                   (Query("one-time", total("relayd_prekeys_handed_out_total")),
                    Query("last resort", total("relayd_last_resort_handed_out_total")))),
+            Graph("Checkpoints that wait", "short", "Of the audit log, for the unit that carries them outside.",
+                  (Query("{{instance}}", series("relayd_checkpoints_waiting")),)),
             Graph("Relay key ends in", "s", "The offline root signs the next one before this is a month.",
                   (Query("{{instance}}", f"{series('relayd_relay_key_end_timestamp_seconds')} - time()"),)),
         )),

@@ -165,6 +165,8 @@ def service(time: Time) -> list[Alert]:
               "A bug was met; the log has its incident"),
         Alert("RelaydBreakGlass", "page", f"increase(relayd_break_glass_total[{ten}]) > 0", 0,
               "Somebody at the machine made an account a platform operator"),
+        Alert("RelaydCheckpointsWait", "ticket", "relayd_checkpoints_waiting > 0", 30 * MINUTE,
+              "{{ $value }} checkpoints of the audit log have not been carried outside"),
         Alert("RelaydDescriptors", "page", f"increase(relayd_descriptors_exhausted_total[{five}]) > 0", 0,
               "No file descriptor is left; new connections are closed"),
         Alert("RelaydConnectionsFull", "ticket", "relayd_connections > 0.9 * relayd_connections_limit", 10 * MINUTE,

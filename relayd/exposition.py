@@ -171,7 +171,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Level("relayd_ready", "1 while /readyz says ready", lambda c: c.ready),
     Level("relayd_relay_key_end_timestamp_seconds", "When the newest relay key ends, since 1970",
           lambda c: c.key_end_ms / 1000),
-    Level("relayd_checkpoints_waiting", "Checkpoints of the audit log that nobody has carried outside yet, 100 at most",
+    Level("relayd_checkpoints_waiting", "Checkpoints of the audit log that the unit for it has not carried outside yet, 100 at most",
           lambda c: c.checkpoints_waiting),
     Level("relayd_backup_finished_timestamp_seconds", "When the last backup was finished, since 1970; 0: there is none",
           lambda c: c.backup_finished_ms / 1000),

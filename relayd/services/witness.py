@@ -62,10 +62,10 @@ class Witness:
         """Sign and carry; say whether everything that can be outside is."""
         try:
             await self._log.check_in(self._relay, self._key_id)
-            waiting = await self._log.to_carry(TOGETHER_MAX)
-            self._counters.checkpoints_waiting = len(waiting)
             if self._carrier is None:
                 return True
+            waiting = await self._log.to_carry(TOGETHER_MAX)
+            self._counters.checkpoints_waiting = len(waiting)
             for checkpoint in waiting:
                 if not await self._carry(self._carrier, checkpoint):
                     return False

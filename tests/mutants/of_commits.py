@@ -39,8 +39,8 @@ MUTANTS: Final = (
         name="residents-kept-after-rollback",
         story="A cache keeps what a rolled-back transaction had decided: floors, numbers and counters never committed.",
         file="relayd/store/writer.py",
-        old="        self._tools.residents.clear()\n        self._tools.stamper.forget()\n",
-        new="        self._tools.stamper.forget()\n",
+        old="        self._tools.residents.clear()\n        self._tools.contacts.forget()\n",
+        new="        self._tools.contacts.forget()\n",
         killers=(
             "tests/unit/relayd/store/test_writer.py::test_a_commit_that_fails_at_its_last_step_is_told_to_nobody_and_forgotten",
         ),
@@ -227,7 +227,7 @@ MUTANTS: Final = (
         new='        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101\n'
         "        cost = len(one.work.body) + len(wrap.sealed)\n"
         "        if mailbox.admits(quota, one.lane, one.work.command.class_, cost):\n"
-        "            _number(commit, one, roster, 0, Target(target.account, target.list_version, (wrap,)))\n",
+        "            _number(commit, one, roster, 0, Target(target.account, target.list_version, (wrap,)), b\"\")\n",
         killers=(
             "tests/unit/relayd/store/test_submissions.py::test_one_full_device_refuses_the_account_and_leaves_the_others_as_they_were",
         ),
@@ -251,9 +251,9 @@ MUTANTS: Final = (
     Mutant(
         name="look-up-tells-a-block",
         story="Submitting hides a block and the directory does not: two roads, one check.",
-        file="relayd/store/accounts.py",
-        old="    if found is None or (blocked and known[0] != asker):\n",
-        new="    if found is None:\n",
+        file="relayd/store/lookups.py",
+        old="    if found is None or (account != asking.account and (blocked or not permitted)):\n",
+        new="    if found is None or (account != asking.account and not permitted):\n",
         killers=("tests/unit/relayd/store/test_blocks.py::test_nothing_of_an_account_is_shown_to_who_is_blocked",),
     ),
     Mutant(

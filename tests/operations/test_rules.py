@@ -168,6 +168,10 @@ NIGHTS: dict[str, tuple[list[Night], list[Night]]] = {
         [Night({"relayd_break_glass_total": "0+0x55 1+0x60"})],
         [Night({"relayd_break_glass_total": steady(2)})],
     ),
+    "RelaydCheckpointsWait": (
+        [Night({"relayd_checkpoints_waiting": steady(1)})],
+        [Night({"relayd_checkpoints_waiting": "1+0x20 0+0x60"})],
+    ),
     "RelaydDescriptors": (
         [Night({"relayd_descriptors_exhausted_total": "0+0x58 2+0x60"})],
         [Night({"relayd_descriptors_exhausted_total": steady(2)})],
