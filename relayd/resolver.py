@@ -14,16 +14,17 @@ import dns.rdatatype
 import dns.resolver
 
 from relayd.config import Endpoint
+from relayproto.limits import DOMAIN_CHARS_MAX
 
 LABEL: Final = "_relayd"
 TIMEOUT_S: Final = 10.0
 """Less than the relay waits, so that it hears why."""
 ATTEMPT_S: Final = 3.0
 """A lost packet costs this much; three attempts fit."""
-DOMAIN_CHARS_MAX: Final = 253
 TEXTS_MAX: Final = 16
+"""One is enough; two while a key is replaced."""
 TEXT_BYTES_MAX: Final = 1_024
-"""A key's text is 76; a zone that keeps others at the same name keeps few."""
+"""A key's text is 75 bytes; what is longer is something else."""
 
 
 class Resolver:

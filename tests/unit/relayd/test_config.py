@@ -107,3 +107,17 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(BadConfig, match="not UTF-8"):
         config.load(tmp_path / "relayd.toml")
+
+
+def test_units_outside_are_found_from_the_state_directory_on_and_none_is_none() -> None:
+    read = config.parse('[outside]\ncarrier = "carrier.sock"\nresolver = "/run/relayd/resolver.sock"\n', Path("/etc"))
+
+    assert read.carrier_socket == Path("/var/lib/relayd/carrier.sock")
+    assert read.resolver_socket == Path("/run/relayd/resolver.sock")
+    assert (Config().carrier_socket, Config().resolver_socket) == (None, None)
+
+
+@pytest.mark.parametrize("unit", ["carrier", "resolver"])
+def test_a_socket_outside_has_a_path_that_the_system_can_hold(unit: str) -> None:
+    with pytest.raises(config.BadConfig, match=rf"outside\.{unit}: the path"):
+        config.parse(f'[outside]\n{unit} = "/{"x" * 107}"\n', Path("/etc"))

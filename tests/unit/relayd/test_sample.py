@@ -28,10 +28,12 @@ def test_every_setting_is_there_below_its_own_words() -> None:
     lines = sample().splitlines()
 
     for section in msgspec.structs.fields(Config):
-        assert lines[lines.index(f"[{section.name}]") - 1].startswith("# ")
+        head = lines.index(f"[{section.name}]")
+        assert lines[head - 1].startswith("# ")
+        below = lines[head : lines.index("", head) if "" in lines[head:] else None]
         for setting in msgspec.structs.fields(section.type):
-            [at] = [number for number, line in enumerate(lines) if line.startswith(f"{setting.name} = ")]
-            assert lines[at - 1].startswith("# ")
+            [at] = [number for number, line in enumerate(below) if line.startswith(f"{setting.name} = ")]
+            assert below[at - 1].startswith("# ")
 
 
 def test_a_setting_without_words_is_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
