@@ -263,9 +263,9 @@ class Denied(ClientError):  # noqa: N818
 
     exit_status = 65
 
-    def __init__(self, code: int, retry_after_ms: int = 0, detail: str = "") -> None:
+    def __init__(self, code: int = 0, retry_after_ms: int = 0, detail: str = "") -> None:
         """Keep the relay's code, and in how many milliseconds it may be tried again (0: it does not say)."""
-        super().__init__(detail or f"code {code}")
+        super().__init__(detail or (f"code {code}" if code else ""))
         self.code = code
         self.retry_after_ms = retry_after_ms
 

@@ -136,6 +136,11 @@ class Desk:
                 return address
         return f"account {account.hex()[:16]}"
 
+    def full_name(self, account: bytes) -> str:
+        """Return the address with the account's first digits, where somebody decides by it."""
+        named = self.name(account)
+        return named if account.hex()[:16] in named or not account else f"{named}, account {account.hex()[:16]}"
+
     # --- what is done -------------------------------------------------------------------------
     async def act(self, change: Change, *, dangerous: str = "") -> Acted:
         """Do a change as the arguments say: with their reason, rehearsed or not.
