@@ -318,6 +318,8 @@ def ordinary(peer: Peer, command: Message, request: int) -> Message | None:  # n
             if account is None:
                 return Refused(Code.NOT_AVAILABLE, 0)
             return Account(account, address, *relay.lists[account])
+        case GetDevices(account) if account not in relay.lists:
+            return Refused(Code.NOT_AVAILABLE, 0)
         case GetDevices(account):
             address = next((name for name, named in relay.addresses.items() if named == account), "")
             return Devices(*relay.lists[account], address)
