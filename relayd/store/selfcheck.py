@@ -47,5 +47,6 @@ def check(
 def _findings(db: sqlite3.Connection, days: Callable[[], frozenset[int]], now_ms: int) -> Iterator[Finding]:
     # The audit log comes last: it is the longest, and what breaks its chain is no harm to messages.
     yield from whole.rules(db)
+    yield whole.documented(db)
     yield whole.keys(db, days(), now_ms)
     yield whole.audited(db)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from relayd.domain.lifetimes import day
-from relayd.store import audit
+from relayd.store import audit, documents
 from relayd.store.daykeys import DayKeys, KeyGone
 from relayd.store.rows import ID_SHIFT
 from relayd.store.vault import Vault
@@ -157,7 +157,8 @@ _RULES: Final = (
 
 _KEYS: Final = "every day on which something expires has its key"
 _AUDITED: Final = "every audit record follows the one before, as far as the checkpoints say"
-NAMES: Final = (*[rule.name for rule in _RULES], _KEYS, _AUDITED)
+_DOCUMENTED: Final = "every document follows the one before, and the newest is what is enforced"
+NAMES: Final = (*[rule.name for rule in _RULES], _DOCUMENTED, _KEYS, _AUDITED)
 """The rules that a reader can check while others write."""
 
 
@@ -226,6 +227,17 @@ def rules(db: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding(rule.name, 0, 1, str(error))
         else:
             yield Finding(rule.name, looked_at, wrong, f"number {first}" if wrong else "")
+
+
+def documented(db: sqlite3.Connection) -> Finding:
+    """Follow each unit's documents, and compile the newest again (spec 75 §4)."""
+    try:
+        looked_at, wrong = documents.check(db)
+    except sqlite3.DatabaseError as error:
+        if interrupted(error):
+            raise
+        return Finding(_DOCUMENTED, 0, 1, str(error))
+    return Finding(_DOCUMENTED, looked_at, len(wrong), f"unit {wrong[0]}" if wrong else "")
 
 
 def audited(db: sqlite3.Connection) -> Finding:
