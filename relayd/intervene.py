@@ -316,12 +316,14 @@ def _emptied(config: "Config", wait_s: int) -> int:
     from relayd import operate
     from relayproto.operating import Connections, GetConnections
 
-    for looks_left in range(int(wait_s / POLL_S), -1, -1):
+    looks_left = int(wait_s / POLL_S)
+    while True:
         counts = operate.ask(config.operator_socket, GetConnections(0, 0), Connections)
-        if not (counts.open or counts.works) or not looks_left:
-            break
+        left = counts.open + counts.works
+        if not left or not looks_left:
+            return left
+        looks_left -= 1
         time.sleep(POLL_S)
-    return counts.open + counts.works
 
 
 def _checkpoint(arguments: argparse.Namespace, config: "Config") -> Exit:
