@@ -191,6 +191,9 @@ def people(office: Office) -> None:
     office.officer("dave", "unit", "place", "North", FRANK, "--standing", "verified", "--reason", "badge seen")
     office.invite("dave", "North", "counter", COUNTER, "--as", "office")
     office.officer("dave", "office", "assign", "North", COUNTER, FRANK)
+    code = office.person("counter2", "link", "new")
+    answer = office.person("counter", "link", "add", "--yes", shown="link add < code", stdin=code)
+    print(f"     {office.person('counter2', 'link', 'finish', shown='link finish < answer', stdin=answer)}", flush=True)
     office.officer("dave", "unit", "list")
 
     office.step(
@@ -226,10 +229,11 @@ def policy(office: Office) -> None:
     )
     office.refused("heidi", 65, "send", FRANK, "Are you there?", "--timeout", "20")
     office.officer("heidi", "send", COUNTER, "The tap in Mill Lane is dry.", "--timeout", "20")
-    heard = office.person("counter", "listen", "--drain", "--timeout", "20", "--json", shown="listen --drain")
-    [received] = [json.loads(line) for line in heard.splitlines()]
-    expect(received["text"] == "The tap in Mill Lane is dry.", f"the office heard {heard!r}")
-    print(f"     {received['address']}: {received['text']}", flush=True)
+    for desk in ("counter", "counter2"):
+        heard = office.person(desk, "listen", "--drain", "--timeout", "20", "--json", shown="listen --drain")
+        [received] = [json.loads(line) for line in heard.splitlines()]
+        expect(received["text"] == "The tap in Mill Lane is dry.", f"the office heard {heard!r}")
+        print(f"     {received['address']}: {received['text']}", flush=True)
     office.officer("frank", "send", HEIDI, "We come tomorrow at nine.", "--timeout", "20", quiet=True)
     office.person("heidi", "listen", "--drain", "--timeout", "20", shown="listen --drain")
     office.officer("heidi", "send", FRANK, "Thank you!", "--timeout", "20")

@@ -325,6 +325,15 @@ def ordinary(peer: Peer, command: Message, request: int) -> Message | None:  # n
             return Devices(*relay.lists[account], address)
         case PutDevices(devices, signature):
             relay.lists[mailbox.account] = (devices, signature)
+            listed = identity.decode(devices, signature).devices
+            for entry in listed:
+                relay.mailboxes.setdefault(
+                    (mailbox.account, entry.device), Mailbox(mailbox.account, entry.device, entry.dh_key)
+                )
+            for gone in {device for account, device in relay.mailboxes if account == mailbox.account} - {
+                entry.device for entry in listed
+            }:
+                del relay.mailboxes[mailbox.account, gone]
             return Devices(devices, signature, "")
         case GetRelayKeys():
             return RelayKeys((relay.descriptor,))
