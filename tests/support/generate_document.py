@@ -73,6 +73,8 @@ INHERITED: dict[str, list[bytes]] = {
 LOOSENED = {
     "a longer lifetime": ([draft(7, lifetimes={"chat_s": 100})], draft(8, lifetimes={"chat_s": 101})),
     "a shorter one": ([draft(7, lifetimes={"chat_s": 100})], draft(8, lifetimes={"chat_s": 99})),
+    "a type of a kind": ([draft(7, file_types=["image/*"])], draft(8, file_types=["image/png"])),
+    "a kind for a type": ([draft(7, file_types=["image/png"])], draft(8, file_types=["image/*"])),
     "a type more": ([draft(7, file_types=["a/b"])], draft(8, file_types=["a/b", "c/d"])),
     "the default's word": ([], draft(7, **denied("public", "verified", "call", "allow"))),
     "the same by the platform": ([], draft(PLATFORM, **denied("public", "verified", "call", "allow"))),
