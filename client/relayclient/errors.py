@@ -342,6 +342,12 @@ class LogBroken(ClientError):  # noqa: N818
     exit_status = 65
 
 
+class LogUnwitnessed(ClientError):  # noqa: N818
+    """The log is in order, but its end may be missing: hold it against checkpoints that were carried outside."""
+
+    exit_status = 77
+
+
 class BadDocument(ClientError):  # noqa: N818
     """The document is not as it has to be, and nothing has changed."""
 

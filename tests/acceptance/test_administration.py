@@ -206,11 +206,12 @@ def test_every_harm_to_an_export_of_a_real_log_is_found(tmp_path: Path) -> None:
         made.stop()
         made.start()
         log = tmp_path / "log.jsonl"
-        succeed(relay(tmp_path / "carol", "audit", "export", log))
+        succeed(relay(tmp_path / "carol", "audit", "export", "--signed", log))
     lines = log.read_text("utf-8").splitlines(keepends=True)
 
     [whole] = [json.loads(succeed(relay(tmp_path / "carol", "audit", "verify", log, "--json")).out)]
-    assert whole["signed"] == whole["last"] == whole["shown"]
+    assert whole["outside"] == whole["signed"] == whole["last"] == whole["shown"]
+    assert whole["whole"] is True
     for harm, reason in HARMS.items():
         log.write_text("".join(harm(lines)), "utf-8")
         ended = relay(tmp_path / "carol", "audit", "verify", log)

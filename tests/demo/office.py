@@ -245,11 +245,15 @@ def audited(office: Office) -> None:
     office.officer("grace", "audit", "search", "--verb", "grant-role")
     relay_restarts(office)
     log = office.place / "water-log.jsonl"
-    office.officer("grace", "audit", "export", str(log), shown="audit export water-log.jsonl")
+    office.officer("grace", "audit", "export", "--signed", str(log), shown="audit export --signed water-log.jsonl")
     expect("Mill Lane" not in log.read_text(), "the audit log holds content")
     [carried] = office.outside.glob("checkpoints-*.jsonl")
     verify = ("audit", "verify", str(log), "--checkpoints", str(carried))
     office.officer("grace", *verify, shown=f"audit verify water-log.jsonl --checkpoints {carried.name}")
+    alone = ("audit", "verify", str(log), "--relay", json.loads(log.read_text().splitlines()[0])["relay"])
+    office.refused(
+        "grace", 77, *alone, shown="audit verify water-log.jsonl --relay ...   (without a checkpoint from elsewhere)"
+    )
     harmed = office.place / "harmed.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     at = next(at for at, line in enumerate(lines) if "badge seen" in line)
