@@ -247,7 +247,7 @@ class UnknownMessage(ClientError):  # noqa: N818
 
 
 class NumbersDiffer(ClientError):  # noqa: N818
-    """These are not the digits of this conversation: compare them again, and do not trust it until they are equal."""
+    """These are not the digits of the other side: compare them again, and trust nothing until they are equal."""
 
     exit_status = 77
 

@@ -191,9 +191,7 @@ def people(office: Office) -> None:
     office.officer("dave", "unit", "place", "North", FRANK, "--standing", "verified", "--reason", "badge seen")
     office.invite("dave", "North", "counter", COUNTER, "--as", "office")
     office.officer("dave", "office", "assign", "North", COUNTER, FRANK)
-    code = office.person("counter2", "link", "new")
-    answer = office.person("counter", "link", "add", "--yes", shown="link add < code", stdin=code)
-    print(f"     {office.person('counter2', 'link', 'finish', shown='link finish < answer', stdin=answer)}", flush=True)
+    linked(office, "counter", "counter2")
     office.officer("dave", "unit", "list")
 
     office.step(
@@ -237,6 +235,21 @@ def policy(office: Office) -> None:
     office.officer("frank", "send", HEIDI, "We come tomorrow at nine.", "--timeout", "20", quiet=True)
     office.person("heidi", "listen", "--drain", "--timeout", "20", shown="listen --drain")
     office.officer("heidi", "send", FRANK, "Thank you!", "--timeout", "20")
+
+
+def linked(office: Office, old: str, new: str) -> None:
+    """Give an account another device, as a person does who compares the digits both times."""
+    compared = ("--yes", "--digits")
+    said = json.loads(office.person(new, "link", "new", "--json", shown="link new"))
+    print(f"     digits: {said['digits']}", flush=True)
+    said = json.loads(office.person(old, "link", "add", "--json", *compared, said["digits"],
+                                    shown="link add          (the same digits)", stdin=said["code"]))  # fmt: skip
+    print(f"     digits of the answer: {said['digits']}", flush=True)
+    said = office.person(
+        new, "link", "finish", *compared, said["digits"], shown="link finish       (the same digits)",
+        stdin=said["answer"],
+    )  # fmt: skip
+    print(f"     {said}", flush=True)
 
 
 def audited(office: Office) -> None:
