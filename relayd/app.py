@@ -153,6 +153,7 @@ class App:
             moderators=keys.moderators,
             retention_days=config.tracing.retention_days,
             audit_days=config.audit.retention_days,
+            statistics_days=config.statistics.retention_days,
             root_key=descriptor.root_key(keys.newest),
             limits=config.limits,
             lifetimes=config.lifetimes,
