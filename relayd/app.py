@@ -39,6 +39,7 @@ from relayd.net.ops import OpsListener, Pages
 from relayd.net.rooms import Rooms, furnish
 from relayd.notices import Notifier
 from relayd.observe import observe_forever
+from relayd.services import retention
 from relayd.services.domains import Domains
 from relayd.services.operator import Operator
 from relayd.services.outside import Outside
@@ -182,6 +183,7 @@ class App:
             descriptors=keys.descriptors,
             moderated=bool(keys.moderators),
             domains=None if resolver is None else Domains(Outside(resolver)),
+            kept=retention.in_force(config),
         )
         devices = Listener(rooms)
         pulse = Pulse(
