@@ -14,6 +14,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,11 +29,11 @@ from relayd.delivery.hub import Hub
 from relayd.domain.refusals import Fault
 from relayd.entropy import system_entropy
 from relayd.exits import Exit
+from relayd.incidents import report
 from relayd.keyring import Keyring
 from relayd.lifecycle import CannotStart, Pulse
 from relayd.metrics import Counters
 from relayd.net import listener, operator
-from relayd.net.incidents import report
 from relayd.net.listener import Listener
 from relayd.net.operator import OperatorListener
 from relayd.net.ops import OpsListener, Pages
@@ -41,6 +42,7 @@ from relayd.notices import Notifier
 from relayd.observe import observe_forever
 from relayd.services import retention
 from relayd.services.domains import Domains
+from relayd.services.intervening import Intervening
 from relayd.services.operator import Operator
 from relayd.services.outside import Outside
 from relayd.services.witness import Witness
@@ -85,7 +87,7 @@ def suites(config: Config) -> frozenset[Suite]:
 class App:
     """One relay, from its start to its exit status."""
 
-    __slots__ = ("_clock", "_config", "_counters", "_draining", "_entropy", "_keys", "_notifier", "_stop")
+    __slots__ = ("_clock", "_config", "_counters", "_devices", "_entropy", "_keys", "_notifier", "_stop")
 
     def __init__(
         self, config: Config, keys: Keyring, *, clock: SystemClock, entropy: Entropy, notifier: Notifier
@@ -98,7 +100,7 @@ class App:
         self._notifier = notifier
         self._counters = Counters()
         self._stop = asyncio.Event()
-        self._draining = False
+        self._devices: Listener | None = None
 
     def unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Report what a callback of the loop raised: the last border of our own mistakes."""
@@ -171,21 +173,13 @@ class App:
         self._settle_figures()
         resolver = config.resolver_socket
         rooms = furnish(
-            store=store,
-            hub=hub,
-            clock=self._clock,
-            entropy=self._entropy,
-            counters=self._counters,
-            limits=config.limits,
-            keys=keys.private,
-            suites=suites(config),
-            descriptor=keys.newest,
-            descriptors=keys.descriptors,
-            moderated=bool(keys.moderators),
+            store=store, hub=hub, clock=self._clock, entropy=self._entropy, counters=self._counters,
+            limits=config.limits, keys=keys.private, suites=suites(config), descriptor=keys.newest,
+            descriptors=keys.descriptors, moderated=bool(keys.moderators),
             domains=None if resolver is None else Domains(Outside(resolver)),
             kept=retention.in_force(config),
-        )
-        devices = Listener(rooms)
+        )  # fmt: skip
+        devices = self._devices = Listener(rooms)
         pulse = Pulse(
             store.probe, alive=self._notifier.alive, clock=self._clock, counters=self._counters, refusals=(Fault,)
         )
@@ -195,14 +189,14 @@ class App:
             lambda: self._reasons(pulse),
         )
         operations = OpsListener(pages)
+        intervening = Intervening(
+            store, hub, devices, self._counters, half_open=lambda: rooms.admission.half_open,
+            set_level=partial(logs.configure, sys.stdout),
+        )  # fmt: skip
         verbs = Operator(
-            store,
-            clock=self._clock,
-            confirm=self._clock.confirm,
-            counters=self._counters,
-            endpoint=config.relay.endpoint,
-            descriptor=keys.newest,
-        )
+            store, clock=self._clock, confirm=self._clock.confirm, counters=self._counters,
+            endpoint=config.relay.endpoint, descriptor=keys.newest, intervening=intervening,
+        )  # fmt: skip
         local = OperatorListener(verbs, counters=self._counters, entropy=self._entropy)
         async with contextlib.AsyncExitStack() as down:
             served = await _start(operations, self._sockets(OPERATIONS, inherited))
@@ -228,7 +222,8 @@ class App:
         return bound(endpoint(self._config.listen.devices if name == DEVICES else self._config.listen.operations))
 
     def _reasons(self, pulse: Pulse) -> list[str]:
-        return ["draining"] if self._draining else pulse.reasons()
+        draining = self._devices is not None and self._devices.draining
+        return ["draining"] if draining else pulse.reasons()
 
     def _ready(self, *, devices: list[str], operations: list[str]) -> None:
         left_days = (self._keys.not_after_ms - self._clock.now_ms()) // _DAY_MS
@@ -254,7 +249,7 @@ class App:
         awaited: set[asyncio.Future[Any]] = {stop, store.fatal, *background}
         ended, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         status = self._status(store, {task for task in ended if task in background})
-        self._draining = True
+        devices.draining = True
         self._notifier.stopping(self._config.limits.drain_timeout_s + _DRAIN_MORE_S)
         _log.info("draining", connections=len(devices))
         await devices.drain(self._config.limits.drain_timeout_s if status is Exit.OK else _FAILED_DRAIN_S)

@@ -114,6 +114,12 @@ def master_key(state: Path, environ: Mapping[str, str] = os.environ) -> bytes:
     return _secret(state / KEYS, MASTER, _credentials(environ))
 
 
+def latest(state: Path) -> KeyDescriptor:
+    """Return the descriptor of the highest key id, good today or not; BadKeys where there is none."""
+    root_fingerprint = descriptor.fingerprint(_octets(state / ROOT_PUBLIC, KEY_BYTES))
+    return max(_descriptors(state / KEYS, root_fingerprint).values(), key=lambda read: read.key_id)
+
+
 def load(state: Path, now_ms: int, environ: Mapping[str, str] = os.environ) -> Keyring:
     """Return the keys of a state directory that are good at ``now_ms``; BadKeys where they do not fit together."""
     directory = state / KEYS

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relayd import reaching, safekeeping
+from relayd import intervene, reaching, rotation, safekeeping
 from relayd.exits import CannotGoOn, Exit
 from relayproto import __version__
 
@@ -339,7 +339,9 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     status.add_argument("--json", action="store_true", help="print JSON")
     safekeeping.add(commands, _add, _config)
+    intervene.add(commands, _add, _config)
     reaching.add(commands)
+    rotation.add(commands, lambda arguments: _config(arguments).state_directory)
     _add_rarely_needed(commands)
     return top
 

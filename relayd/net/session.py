@@ -87,6 +87,7 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes; what they ask for happens now, what they are answered is written at the end of the turn."""
         self._rooms.counters.bytes_in += len(data)
+        self._outbox.received += len(data)
         self._connection.receive_data(data, self._rooms.clock.monotonic())
         self._take_events()
         # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
@@ -195,12 +196,8 @@ class Session(asyncio.Protocol):
         self.speak()
 
     def _set_alarm(self) -> None:
-        deadlines = (
-            self._connection.next_deadline(),
-            self._outbox.next_deadline(),
-            self._wait_until,
-            None if self._router is None else self._router.next_deadline(),
-        )
+        router = None if self._router is None else self._router.next_deadline()
+        deadlines = (self._connection.next_deadline(), self._outbox.next_deadline(), self._wait_until, router)
         self._alarm.set(min([_NEVER if deadline is None else deadline for deadline in deadlines]))
 
     # --- the connection's side ---
@@ -286,14 +283,9 @@ class Session(asyncio.Protocol):
     def _welcome(self, hello: Hello, login: Login) -> None:
         counters = self._rooms.counters
         pump = Pump(
-            epoch=login.welcome.epoch,
-            cursors=login.cursors,
-            lanes=login.welcome.lanes,
-            credit=hello.credit,
-            counters=counters,
-            notices=login.notices,
-            alone=login.alone,
-        )
+            epoch=login.welcome.epoch, cursors=login.cursors, lanes=login.welcome.lanes, credit=hello.credit,
+            counters=counters, notices=login.notices, alone=login.alone,
+        )  # fmt: skip
         router = Router(login.seat, pump, self._rooms, self, self._rooms.clock.monotonic())
         if self._connection.closed:
             # The login was committed all the same, so an older connection's works are no longer taken: it must go.
@@ -367,6 +359,11 @@ class Session(asyncio.Protocol):
     def has_room(self) -> bool:
         """Whether the peer takes what is written."""
         return self._outbox.room > 0
+
+    @property
+    def traffic(self) -> tuple[int, int, int]:
+        """Bytes that were received, sent, and written without the peer having read them."""
+        return self._outbox.received, self._outbox.sent, self._outbox.waiting
 
     def say(self, message: Message, request: int) -> None:
         """Queue a message for this turn; does nothing on a connection that has ended."""

@@ -9,12 +9,12 @@ from support.tree import Module, modules
 
 ROOMS = [
     "domain", "store", "delivery", "services", "net", "app", "initialise", "operate", "restore", "verify", "backups",
-    "safekeeping", "reaching", "main", "__main__",
+    "safekeeping", "reaching", "rotation", "intervene", "main", "__main__",
 ]  # fmt: skip
 """The rooms of relayd, from the lowest to the highest; a room imports itself and what stands before it."""
 
 LEAVES = {
-    "carrier", "clock", "config", "entropy", "exits", "exposition", "keyring", "lifecycle", "logs", "metrics",
+    "carrier", "clock", "config", "entropy", "exits", "exposition", "incidents", "keyring", "lifecycle", "logs", "metrics",
     "notices",
     "observe", "reload", "resolver", "sample", "unit",
 }  # fmt: skip

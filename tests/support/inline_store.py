@@ -16,6 +16,7 @@ from unittest import mock
 from relayd.config import LifetimesSection
 from relayd.domain.mailbox import Quota
 from relayd.domain.seat import Seat
+from relayd.incidents import report
 from relayd.metrics import Counters
 from relayd.store import accounts, logins, opening, pages, telling
 from relayd.store.commit import Done
@@ -136,7 +137,7 @@ class InlineStore:
         db = Failing(self.db, fail_at, dead=dead) if fail_at else self.db
         done = self.writer.run(db, works, self.clock.now_ms(), disk_tight=tight)
         ears = telling.Ears(self.heard.extend, lambda *_: None, lambda *said: self.said.append(said), self)
-        telling.tell(done, ears, self.counters)
+        telling.tell(done, ears, self.counters, partial(report, counters=self.counters, entropy=os.urandom))
         return done
 
     def act(self, verb):

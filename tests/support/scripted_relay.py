@@ -34,7 +34,7 @@ from relayproto.commands import (
 )
 from relayproto.connection import RelayConnection
 from relayproto.events import Closed, HelloReceived, MessageReceived
-from relayproto.ids import Address, KeyId
+from relayproto.ids import Address, KeyId, UnitId
 from relayproto.invitation import Invitation, to_link
 from relayproto.limits import LANE_OF
 from relayproto.message import Message
@@ -54,6 +54,7 @@ from relayproto.replies import (
     Submitted,
     Welcome,
 )
+from relayproto.standing import PLATFORM, Standing
 
 HOUR_MS = 3_600_000
 FAR_MS = 10**13
@@ -162,6 +163,7 @@ class Peer(asyncio.Protocol):
             1, 0, int(time.time() * 1000), 1,
             tuple(LaneState(mailbox.floors[lane], mailbox.next[lane]) for lane in Lane),
             mailbox.ledger_epoch, max(mailbox.ledger, default=0), 1, *mailbox.left().fields(),
+            *relay.belongs.get(mailbox.account, (Standing.PUBLIC, PLATFORM)),
         )  # fmt: skip
         if (scripted := relay.script.get(Hello)) is not None:
             welcome = scripted(self, hello, 0) or welcome
@@ -217,6 +219,7 @@ class ScriptedRelay:
         self.lists: dict[bytes, tuple[bytes, bytes]] = {}
         self.mailboxes: dict[tuple[bytes, int], Mailbox] = {}
         self.bodies: dict[int, bytes] = {}
+        self.belongs: dict[bytes, tuple[Standing, UnitId]] = {}
         self.script: dict[type[Message], Answer] = {}
         self.received: list[Message] = []
         self.closed: list[Closed] = []
@@ -239,12 +242,16 @@ class ScriptedRelay:
         self.private_key = os.urandom(32)
         self.descriptor = self.describe()
 
+    @property
+    def root_fingerprint(self) -> bytes:
+        return descriptor.fingerprint(ed25519_public(self.root_seed))
+
     def invite(self, address: str) -> Invitation:
         ticket = os.urandom(16)
         self.tickets[ticket] = address
-        root = descriptor.fingerprint(ed25519_public(self.root_seed))
         return Invitation(
-            Address(address), self.host, self.port, self.key_id, x25519_public(self.private_key), root, ticket
+            Address(address), self.host, self.port, self.key_id, x25519_public(self.private_key), self.root_fingerprint,
+            ticket,
         )  # fmt: skip
 
     def link(self, address: str) -> str:
@@ -311,11 +318,22 @@ def ordinary(peer: Peer, command: Message, request: int) -> Message | None:  # n
             if account is None:
                 return Refused(Code.NOT_AVAILABLE, 0)
             return Account(account, address, *relay.lists[account])
+        case GetDevices(account) if account not in relay.lists:
+            return Refused(Code.NOT_AVAILABLE, 0)
         case GetDevices(account):
             address = next((name for name, named in relay.addresses.items() if named == account), "")
             return Devices(*relay.lists[account], address)
         case PutDevices(devices, signature):
             relay.lists[mailbox.account] = (devices, signature)
+            listed = identity.decode(devices, signature).devices
+            for entry in listed:
+                relay.mailboxes.setdefault(
+                    (mailbox.account, entry.device), Mailbox(mailbox.account, entry.device, entry.dh_key)
+                )
+            for gone in {device for account, device in relay.mailboxes if account == mailbox.account} - {
+                entry.device for entry in listed
+            }:
+                del relay.mailboxes[mailbox.account, gone]
             return Devices(devices, signature, "")
         case GetRelayKeys():
             return RelayKeys((relay.descriptor,))

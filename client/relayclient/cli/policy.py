@@ -57,7 +57,7 @@ class Version(NamedTuple):
     said: document.Document | None
 
 
-async def _in_force(at: Desk, unit: UnitId, version: int | None = None) -> Version:
+async def in_force(at: Desk, unit: UnitId, version: int | None = None) -> Version:
     """Return a version of a unit's document, the one in force where none is named. Raises BadDocument."""
     answer = await at.answer(GetDocument(unit, version))
     if not isinstance(answer, Document) or not answer.version:
@@ -97,6 +97,14 @@ def _parsed(fields: dict[str, Any]) -> document.Document:
         raise BadDocument(str(error)) from None
 
 
+async def changed_by(at: Desk, change: PutDocument) -> list[str]:
+    """Return what a version that is proposed would change, a line each. Raises BadDocument."""
+    try:
+        return document.difference((await in_force(at, change.unit)).said, document.read(change.document))
+    except Malformed as error:
+        raise BadDocument(str(error)) from None
+
+
 # --- looking ----------------------------------------------------------------------------------
 def _add_show(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", nargs="?", default=".", help=UNIT_HELP)
@@ -105,7 +113,7 @@ def _add_show(parser: ArgumentParser) -> None:
 
 def _show(arguments: Namespace) -> int:
     async def work(at: Desk) -> Version:
-        return await _in_force(at, await at.unit(arguments.unit), arguments.number)
+        return await in_force(at, await at.unit(arguments.unit), arguments.number)
 
     found = desk.run(arguments, work)
     if found.said is None:
@@ -142,7 +150,7 @@ def _diff(arguments: Namespace) -> int:
 
     async def work(at: Desk) -> list[str]:
         unit = await at.unit(arguments.unit)
-        before = await _in_force(at, unit)
+        before = await in_force(at, unit)
         return document.difference(before.said, _headed(fields, unit, before, at.client.now_ms()))
 
     _tell(desk.run(arguments, work), as_json=arguments.json)
@@ -170,7 +178,7 @@ def _draft(arguments: Namespace) -> int:
 
     async def work(at: Desk) -> tuple[bytes, list[str]]:
         unit = await at.unit(arguments.unit)
-        before = await _in_force(at, unit)
+        before = await in_force(at, unit)
         made = _headed(fields, unit, before, at.client.now_ms())
         return document.write(made), document.difference(before.said, made)
 
@@ -200,7 +208,7 @@ def _put(arguments: Namespace) -> int:
 
     async def work(at: Desk) -> None:
         unit = await at.unit(arguments.unit)
-        before = await _in_force(at, unit)
+        before = await in_force(at, unit)
         if arguments.statement is not None:
             made = _parsed(fields)
             octets = terminal.read_file(arguments.file)
@@ -238,7 +246,7 @@ def _add_rollback(parser: ArgumentParser) -> None:
 def _rollback(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         unit = await at.unit(arguments.unit)
-        before, old = await _in_force(at, unit), await _in_force(at, unit, arguments.number)
+        before, old = await in_force(at, unit), await in_force(at, unit, arguments.number)
         made = _headed(json.loads(old.octets), unit, before, at.client.now_ms())
         octets = document.write(made)
         signature = sign_document(rootfile.read(arguments.key), octets)

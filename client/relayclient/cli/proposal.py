@@ -3,14 +3,14 @@
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from relayclient.cli import desk, terminal, words
+from relayclient.cli import desk, policy, terminal, words
 from relayclient.cli.columns import table, word
 from relayclient.cli.desk import UNIT_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.errors import NoProposal
 from relayproto import acts
 from relayproto.acts import Instruction
-from relayproto.administration import Approve, GetProposals, Withdraw
+from relayproto.administration import Approve, GetProposals, PutDocument, Withdraw
 from relayproto.administration_replies import Proposal, Proposals
 from relayproto.errors import Malformed
 from relayproto.limits import PAGE_ROWS_MAX
@@ -96,6 +96,14 @@ async def _find(at: Desk) -> Proposal:
     return found[0]
 
 
+async def _what(at: Desk, proposal: Proposal) -> str:
+    """Return all that a proposal would do; of a document what it changes."""
+    change = _read(proposal).change
+    said = words.of(change, at.full_name)
+    lines = await policy.changed_by(at, change) if isinstance(change, PutDocument) else []
+    return "\n          ".join((said, *map(terminal.harmless, lines)))
+
+
 def _text(proposal: Proposal, what: str) -> str:
     act = _read(proposal)
     return "\n".join((
@@ -110,7 +118,7 @@ def _text(proposal: Proposal, what: str) -> str:
 def _show(arguments: Namespace) -> int:
     async def work(at: Desk) -> tuple[Proposal, str]:
         found = await _find(at)
-        return found, words.of(_read(found).change, at.name)
+        return found, await _what(at, found)
 
     found, what = desk.run(arguments, work)
     if arguments.json:
@@ -138,7 +146,7 @@ def _approve(arguments: Namespace) -> int:
             Approve(found.number, digest),
             lambda acted: f"Done: {words.of(_read(found).change, at.name)}"
             + (f". Unit {acted.value} is made" if acted.value else "") + ".",
-            dangerous=_text(found, words.of(_read(found).change, at.name)),
+            dangerous=_text(found, await _what(at, found)),
         )  # fmt: skip
 
     desk.run(arguments, work)

@@ -7,6 +7,10 @@ from relayproto.codes import GapReason, Lane
 from relayproto.notices import Gap, Overflow, Writable
 
 
+def never(error: Exception, *, where: str) -> None:
+    raise AssertionError(where) from error
+
+
 def test_answers_come_first_then_holes_and_the_figures_are_added() -> None:
     said: list[object] = []
     gap, waiter = Gap(Lane.NORMAL, 1, 2, GapReason.EXPIRED), Waiter(Seat(7, 1, b"a" * 32, 1), b"b" * 32)
@@ -14,7 +18,7 @@ def test_answers_come_first_then_holes_and_the_figures_are_added() -> None:
     done = Done(settlements=[(said.append, None)], gaps=[(5, gap)], refused={6: 2}, served=[waiter], tally=tally)
     counters = Counters()
 
-    tell(done, Ears(said.append, lambda *told: said.append(told), lambda *told: said.append(told), ()), counters)
+    tell(done, Ears(said.append, lambda *told: said.append(told), lambda *told: said.append(told), ()), counters, never)
 
     assert said == [None, (5, gap), (6, Overflow(2)), (7, Writable(b"b" * 32))]
     assert (counters.envelopes_queued, counters.queued_bytes, counters.expired) == (-2, -9, 2)
@@ -29,7 +33,10 @@ def test_one_answer_that_fails_takes_nobody_elses() -> None:
 
     done, counters = Done(settlements=[(broken, None), (said.append, None)], refused={6: 2}), Counters()
 
-    tell(done, Ears(said.append, said.append, lambda *told: said.append(told), ()), counters)
+    incidents: list[str] = []
+    ears = Ears(said.append, said.append, lambda *told: said.append(told), ())
+
+    tell(done, ears, counters, lambda error, *, where: incidents.append(f"{type(error).__name__} in an {where}"))
 
     assert said == [None, (6, Overflow(2))]
-    assert counters.internal_errors == 1
+    assert incidents == ["ValueError in an answer"]
