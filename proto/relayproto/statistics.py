@@ -27,7 +27,7 @@ class Cell(NamedTuple):
     class_: Class
     size: Size
     fate: Fate
-    count: int
+    targets: int
 
 
 class Day(NamedTuple):

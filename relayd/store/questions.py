@@ -47,7 +47,7 @@ _PROPOSALS = (
 def answer(  # noqa: PLR0911 - one a kind of question
     sight: Sight, account: AccountId, question: Asked
 ) -> AdministrationReply:
-    """Return the answer to somebody's question. Raises Denied: NOT_PERMITTED, NOT_AVAILABLE."""
+    """Return the answer to somebody's question. Raises Denied: NOT_PERMITTED, CONFLICT."""
     who = authority.actor(sight, account)
     if who is None or not allowed(sight, who, question):
         raise Denied(Code.NOT_PERMITTED)

@@ -31,10 +31,10 @@ GROUP BY class, size, fate ORDER BY class, size, fate
 
 
 def answer(sight: Sight, question: GetStatistics) -> Statistics:
-    """Return the counters of an organisation, or the totals. Raises Denied(NOT_AVAILABLE) for a unit that is none."""
+    """Return the counters of an organisation, or the totals. Raises Denied(CONFLICT) for a unit that is none."""
     db, unit = sight.db, question.unit
     if unit != PLATFORM and db.execute("SELECT 1 FROM organisation WHERE unit = ?", (unit,)).fetchone() is None:
-        raise Denied(Code.NOT_AVAILABLE)
+        raise Denied(Code.CONFLICT)
     (committed_ms,) = db.execute("SELECT high_water_ms FROM relay_time").fetchone()
     (oldest,) = db.execute("SELECT min(day) FROM statistic").fetchone()
     # A later day's commit has written all of the days before it (store/counting.py).

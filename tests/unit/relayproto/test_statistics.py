@@ -24,7 +24,7 @@ def test_a_day_with_every_cell_fits_a_frame() -> None:
 def test_no_count_below_ten_can_be_said() -> None:
     cell = [int(Class.CHAT), int(Size.SMALL), int(Fate.STORED)]
 
-    assert message.read(Statistics, [[[20_700, [[*cell, 10]]]], None]).days[0].cells[0].count == 10
+    assert message.read(Statistics, [[[20_700, [[*cell, 10]]]], None]).days[0].cells[0].targets == 10
     with pytest.raises(Malformed):
         message.read(Statistics, [[[20_700, [[*cell, 9]]]], None])
 

@@ -4,7 +4,7 @@ import pytest
 
 from relayclient.cli import audit, link, office, org, policy, proposal, role, unit
 
-GROUPS = (link, org, unit, role, proposal, office, policy, audit)
+GROUPS = (link, org, unit, role, proposal, office, policy, audit, stats)
 VERBS = [(group, verb) for group in GROUPS for verb in group.VERBS]
 
 
