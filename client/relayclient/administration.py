@@ -132,7 +132,7 @@ def following(question: Paged, page: Page) -> Paged | None:
     match question, page:
         case GetStatistics(_, first, last), Statistics(_, int(next_day)) if first < next_day <= last:
             return replace(question, first_day=next_day)
-        case GetRetention(_, after), Retention(rows, True) if rows:
+        case GetRetention(after), Retention(rows, True) if rows:
             return replace(question, after=after + len(rows))
         case GetStatistics() | GetRetention(), _:
             return None

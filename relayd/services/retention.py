@@ -53,7 +53,7 @@ class Map(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @cache
-def data_map() -> Map:
+def whole_map() -> Map:
     """Return the data map as it is written."""
     text = (files("relayd.services") / "retention.toml").read_text(encoding="utf-8")
     return msgspec.convert(tomllib.loads(text), Map)
@@ -82,7 +82,7 @@ def clocks(config: Config) -> Mapping[str, int]:
 
 def in_force(config: Config) -> tuple[Kept, ...]:
     """Return the map's rows with the retention in force, tables first."""
-    after, kept = clocks(config), data_map()
+    after, kept = clocks(config), whole_map()
     rows = [
         Kept(name, column, table.concerns, purpose, table.ends, _longest(table.clock, after))
         for name, table in kept.tables.items()

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from relayd.config import Config
-from relayd.services.retention import clocks, data_map
+from relayd.services.retention import clocks, whole_map
 from relayproto.codes import Class
 from relayproto.limits import LIFETIME_S_MAX, PROPOSAL_LIFETIME_MS, REPORT_BYTES
 from relayproto.standing import ProposalState
@@ -17,7 +17,7 @@ PASSES = 8
 """Of the sweep: what is bounded in each goes on in the next, and an end may make the next row's."""
 
 CLOCKS = clocks(Config())
-TABLES = {name: table.clock for name, table in data_map().tables.items() if table.clock is not None}
+TABLES = {name: table.clock for name, table in whole_map().tables.items() if table.clock is not None}
 
 
 def row(statement: str, *values: Callable[[int], object]) -> Callable[[House], Awaitable[None]]:

@@ -3,7 +3,7 @@ import pytest
 from relayproto import frame, message
 from relayproto.codes import Class, Fate, Size
 from relayproto.errors import Malformed
-from relayproto.limits import KEPT_TEXT_CHARS_MAX, FRAME_BYTES_MAX
+from relayproto.limits import FRAME_BYTES_MAX, KEPT_TEXT_CHARS_MAX
 from relayproto.statistics import CELLS_MAX, Cell, Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 
 EVERY = tuple(Cell(class_, size, fate, (1 << 63) - 1) for class_ in Class for size in Size for fate in Fate)

@@ -8,7 +8,7 @@ import pytest
 from relayd import keyring, observe
 from relayd.backups import making, shelf
 from relayd.config import AuditSection, Config, LifetimesSection, StatisticsSection, StoreSection, TracingSection
-from relayd.services.retention import BACKUPS, STATE, clocks, data_map, in_force
+from relayd.services.retention import BACKUPS, STATE, clocks, in_force, whole_map
 from relayd.store import copies, daykeys, disk, restored
 from relayd.store.database import connect
 from relayproto import message
@@ -34,7 +34,7 @@ def schema(db: sqlite3.Connection) -> set[tuple[str, str]]:
 
 
 def mapped() -> set[tuple[str, str]]:
-    return {(name, column) for name, table in data_map().tables.items() for column in table.columns}
+    return {(name, column) for name, table in whole_map().tables.items() for column in table.columns}
 
 
 def test_every_column_is_in_the_map_and_the_map_has_no_other(db) -> None:
@@ -52,7 +52,7 @@ def test_a_column_that_is_not_in_the_map_is_found(db) -> None:
 def test_the_map_names_what_the_relay_writes_beside_its_tables() -> None:
     database = StoreSection().file
 
-    assert data_map().files.keys() == {
+    assert whole_map().files.keys() == {
         database, f"{database}-wal", f"{database}-shm", copies.before_upgrade(Path(database), 0).name[:-1] + "*",
         daykeys.FILE_NAME, restored.FILE_NAME, observe.STAMP, making.SCRATCH, restored.UNFINISHED, disk.BALLAST,
         f"{keyring.KEYS}/{keyring.STAMP}", f"{keyring.KEYS}/{keyring.MASTER}", f"{keyring.KEYS}/relay-*.key",
@@ -60,11 +60,11 @@ def test_the_map_names_what_the_relay_writes_beside_its_tables() -> None:
         Config().listen.operator,
     }  # fmt: skip
     assert (keyring.relay_key(1), keyring.described(1)) == ("relay-1.key", "descriptor-1")
-    assert data_map().backups.keys() == {f"{shelf.name_of(0)[:7]}*", "chunks/*", shelf.DAY_KEYS, "lock"}
+    assert whole_map().backups.keys() == {f"{shelf.name_of(0)[:7]}*", "chunks/*", shelf.DAY_KEYS, "lock"}
 
 
 def test_every_clock_is_one_that_there_is_and_none_is_unused() -> None:
-    things = [*data_map().tables.values(), *data_map().files.values(), *data_map().backups.values()]
+    things = [*whole_map().tables.values(), *whole_map().files.values(), *whole_map().backups.values()]
 
     assert {each.clock for each in things} - {None} == clocks(Config()).keys()
 
@@ -72,10 +72,10 @@ def test_every_clock_is_one_that_there_is_and_none_is_unused() -> None:
 def test_what_has_a_time_in_it_has_an_end_or_says_why_not(db) -> None:
     dated = {table for table, column in schema(db) if column.endswith("_ms") or column in {"day", "hour"}}
 
-    without = {name for name in dated if data_map().tables[name].clock is None}
+    without = {name for name in dated if whole_map().tables[name].clock is None}
 
     assert without == WITHOUT_END
-    assert all(data_map().tables[name].ends.startswith("with the relay: ") for name in without)
+    assert all(whole_map().tables[name].ends.startswith("with the relay: ") for name in without)
 
 
 def test_the_retention_in_force_is_that_of_the_settings() -> None:
@@ -116,4 +116,4 @@ def test_what_is_no_part_of_the_map_is_refused() -> None:
 
     assert text.startswith("# The data map")
     with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"tables": {}, "files": {"a": {"concerns": "x"}}, "backups": {}}, type(data_map()))
+        msgspec.convert({"tables": {}, "files": {"a": {"concerns": "x"}}, "backups": {}}, type(whole_map()))
