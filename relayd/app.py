@@ -14,7 +14,6 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,17 +86,20 @@ def suites(config: Config) -> frozenset[Suite]:
 class App:
     """One relay, from its start to its exit status."""
 
-    __slots__ = ("_clock", "_config", "_counters", "_devices", "_entropy", "_keys", "_notifier", "_stop")
+    __slots__ = ("_clock", "_config", "_counters", "_devices", "_entropy", "_keys", "_limiter", "_notifier",
+                 "_stop")  # fmt: skip
 
     def __init__(
-        self, config: Config, keys: Keyring, *, clock: SystemClock, entropy: Entropy, notifier: Notifier
-    ) -> None:
+        self, config: Config, keys: Keyring, *, clock: SystemClock, entropy: Entropy, notifier: Notifier,
+        limiter: logs.Limiter | None = None,
+    ) -> None:  # fmt: skip
         """Take everything that comes from outside; nothing is opened yet."""
         self._config = config
         self._keys = keys
         self._clock = clock
         self._entropy = entropy
         self._notifier = notifier
+        self._limiter = limiter or logs.Limiter(clock.monotonic)
         self._counters = Counters()
         self._stop = asyncio.Event()
         self._devices: Listener | None = None
@@ -123,9 +125,12 @@ class App:
             return
         found = reload.changes(self._config, new)
         self._config = reload.merged(self._config, new)
-        logs.configure(sys.stdout, self._config.logs.level)
+        self._set_level(self._config.logs.level)
         _log.warning("reloaded", now=found.now, at_restart=found.at_restart)
         self._notifier.ready(f"reloaded; {found}")
+
+    def _set_level(self, level: str) -> None:
+        logs.configure(sys.stdout, level, self._limiter)
 
     def stop(self) -> None:
         """Begin to drain."""
@@ -148,23 +153,12 @@ class App:
     async def _open(self, hub: Hub) -> Store:
         keys, config = self._keys, self._config
         store = await Store.open(
-            config.state_directory,
-            settings=config.store,
-            master_key=keys.master_key,
-            stamp_seed=keys.stamp_seed,
-            relay_id=keys.relay_id,
-            moderators=keys.moderators,
-            retention_days=config.tracing.retention_days,
-            audit_days=config.audit.retention_days,
-            statistics_days=config.statistics.retention_days,
-            root_key=descriptor.root_key(keys.newest),
-            limits=config.limits,
-            lifetimes=config.lifetimes,
-            clock=self._clock,
-            entropy=self._entropy,
-            counters=self._counters,
+            config.state_directory, settings=config.store, master_key=keys.master_key, stamp_seed=keys.stamp_seed,
+            relay_id=keys.relay_id, moderators=keys.moderators, retention_days=config.tracing.retention_days,
+            audit_days=config.audit.retention_days, statistics_days=config.statistics.retention_days,
+            root_key=descriptor.root_key(keys.newest), limits=config.limits, lifetimes=config.lifetimes, clock=self._clock, entropy=self._entropy, counters=self._counters,
             ears=Ears(hub.wake, hub.explain, hub.say, hub.listening),
-        )
+        )  # fmt: skip
         self._clock.raise_to(store.high_water_ms)
         return store
 
@@ -191,7 +185,7 @@ class App:
         operations = OpsListener(pages)
         intervening = Intervening(
             store, hub, devices, self._counters, half_open=lambda: rooms.admission.half_open,
-            set_level=partial(logs.configure, sys.stdout),
+            set_level=self._set_level,
         )  # fmt: skip
         verbs = Operator(
             store, clock=self._clock, confirm=self._clock.confirm, counters=self._counters,
@@ -302,6 +296,7 @@ class App:
         told_at, behind = self._clock.monotonic(), False
         while True:
             await pulse.beat()
+            self._limiter.tell()
             if self._clock.monotonic() >= told_at + notices.TELL_EVERY_S:
                 told_at = self._clock.monotonic()
                 self._notifier.standing(notices.standing(self._counters, self._reasons(pulse)))
@@ -367,9 +362,11 @@ def affordable(config: Config) -> Config:
     return msgspec.structs.replace(config, limits=limits)
 
 
-async def _run(config: Config, keys: Keyring, path: Path | None, notifier: Notifier) -> Exit:
+async def _run(
+    config: Config, keys: Keyring, path: Path | None, notifier: Notifier, limiter: logs.Limiter | None = None
+) -> Exit:
     inherited = named(lifecycle.inherited_sockets())
-    app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier)
+    app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier, limiter=limiter)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(app.unhandled)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -385,13 +382,14 @@ def serve(config: Config, path: Path | None = None, notifier: Notifier | None = 
     """
     os.umask(0o077)
     lifecycle.without_core_dumps()
-    logs.configure(sys.stdout, config.logs.level)
+    limiter = logs.Limiter(SystemClock().monotonic)
+    logs.configure(sys.stdout, config.logs.level, limiter)
     keys = keyring.load(config.state_directory, SystemClock().now_ms())
     if (config.state_directory / keyring.OFFLINE_ROOT).exists():
         _log.warning("the key of the offline root is still here; move it to a machine without a network")
     held = lifecycle.claim(config.state_directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(affordable(config), keys, path, notifier or Notifier()))
+            return runner.run(_run(affordable(config), keys, path, notifier or Notifier(), limiter))
     finally:
         os.close(held)

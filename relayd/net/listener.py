@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable
 from typing import Final, cast
 
+from relayd.net import ends
 from relayd.net.rooms import Rooms
 from relayd.net.session import Session
 from relayproto.codes import GoawayCode
@@ -56,7 +57,7 @@ class Door(asyncio.Protocol):
         place = self._rooms.admission.place(peer[0]) if peer else b""
         reason = self._rooms.admission.refuse(place, self._rooms.clock.monotonic()) if peer else "connections"
         if reason is not None:
-            counters.connections_refused[reason] += 1
+            ends.refused(reason, counters)
             transport.abort()
             return
         counters.connections_accepted += 1

@@ -12,7 +12,7 @@ from typing import Final, assert_never, cast
 from relayd.delivery.pump import Pump, Want
 from relayd.domain.answers import Login
 from relayd.domain.refusals import Fault, Refusal
-from relayd.logs import get_logger
+from relayd.net import ends
 from relayd.net.outbox import Hold, Outbox
 from relayd.net.rooms import Rooms
 from relayd.net.router import FAULT_AFTER_MS, Router
@@ -40,18 +40,7 @@ _GOAWAY_OF: Final = {
     Code.RATE: GoawayCode.RATE,
 }
 """How HELLO is refused; what is not here is BUSY, for now."""
-_FAILURES: Final = {
-    None: "eof",
-    GoawayCode.BAD_PREFACE: "preface",
-    GoawayCode.BAD_HANDSHAKE: "handshake",
-    GoawayCode.TIMEOUT: "timeout",
-    GoawayCode.AUTHENTICATION: "authentication",
-}
-
 _NEVER: Final = float("inf")
-
-_log = get_logger("net")
-
 
 class Session(asyncio.Protocol):
     """One connection's driver. ``left`` is called once, when the socket is gone; ``place`` is what admission gave."""
@@ -316,17 +305,14 @@ class Session(asyncio.Protocol):
             self._rooms.admission.shown()
 
     def _ended(self, closed: Closed) -> None:
-        counters, router = self._rooms.counters, self._router
-        counters.connections_closed[closed.code or 0] += 1
-        if not self._shown:
-            counters.handshakes_failed[_FAILURES.get(cast("GoawayCode | None", closed.code), "other")] += 1
+        router = self._router
+        ends.ended(closed, self._rooms.counters, shown=self._shown)
         if router is not None:
             if closed.by_peer:
                 self._keep_acknowledgements(router)
             self._rooms.hub.detach(router.seat.row, router)
         self._held.clear()
         self._wait_until = None
-        _log.debug("connection ended", code=closed.code, by_peer=closed.by_peer, detail=closed.detail)
 
     def _keep_acknowledgements(self, router: Router) -> None:
         """Take the acknowledgements that came right before the end; they need no answer.

@@ -115,7 +115,7 @@ async def _last(at: Desk, take: Take) -> None:
 
 
 def _address(at: Desk, account: bytes) -> str | None:
-    named = at.name(account)
+    named = at.name(account).removesuffix(" (you)")
     return named if "@" in named else None
 
 
