@@ -156,7 +156,8 @@ class App:
             config.state_directory, settings=config.store, master_key=keys.master_key, stamp_seed=keys.stamp_seed,
             relay_id=keys.relay_id, moderators=keys.moderators, retention_days=config.tracing.retention_days,
             audit_days=config.audit.retention_days, statistics_days=config.statistics.retention_days,
-            root_key=descriptor.root_key(keys.newest), limits=config.limits, lifetimes=config.lifetimes, clock=self._clock, entropy=self._entropy, counters=self._counters,
+            root_key=descriptor.root_key(keys.newest), limits=config.limits, lifetimes=config.lifetimes,
+            clock=self._clock, entropy=self._entropy, counters=self._counters,
             ears=Ears(hub.wake, hub.explain, hub.say, hub.listening),
         )  # fmt: skip
         self._clock.raise_to(store.high_water_ms)
