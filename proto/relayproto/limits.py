@@ -224,6 +224,6 @@ BREAK_GLASS_S_MAX: Final = 86_400
 STATISTICS_CELL_MIN: Final = 10
 """A count below this is told to nobody: so few are people whom somebody may know (spec 87 §3)."""
 STATISTICS_DAYS_MAX: Final = 7
-"""Days of one answer: for each the relay looks at every organisation's counters, some 5 ms where there are 500."""
+"""Days of one answer: a week; about what fits a frame where every cell is told."""
 KEPT_TEXT_CHARS_MAX: Final = 300
 """Of each text in the data map: a sentence or two."""

@@ -5,6 +5,7 @@ written in full; the platform is told totals and nothing of any one organisation
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from relayd.domain import suppression
@@ -19,6 +20,8 @@ from relayproto.limits import STATISTICS_CELL_MIN, STATISTICS_DAYS_MAX
 from relayproto.standing import PLATFORM
 from relayproto.statistics import Cell, Day, GetStatistics, Statistics
 
+TOTALS_DAYS_MAX: Final = 1
+"""Days with totals in one answer: 75 ms where 500 organisations have every cell, in which nobody else is read for."""
 _OWN: Final = (
     "SELECT class, size, fate, count FROM statistic WHERE day = :day AND organisation = :unit"
     " ORDER BY class, size, fate"
@@ -41,8 +44,9 @@ def answer(sight: Sight, question: GetStatistics) -> Statistics:
     last = min(question.last_day, day(committed_ms) - 1)
     first = last + 1 if oldest is None else max(question.first_day, oldest)
     end = min(last, first + STATISTICS_DAYS_MAX - 1)
-    days, more = fitting(_days(sight, unit, first, end), STATISTICS_DAYS_MAX)
-    next_day = days[-1].day + 1 if more else end + 1
+    most = TOTALS_DAYS_MAX if unit == PLATFORM else STATISTICS_DAYS_MAX
+    days, more = fitting(islice(_days(sight, unit, first, end), most), most)
+    next_day = days[-1].day + 1 if more or len(days) == most else end + 1
     return Statistics(days, next_day if next_day <= last else None)
 
 

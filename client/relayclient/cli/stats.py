@@ -38,21 +38,26 @@ Everything that the relay keeps, table by table and file by file: whom it concer
 and how long it stays at most by the relay's settings of now.
 """
 _DAY_MS: Final = 86_400_000
-_EVER: Final = (1 << 32) - 1
+_DAY_MAX: Final = (1 << 32) - 1
+_SHOWN_DAYS: Final = 31
 _FEW: Final = f"<{STATISTICS_CELL_MIN}"
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def _add_show(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", nargs="?", default=".", help=f"an organisation; {UNIT_HELP}")
-    parser.add_argument("--from", dest="first", metavar="DATE", type=moment, default=0, help="the first day, in UTC")
-    parser.add_argument("--to", dest="last", metavar="DATE", type=moment, default=_EVER * _DAY_MS, help="the last day")
+    parser.add_argument(
+        "--from", dest="first", metavar="DATE", type=moment, help=f"the first day, in UTC (default: {_SHOWN_DAYS} ago)"
+    )
+    parser.add_argument("--to", dest="last", metavar="DATE", type=moment, help="the last day (default: yesterday)")
 
 
 def _show(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         unit = await at.unit(arguments.unit)
-        asked = GetStatistics(unit, min(_EVER, arguments.first // _DAY_MS), min(_EVER, arguments.last // _DAY_MS))
+        last = at.client.now_ms() if arguments.last is None else arguments.last
+        first = max(0, last - _SHOWN_DAYS * _DAY_MS) if arguments.first is None else arguments.first
+        asked = GetStatistics(unit, min(_DAY_MAX, first // _DAY_MS), min(_DAY_MAX, last // _DAY_MS))
         days = [each async for page in at.pages(asked) if isinstance(page, Statistics) for each in page.days]
         if arguments.json:
             _say_cells(days)

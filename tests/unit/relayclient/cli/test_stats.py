@@ -42,7 +42,7 @@ def works(office):
 
 
 def test_days_are_shown_with_a_line_for_each_class_and_size(works):
-    ran = works.run("alice", "stats", "show")
+    ran = works.run("alice", "stats", "show", "--from", "2026-09-01")
 
     head, *lines = [line.split() for line in ran.out.splitlines()]
     few = ["<10"]
@@ -65,10 +65,19 @@ def test_days_are_asked_for_from_one_to_another(works):
 
 
 def test_totals_are_said_to_be_up_to_nine_below_the_truth(works):
-    ran = works.run("alice", "stats", "show", "0")
+    ran = works.run("alice", "stats", "show", "0", "--from", "2026-09-01")
 
     assert works.asked[0].unit == 0
     assert "up to nine below it" in ran.err
+
+
+def test_without_days_the_last_month_is_asked_for(works):
+    works.run("alice", "stats", "show")
+
+    (asked,) = works.asked
+    assert asked.last_day - asked.first_day == 31
+    assert works.run("alice", "stats", "show", "--to", "2026-09-30").status == 0
+    assert works.asked[1] == GetStatistics(1, 20_695, 20_726)
 
 
 def test_where_nothing_may_be_told_it_is_said(works):
