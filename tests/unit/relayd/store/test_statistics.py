@@ -175,6 +175,24 @@ def test_whose_role_does_not_reach_is_told_nothing(made: Chamber) -> None:
     assert ask(made, PLATFORM, who=made.alice) is Code.NOT_PERMITTED
 
 
+@pytest.mark.parametrize("pooled", [0, 40])
+def test_worlds_that_differ_in_what_is_few_answer_alike_byte_for_byte(made: Chamber, pooled: int) -> None:
+    """Non-interference: 6's small count and what strangers add make the same pool, or one that is below ten."""
+    day, answers = today(made) - 1, set()
+    count(made, day, 1, 30)
+    for few in range(10):
+        made.db.execute("DELETE FROM statistic WHERE organisation <> 1")
+        count(made, day, 6, few)
+        count(made, day, 0, max(0, pooled - few))
+        answers.add(tuple(message.encode(ask(made, unit)) for unit in (PLATFORM, 1)))
+        made.hold(made.bob.account, Role.STATISTICS_VIEWER, 6)
+        answers.add(tuple(message.encode(ask(made, unit)) for unit in (PLATFORM, 1)))
+        assert ask(made, 6, who=made.bob) == Statistics((), None)
+        made.db.execute("DELETE FROM held_role WHERE unit = 6")
+
+    assert len(answers) == 1
+
+
 async def counters(relay) -> dict[tuple[int, ...], int]:
     """Return class, size, fate -> targets by organisation, after all was written."""
     await relay.reopen()
@@ -217,6 +235,24 @@ async def test_what_becomes_of_targets_is_counted_once_with_the_sender_s_organis
             (1, "MISMATCHED", Size.SMALL): 1, (1, "REFUSED", Size.SMALL): 1, (0, "STORED", Size.SMALL): 1,
             (1, "DELIVERED", Size.MEDIUM): 1, (1, "DELIVERED", Size.SMALL): 1,
         }  # fmt: skip
+
+
+async def test_whoever_is_not_there_is_counted_alike_for_whatever_reason(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob, carol = [await relay.enrol(name) for name in ("alice", "bob", "carol")]
+        await relay.store.block(bob.seat, alice.account, blocked=True)
+        await relay.store._act(lambda commit: commit.db.execute(
+            "UPDATE account SET suspended = 1 WHERE account = ?", (carol.account,)
+        ))  # fmt: skip
+        await relay.reopen()
+        for each in (alice, bob, carol):
+            await relay.login(each)
+        unknown = target_of(carol)._replace(account=b"x" * 32)
+
+        for target in (target_of(bob), target_of(carol), unknown):
+            await relay.submit(alice, bob, targets=(target,))
+
+        assert await counters(relay) == {(0, "UNREACHABLE", Size.SMALL): 3}
 
 
 async def test_a_repeat_is_not_counted_again(tmp_path) -> None:
