@@ -18,8 +18,8 @@ NAME: Final = "stats"
 HELP: Final = "counters of an organisation, and what the relay keeps: show, retention"
 DESCRIPTION: Final = """\
 How many messages were sent, by day, class and size, and what became of them. There are no people in it, nothing finer
-than a day, and nothing that is fewer than ten. It is for those who hold statistics-viewer or organisation-admin over the
-organisation; what the relay keeps of whom, and how long, anybody may ask.
+than a day, and nothing that is fewer than ten. It is for those who hold statistics-viewer or organisation-admin over
+the organisation; what the relay keeps of whom, and how long, anybody may ask.
 """
 EPILOG: Final = """\
 examples:
