@@ -42,6 +42,7 @@ _GOAWAY_OF: Final = {
 """How HELLO is refused; what is not here is BUSY, for now."""
 _NEVER: Final = float("inf")
 
+
 class Session(asyncio.Protocol):
     """One connection's driver. ``left`` is called once, when the socket is gone; ``place`` is what admission gave."""
 

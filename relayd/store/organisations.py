@@ -40,6 +40,7 @@ def create(commit: Commit, actor: Actor, change: CreateOrganisation) -> Effect:
         raise Denied(Code.NOT_PERMITTED)
     if admin.unit != PLATFORM:
         raise Denied(Code.CONFLICT)
+    belonging.require_person(admin)
     grants.require_end(commit, change.until_ms)
     grants.require_joint(commit, admin.row, [(Role.ORGANISATION_ADMIN, None)])
     made = units.add(commit, None, name)

@@ -87,6 +87,10 @@ class Registry:
             )
         return self.known[address]
 
+    def come(self, account: bytes, unit: int, standing: Standing) -> None:
+        """Let an account belong to a unit, as if it had come by a ticket."""
+        self.db.execute("UPDATE account SET unit = ?, standing = ? WHERE account = ?", (unit, standing, account))
+
     def row(self, account: bytes) -> int:
         return self.db.execute("SELECT id FROM account WHERE account = ?", (account,)).fetchone()[0]
 

@@ -199,19 +199,38 @@ def test_an_old_connection_of_the_device_does_nothing(made: Chamber) -> None:
 def test_a_denial_is_written_where_the_unit_s_auditors_see_it(made: Chamber) -> None:
     before = made.dump(without=(*ADMINISTRATIVE, "account"))
 
-    assert made.act(made.carol, GrantRole(2, made.bob.account, Role.VERIFIER, 5)) is Code.NOT_PERMITTED
+    assert made.act(made.bob, GrantRole(2, made.carol.account, Role.VERIFIER, 5)) is Code.NOT_PERMITTED
 
     record = made.last()
-    assert (record.unit, record.object, record.whom) == (2, 2, made.bob.account)
+    assert (record.unit, record.object, record.whom) == (2, 2, made.carol.account)
     assert (record.detail, record.code, record.role) == (Role.VERIFIER, Code.NOT_PERMITTED, 0)
-    assert (record.account, record.reason) == (made.carol.account, "as decided")
+    assert (record.account, record.reason) == (made.bob.account, "as decided")
     assert made.dump(without=(*ADMINISTRATIVE, "account")) == before
 
 
-def test_a_denial_about_a_unit_that_there_is_not_is_seen_where_who_asked_belongs(made: Chamber) -> None:
-    assert made.act(made.bob, CreateUnit(99, "x")) is Code.NOT_PERMITTED
-    assert made.last().unit == 2
-    assert made.act(made.carol, CreateUnit(99, "x")) is Code.NOT_PERMITTED
+def test_a_denial_about_what_is_foreign_or_is_not_is_seen_where_who_asked_belongs(made: Chamber) -> None:
+    """So that nobody learns from what his own auditor sees which numbers of units and proposals there are."""
+    made.unit(6)
+    made.hold(made.carol.account, Role.ORGANISATION_ADMIN, 6)
+    foreign = made.act(made.carol, RenameUnit(6, "Theirs")).value
+    made.drop(made.carol.account)
+
+    for who, seen_by in ((made.bob, 2), (made.carol, PLATFORM)):
+        for change in (
+            CreateUnit(6, "x"), CreateUnit(99, "x"), Approve(foreign, bytes(32)), Approve(99, bytes(32)), Withdraw(99),
+        ):  # fmt: skip
+            assert made.act(who, change) is Code.NOT_PERMITTED
+            assert made.last().unit == seen_by
+        for unit in (6, 99):
+            question = GetRoles(unit, 0, 9)
+            made.store.act(lambda commit, who=who, asked=question: store_acts.deny_question(
+                commit, who.seat, asked, Code.NOT_PERMITTED
+            ))  # fmt: skip
+            assert (made.last().unit, made.last().object) == (seen_by, unit)
+
+
+def test_what_is_denied_about_the_platform_its_own_auditors_see(made: Chamber) -> None:
+    assert made.act(made.bob, SuspendOrganisation(1, True)) is Code.NOT_PERMITTED
     assert made.last().unit == PLATFORM
 
 

@@ -232,7 +232,7 @@ def test_what_was_approved_goes_when_its_time_is_over(made: Chamber) -> None:
 def test_one_pass_of_the_sweep_ends_a_bounded_number(made: Chamber, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proposals, "_ROWS_MAX", 1)
     first, _ = waiting(made)
-    second, _ = waiting(made)
+    second = made.act(made.alice, RenameUnit(1, "Another")).value
 
     made.sweep(WEEK_S)
     assert [made.proposal(number)[0] for number in (first, second)] == [ProposalState.EXPIRED, ProposalState.WAITING]
