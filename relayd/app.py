@@ -39,6 +39,7 @@ from relayd.net.ops import OpsListener, Pages
 from relayd.net.rooms import Rooms, furnish
 from relayd.notices import Notifier
 from relayd.observe import observe_forever
+from relayd.services import retention
 from relayd.services.domains import Domains
 from relayd.services.intervening import Intervening
 from relayd.services.operator import Operator
@@ -154,8 +155,9 @@ class App:
         store = await Store.open(
             config.state_directory, settings=config.store, master_key=keys.master_key, stamp_seed=keys.stamp_seed,
             relay_id=keys.relay_id, moderators=keys.moderators, retention_days=config.tracing.retention_days,
-            audit_days=config.audit.retention_days, root_key=descriptor.root_key(keys.newest), limits=config.limits,
-            lifetimes=config.lifetimes, clock=self._clock, entropy=self._entropy, counters=self._counters,
+            audit_days=config.audit.retention_days, statistics_days=config.statistics.retention_days,
+            root_key=descriptor.root_key(keys.newest), limits=config.limits, lifetimes=config.lifetimes,
+            clock=self._clock, entropy=self._entropy, counters=self._counters,
             ears=Ears(hub.wake, hub.explain, hub.say, hub.listening),
         )  # fmt: skip
         self._clock.raise_to(store.high_water_ms)
@@ -170,6 +172,7 @@ class App:
             limits=config.limits, keys=keys.private, suites=suites(config), descriptor=keys.newest,
             descriptors=keys.descriptors, moderated=bool(keys.moderators),
             domains=None if resolver is None else Domains(Outside(resolver)),
+            kept=retention.in_force(config),
         )  # fmt: skip
         devices = self._devices = Listener(rooms)
         pulse = Pulse(

@@ -168,6 +168,12 @@ class AuditSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = 400
 
 
+class StatisticsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Counters by day, organisation, class, size and what became of it: no accounts, and none below ten is told."""
+
+    retention_days: Annotated[int, Meta(ge=30, le=3_660, description="How long they are kept.")] = 400
+
+
 class OutsideSection(Struct, frozen=True, forbid_unknown_fields=True):
     """Units that may reach outside, where the relay may not. A relative path counts from the state directory."""
 
@@ -223,6 +229,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     lifetimes: LifetimesSection = LifetimesSection()
     tracing: TracingSection = TracingSection()
     audit: AuditSection = AuditSection()
+    statistics: StatisticsSection = StatisticsSection()
     outside: OutsideSection = OutsideSection()
     logs: LogsSection = LogsSection()
 

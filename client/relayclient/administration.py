@@ -24,15 +24,18 @@ from relayproto.ids import AccountId, Address, UnitId
 from relayproto.invitation import Invitation
 from relayproto.policy import ROW_BYTES
 from relayproto.standing import Standing
+from relayproto.statistics import GetRetention, GetStatistics, Retention, Statistics
 
 ACT_LIFETIME_MS: Final = 300_000
 """Half of what the relay allows: time for a connection to come back, and none for whoever has found an act."""
 _NUMBER_MAX: Final = (1 << 63) - 1
 """What the store can hold; nobody comes so far, and a relay that says he did is lying."""
 
-Paged = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints
+Numbered = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints
+"""Questions whose pages go on after the number of their last thing."""
+Paged = Numbered | GetStatistics | GetRetention
 """Questions whose answers come in pages."""
-Page = Units | Roles | Proposals | Audit | Checkpoints
+Page = Units | Roles | Proposals | Audit | Checkpoints | Statistics | Retention
 
 
 class Administration:
@@ -126,13 +129,27 @@ def following(question: Paged, page: Page) -> Paged | None:
 
     A page that says that more follows and leads no further ends the asking, which would go on for ever.
     """
+    match question, page:
+        case GetStatistics(_, first, last), Statistics(_, int(next_day)) if first < next_day <= last:
+            return replace(question, first_day=next_day)
+        case GetRetention(after), Retention(rows, True) if rows:
+            return replace(question, after=after + len(rows))
+        case GetStatistics() | GetRetention(), _:
+            return None
+        case _, Statistics() | Retention():
+            return None
+        case _:
+            return _after(question, page)
+
+
+def _after(question: Numbered, page: Units | Roles | Proposals | Audit | Checkpoints) -> Numbered | None:
     last = _last(page)
     if not page.more or last <= question.after:
         return None
     return replace(question, after=UnitId(last)) if isinstance(question, GetUnits) else replace(question, after=last)
 
 
-def _last(page: Page) -> int:
+def _last(page: Units | Roles | Proposals | Audit | Checkpoints) -> int:
     """Return the number of the last thing on a page, 0 for an empty one."""
     match page:
         case Units(units):

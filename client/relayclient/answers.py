@@ -52,6 +52,7 @@ from relayproto.replies import (
     Reply,
     Submitted,
 )
+from relayproto.statistics import GetRetention, GetStatistics
 
 _NOT_TAKEN_MS: Final = 1_000
 """Where the relay is busy and names no time: a few of its commits."""
@@ -178,7 +179,10 @@ def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: in
             return safety.settled(step, command, code)
         case Submit() | PutPrekeys() | Body() | Ack() | PutDevices() | Ephemeral() | Act() | PutPolicy():
             return []
-        case GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints():
+        case (
+            GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
+            | GetStatistics() | GetRetention()
+        ):  # fmt: skip
             return []
         case _ as unknown:
             assert_never(unknown)

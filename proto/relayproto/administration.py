@@ -22,6 +22,7 @@ from relayproto.limits import (
 )
 from relayproto.message import Message, table
 from relayproto.standing import Role, Standing
+from relayproto.statistics import GetRetention, GetStatistics
 
 _U32 = (1 << 32) - 1
 _account: Reader[bytes] = octets(32)
@@ -319,11 +320,15 @@ Change = (
 )  # fmt: skip
 """What an act may do."""
 
-Question = GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints
+Question = (
+    GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetStatistics | GetRetention
+)  # fmt: skip
 """What officers ask; nothing changes by it."""
 
 CHANGES = table(
     CreateOrganisation, SuspendOrganisation, MergeOrganisation, HandOver, RotateKey, CreateUnit, RenameUnit, MoveUnit,
     CloseUnit, GrantRole, RevokeRole, InviteMember, PlaceMember, AssignOffice, PutDocument, Approve, Withdraw,
 )  # fmt: skip
-QUESTIONS = table(GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints)
+QUESTIONS = table(
+    GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints, GetStatistics, GetRetention,
+)  # fmt: skip

@@ -101,6 +101,8 @@ class Kind(IntEnum):
     GET_PROPOSALS = 99
     GET_AUDIT = 100
     GET_CHECKPOINTS = 101
+    GET_STATISTICS = 107
+    GET_RETENTION = 108
 
     WELCOME = 128
     ENROLLED = 129
@@ -125,6 +127,8 @@ class Kind(IntEnum):
     CONNECTIONS = 148
     MAILBOXES = 149
     CHECKED = 150
+    STATISTICS = 154
+    RETENTION = 155
 
     DELIVER = 160
     GAP = 161
@@ -259,6 +263,28 @@ class Result(IntEnum):
     UNDECRYPTABLE = 2
     EXPIRED = 3
     PURGED = 4
+
+
+class Size(IntEnum):
+    """How large an envelope was, as it is counted: body and wrap up to 1,024 bytes, up to 4,096, more (spec 87 §1)."""
+
+    SMALL = 1
+    MEDIUM = 2
+    LARGE = 3
+
+
+class Fate(IntEnum):
+    """What became of one target of a submission, as it is counted (spec 87 §1)."""
+
+    STORED = 1
+    UNREACHABLE = 2
+    FULL = 3
+    MISMATCHED = 4
+    REFUSED = 5
+    DELIVERED = 6
+    UNDECRYPTABLE = 7
+    EXPIRED = 8
+    PURGED = 9
 
 
 class PrekeyKind(IntEnum):

@@ -225,3 +225,9 @@ REQUEST_BYTES_MAX: Final = 2_304
 """The body of a request to be in contact: 500 characters in an Indian script, sealed and padded."""
 BREAK_GLASS_S_MAX: Final = 86_400
 """An emergency grant ends within a day; by then a regular one can be made."""
+STATISTICS_CELL_MIN: Final = 10
+"""A count below this is told to nobody: so few are people whom somebody may know (spec 87 §3)."""
+STATISTICS_DAYS_MAX: Final = 7
+"""Days of one answer: a week; about what fits a frame where every cell is told."""
+KEPT_TEXT_CHARS_MAX: Final = 300
+"""Of each text in the data map: a sentence or two."""

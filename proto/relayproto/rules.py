@@ -93,6 +93,8 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.GET_PROPOSALS: Rule(Where.UNIT, _WATCHERS | _OPERATOR | {Role.KEY_HOLDER}),
         Kind.GET_AUDIT: Rule(Where.UNIT, frozenset({Role.AUDITOR})),
         Kind.GET_CHECKPOINTS: Rule(Where.ANYBODY),
+        Kind.GET_STATISTICS: Rule(Where.UNIT, _ORGANISATION | _OPERATOR | {Role.STATISTICS_VIEWER}),
+        Kind.GET_RETENTION: Rule(Where.ANYBODY),
     }
 )
 """Every command, change and question; a test fails on a kind that is not here."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from relayd.domain.bounds import Bounds
+from relayproto.ids import UnitId
 from relayproto.policy import ACTIONS, ROW_BYTES
-from relayproto.standing import Action, Permission, Standing
+from relayproto.standing import PLATFORM, Action, Permission, Standing
 
 _OPEN: Final = bytes(ROW_BYTES)
 _FIRST: Final = int(Action.FIRST_CONTACT)
@@ -22,7 +23,8 @@ class Side:
 
     ``inbound`` is what may be done to it, by standing of who does it and action; ``outbound`` what it may do, by
     standing of whom it is done to. ``active`` is false where its organisation is suspended: then it does nothing and is
-    not there. ``bounds`` are those of its submissions, None where no document has any.
+    not there. ``bounds`` are those of its submissions, None where no document has any; ``organisation`` is where
+    its unit belongs, for counting only.
     """
 
     standing: Standing = Standing.PUBLIC
@@ -30,6 +32,7 @@ class Side:
     outbound: bytes = _OPEN
     active: bool = True
     bounds: Bounds | None = None
+    organisation: UnitId = PLATFORM
 
 
 NOWHERE: Final = Side()

@@ -4,7 +4,7 @@ The rule of this file: one value, made once by the app; a connection holds it an
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from relayd.services.desk import Desk, desk
 from relayd.store import Store
 from relayproto.codes import Suite
 from relayproto.primitives import Entropy
+from relayproto.statistics import Kept
 
 
 class Tasks:
@@ -91,11 +92,12 @@ def furnish(
     descriptors: tuple[bytes, ...],
     moderated: bool,
     domains: Domains | None = None,
+    kept: Sequence[Kept] = (),
 ) -> Rooms:
     """Return what connections share, over an open store; on the running loop.
 
     ``descriptor`` is the present key's; ``descriptors`` are those of all keys that are still good;
-    without ``domains`` no mail domain is proven.
+    without ``domains`` no mail domain is proven; ``kept`` is the data map with the retention in force.
     """
     tasks = Tasks()
     return Rooms(
@@ -113,6 +115,7 @@ def furnish(
             descriptors=descriptors,
             moderated=moderated,
             domains=domains,
+            kept=kept,
             entropy=entropy,
         ),
         admission=Admission(limits, entropy(32)),

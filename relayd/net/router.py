@@ -47,6 +47,7 @@ from relayproto.message import Message
 from relayproto.notices import Gap, Passing, Ping
 from relayproto.operating import Line
 from relayproto.replies import NotTaken, Refused, Submitted
+from relayproto.statistics import GetRetention, GetStatistics
 
 VERBS_MAX: Final = 16
 """Verbs that wait for their turn; with more the device is not read."""
@@ -139,7 +140,7 @@ class Router:
             case (
                 PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys() | Block()
                 | Report() | Act() | PutPolicy() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit()
-                | GetCheckpoints()
+                | GetCheckpoints() | GetStatistics() | GetRetention()
             ):  # fmt: skip
                 return self._queue(request, command, now)
             case _ as never:
@@ -235,6 +236,7 @@ class Router:
                 answer = await self._defend(verb)
             case (
                 Act() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
+                | GetStatistics() | GetRetention()
             ):  # fmt: skip
                 answer = await self._administer(verb)
             case Ephemeral():

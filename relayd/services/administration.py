@@ -4,10 +4,12 @@ Acts and questions enter; what they came to leaves, or a Refusal. The rules of t
 the store is asked, and only for who could use the answer; a denied question is written down before it is refused.
 """
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from relayd.domain import addresses
 from relayd.domain.acting import Denied
+from relayd.domain.fitting import fitting
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.logs import get_logger
@@ -18,6 +20,7 @@ from relayproto.administration import BreakGlass, CreateOrganisation, Question
 from relayproto.administration_replies import Acted, AdministrationReply
 from relayproto.codes import Code
 from relayproto.commands import Act
+from relayproto.statistics import GetRetention, Kept, Retention
 
 RATE_PER_S: Final = 5.0
 BURST_MAX: Final = 100
@@ -35,12 +38,18 @@ class Domains(Protocol):
 
 
 class Administration:
-    """The verbs of officers. ``relay`` is the fingerprint of the relay's root; without ``domains`` none is proven."""
+    """The verbs of officers. ``relay`` is the fingerprint of the relay's root; without ``domains`` none is proven.
 
-    __slots__ = ("_domains", "_rates", "_relay", "_store")
+    ``kept`` is the data map with the retention in force.
+    """
 
-    def __init__(self, store: Store, *, relay: bytes, domains: Domains | None = None) -> None:
+    __slots__ = ("_domains", "_kept", "_rates", "_relay", "_store")
+
+    def __init__(
+        self, store: Store, *, relay: bytes, domains: Domains | None = None, kept: Sequence[Kept] = ()
+    ) -> None:
         self._store = store
+        self._kept = kept
         self._relay = relay
         self._domains = domains
         self._rates: Rates[bytes] = Rates(per_s=RATE_PER_S, burst=BURST_MAX)
@@ -63,6 +72,8 @@ class Administration:
     async def question(self, seat: Seat, command: Question, now: float) -> AdministrationReply:
         """Answer an officer's question. Raises Refusal: NOT_PERMITTED, RATE."""
         self._take(seat, now)
+        if isinstance(command, GetRetention):
+            return Retention(*fitting(self._kept[command.after :], command.rows))
         try:
             return await self._store.answer(seat, command)
         except Denied as denied:

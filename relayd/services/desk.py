@@ -3,6 +3,7 @@
 The store and the hub enter; the verbs leave. The rule of this file: one rate for all that one device asks.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +22,7 @@ from relayd.services.safety import Safety
 from relayd.store import Store
 from relayproto.descriptor import root_fingerprint
 from relayproto.primitives import Entropy
+from relayproto.statistics import Kept
 
 _HOUR_S: Final = 3_600
 _KEY_BYTES: Final = 32
@@ -50,11 +52,13 @@ def desk(
     descriptors: tuple[bytes, ...],
     moderated: bool,
     domains: Domains | None = None,
+    kept: Sequence[Kept] = (),
     entropy: Entropy,
 ) -> Desk:
     """Return the verbs over one store; ``descriptor`` is the present key's, ``descriptors`` are all good ones.
 
-    ``moderated`` says whether there are moderators who can open a report; ``domains`` looks mail domains up.
+    ``moderated`` says whether there are moderators who can open a report; ``domains`` looks mail domains up;
+    ``kept`` is the data map with the retention in force.
     """
     rates: Rates[int] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
     pairs = Pairs(entropy(_KEY_BYTES), per_s=limits.pair_rate_per_s, burst=limits.pair_burst)
@@ -67,6 +71,6 @@ def desk(
         directory=Directory(store, hub, descriptors),
         passing=PassingBy(store, hub),
         safety=Safety(store, reports=reports, moderated=moderated),
-        administration=Administration(store, relay=root_fingerprint(descriptor), domains=domains),
+        administration=Administration(store, relay=root_fingerprint(descriptor), domains=domains, kept=kept),
         rates=rates,
     )

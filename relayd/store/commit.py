@@ -16,6 +16,7 @@ from relayd.domain.roster import Roster
 from relayd.domain.seat import Seat
 from relayd.store import rows
 from relayd.store.contacts import Contacts
+from relayd.store.counting import Counting
 from relayd.store.marks import Marks
 from relayd.store.residents import Residents, Sender
 from relayd.store.stamps import Stamper
@@ -61,6 +62,8 @@ class Tally:
     expired: int = 0
     codes: Counter[int] = field(default_factory=Counter)
     outcomes: Counter[int] = field(default_factory=Counter)
+    targets: Counter[int] = field(default_factory=Counter)
+    """What became of targets, by the keys of ``relayd.domain.fates``."""
     prekeys: int = 0
     last_resort: int = 0
     enrolled: int = 0
@@ -139,9 +142,12 @@ class Tools:
     """How long reports are kept."""
     audit_days: int
     """How long the audit log is kept."""
+    statistics_days: int
+    """How long counters are kept."""
     root_key: bytes
     """The public key of the relay's offline root, which signs the platform's document; empty: nobody does."""
     marks: Marks
+    counting: Counting
     contacts: Contacts
     waiting: Waiting
 

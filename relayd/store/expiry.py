@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Final
 
 from relayd.domain.lifetimes import day
-from relayd.store import accounts, acts, audit, removals, reports
+from relayd.store import accounts, acts, audit, removals, reports, statistics
 from relayd.store.commit import Commit
 from relayd.store.daykeys import DayKeys
 from relayd.store.restored import Mark
@@ -38,6 +38,7 @@ def sweep(commit: Commit, keys: DayKeys, mark: Mark) -> int:
     accounts.expired_tickets(commit)
     acts.sweep(commit)
     audit.forget(commit, commit.tools.audit_days)
+    statistics.forget(commit, commit.tools.statistics_days)
     commit.db.execute("DELETE FROM hour_key WHERE expires_ms <= ?", (commit.now_ms,))
     # Whether shares are known differs by mailbox, so every blob is fetched.
     gone = commit.db.execute(_OVER, (commit.now_ms, ROWS_MAX, True)).fetchall()

@@ -21,6 +21,7 @@ from relayd.lifecycle import CannotStart
 from relayd.store import figures, sound
 from relayd.store.commit import Numbers, Tools
 from relayd.store.contacts import Contacts, Passes
+from relayd.store.counting import Counting
 from relayd.store.database import Thread, connect, connect_reader, unmoved
 from relayd.store.daykeys import DayKeys
 from relayd.store.disk import Disk
@@ -65,6 +66,7 @@ class Rules:
     quota: Quota
     lifetimes: Lifetimes
     audit_days: int
+    statistics_days: int
     root_key: bytes = b""
 
 
@@ -108,27 +110,12 @@ async def _open(
             lambda: connect(path, autocheckpoint_pages=settings.wal_autocheckpoint_pages, check=check)
         )
     try:
-        nonces = Nonces(entropy)
 
         def begin(db: sqlite3.Connection) -> tuple[Tools, bool, int, tuple[int, int, int]]:
             restored = renew_if_restored(db, mark, entropy)
             (high_water_ms,) = db.execute("SELECT high_water_ms FROM relay_time").fetchone()
             check_keys(db, keys, max(now_ms, high_water_ms))
-            tools = Tools(
-                quota=rules.quota,
-                residents=Residents(),
-                vault=Vault(keys, nonces),
-                stamper=Stamper(tracing, nonces, entropy),
-                numbers=Numbers(db),
-                entropy=entropy,
-                longest_s=longest_s(rules.lifetimes),
-                retention_days=tracing.retention_days,
-                audit_days=rules.audit_days,
-                root_key=rules.root_key,
-                marks=Marks(master_key),
-                contacts=Contacts(Passes(master_key), entropy(_CONTACTS_KEY_BYTES)),
-                waiting=Waiting(),
-            )
+            tools = _tools(db, keys, tracing, rules, master_key, entropy)
             return tools, restored, high_water_ms, figures.queued(db)
 
         with readable(path):
@@ -139,6 +126,29 @@ async def _open(
             await writer.close()
         raise
     return Opened(path, writer, reader, desk, keys, tools, high_water_ms, queued, mark, restored)
+
+
+def _tools(
+    db: sqlite3.Connection, keys: DayKeys, tracing: Tracing, rules: Rules, master_key: bytes, entropy: Entropy
+) -> Tools:
+    nonces = Nonces(entropy)
+    return Tools(
+        quota=rules.quota,
+        residents=Residents(),
+        vault=Vault(keys, nonces),
+        stamper=Stamper(tracing, nonces, entropy),
+        numbers=Numbers(db),
+        entropy=entropy,
+        longest_s=longest_s(rules.lifetimes),
+        retention_days=tracing.retention_days,
+        audit_days=rules.audit_days,
+        statistics_days=rules.statistics_days,
+        root_key=rules.root_key,
+        marks=Marks(master_key),
+        counting=Counting(),
+        contacts=Contacts(Passes(master_key), entropy(_CONTACTS_KEY_BYTES)),
+        waiting=Waiting(),
+    )
 
 
 @contextlib.contextmanager

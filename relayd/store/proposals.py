@@ -180,8 +180,9 @@ def expire(commit: Commit) -> None:
     ).fetchall()
     for number, unit, kind, digest, author in over:
         db.execute(
-            "UPDATE proposal SET state = ?, expires_ms = ? WHERE id = ?",
-            (ProposalState.EXPIRED, commit.now_ms + PROPOSAL_LIFETIME_MS, number),
+            # From its end, not from now: a relay that was off keeps nothing longer for it.
+            "UPDATE proposal SET state = ?, expires_ms = expires_ms + ? WHERE id = ?",
+            (ProposalState.EXPIRED, PROPOSAL_LIFETIME_MS, number),
         )
         audit.append(
             commit,

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from relayd.domain.acting import Actor, Denied
 from relayd.domain.fitting import fitting
-from relayd.store import audit, authority, documents, units
+from relayd.store import audit, authority, documents, statistics, units
 from relayd.store.authority import BELOW, Sight
 from relayproto.administration import (
     GetAudit,
@@ -18,13 +18,16 @@ from relayproto.administration import (
     GetProposals,
     GetRoles,
     GetUnits,
-    Question,
 )
 from relayproto.administration_replies import AdministrationReply, Grant, Proposal, Proposals, Roles
 from relayproto.codes import Code, Kind
 from relayproto.ids import AccountId, UnitId
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ProposalState, Role, Where
+from relayproto.statistics import GetStatistics
+
+Asked = GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetStatistics
+"""Questions that the store answers: all but the one about what is kept, which depends on no row."""
 
 _GRANTS = (
     f"{BELOW}SELECT held_role.id, held_role.unit, account.account, address, role, until_ms FROM held_role"  # noqa: S608 - ours
@@ -41,8 +44,10 @@ _PROPOSALS = (
 """Below the platform: what waits for an operator, at the roots of organisations too."""
 
 
-def answer(sight: Sight, account: AccountId, question: Question) -> AdministrationReply:
-    """Return the answer to somebody's question. Raises Denied(NOT_PERMITTED)."""
+def answer(  # noqa: PLR0911 - one a kind of question
+    sight: Sight, account: AccountId, question: Asked
+) -> AdministrationReply:
+    """Return the answer to somebody's question. Raises Denied: NOT_PERMITTED, CONFLICT."""
     who = authority.actor(sight, account)
     if who is None or not allowed(sight, who, question):
         raise Denied(Code.NOT_PERMITTED)
@@ -59,11 +64,13 @@ def answer(sight: Sight, account: AccountId, question: Question) -> Administrati
             return audit.listed(sight, question)
         case GetCheckpoints():
             return audit.checkpoints(sight, question)
+        case GetStatistics():
+            return statistics.answer(sight, question)
         case _ as never:
             assert_never(never)
 
 
-def allowed(sight: Sight, who: Actor, question: Question) -> bool:
+def allowed(sight: Sight, who: Actor, question: Asked) -> bool:
     """Say whether somebody may ask that."""
     rule = RULES[Kind(question.KIND)]
     if rule.where is Where.ANYBODY:

@@ -8,6 +8,7 @@ device is left that could deliver; each outcome once (protocol.md §3).
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from relayd.domain.fates import ended
 from relayd.domain.mailbox import Mailbox
 from relayd.store.commit import Commit, Told
 from relayd.store.daykeys import KeyGone
@@ -17,6 +18,7 @@ from relayproto.codes import Lane, Result
 from relayproto.commands import Ack
 from relayproto.limits import OUTCOME_LIFETIME_S
 from relayproto.notices import Outcome
+from relayproto.standing import PLATFORM
 
 RETURNING: Final = (
     " RETURNING sequence, expires_ms, class, octets, body, fan, CASE WHEN fan IS NOT NULL OR ? THEN sealed END,"
@@ -115,21 +117,24 @@ def leave(commit: Commit, name: int, mailbox: Mailbox, gone: Iterable[Row], resu
             continue
         mailbox.take_share(origin.account, octets)
         if fan is not None:
-            _became(commit, origin, fan, result(sequence))
+            _became(commit, origin, fan, result(sequence), class_, octets)
     for waiter in commit.tools.waiting.served(name >> 2, mailbox, quota):
         sender = commit.sender(waiter.seat.row)
         if sender is not None and sender.generation == waiter.seat.generation:
             commit.done.served.append(waiter)
 
 
-def _became(commit: Commit, origin: Origin, fan: int, result: Result) -> None:
-    """Decide whether what became of one device's envelope settles its target."""
+def _became(commit: Commit, origin: Origin, fan: int, result: Result, class_: int, octets: int) -> None:
+    """Decide whether what became of one device's envelope settles its target; ``octets`` are that envelope's."""
     if fan:
         state = commit.fan(fan)
         state[0] -= 1
         if state[1] or (result is not Result.DELIVERED and state[0]):
             return
         state[1] = 1
+    sender = commit.roster(origin.account)
+    organisation = PLATFORM if sender is None else sender.side.organisation
+    commit.done.tally.targets[ended(organisation, class_, octets, result)] += 1
     mailbox = commit.mailbox(origin.mailbox)
     if mailbox is None:
         return

@@ -12,7 +12,7 @@ from relayd.domain.bounds import least
 from relayd.domain.permits import Side
 from relayproto.ids import UnitId
 from relayproto.policy import PLATFORM_DEFAULT, inbound, outbound, strictest
-from relayproto.standing import Standing, UnitState
+from relayproto.standing import PLATFORM, Standing, UnitState
 
 KEPT_MAX: Final = 8_192
 """Sides that are kept: 500 organisations with three standings each in five units that have a policy of their own."""
@@ -33,7 +33,9 @@ def read(db: sqlite3.Connection, unit: UnitId, standing: Standing) -> Side:
     table = strictest([platform or PLATFORM_DEFAULT, *[policy for _, policy, _ in above if policy is not None]])
     active = all(state == UnitState.ACTIVE for state, _, _ in above)
     bound = least(each for each in (bounds, *[bounds for _, _, bounds in above]) if each is not None)
-    return Side(standing, inbound(table, standing), outbound(table, standing), active, bound)
+    root = db.execute("SELECT organisation FROM unit WHERE id = ?", (unit,)).fetchone()
+    organisation = PLATFORM if root is None else UnitId(root[0])
+    return Side(standing, inbound(table, standing), outbound(table, standing), active, bound, organisation)
 
 
 def own_side(side: Side, own: bytes | None, *, suspended: bool = False) -> Side:

@@ -51,6 +51,7 @@ from relayd.store.intake import Intake
 from relayd.store.local import LocalVerbs
 from relayd.store.lookups import Asking
 from relayd.store.opening import Opened, Rules, open_all
+from relayd.store.questions import Asked
 from relayd.store.stamps import Tracing
 from relayd.store.telling import Ears
 from relayd.store.watch import Watch
@@ -105,6 +106,7 @@ class Store(LocalVerbs):
         moderators: tuple[bytes, ...],
         retention_days: int,
         audit_days: int,
+        statistics_days: int,
         root_key: bytes = b"",
         clock: Clock,
         entropy: Entropy,
@@ -121,7 +123,7 @@ class Store(LocalVerbs):
             directory,
             master_key=master_key,
             tracing=Tracing(relay_id, stamp_seed, moderators, retention_days),
-            rules=Rules(settings, _quota(limits), lifetimes, audit_days, root_key),
+            rules=Rules(settings, _quota(limits), lifetimes, audit_days, statistics_days, root_key),
             entropy=entropy,
             clock=clock,
             disk=disk,
@@ -157,6 +159,7 @@ class Store(LocalVerbs):
         try:
             await self._engine.stop()
             if not self.fatal.done():
+                await self._opened.writer.run(self._opened.tools.counting.finish)
                 await self._opened.writer.run(partial(self._opened.mark.follow, at_once=True))
                 await self._opened.writer.run(checkpoint)
         except (sqlite3.Error, OSError) as error:
@@ -293,7 +296,7 @@ class Store(LocalVerbs):
         """Perform an act, or write down that it was denied and return the code. Raises Refusal(AUTHENTICATION)."""
         return await self._act(lambda commit: acts.perform(commit, seat, command, relay, proven))
 
-    async def answer(self, seat: Seat, question: Question) -> AdministrationReply:
+    async def answer(self, seat: Seat, question: Asked) -> AdministrationReply:
         """Answer an officer's question. Raises Denied."""
         return await self._read(lambda db: questions.answer(self._view(db), seat.account, question), long=True)
 

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from relayd.domain import permits
 from relayd.domain.bounds import Bounds
+from relayd.domain.fates import taken
 from relayd.domain.ledger import Verdict
 from relayd.domain.lifetimes import expires_ms
 from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Share
@@ -118,7 +119,17 @@ def _record(commit: Commit, work: Submission, sender: Sender, accepted: list[Acc
     counts = commit.done.tally.codes
     for code in reply.codes:
         counts[code] += 1
+    _count(commit, work, reply.codes)
     return reply
+
+
+def _count(commit: Commit, work: Submission, codes: tuple[int, ...]) -> None:
+    """Count what became of each target, for the statistics (spec 87 §1)."""
+    command, octets, counts = work.command, len(work.body), commit.done.tally.targets
+    organisation, class_ = _sender(commit, work).side.organisation, int(command.class_)
+    for target, code in zip(command.targets, codes, strict=True):
+        wraps = target.wraps
+        counts[taken(organisation, class_, octets + len(wraps[0].sealed) if wraps else octets, code)] += 1
 
 
 def _pack(codes: tuple[int, ...]) -> bytes:

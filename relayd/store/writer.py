@@ -40,18 +40,21 @@ class Writer:
             for verb in works.verbs:
                 commit.done.answers.append(self._act(commit, verb))
             db.execute("UPDATE relay_time SET high_water_ms = ? WHERE high_water_ms < ?", (now_ms, now_ms))
+            self._tools.counting.write(db, now_ms)
             db.execute("COMMIT")
         except BaseException:
             self._forget()
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
+        self._tools.counting.committed(commit.done.tally.targets, now_ms)
         return commit.done
 
     def _forget(self) -> None:
         self._tools.residents.clear()
         self._tools.contacts.forget()
         self._tools.stamper.forget()
+        self._tools.counting.failed()
 
     def _act(self, commit: Commit, verb: Verb) -> Any:
         """Run a verb and return its result, or what it raised after undoing it."""

@@ -43,7 +43,8 @@ from relayproto.administration_replies import Acted
 from relayproto.codes import Code, Kind
 from relayproto.primitives import ed25519_public
 from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, ActState, Role, Standing
+from relayproto.standing import PLATFORM, ActState, Role, Standing, Where
+from relayproto.statistics import GetStatistics
 from support.officers import YEAR_MS, Chamber, chamber
 from support.organisations import founding
 
@@ -103,6 +104,8 @@ QUESTION_RULES = {
     Kind.GET_PROPOSALS: ADMINS | {AUDITOR, OPERATOR, KEYS},
     Kind.GET_AUDIT: {AUDITOR},
     Kind.GET_CHECKPOINTS: None,
+    Kind.GET_STATISTICS: {ADMIN, OPERATOR, Role.STATISTICS_VIEWER},
+    Kind.GET_RETENTION: None,
 }
 """None: anybody."""
 
@@ -219,7 +222,8 @@ def test_every_kind_is_among_what_is_tried(world: Chamber) -> None:
     tried |= {change.KIND for change in changes_of_the_platform(world)}
 
     assert tried | {Kind.APPROVE, Kind.WITHDRAW} == set(CHANGES)
-    assert {question.KIND for question in questions_of(OWN)} == set(QUESTIONS)
+    assert {question.KIND for question in questions_of(OWN)} | {Kind.GET_RETENTION} == set(QUESTIONS)
+    assert RULES[Kind.GET_RETENTION].where is Where.ANYBODY, "the service answers it without looking at who asks"
 
 
 @pytest.mark.slow
@@ -299,7 +303,7 @@ def test_a_proposal_is_approved_and_withdrawn_exactly_by_whom_it_says(world: Cha
 def questions_of(unit: int) -> list[Question]:
     return [
         GetUnits(unit, 0, 9), GetRoles(unit, 0, 9), GetDocument(unit, None), GetProposals(unit, 0, 9),
-        GetAudit(unit, 0, 9), GetCheckpoints(0, 9),
+        GetAudit(unit, 0, 9), GetCheckpoints(0, 9), GetStatistics(unit, 0, 9),
     ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from support.tree import HOMES, ROOT, modules, packages
 
-SHIPPED = ("*.py", "py.typed", "migrations/*.sql")
+SHIPPED = ("*.py", "py.typed", "migrations/*.sql", "retention.toml")
 COMMAND_TIMEOUT_S = 300
 
 

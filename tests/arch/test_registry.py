@@ -24,7 +24,8 @@ SPEC = sorted((ROOT / "proto" / "spec").glob("[0-9][0-9]-*.md"))
 SECTIONS = {
     "purposes": codes.Purpose, "suites": codes.Suite, "transports": codes.Transport, "codes": codes.Code,
     "code_ranges": codes.CodeRange, "goaway_codes": codes.GoawayCode, "classes": codes.Class, "lanes": codes.Lane,
-    "gap_reasons": codes.GapReason, "results": codes.Result, "prekey_kinds": codes.PrekeyKind,
+    "gap_reasons": codes.GapReason, "results": codes.Result, "sizes": codes.Size, "fates": codes.Fate,
+    "prekey_kinds": codes.PrekeyKind,
     "submit_flags": codes.SubmitFlag, "scopes": codes.Scope,
     "wrap_kinds": codes.WrapKind, "passing_kinds": codes.PassingKind, "content_kinds": codes.ContentKind,
     "features": codes.Feature,

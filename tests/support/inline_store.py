@@ -118,7 +118,7 @@ class InlineStore:
             self.opened = run(
                 opening.open_all(
                     self.directory, master_key=MASTER_KEY, tracing=opening.Tracing(7, STAMP_SEED, (), 180),
-                    rules=opening.Rules(NO_LIMIT, self.quota, LifetimesSection(), 400), entropy=self.entropy,
+                    rules=opening.Rules(NO_LIMIT, self.quota, LifetimesSection(), 400, 400), entropy=self.entropy,
                     clock=self.clock, disk=Disk(self.directory, NO_LIMIT, self.counters),
                 )
             )  # fmt: skip

@@ -39,7 +39,7 @@ from relayproto.administration_replies import (
     Unit,
     Units,
 )
-from relayproto.codes import Class, Code, GapReason, GoawayCode, Lane, PrekeyKind, Result
+from relayproto.codes import Class, Code, Fate, GapReason, GoawayCode, Lane, PrekeyKind, Result, Size
 from relayproto.commands import (
     Ack,
     Act,
@@ -119,6 +119,7 @@ from relayproto.replies import (
     Welcome,
 )
 from relayproto.standing import ActState, ProposalState, Role, Standing, UnitState
+from relayproto.statistics import Cell, Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 
 
 def octets(length: int, start: int = 0) -> bytes:
@@ -188,6 +189,8 @@ _ALL: tuple[Message, ...] = (
     GetProposals(7, 0, 100),
     GetAudit(7, 40, 100),
     GetCheckpoints(40, 100),
+    GetStatistics(7, 20_700, 20_730),
+    GetRetention(0, 100),
     Welcome(
         1, 0, 1_700_000_000_000, 77, (LaneState(5, 9), LaneState(0, 1), LaneState(9, 10)), 88, 12, 2, 100, 20,
         Standing.VERIFIED, 9, 3,
@@ -211,6 +214,8 @@ _ALL: tuple[Message, ...] = (
     Proposals((Proposal(3, ProposalState.WAITING, 7, "alice@gad.example", UNTIL, octets(200)),), False),
     Audit(((41, octets(150)),), False),
     Checkpoints((Checkpoint(41, octets(32), 1_700_000_000_000, 1, octets(64)),), False),
+    Statistics((Day(20_701, (Cell(Class.OTP, Size.SMALL, Fate.DELIVERED, 1_204),)),), None),
+    Retention((Kept("envelope", "sealed", "both people", "what is delivered", "acknowledged", 2_592_000),), False),
     Connections(12, 1, 9, 3, False, (Line(7, 1_700_000_000_000, 900, 4_000, 63, 1, 120),), True),
     Mailboxes(
         42, ALICE, 9, False, 5_000, 32 << 20, 1_700_000_000_000,

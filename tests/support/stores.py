@@ -95,6 +95,7 @@ class House:
     moderators: tuple[bytes, ...] = ()
     master_key: bytes = MASTER_KEY
     audit_days: int = 400
+    statistics_days: int = 400
     listening: set[int] = field(default_factory=set)
     entries: list[Entry] = field(default_factory=list)
     gaps: list[tuple[int, Gap]] = field(default_factory=list)
@@ -115,6 +116,7 @@ class House:
             moderators=self.moderators,
             retention_days=180,
             audit_days=self.audit_days,
+            statistics_days=self.statistics_days,
             clock=self.clock,
             entropy=os.urandom,
             counters=self.counters,

@@ -28,6 +28,7 @@ from relayclient.cli import (
     report,
     role,
     send,
+    stats,
     status,
     terminal,
     unblock,
@@ -44,7 +45,7 @@ INTERRUPTED: Final = 130
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
 _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
-_GROUPS: Final = (link, org, unit, role, proposal, office, policy, audit)
+_GROUPS: Final = (link, org, unit, role, proposal, office, policy, audit, stats)
 """Verbs with verbs of their own; all but the first are for officers."""
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."

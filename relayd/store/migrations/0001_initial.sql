@@ -144,6 +144,17 @@ CREATE TABLE report (
 );
 CREATE INDEX report_by_day ON report (day);
 
+-- How many targets of submissions met which fate, by day and by the sender's organisation (0: none). Rows go by retention.
+CREATE TABLE statistic (
+    day INTEGER NOT NULL,                -- since 1970; nothing is finer
+    organisation INTEGER NOT NULL,
+    class INTEGER NOT NULL,
+    size INTEGER NOT NULL,               -- small, medium, large
+    fate INTEGER NOT NULL,               -- stored, refused for one of four reasons, delivered or another end
+    count INTEGER NOT NULL,              -- what is below ten is told to nobody
+    PRIMARY KEY (day, organisation, class, size, fate)
+) WITHOUT ROWID;
+
 -- How often in a row the same envelope was the first of its lane when its device connected: one that makes its device
 -- fail is found by it. Goes when the lane is empty or another envelope is first.
 CREATE TABLE attempt (

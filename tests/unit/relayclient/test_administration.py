@@ -29,6 +29,7 @@ from relayproto.limits import UNIT_NAME_CHARS_MAX
 from relayproto.primitives import ed25519_public
 from relayproto.replies import Refused
 from relayproto.standing import PLATFORM, ActState, ProposalState, Role, Standing, UnitState
+from relayproto.statistics import Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 from support.kem import stream
 from support.small_relay import NOW_MS
 
@@ -150,6 +151,40 @@ def test_the_next_page_begins_after_the_last_thing_of_this_one(question, page, a
     assert type(asked) is type(question)
     assert following(question, page(False)) is None
     assert following(asked, page(True)) is None, "it leads no further"
+
+
+KEPT = Kept("account", "account", "members", "who it is", "with the relay", None)
+
+
+def test_statistics_go_on_with_the_next_day():
+    question = GetStatistics(1, 20, 40)
+
+    assert following(question, Statistics((), 27)) == GetStatistics(1, 27, 40)
+    assert following(question, Statistics((Day(20, ()),), None)) is None
+
+
+@pytest.mark.parametrize("next_day", [20, 19, 41])
+def test_a_next_day_that_leads_no_further_ends_the_asking(next_day):
+    assert following(GetStatistics(1, 20, 40), Statistics((), next_day)) is None
+
+
+def test_the_rows_of_the_map_go_on_after_as_many_as_came():
+    asked = following(GetRetention(3, 100), Retention((KEPT, KEPT), True))
+
+    assert asked == GetRetention(5, 100)
+    assert following(asked, Retention((KEPT,), False)) is None
+    assert following(asked, Retention((), True)) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "page"),
+    [
+        (GetStatistics(1, 0, 9), Units((UNIT,), True)), (GetRetention(0, 9), Units((UNIT,), True)),
+        (GetUnits(PLATFORM, 0, 9), Statistics((), 5)), (GetRoles(1, 0, 9), Retention((KEPT,), True)),
+    ],
+)  # fmt: skip
+def test_a_page_of_another_question_ends_the_asking(question, page):
+    assert following(question, page) is None
 
 
 def test_an_empty_page_is_the_last():

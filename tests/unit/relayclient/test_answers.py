@@ -22,6 +22,7 @@ from relayproto.commands import Act, GetBundles, GetDevices, GetRelayKeys, Looku
 from relayproto.ids import Address
 from relayproto.replies import Account, Devices, Done, NotTaken, Refused
 from relayproto.standing import ActState
+from relayproto.statistics import GetRetention, GetStatistics, Retention, Statistics
 from support.kem import stream
 from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, forget_sessions, introduce, of, texts
@@ -170,6 +171,7 @@ def test_an_acts_number_is_not_given_again_whatever_came_of_it(relay, alice, rep
         (GetUnits(1, 0, 9), Units((), False)), (GetRoles(1, 0, 9), Roles((), False)),
         (GetDocument(1, None), Document(1, 0, b"", b"")), (GetProposals(1, 0, 9), Proposals((), False)),
         (GetAudit(1, 0, 9), Audit((), False)), (GetCheckpoints(0, 9), Checkpoints((), False)),
+        (GetStatistics(1, 0, 9), Statistics((), None)), (GetRetention(0, 9), Retention((), False)),
         (PutPolicy(bytes(30)), Done()),
     ],
 )  # fmt: skip

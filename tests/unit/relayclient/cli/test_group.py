@@ -2,9 +2,9 @@
 
 import pytest
 
-from relayclient.cli import audit, link, office, org, policy, proposal, role, unit
+from relayclient.cli import audit, link, office, org, policy, proposal, role, stats, unit
 
-GROUPS = (link, org, unit, role, proposal, office, policy, audit)
+GROUPS = (link, org, unit, role, proposal, office, policy, audit, stats)
 VERBS = [(group, verb) for group in GROUPS for verb in group.VERBS]
 
 

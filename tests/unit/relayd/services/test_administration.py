@@ -11,6 +11,7 @@ from relayproto.administration_replies import Acted, Units
 from relayproto.codes import Code
 from relayproto.commands import Act
 from relayproto.standing import ActState
+from relayproto.statistics import GetRetention, Kept, Retention
 from support.desks import AgreeableStore, seat_of
 from support.organisations import founding
 from support.people import Person
@@ -165,3 +166,21 @@ async def test_an_address_that_is_none_breaks_no_glass() -> None:
 
     assert refused.value.code is Code.BAD_ADDRESS
     assert (store.taken, counters.break_glass) == ([], 0)
+
+
+async def test_anybody_is_told_what_is_kept_page_by_page_and_the_store_is_not_asked() -> None:
+    kept = tuple(Kept("account", f"column {number}", "members", "x" * 250, "y" * 250, 60) for number in range(90))
+    store = Registry()
+    store.denial = Denied(Code.NOT_PERMITTED)
+    administration = Administration(store, relay=RELAY, kept=kept)
+
+    found: list[Kept] = []
+    for _ in range(9):
+        page = await administration.question(seat_of(ALICE), GetRetention(len(found), 50), 0.0)
+        assert isinstance(page, Retention)
+        assert len(page.rows) <= 50
+        found += page.rows
+
+    assert tuple(found) == kept
+    assert page == Retention((), False)
+    assert store.written == []
