@@ -159,7 +159,7 @@ class App:
             clock=self._clock,
             entropy=self._entropy,
             counters=self._counters,
-            ears=Ears(hub.wake, hub.explain, hub.say, hub.listening),
+            ears=Ears(hub.wake, hub.explain, hub.say, hub.announce, hub.listening),
         )
         self._clock.raise_to(store.high_water_ms)
         return store

@@ -20,6 +20,7 @@ from typing import Self
 
 from relayclient import (
     answers,
+    badges,
     contacts,
     greeting,
     housekeeping,
@@ -37,6 +38,7 @@ from relayclient import (
     submissions,
 )
 from relayclient.administration import Administration
+from relayclient.badges import Badge
 from relayclient.entropy import system_entropy
 from relayclient.errors import AlreadyJoined, Cloned, NotJoined, UnknownContact
 from relayclient.events import Event, MessageReceived, MessageState
@@ -226,7 +228,7 @@ class Device:
                 wanted.append(GetRelayKeys())
             if link.own_list_stale:
                 wanted.append(GetDevices(self._identity.account))
-            wanted += parcels.needs(step, now_ms) + safety.needs(step)
+            wanted += parcels.needs(step, now_ms) + safety.needs(step) + badges.needs(step, link)
             if link.left is not None and not link.asking.under_way(PutPrekeys):
                 wanted += prekeys.due(step, link.left, now_ms)
         return [command for command in wanted if link.asking.ask(command, now_ms)]
@@ -341,6 +343,11 @@ class Device:
         """Return one. Raises UnknownContact."""
         with self._step() as step:
             return people.find(step, who)
+
+    def badge(self, account: AccountId, now_ms: int) -> Badge | None:
+        """Return what is attested of an account, or why that is doubted; None for nothing."""
+        with self._step() as step:
+            return badges.badge(step, account, now_ms)
 
     def safety_number(self, account: AccountId) -> str:
         """Return the 60 digits to compare with that person. Raises UnknownContact."""

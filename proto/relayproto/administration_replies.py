@@ -19,6 +19,7 @@ from relayproto.limits import (
 )
 from relayproto.message import Message, table
 from relayproto.standing import ActState, ProposalState, Role, UnitState
+from relayproto.verification import Organisation, Revocations
 
 _U32 = (1 << 32) - 1
 _unit = uint(_U32)
@@ -164,5 +165,9 @@ class Checkpoints(Message):
     more: bool
 
 
-AdministrationReply = Acted | Units | Roles | Document | Proposals | Audit | Checkpoints
-ADMINISTRATION_REPLIES = table(Acted, Units, Roles, Document, Proposals, Audit, Checkpoints)
+AdministrationReply = (
+    Acted | Units | Roles | Document | Proposals | Audit | Checkpoints | Organisation | Revocations
+)  # fmt: skip
+ADMINISTRATION_REPLIES = table(
+    Acted, Units, Roles, Document, Proposals, Audit, Checkpoints, Organisation, Revocations
+)  # fmt: skip

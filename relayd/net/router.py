@@ -46,6 +46,7 @@ from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing, Ping
 from relayproto.replies import NotTaken, Refused, Submitted
+from relayproto.verification import GetOrganisation, GetRevocations
 
 VERBS_MAX: Final = 16
 """Verbs that wait for their turn; with more the device is not read."""
@@ -134,7 +135,7 @@ class Router:
             case (
                 PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys() | Block()
                 | Report() | Act() | PutPolicy() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit()
-                | GetCheckpoints()
+                | GetCheckpoints() | GetOrganisation() | GetRevocations()
             ):  # fmt: skip
                 return self._queue(request, command, now)
             case _ as never:
@@ -230,6 +231,7 @@ class Router:
                 answer = await self._defend(verb)
             case (
                 Act() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
+                | GetOrganisation() | GetRevocations()
             ):  # fmt: skip
                 answer = await self._administer(verb)
             case Ephemeral():

@@ -9,7 +9,7 @@ from typing import Final
 from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied, Effect
 from relayd.domain.refusals import Refusal
-from relayd.store import accounts, authority, belonging, grants, offices, units
+from relayd.store import accounts, attested, authority, belonging, grants, offices, units
 from relayd.store.commit import Commit
 from relayproto.administration import InviteMember, PlaceMember
 from relayproto.codes import Code
@@ -30,7 +30,7 @@ def invite(commit: Commit, actor: Actor, change: InviteMember) -> Effect:  # noq
         raise Denied(Code.NOT_PERMITTED)
     try:
         address = addresses.parse(change.address)
-        if not _is_of(commit, address, unit.organisation):
+        if not is_of(commit, address, unit.organisation):
             raise Denied(Code.BAD_ADDRESS)
         expires_ms = commit.now_ms + change.ttl_s * 1000
         ticket = accounts.create_ticket(commit, address, expires_ms, unit.unit, change.standing)
@@ -56,7 +56,7 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
         return _remove(commit, actor, who, change.unit)
     unit = units.working(commit, change.unit)
     if who.unit == PLATFORM:
-        if not _is_of(commit, who.address, unit.organisation):
+        if not is_of(commit, who.address, unit.organisation):
             raise Denied(Code.NOT_PERMITTED)
     else:
         belonging.require_own(commit, who, unit.organisation)
@@ -65,6 +65,7 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
         )
         if not same_kind or (who.unit, who.standing) == (unit.unit, change.standing):
             raise Denied(Code.CONFLICT)
+    attested.take_back(commit, who.row)
     belonging.put(commit, who, unit.unit, change.standing)
     return Effect(
         unit.unit,
@@ -81,11 +82,12 @@ def _remove(commit: Commit, actor: Actor, who: Actor, unit: UnitId) -> Effect:
         raise Denied(Code.NOT_PERMITTED)
     before = units.digest(who.account, who.unit, who.standing, grants.drop_all(commit, actor, who.row))
     offices.drop_all(commit, who.row)
+    attested.take_back(commit, who.row)
     belonging.put(commit, who, PLATFORM, Standing.PUBLIC)
     return Effect(who.unit, before=before)
 
 
-def _is_of(commit: Commit, address: Address, organisation: UnitId) -> bool:
+def is_of(commit: Commit, address: Address, organisation: UnitId) -> bool:
     """Say whether an address ends in a domain that an organisation, or one that was merged into it, has proven."""
     found: tuple[int] | None = commit.db.execute(
         "SELECT unit.organisation FROM domain JOIN unit ON unit.id = domain.unit WHERE domain.name = ?",

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from relayd.domain.acting import Actor, Denied
 from relayd.domain.fitting import fitting
-from relayd.store import audit, authority, documents, units
+from relayd.store import audit, authority, documents, publicrecords, revocations, units
 from relayd.store.authority import BELOW, Sight
 from relayproto.administration import (
     GetAudit,
@@ -25,6 +25,7 @@ from relayproto.codes import Code, Kind
 from relayproto.ids import AccountId, UnitId
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ProposalState, Role, Where
+from relayproto.verification import GetOrganisation, GetRevocations
 
 _GRANTS = (
     f"{BELOW}SELECT held_role.id, held_role.unit, account.account, address, role, until_ms FROM held_role"  # noqa: S608 - ours
@@ -46,6 +47,22 @@ def answer(sight: Sight, account: AccountId, question: Question) -> Administrati
     who = authority.actor(sight, account)
     if who is None or not allowed(sight, who, question):
         raise Denied(Code.NOT_PERMITTED)
+    return _of_anybody(sight, question) or _of_officers(sight, question)
+
+
+def _of_anybody(sight: Sight, question: Question) -> AdministrationReply | None:
+    match question:
+        case GetCheckpoints():
+            return audit.checkpoints(sight, question)
+        case GetOrganisation():
+            return publicrecords.get(sight, question)
+        case GetRevocations():
+            return revocations.listed(sight, question)
+        case _:
+            return None
+
+
+def _of_officers(sight: Sight, question: Question) -> AdministrationReply:
     match question:
         case GetUnits():
             return units.listed(sight.db, question)
@@ -57,8 +74,8 @@ def answer(sight: Sight, account: AccountId, question: Question) -> Administrati
             return Proposals(*fitting(_proposals(sight, question), question.rows))
         case GetAudit():
             return audit.listed(sight, question)
-        case GetCheckpoints():
-            return audit.checkpoints(sight, question)
+        case GetCheckpoints() | GetOrganisation() | GetRevocations():
+            raise AssertionError(question)
         case _ as never:
             assert_never(never)
 

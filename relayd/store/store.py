@@ -10,6 +10,7 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -63,6 +64,7 @@ from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.primitives import Entropy
 from relayproto.replies import Account, Devices, PrekeysLeft
+from relayproto.verification import Organisation
 
 T = TypeVar("T")
 
@@ -289,7 +291,10 @@ class Store:
 
     async def answer(self, seat: Seat, question: Question) -> AdministrationReply:
         """Answer an officer's question. Raises Denied."""
-        return await self._read(lambda db: questions.answer(self._view(db), seat.account, question))
+        answer = await self._read(lambda db: questions.answer(self._view(db), seat.account, question))
+        if isinstance(answer, Organisation):
+            return replace(answer, signature=self._opened.tools.stamper.sign_record(answer.record))
+        return answer
 
     async def deny_question(self, seat: Seat, question: Question, code: Code) -> None:
         """Write down that a question was denied. Raises Refusal(AUTHENTICATION)."""

@@ -227,7 +227,7 @@ MUTANTS: Final = (
         new='        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101\n'
         "        cost = len(one.work.body) + len(wrap.sealed)\n"
         "        if mailbox.admits(quota, one.lane, one.work.command.class_, cost):\n"
-        "            _number(commit, one, roster, 0, Target(target.account, target.list_version, (wrap,)), b\"\")\n",
+        '            _number(commit, one, roster, 0, Target(target.account, target.list_version, (wrap,)), b"")\n',
         killers=(
             "tests/unit/relayd/store/test_submissions.py::test_one_full_device_refuses_the_account_and_leaves_the_others_as_they_were",
         ),
