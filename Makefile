@@ -23,10 +23,10 @@ AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo package lock test check static gate vectors powercut model mutants bench clean
+.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants bench clean
 
 help: ## print this page
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## make .venv with everything that running, testing and checking need
 
@@ -105,6 +105,9 @@ run: env ## start a relay in DIR (var) and print an invitation for ADDRESS (offi
 
 demo: env ## two people, a relay that is killed between them, and a message that arrives all the same
 	@$(BIN)/python tests/demo/demo.py
+
+demo-office: env ## a department is let in by two, run by its own people and followed by an auditor
+	@$(BIN)/python tests/demo/office.py
 
 static: env
 	@$(BIN)/ruff format --check .

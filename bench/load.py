@@ -80,7 +80,7 @@ class Pair:
         tails, sample = self._tails, self._load.sample
         for submission in range(self._last + 1, self._last + count + 1):
             number = packb(submission)
-            frames.append(b"".join((b"\x9c\x03", number, number, tails[submission % _TAILS])))
+            frames.append(b"".join((b"\x9d\x03", number, number, tails[submission % _TAILS])))
             if submission % sample == 0:
                 stamp = (submission, time.perf_counter())
                 self._waiting.append(stamp)
@@ -116,7 +116,7 @@ def _tail(to: Person, envelope_bytes: int, *, outcomes: bool) -> bytes:
     wrap, body = os.urandom(wrap_bytes), os.urandom(envelope_bytes - wrap_bytes)
     fields = (
         0, Class.CHAT, _TTL_S, int(outcomes), os.urandom(COMMITMENT_BYTES), body, None,
-        ((to.account, 1, ((DEVICE, wrap),)),), None,
+        ((to.account, 1, ((DEVICE, wrap),)),), None, (),
     )  # fmt: skip
     return b"".join(map(packb, fields))
 

@@ -28,11 +28,11 @@ from relayd.delivery.hub import Hub
 from relayd.domain.refusals import Fault
 from relayd.entropy import system_entropy
 from relayd.exits import Exit
+from relayd.incidents import report
 from relayd.keyring import Keyring
 from relayd.lifecycle import CannotStart, Pulse
 from relayd.metrics import Counters
 from relayd.net import listener, operator
-from relayd.net.incidents import report
 from relayd.net.listener import Listener
 from relayd.net.operator import OperatorListener
 from relayd.net.ops import OpsListener, Pages
@@ -40,6 +40,7 @@ from relayd.net.rooms import Rooms, furnish
 from relayd.notices import Notifier
 from relayd.observe import observe_forever
 from relayd.services.domains import Domains
+from relayd.services.intervening import Intervening
 from relayd.services.operator import Operator
 from relayd.services.outside import Outside
 from relayd.services.witness import Witness
@@ -84,20 +85,23 @@ def suites(config: Config) -> frozenset[Suite]:
 class App:
     """One relay, from its start to its exit status."""
 
-    __slots__ = ("_clock", "_config", "_counters", "_draining", "_entropy", "_keys", "_notifier", "_stop")
+    __slots__ = ("_clock", "_config", "_counters", "_devices", "_entropy", "_keys", "_limiter", "_notifier",
+                 "_stop")  # fmt: skip
 
     def __init__(
-        self, config: Config, keys: Keyring, *, clock: SystemClock, entropy: Entropy, notifier: Notifier
-    ) -> None:
+        self, config: Config, keys: Keyring, *, clock: SystemClock, entropy: Entropy, notifier: Notifier,
+        limiter: logs.Limiter | None = None,
+    ) -> None:  # fmt: skip
         """Take everything that comes from outside; nothing is opened yet."""
         self._config = config
         self._keys = keys
         self._clock = clock
         self._entropy = entropy
         self._notifier = notifier
+        self._limiter = limiter or logs.Limiter(clock.monotonic)
         self._counters = Counters()
         self._stop = asyncio.Event()
-        self._draining = False
+        self._devices: Listener | None = None
 
     def unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Report what a callback of the loop raised: the last border of our own mistakes."""
@@ -120,9 +124,12 @@ class App:
             return
         found = reload.changes(self._config, new)
         self._config = reload.merged(self._config, new)
-        logs.configure(sys.stdout, self._config.logs.level)
+        self._set_level(self._config.logs.level)
         _log.warning("reloaded", now=found.now, at_restart=found.at_restart)
         self._notifier.ready(f"reloaded; {found}")
+
+    def _set_level(self, level: str) -> None:
+        logs.configure(sys.stdout, level, self._limiter)
 
     def stop(self) -> None:
         """Begin to drain."""
@@ -145,22 +152,12 @@ class App:
     async def _open(self, hub: Hub) -> Store:
         keys, config = self._keys, self._config
         store = await Store.open(
-            config.state_directory,
-            settings=config.store,
-            master_key=keys.master_key,
-            stamp_seed=keys.stamp_seed,
-            relay_id=keys.relay_id,
-            moderators=keys.moderators,
-            retention_days=config.tracing.retention_days,
-            audit_days=config.audit.retention_days,
-            root_key=descriptor.root_key(keys.newest),
-            limits=config.limits,
-            lifetimes=config.lifetimes,
-            clock=self._clock,
-            entropy=self._entropy,
-            counters=self._counters,
+            config.state_directory, settings=config.store, master_key=keys.master_key, stamp_seed=keys.stamp_seed,
+            relay_id=keys.relay_id, moderators=keys.moderators, retention_days=config.tracing.retention_days,
+            audit_days=config.audit.retention_days, root_key=descriptor.root_key(keys.newest), limits=config.limits,
+            lifetimes=config.lifetimes, clock=self._clock, entropy=self._entropy, counters=self._counters,
             ears=Ears(hub.wake, hub.explain, hub.say, hub.announce, hub.listening),
-        )
+        )  # fmt: skip
         self._clock.raise_to(store.high_water_ms)
         return store
 
@@ -169,20 +166,12 @@ class App:
         self._settle_figures()
         resolver = config.resolver_socket
         rooms = furnish(
-            store=store,
-            hub=hub,
-            clock=self._clock,
-            entropy=self._entropy,
-            counters=self._counters,
-            limits=config.limits,
-            keys=keys.private,
-            suites=suites(config),
-            descriptor=keys.newest,
-            descriptors=keys.descriptors,
-            moderated=bool(keys.moderators),
+            store=store, hub=hub, clock=self._clock, entropy=self._entropy, counters=self._counters,
+            limits=config.limits, keys=keys.private, suites=suites(config), descriptor=keys.newest,
+            descriptors=keys.descriptors, moderated=bool(keys.moderators),
             domains=None if resolver is None else Domains(Outside(resolver)),
-        )
-        devices = Listener(rooms)
+        )  # fmt: skip
+        devices = self._devices = Listener(rooms)
         pulse = Pulse(
             store.probe, alive=self._notifier.alive, clock=self._clock, counters=self._counters, refusals=(Fault,)
         )
@@ -192,14 +181,14 @@ class App:
             lambda: self._reasons(pulse),
         )
         operations = OpsListener(pages)
+        intervening = Intervening(
+            store, hub, devices, self._counters, half_open=lambda: rooms.admission.half_open,
+            set_level=self._set_level,
+        )  # fmt: skip
         verbs = Operator(
-            store,
-            clock=self._clock,
-            confirm=self._clock.confirm,
-            counters=self._counters,
-            endpoint=config.relay.endpoint,
-            descriptor=keys.newest,
-        )
+            store, clock=self._clock, confirm=self._clock.confirm, counters=self._counters,
+            endpoint=config.relay.endpoint, descriptor=keys.newest, intervening=intervening,
+        )  # fmt: skip
         local = OperatorListener(verbs, counters=self._counters, entropy=self._entropy)
         async with contextlib.AsyncExitStack() as down:
             served = await _start(operations, self._sockets(OPERATIONS, inherited))
@@ -225,7 +214,8 @@ class App:
         return bound(endpoint(self._config.listen.devices if name == DEVICES else self._config.listen.operations))
 
     def _reasons(self, pulse: Pulse) -> list[str]:
-        return ["draining"] if self._draining else pulse.reasons()
+        draining = self._devices is not None and self._devices.draining
+        return ["draining"] if draining else pulse.reasons()
 
     def _ready(self, *, devices: list[str], operations: list[str]) -> None:
         left_days = (self._keys.not_after_ms - self._clock.now_ms()) // _DAY_MS
@@ -251,7 +241,7 @@ class App:
         awaited: set[asyncio.Future[Any]] = {stop, store.fatal, *background}
         ended, _ = await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         status = self._status(store, {task for task in ended if task in background})
-        self._draining = True
+        devices.draining = True
         self._notifier.stopping(self._config.limits.drain_timeout_s + _DRAIN_MORE_S)
         _log.info("draining", connections=len(devices))
         await devices.drain(self._config.limits.drain_timeout_s if status is Exit.OK else _FAILED_DRAIN_S)
@@ -304,6 +294,7 @@ class App:
         told_at, behind = self._clock.monotonic(), False
         while True:
             await pulse.beat()
+            self._limiter.tell()
             if self._clock.monotonic() >= told_at + notices.TELL_EVERY_S:
                 told_at = self._clock.monotonic()
                 self._notifier.standing(notices.standing(self._counters, self._reasons(pulse)))
@@ -369,9 +360,11 @@ def affordable(config: Config) -> Config:
     return msgspec.structs.replace(config, limits=limits)
 
 
-async def _run(config: Config, keys: Keyring, path: Path | None, notifier: Notifier) -> Exit:
+async def _run(
+    config: Config, keys: Keyring, path: Path | None, notifier: Notifier, limiter: logs.Limiter | None = None
+) -> Exit:
     inherited = named(lifecycle.inherited_sockets())
-    app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier)
+    app = App(config, keys, clock=SystemClock(), entropy=system_entropy, notifier=notifier, limiter=limiter)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(app.unhandled)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -387,13 +380,14 @@ def serve(config: Config, path: Path | None = None, notifier: Notifier | None = 
     """
     os.umask(0o077)
     lifecycle.without_core_dumps()
-    logs.configure(sys.stdout, config.logs.level)
+    limiter = logs.Limiter(SystemClock().monotonic)
+    logs.configure(sys.stdout, config.logs.level, limiter)
     keys = keyring.load(config.state_directory, SystemClock().now_ms())
     if (config.state_directory / keyring.OFFLINE_ROOT).exists():
         _log.warning("the key of the offline root is still here; move it to a machine without a network")
     held = lifecycle.claim(config.state_directory)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(affordable(config), keys, path, notifier or Notifier()))
+            return runner.run(_run(affordable(config), keys, path, notifier or Notifier(), limiter))
     finally:
         os.close(held)

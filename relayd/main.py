@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relayd import reaching, rotation, safekeeping
+from relayd import intervene, reaching, rotation, safekeeping
 from relayd.exits import CannotGoOn, Exit
 from relayproto import __version__
 
@@ -105,6 +105,9 @@ def _moderator_key(arguments: argparse.Namespace) -> Exit:
 
 
 def _serve(arguments: argparse.Namespace) -> Exit:
+    from relayd.entropy import system_entropy
+    from relayd.incidents import report
+    from relayd.metrics import Counters
     from relayd.notices import Notifier
 
     notifier = Notifier()
@@ -114,8 +117,11 @@ def _serve(arguments: argparse.Namespace) -> Exit:
 
         return app.serve(read, _config_path(arguments), notifier)
     except Exception as error:
-        if _status_of(error) is not None:
-            notifier.failed(error)
+        if _status_of(error) is None:
+            # Its traceback on standard error could have a person's values.
+            report(error, where="serve", counters=Counters(), entropy=system_entropy)
+            return Exit.SOFTWARE
+        notifier.failed(error)
         raise
     finally:
         notifier.close()
@@ -339,6 +345,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     status.add_argument("--json", action="store_true", help="print JSON")
     safekeeping.add(commands, _add, _config)
+    intervene.add(commands, _add, _config)
     reaching.add(commands)
     rotation.add(commands, lambda arguments: _config(arguments).state_directory)
     _add_rarely_needed(commands)

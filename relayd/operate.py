@@ -16,7 +16,7 @@ from relayproto.codes import Code, CodeRange, Kind, range_of
 from relayproto.errors import Malformed
 from relayproto.ids import Address, KeyId
 from relayproto.invitation import Invitation, to_link
-from relayproto.limits import REASON_CHARS_MAX
+from relayproto.limits import LOCAL_REASON_CHARS_MAX
 from relayproto.message import M, Message
 from relayproto.replies import Invited, Refused
 
@@ -26,7 +26,8 @@ TIMEOUT_S: Final = 10.0
 _SAID: Final[dict[int, str]] = {
     Code.BAD_ADDRESS: "that is not an address; one looks like officer@office.example",
     Code.ADDRESS_TAKEN: "somebody has that address already",
-    Code.NOT_AVAILABLE: "nobody has that address; the account has to be there first (relayd invite)",
+    Code.NOT_AVAILABLE: "there is no such account or device; an account has to be there first (relayd invite)",
+    Code.CONFLICT: "it is so already; nothing was done",
     Code.UNSUPPORTED: "the running relay does not know this command; it is of another version",
     Code.LIMIT: "there are too many open invitations; wait until some are used or have expired",
     Code.DISK: "the relay's disk is nearly full",
@@ -50,11 +51,12 @@ class RelayRefused(Exception):  # noqa: N818 - reads better where it is raised
         self.later = range_of(code) is CodeRange.RETRY_LATER
 
 
-def ask(path: Path, command: Message, expected: type[M]) -> M:
+def ask(path: Path, command: Message, expected: type[M], *, timeout_s: float | None = None) -> M:
     """Return the relay's reply, which is an ``expected``. Raises RelayAway, NotAllowed, RelayRefused."""
+    timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(TIMEOUT_S)
+            connection.settimeout(timeout_s)
             connection.connect(str(path))
             asked = message.encode(command, 1)
             connection.sendall(len(asked).to_bytes(2) + asked)
@@ -64,7 +66,7 @@ def ask(path: Path, command: Message, expected: type[M]) -> M:
     except (FileNotFoundError, ConnectionError, NotADirectoryError):
         raise RelayAway(f"no relay is running here ({path}); start it with relayd serve") from None
     except TimeoutError:
-        raise RelayAway(f"the relay did not answer within {TIMEOUT_S:.0f} s ({path}); see its log") from None
+        raise RelayAway(f"the relay did not answer within {timeout_s:.0f} s ({path}); see its log") from None
     except Malformed:
         raise RelayAway(f"what answers at {path} is not a relay of this version") from None
 
@@ -108,9 +110,9 @@ def link(invited: Invited) -> str:
 
 def reason(said: str, source: TextIO) -> str:
     """Return why something is done: what was said, or, for a dash, what stands in ``source``. Raises CannotGoOn."""
-    text = source.read(REASON_CHARS_MAX + 2).strip() if said == "-" else said.strip()
-    if not 0 < len(text) <= REASON_CHARS_MAX:
-        raise CannotGoOn(f"a reason has 1 to {REASON_CHARS_MAX} characters; nothing was done", Exit.REFUSED)
+    text = source.read(LOCAL_REASON_CHARS_MAX + 2).strip() if said == "-" else said.strip()
+    if not 0 < len(text) <= LOCAL_REASON_CHARS_MAX:
+        raise CannotGoOn(f"a reason has 1 to {LOCAL_REASON_CHARS_MAX} characters; nothing was done", Exit.REFUSED)
     return text
 
 

@@ -21,7 +21,7 @@ KEEP: Final = 14
 _KEEP_MAX: Final = 1_000
 
 
-class _Adds(Protocol):
+class Adds(Protocol):
     """``relayd.main``'s way to add a command that works on a relay's configuration or state."""
 
     def __call__(
@@ -42,7 +42,7 @@ def _keep(text: str) -> int:
 
 def add(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    adds: _Adds,
+    adds: Adds,
     config_of: "Callable[[argparse.Namespace], Config]",
 ) -> None:
     """Add the four commands to the command line; ``config_of`` loads the configuration that arguments name."""

@@ -15,6 +15,9 @@ from typing import Any, Final
 import msgspec
 
 from relayd import lifecycle, logs
+from relayd.entropy import system_entropy
+from relayd.incidents import report
+from relayd.metrics import Counters
 from relayd.notices import Notifier
 
 LINE_BYTES_MAX: Final = 65_536
@@ -85,8 +88,8 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             return
         try:
             said = await answer(question)
-        except Exception:  # noqa: BLE001 - one question's failure
-            _log.exception("a question failed")
+        except Exception as error:  # noqa: BLE001 - one question's failure
+            report(error, where="question", counters=Counters(), entropy=system_entropy)
             said = {"error": "failed; see this unit's log"}
         writer.write(msgspec.json.encode(said) + b"\n")
         await writer.drain()

@@ -80,7 +80,7 @@ def _looked_at(path: Path, entropy: Entropy) -> Report:
         if version != known:
             notes.append(f"Its version is {version} and this program knows {known}: only the pages were looked at.")
             return Report(str(path), version, 0, tuple(findings), tuple(notes))
-        findings += [*whole.rules(db), whole.audited(db)]
+        findings += [*whole.rules(db), whole.documented(db), whole.audited(db)]
         high_water_ms = whole.relay_time_ms(db)
         if restored.Mark(path.parent).read() > high_water_ms:
             notes.append("It is an older copy of itself: at its next start the relay gives new epochs.")

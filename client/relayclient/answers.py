@@ -58,7 +58,7 @@ _NOT_TAKEN_MS: Final = 1_000
 """Where the relay is busy and names no time: a few of its commits."""
 
 
-def take_in(  # noqa: C901, PLR0911 - one a kind of answer
+def take_in(  # noqa: C901, PLR0911, PLR0912 - one a kind of answer
     step: Step, link: Link, reply: Reply, command: DeviceCommand, now_ms: int
 ) -> list[Event]:
     """Take in an answer; one that no command of its kind can have is ignored (spec 30 §5)."""
@@ -74,6 +74,8 @@ def take_in(  # noqa: C901, PLR0911 - one a kind of answer
             return _bundles(step, link, reply, command, now_ms)
         case Devices(), GetDevices():
             return _devices(step, link, reply, command, now_ms)
+        case Devices(devices, signature), PutDevices():
+            return contacts.learn(step, step.setting("account"), devices, signature, now_ms)[1]
         case RelayKeys(descriptors), GetRelayKeys():
             link.keys_fetched = True
             for described in descriptors:

@@ -44,6 +44,7 @@ from relayclient.errors import AlreadyJoined, Cloned, NotJoined, UnknownContact
 from relayclient.events import Event, MessageReceived, MessageState
 from relayclient.flow import Flow
 from relayclient.link import Link
+from relayclient.linking import Linking
 from relayclient.membership import Endpoint, Identity
 from relayclient.outbox import Outgoing
 from relayclient.people import Contact
@@ -92,6 +93,7 @@ class Device:
         self._store = store
         self._link = Link(Flow(WINDOW, (0, 0, 0)))
         self.administration = Administration(store, lambda: self._link)
+        self.linking = Linking(store)
         with self._step() as step:
             self._identity = membership.who(step)
 

@@ -346,3 +346,39 @@ class BadDocument(ClientError):  # noqa: N818
     """The document is not as it has to be, and nothing has changed."""
 
     exit_status = 65
+
+
+class CodeWrong(ClientError):  # noqa: N818
+    """That is not the code: copy it again, whole, from the other device."""
+
+    exit_status = 65
+
+
+class NotBegun(ClientError):  # noqa: N818
+    """No new device was begun in this home: relay link new does that."""
+
+    exit_status = 78
+
+
+class DevicesFull(ClientError):  # noqa: N818
+    """The account has as many devices as it can have: remove one first, with relay link remove."""
+
+    exit_status = 65
+
+
+class LastDevice(ClientError):  # noqa: N818
+    """That is this very device: remove it from another one of yours."""
+
+    exit_status = 65
+
+
+class UnknownDevice(ClientError):  # noqa: N818
+    """Your account has no such device: look at relay link list."""
+
+    exit_status = 65
+
+
+class LinkUnfinished(ClientError):  # noqa: N818
+    """This device is in the list, and what others need to write to it goes with the next relay listen."""
+
+    exit_status = 75

@@ -67,6 +67,14 @@ def enrolled(step: Step) -> None:
     step.run("UPDATE prekey SET deposited = 1")
 
 
+def are_deposited(step: Step) -> bool:
+    """Say whether the relay has the newest signed prekey and KEM last resort."""
+    newest = [
+        step.number("SELECT deposited FROM prekey WHERE kind = ? ORDER BY id DESC LIMIT 1", kind) for kind in _REPLACED
+    ]
+    return all(newest)
+
+
 def deposited(step: Step, kept: tuple[SignedPrekey, ...], now_ms: int) -> None:
     """Note that the relay has these; what they replace dies in 30 days."""
     for prekey in kept:

@@ -299,9 +299,14 @@ def _stricter(path: str, one: Any, other: Any) -> Leaf:
         word: str = max(one, other, key=lambda word: Permission[word.upper()])
         return word
     if part == "file_types":
-        return tuple(sorted(set(one) & set(other)))
+        return tuple(sorted({each for each in one if _has(other, each)} | {each for each in other if _has(one, each)}))
     tightest: int = min(one, other)
     return tightest
+
+
+def _has(types: Container[str], media: str) -> bool:
+    """Say whether a media type is among those, by itself or by its ``type/*``."""
+    return media in types or f"{media.partition('/')[0]}/*" in types
 
 
 def _is_tightened(path: str) -> bool:

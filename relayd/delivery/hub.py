@@ -5,6 +5,7 @@ connection a device, the newest wins (protocol.md §2).
 """
 
 import asyncio
+import heapq
 from collections.abc import Container, Iterable
 from typing import Final, Protocol
 
@@ -13,6 +14,7 @@ from relayd.domain.entry import Entry
 from relayd.metrics import Counters
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing
+from relayproto.operating import Line
 
 _LOOKED_AT_ONCE: Final = 256
 """Connections that ``survey`` looks at in one turn of the loop, some 0.2 ms."""
@@ -48,6 +50,12 @@ class Listener(Protocol):
 
     def revoke(self) -> None:
         """The device is no longer one of its account's."""
+
+    def dismiss(self, after_ms: int) -> None:
+        """The operator wants it to go, and to come back so much later."""
+
+    def line(self) -> Line:
+        """Return what the operator is told of it."""
 
 
 class Hub:
@@ -135,3 +143,18 @@ class Hub:
             listener = self._listeners.get(mailbox)
             if listener is not None:
                 listener.revoke()
+
+    def dismiss(self, mailboxes: Iterable[int], after_ms: int) -> int:
+        """End the connections of devices for now; return how many there were."""
+        found = [listener for mailbox in mailboxes if (listener := self._listeners.get(mailbox)) is not None]
+        for listener in found:
+            listener.dismiss(after_ms)
+        return len(found)
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    def lines(self, after: int, rows: int) -> tuple[tuple[Line, ...], bool]:
+        """Return what the operator is told of listeners, by mailbox after a number, and whether there are more."""
+        following = heapq.nsmallest(rows + 1, (mailbox for mailbox in self._listeners if mailbox > after))
+        return tuple(self._listeners[mailbox].line() for mailbox in following[:rows]), len(following) > rows

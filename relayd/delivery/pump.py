@@ -193,6 +193,11 @@ class Pump:
         return sum(each.cursor - each.floor for each in self._backlogs if each.lane is not Lane.OUTCOME)
 
     @property
+    def window(self) -> int:
+        """How many envelopes and outcomes the device would still take."""
+        return self._window.messages_left
+
+    @property
     def stuck(self) -> bool:
         """Whether something waits for credit that the device does not grant."""
         return self._window.next_deadline() is not None

@@ -13,6 +13,7 @@ from relayproto.standing import Action, Permission, Standing
 
 _OPEN: Final = bytes(ROW_BYTES)
 _FIRST: Final = int(Action.FIRST_CONTACT)
+_LOOKUP: Final = int(Action.LOOKUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +58,8 @@ def may_find(who: Side, whom: Side) -> bool:
 
 def needs_pass(who: Side, whom: Side) -> bool:
     """Say whether ``who`` may write to ``whom`` only in answer, or may not even look for its keys."""
-    return bool(permission(who, whom, _FIRST) or permission(who, whom, Action.LOOKUP))
+    theirs, ours = who.standing * ACTIONS, whom.standing * ACTIONS
+    inbound, outbound = whom.inbound, who.outbound
+    return bool(
+        inbound[theirs + _FIRST] or outbound[ours + _FIRST] or inbound[theirs + _LOOKUP] or outbound[ours + _LOOKUP]
+    )

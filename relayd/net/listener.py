@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterable
 from typing import Final, cast
 
+from relayd.net import ends
 from relayd.net.rooms import Rooms
 from relayd.net.session import Session
 from relayproto.codes import GoawayCode
@@ -56,7 +57,7 @@ class Door(asyncio.Protocol):
         place = self._rooms.admission.place(peer[0]) if peer else b""
         reason = self._rooms.admission.refuse(place, self._rooms.clock.monotonic()) if peer else "connections"
         if reason is not None:
-            counters.connections_refused[reason] += 1
+            ends.refused(reason, counters)
             transport.abort()
             return
         counters.connections_accepted += 1
@@ -71,7 +72,7 @@ class Door(asyncio.Protocol):
 class Listener:
     """The device port."""
 
-    __slots__ = ("_empty", "_rooms", "_servers", "_sessions", "_wheel")
+    __slots__ = ("_empty", "_rooms", "_servers", "_sessions", "_sockets", "_wheel", "draining")
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
@@ -79,6 +80,8 @@ class Listener:
         self._empty = asyncio.Event()
         self._empty.set()
         self._servers: list[asyncio.Server] = []
+        self._sockets: list[socket.socket] = []
+        self.draining = False
         self._wheel: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -97,22 +100,38 @@ class Listener:
 
     async def start(self, sockets: Iterable[socket.socket]) -> None:
         """Accept on the sockets, which listen already."""
+        self._wheel = asyncio.get_running_loop().create_task(self._rooms.wheel.turn_forever())
+        self._sockets = list(sockets)
+        await self.resume()
+
+    async def resume(self) -> None:
+        """Accept, from now on or again."""
         loop = asyncio.get_running_loop()
-        self._wheel = loop.create_task(self._rooms.wheel.turn_forever())
-        for listening in sockets:
-            server = await loop.create_server(lambda: Door(self._rooms, self), sock=listening, backlog=BACKLOG)
-            self._servers.append(server)
+        for listening in self._sockets:
+            # A copy: closing it ends the accepting, while the socket itself keeps whoever comes in its backlog.
+            copy = listening.dup()
+            copy.setblocking(False)
+            self._servers.append(await loop.create_server(lambda: Door(self._rooms, self), sock=copy, backlog=BACKLOG))
+        self.draining = False
+
+    def pause(self) -> None:
+        """Accept nobody any more, and send everybody away in order. Who comes now waits in the socket's backlog."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        spread_ms = SPREAD_MS_MIN + SPREAD_MS_EACH * len(self._sessions)
+        for session in list(self._sessions):
+            session.retire(GoawayCode.RESTART, after_ms=int(spread_ms * self._rooms.chance()))
 
     async def drain(self, timeout_s: float) -> None:
         """Accept nobody any more, send everybody away in order, and cut off who is still there after ``timeout_s``.
 
         What was taken in is answered before its connection ends, so the store must be open until this returns.
         """
-        for server in self._servers:
-            server.close()
-        spread_ms = SPREAD_MS_MIN + SPREAD_MS_EACH * len(self._sessions)
-        for session in list(self._sessions):
-            session.retire(GoawayCode.RESTART, after_ms=int(spread_ms * self._rooms.chance()))
+        self.pause()
+        while self._sockets:
+            self._sockets.pop().close()
         try:
             await asyncio.wait_for(self._empty.wait(), timeout_s)
         except TimeoutError:

@@ -1,8 +1,8 @@
 """The relay's door for its local operator: a Unix socket that speaks the protocol's own frames.
 
-A connection of root or of the relay's own user enters, commands (INVITE, GET_STATUS, CONFIRM_CLOCK, BREAK_GLASS) are
-answered by the service. The rules of this file: who it is comes from the kernel (SO_PEERCRED), everything is bounded,
-one command is answered before the next is read. A frame is ``length u16 | msgpack``, as in a record (spec 30 §1).
+A connection of root or of the relay's own user enters; the service answers its commands. The rules of this file: who
+it is comes from the kernel (SO_PEERCRED) and goes with each command, everything is bounded, one command is answered
+before the next is read. A frame is ``length u16 | msgpack``, as in a record (spec 30 §1).
 """
 
 import asyncio
@@ -10,16 +10,15 @@ import os
 import socket
 import struct
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast, get_args
 
 from relayd import logs
 from relayd.domain.refusals import Fault, Refusal
+from relayd.incidents import report
 from relayd.metrics import Counters
-from relayd.net.incidents import report
 from relayproto import frame, message
-from relayproto.administration import BreakGlass
-from relayproto.codes import Code, GoawayCode, Kind
-from relayproto.commands import Invite
+from relayproto.codes import Code, GoawayCode
+from relayproto.commands import COMMANDS, OperatorCommand
 from relayproto.errors import Malformed
 from relayproto.limits import FRAME_BYTES_MAX
 from relayproto.message import Message
@@ -33,23 +32,15 @@ IDLE_S: Final = 30.0
 """How long a session may take for its next command."""
 
 _log = logs.get_logger("operator")
+_COMMANDS: Final = {kind: COMMANDS[kind] for kind in (each.KIND for each in get_args(OperatorCommand))}
 _PEERCRED: Final = struct.Struct("3i")
 
 
 class Verbs(Protocol):
     """What the service does; an expected no is raised as a Refusal."""
 
-    async def invite(self, command: Invite) -> Message:
-        """Make a ticket."""
-
-    async def status(self) -> Message:
-        """Tell figures."""
-
-    async def confirm_clock(self) -> Message:
-        """Believe the wall clock."""
-
-    async def break_glass(self, command: BreakGlass) -> Message:
-        """Make an account a platform operator for a while."""
+    async def answer(self, command: OperatorCommand, uid: int) -> Message:
+        """Do what a command of this user says."""
 
 
 def bind(path: Path) -> socket.socket:
@@ -116,18 +107,18 @@ class OperatorListener:
             if uid not in {0, os.geteuid()}:
                 _log.warning("operator refused", uid=uid)
             elif len(self._tasks) <= SESSIONS_MAX:
-                await self._talk(reader, writer)
+                await self._talk(reader, writer, uid)
         finally:
             self._tasks.discard(task)
             writer.close()
 
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, uid: int) -> None:
         """Answer one command after the other, until the peer has enough."""
         try:
             while True:
                 async with asyncio.timeout(IDLE_S):
                     octets = await _frame(reader)
-                    _write(writer, *await self._answer(octets))
+                    _write(writer, *await self._answer(octets, uid))
                     await writer.drain()
         except Malformed as error:
             _log.warning("operator frame", detail=error.detail)
@@ -135,11 +126,11 @@ class OperatorListener:
         except (asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
 
-    async def _answer(self, octets: bytes) -> tuple[int, Message]:
+    async def _answer(self, octets: bytes, uid: int) -> tuple[int, Message]:
         """Return (request, reply)."""
         kind, request, fields = frame.decode(octets)
         try:
-            return request, await self._do(kind, fields)
+            return request, await self._do(kind, fields, uid)
         except (Refusal, Fault) as no:
             return request, Refused(no.code, no.retry_after_ms)
         except Malformed:
@@ -148,18 +139,11 @@ class OperatorListener:
             report(error, where="operator", counters=self._counters, entropy=self._entropy)
             return request, Refused(Code.INTERNAL, 0)
 
-    async def _do(self, kind: int, fields: list[object]) -> Message:
-        match kind:
-            case Kind.INVITE:
-                return await self._verbs.invite(message.read(Invite, fields))
-            case Kind.GET_STATUS:
-                return await self._verbs.status()
-            case Kind.CONFIRM_CLOCK:
-                return await self._verbs.confirm_clock()
-            case Kind.BREAK_GLASS:
-                return await self._verbs.break_glass(message.read(BreakGlass, fields))
-            case _:
-                return Refused(Code.UNSUPPORTED, 0)
+    async def _do(self, kind: int, fields: list[object], uid: int) -> Message:
+        known = _COMMANDS.get(kind)
+        if known is None:
+            return Refused(Code.UNSUPPORTED, 0)
+        return await self._verbs.answer(cast("OperatorCommand", message.read(known, fields)), uid)
 
 
 def _write(writer: asyncio.StreamWriter, request: int, reply: Message) -> None:

@@ -33,7 +33,10 @@ _NOTHING: Final = Hold.NOTHING
 class Outbox:
     """One transport with its bounds."""
 
-    __slots__ = ("_deadline", "_holds", "_octets_max", "_timeout_s", "_transport", "aborted", "closing", "gone")
+    __slots__ = (
+        "_deadline", "_holds", "_octets_max", "_timeout_s", "_transport", "aborted", "closing", "gone", "received",
+        "sent",
+    )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, *, octets_max: int, timeout_s: float) -> None:
         self._transport = transport
@@ -44,6 +47,8 @@ class Outbox:
         self.closing = False
         self.aborted = False
         self.gone = False
+        self.received = 0
+        self.sent = 0
         transport.set_write_buffer_limits(high=min(TURN_OCTETS, octets_max))
 
     @property
@@ -53,8 +58,14 @@ class Outbox:
             return 0
         return min(TURN_OCTETS, self._octets_max - self._transport.get_write_buffer_size())
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes were written that the socket has not taken."""
+        return 0 if self.gone else self._transport.get_write_buffer_size()
+
     def write(self, octets: bytes) -> None:
         """Write; the transport keeps what the socket does not take."""
+        self.sent += len(octets)
         self._transport.write(octets)
 
     def slow(self, now: float) -> None:

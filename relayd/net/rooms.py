@@ -11,10 +11,10 @@ from typing import Any
 from relayd.clock import Clock
 from relayd.config import LimitsSection
 from relayd.delivery.hub import Hub
+from relayd.incidents import report
 from relayd.metrics import Counters
 from relayd.net.admission import Admission
 from relayd.net.gate import Gate
-from relayd.net.incidents import report
 from relayd.net.turn import Turn, Wheel
 from relayd.services.administration import Domains
 from relayd.services.desk import Desk, desk

@@ -45,6 +45,7 @@ from relayproto.errors import RemoteProtocolError
 from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing, Ping
+from relayproto.operating import Line
 from relayproto.replies import NotTaken, Refused, Submitted
 from relayproto.verification import GetOrganisation, GetRevocations
 
@@ -72,6 +73,10 @@ class Driver(Protocol):
     @property
     def has_room(self) -> bool:
         """Whether the peer takes what is written."""
+
+    @property
+    def traffic(self) -> tuple[int, int, int]:
+        """Bytes that were received, sent, and written without the peer having read them."""
 
     def say(self, message: Message, request: int) -> None:
         """Queue an answer for this turn; does nothing on a connection that has ended."""
@@ -324,3 +329,13 @@ class Router:
     def revoke(self) -> None:
         """The device is no longer one of its account's."""
         self._driver.leave(GoawayCode.AUTHENTICATION, reconnect=False)
+
+    def dismiss(self, after_ms: int) -> None:
+        """The operator wants the device to go, and to come back so much later."""
+        self._driver.leave(GoawayCode.RENEW, reconnect=True, after_ms=after_ms)
+
+    def line(self) -> Line:
+        """Return what the operator is told of this connection."""
+        received, sent, waiting = self._driver.traffic
+        window, owed = max(0, self.pump.window), self.pump.unacknowledged
+        return Line(self.seat.row, self.seat.since_ms, received, sent, window, owed, waiting)

@@ -12,7 +12,7 @@ from typing import Final, assert_never, cast
 from relayd.delivery.pump import Pump, Want
 from relayd.domain.answers import Login
 from relayd.domain.refusals import Fault, Refusal
-from relayd.logs import get_logger
+from relayd.net import ends
 from relayd.net.outbox import Hold, Outbox
 from relayd.net.rooms import Rooms
 from relayd.net.router import FAULT_AFTER_MS, Router
@@ -40,17 +40,7 @@ _GOAWAY_OF: Final = {
     Code.RATE: GoawayCode.RATE,
 }
 """How HELLO is refused; what is not here is BUSY, for now."""
-_FAILURES: Final = {
-    None: "eof",
-    GoawayCode.BAD_PREFACE: "preface",
-    GoawayCode.BAD_HANDSHAKE: "handshake",
-    GoawayCode.TIMEOUT: "timeout",
-    GoawayCode.AUTHENTICATION: "authentication",
-}
-
 _NEVER: Final = float("inf")
-
-_log = get_logger("net")
 
 
 class Session(asyncio.Protocol):
@@ -87,6 +77,7 @@ class Session(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes; what they ask for happens now, what they are answered is written at the end of the turn."""
         self._rooms.counters.bytes_in += len(data)
+        self._outbox.received += len(data)
         self._connection.receive_data(data, self._rooms.clock.monotonic())
         self._take_events()
         # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
@@ -195,12 +186,8 @@ class Session(asyncio.Protocol):
         self.speak()
 
     def _set_alarm(self) -> None:
-        deadlines = (
-            self._connection.next_deadline(),
-            self._outbox.next_deadline(),
-            self._wait_until,
-            None if self._router is None else self._router.next_deadline(),
-        )
+        router = None if self._router is None else self._router.next_deadline()
+        deadlines = (self._connection.next_deadline(), self._outbox.next_deadline(), self._wait_until, router)
         self._alarm.set(min([_NEVER if deadline is None else deadline for deadline in deadlines]))
 
     # --- the connection's side ---
@@ -286,14 +273,9 @@ class Session(asyncio.Protocol):
     def _welcome(self, hello: Hello, login: Login) -> None:
         counters = self._rooms.counters
         pump = Pump(
-            epoch=login.welcome.epoch,
-            cursors=login.cursors,
-            lanes=login.welcome.lanes,
-            credit=hello.credit,
-            counters=counters,
-            notices=login.notices,
-            alone=login.alone,
-        )
+            epoch=login.welcome.epoch, cursors=login.cursors, lanes=login.welcome.lanes, credit=hello.credit,
+            counters=counters, notices=login.notices, alone=login.alone,
+        )  # fmt: skip
         router = Router(login.seat, pump, self._rooms, self, self._rooms.clock.monotonic())
         if self._connection.closed:
             # The login was committed all the same, so an older connection's works are no longer taken: it must go.
@@ -324,17 +306,14 @@ class Session(asyncio.Protocol):
             self._rooms.admission.shown()
 
     def _ended(self, closed: Closed) -> None:
-        counters, router = self._rooms.counters, self._router
-        counters.connections_closed[closed.code or 0] += 1
-        if not self._shown:
-            counters.handshakes_failed[_FAILURES.get(cast("GoawayCode | None", closed.code), "other")] += 1
+        router = self._router
+        ends.ended(closed, self._rooms.counters, shown=self._shown)
         if router is not None:
             if closed.by_peer:
                 self._keep_acknowledgements(router)
             self._rooms.hub.detach(router.seat.row, router)
         self._held.clear()
         self._wait_until = None
-        _log.debug("connection ended", code=closed.code, by_peer=closed.by_peer, detail=closed.detail)
 
     def _keep_acknowledgements(self, router: Router) -> None:
         """Take the acknowledgements that came right before the end; they need no answer.
@@ -367,6 +346,11 @@ class Session(asyncio.Protocol):
     def has_room(self) -> bool:
         """Whether the peer takes what is written."""
         return self._outbox.room > 0
+
+    @property
+    def traffic(self) -> tuple[int, int, int]:
+        """Bytes that were received, sent, and written without the peer having read them."""
+        return self._outbox.received, self._outbox.sent, self._outbox.waiting
 
     def say(self, message: Message, request: int) -> None:
         """Queue a message for this turn; does nothing on a connection that has ended."""

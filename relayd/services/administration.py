@@ -13,7 +13,7 @@ from relayd.domain.seat import Seat
 from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.services.rates import Rates
-from relayd.store import Store
+from relayd.store import By, Store
 from relayproto.administration import BreakGlass, CreateOrganisation, Question
 from relayproto.administration_replies import Acted, AdministrationReply
 from relayproto.codes import Code
@@ -75,9 +75,9 @@ class Administration:
             raise Refusal(Code.RATE, wait_ms)
 
 
-async def break_glass(store: Store, counters: Counters, command: BreakGlass) -> Acted:
+async def break_glass(store: Store, counters: Counters, command: BreakGlass, by: By) -> Acted:
     """Make an account a platform operator for a while, loudly. Raises Refusal: BAD_ADDRESS, NOT_AVAILABLE."""
-    acted, account = await store.break_glass(addresses.parse(command.address), command)
+    acted, account = await store.break_glass(addresses.parse(command.address), command.ttl_s, by)
     counters.break_glass += 1
     # The reason and the address are in the audit log; the log of the process has whom it concerns and where to look.
     _log.critical("the glass was broken", account=account.hex(), ttl_s=command.ttl_s, record=acted.record)

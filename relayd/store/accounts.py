@@ -5,15 +5,13 @@ an address names one account for ever; a ticket is good once, and a repeat of it
 that leaves the list leaves nothing behind - its rows go in the same commit, and their senders are told.
 """
 
-from typing import Final
-
 from relayd.domain.answers import DevicesChanged, Enrolment
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.store import prekeys, removals, rows
 from relayd.store.commit import Commit
 from relayd.store.restored import new_epoch
-from relayproto.codes import Code, Lane, Result
+from relayproto.codes import Code, Lane
 from relayproto.commands import Enrol
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceEntry, DeviceList, decode, follows
@@ -22,8 +20,6 @@ from relayproto.limits import TICKET_BYTES
 from relayproto.primitives import blake2b_256
 from relayproto.replies import Devices
 from relayproto.standing import PLATFORM, Standing, UnitState
-
-_ALL_ROWS: Final = "DELETE FROM envelope WHERE lane = ?" + removals.RETURNING  # noqa: S608 - constants
 
 
 def create_ticket(
@@ -154,9 +150,7 @@ def _remove_device(commit: Commit, row: int) -> None:
     db = commit.db
     commit.tools.waiting.drop(row)
     for lane in Lane:
-        name = row * 4 + lane
-        gone = db.execute(_ALL_ROWS, (name, mailbox.shares is not None)).fetchall()
-        removals.leave(commit, name, mailbox, gone, _purged)
+        removals.purge(commit, row * 4 + lane, mailbox)
     commit.write()
     for statement in (
         "DELETE FROM hole WHERE lane BETWEEN ?1 * 4 AND ?1 * 4 + 3",
@@ -169,10 +163,6 @@ def _remove_device(commit: Commit, row: int) -> None:
     ):
         db.execute(statement, (row,))
     commit.tools.residents.forget_device(row)
-
-
-def _purged(sequence: int) -> Result:  # noqa: ARG001 - the same for every sequence
-    return Result.PURGED
 
 
 def expired_tickets(commit: Commit) -> None:

@@ -20,7 +20,7 @@ from relayd.store.proposals import Outcome
 from relayd.store.verbs import VERBS, Verb
 from relayproto import acts
 from relayproto.acts import Instruction
-from relayproto.administration import Approve, BreakGlass, Change, CreateOrganisation, Question, Withdraw
+from relayproto.administration import Approve, Change, CreateOrganisation, Question, Withdraw
 from relayproto.administration_replies import Acted
 from relayproto.audit import NOBODY, Record
 from relayproto.codes import Code, Kind
@@ -230,13 +230,13 @@ def _change_of(octets: bytes) -> Change | None:
         return None
 
 
-def break_glass(commit: Commit, address: Address, command: BreakGlass) -> tuple[Acted, AccountId]:
+def break_glass(commit: Commit, address: Address, ttl_s: int, reason: str) -> tuple[Acted, AccountId]:
     """Make an account a platform operator for a while. Raises Refusal(NOT_AVAILABLE) where there is none."""
     found = commit.db.execute("SELECT id, account FROM account WHERE address = ?", (address,)).fetchone()
     if found is None:
         raise Refusal(Code.NOT_AVAILABLE)
     row, account = found
-    until_ms = commit.now_ms + command.ttl_s * 1000
+    until_ms = commit.now_ms + ttl_s * 1000
     # A regular grant that ends later stays as it is.
     commit.db.execute(
         "INSERT INTO held_role (unit, account, role, until_ms) VALUES (?, ?, ?, ?)"
@@ -245,7 +245,7 @@ def break_glass(commit: Commit, address: Address, command: BreakGlass) -> tuple[
     )
     record = Record(
         commit.now_ms, PLATFORM, Kind.BREAK_GLASS, whom=account, detail=Role.PLATFORM_OPERATOR,
-        state=ActState.DONE, value=command.ttl_s, reason=command.reason,
+        state=ActState.DONE, value=ttl_s, reason=reason,
     )  # fmt: skip
     return Acted(ActState.DONE, audit.append(commit, record), 0, b""), account
 

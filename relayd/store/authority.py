@@ -80,9 +80,11 @@ def chain(sight: Sight, unit: UnitId) -> tuple[UnitId, ...]:
 
 
 def held(sight: Sight, row: int) -> list[Authority]:
-    """Return the roles that an account holds at this moment."""
+    """Return the roles that an account holds at this moment; one that is suspended holds none."""
     found = sight.db.execute(
-        "SELECT role, unit FROM held_role WHERE account = ? AND until_ms > ?", (row, sight.now_ms)
+        "SELECT role, held_role.unit FROM held_role JOIN account ON account.id = held_role.account"
+        " WHERE account.id = ? AND until_ms > ? AND NOT suspended",
+        (row, sight.now_ms),
     ).fetchall()
     return [Authority(Role(role), UnitId(unit)) for role, unit in found]
 

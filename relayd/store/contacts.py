@@ -27,18 +27,22 @@ _MAC_BYTES: Final = 16
 class Passes:
     """Makes and checks passes; any thread may ask."""
 
-    __slots__ = ("_key",)
+    __slots__ = ("_key", "_today")
 
     def __init__(self, master_key: bytes) -> None:
         self._key = blake2b_256(_KEY_LABEL, key=master_key)
+        self._today = (-1, b"")
 
     def make(self, sender: AccountId, recipient: AccountId, now_ms: int) -> bytes:
         """Return what lets ``recipient`` answer ``sender``, PASS_BYTES."""
-        return self._of(day(now_ms).to_bytes(2), sender, recipient)
+        number, when = self._today
+        if number != (today := day(now_ms)):
+            when = today.to_bytes(2)
+            self._today = (today, when)
+        return self._of(when, sender, recipient)
 
     def _of(self, when: bytes, sender: AccountId, recipient: AccountId) -> bytes:
-        mac = blake2b_256(b"".join((_LABEL, when, sender, recipient)), key=self._key)
-        return _VERSION + when + mac[:_MAC_BYTES]
+        return _VERSION + when + blake2b_256(_LABEL + when + sender + recipient, key=self._key)[:_MAC_BYTES]
 
     def good(self, shown: bytes, sender: AccountId, recipient: AccountId, now_ms: int) -> bool:
         """Say whether ``sender`` wrote to ``recipient``, who shows this, within PASS_DAYS."""

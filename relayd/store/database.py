@@ -137,10 +137,15 @@ def checkpoint(db: sqlite3.Connection) -> None:
 
 def log_is_long(path: Path, pages: int) -> bool:
     """Say whether the write-ahead log of a database has so many pages."""
+    return log_bytes(path) >= pages * PAGE_BYTES
+
+
+def log_bytes(path: Path) -> int:
+    """Return how long the write-ahead log of a database is, 0 where there is none."""
     try:
-        return path.with_name(path.name + "-wal").stat().st_size >= pages * PAGE_BYTES
+        return path.with_name(path.name + "-wal").stat().st_size
     except FileNotFoundError:
-        return False
+        return 0
 
 
 def move_log(db: sqlite3.Connection) -> None:

@@ -5,6 +5,7 @@ counts once everything about it was checked, and at once for everybody; every ve
 newest is.
 """
 
+import sqlite3
 from typing import Final
 
 from relayd.domain import bounds
@@ -23,6 +24,13 @@ from relayproto.standing import PLATFORM
 
 _NEWEST: Final = "SELECT version, document, signature FROM document WHERE unit = ? ORDER BY version DESC LIMIT 1"
 _THAT: Final = "SELECT version, document, signature FROM document WHERE unit = ? AND version = ?"
+
+
+_UNITS: Final = (
+    "SELECT 0, policy, bounds FROM platform UNION ALL SELECT id, policy, bounds FROM unit"
+    " WHERE policy IS NOT NULL OR bounds IS NOT NULL OR id IN (SELECT unit FROM document)"
+)
+"""What is compiled of documents, for the platform and every unit that has any."""
 
 
 def get(sight: Sight, question: GetDocument) -> Document:
@@ -90,3 +98,26 @@ def _above(commit: Commit, unit: UnitId) -> list[document.Document]:
     way = (PLATFORM, *reversed(authority.chain(commit, unit)[1:]))
     found = [_newest(commit, each) for each in way]
     return [document.read(one.document) for one in found if one.version]
+
+
+def check(db: sqlite3.Connection) -> tuple[int, list[UnitId]]:
+    """Return how many units were looked at, and those whose documents break their chain or aren't what is enforced."""
+    found = db.execute(_UNITS).fetchall()
+    return len(found), [UnitId(unit) for unit, policy, bound in found if _in_force(db, unit) != (policy, bound)]
+
+
+def _in_force(db: sqlite3.Connection, unit: int) -> tuple[bytes | None, bytes | None] | None:
+    """Return what the store should have of a unit's documents, None where they don't follow each other."""
+    compiled: tuple[bytes | None, bytes | None] = (None, None)
+    expected = (unit, 1, document.FIRST_PREVIOUS)
+    rows = db.execute("SELECT version, document FROM document WHERE unit = ? ORDER BY version", (unit,))
+    for version, octets in rows:
+        try:
+            said = document.read(octets)
+        except (Malformed, TypeError):
+            return None
+        if expected != (said.unit, said.version, said.previous) or version != said.version:
+            return None
+        expected = (unit, version + 1, document.digest(octets))
+        compiled = (document.permissions(said), bounds.octets_of(said))
+    return compiled

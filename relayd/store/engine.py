@@ -14,6 +14,7 @@ from typing import Final
 
 from relayd.clock import Clock
 from relayd.domain.refusals import Fatal, Fault
+from relayd.incidents import Reporter
 from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.store.commit import Done
@@ -48,6 +49,7 @@ class Engine:
         "_disk",
         "_ears",
         "_failing",
+        "_incident",
         "_log_pages",
         "_path",
         "_stopping",
@@ -70,6 +72,7 @@ class Engine:
         clock: Clock,
         counters: Counters,
         ears: Ears,
+        incident: Reporter,
     ) -> None:
         self.intake = intake
         self.fatal: asyncio.Future[Fatal] = asyncio.get_running_loop().create_future()
@@ -82,6 +85,7 @@ class Engine:
         self._clock = clock
         self._counters = counters
         self._ears = ears
+        self._incident = incident
         self._stopping = False
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
 
@@ -122,11 +126,10 @@ class Engine:
         self._counters.commit_batch.observe(len(works))
         self._counters.commit_seconds.observe(self._clock.monotonic() - began)
         try:
-            tell(done, self._ears, self._counters)
-        except Exception:  # noqa: BLE001 - our own bug, told to the log
+            tell(done, self._ears, self._counters, self._incident)
+        except Exception as error:  # noqa: BLE001 - our own bug
             # What was committed stays committed; the next page finds what nobody was woken for.
-            self._counters.internal_errors += 1
-            _log.exception("telling failed")
+            self._incident(error, where="telling")
         _answer(works, done)
         if log_is_long(self._path, self._log_pages):
             await self._move(move_log)
@@ -140,8 +143,7 @@ class Engine:
         code, retry_after_ms = _FOR_NOW[failure]
         self._counters.commits_failed[failure.name.lower()] += 1
         if failure is Failure.BUG:
-            self._counters.internal_errors += 1
-            _log.error("a commit failed", exc_info=error)
+            self._incident(error, where="commit")
         else:
             if failure is not self._failing:
                 # Once: what is put back is tried twenty times a second.

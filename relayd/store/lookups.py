@@ -17,8 +17,9 @@ from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.replies import Account, Devices
 from relayproto.standing import PLATFORM, Action, Permission, Standing
 
-_NOBODY: Final = (0, Standing.PUBLIC, PLATFORM, None, AccountId(bytes(32)))
+_NOBODY: Final = (0, Standing.PUBLIC, PLATFORM, None, 0, AccountId(bytes(32)))
 """Who is looked at where there is no account, so that the look-ups are the same."""
+_ASKER: Final = "SELECT standing, unit, policy, suspended FROM account WHERE account = ?"
 
 
 class Asking(NamedTuple):
@@ -56,15 +57,15 @@ def _found(
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return account, address, list, signature and proof."""
     found = db.execute(
-        "SELECT id, standing, unit, policy, account, address, devices, signature"  # noqa: S608 - our own column
+        "SELECT id, standing, unit, policy, suspended, account, address, devices, signature"  # noqa: S608 - our own column
         f" FROM account WHERE {column} = ?",
         (value,),
     ).fetchone()
-    row, standing, unit, own, account, *rest = found or _NOBODY
-    whom = sides.tightened(sides.read(db, unit, Standing(standing)), own)
-    asker = db.execute("SELECT standing, unit, policy FROM account WHERE account = ?", (asking.account,)).fetchone()
-    standing, unit, own = asker or _NOBODY[1:4]
-    who = sides.tightened(sides.read(db, unit, Standing(standing)), own)
+    row, standing, unit, own, suspended, account, *rest = found or _NOBODY
+    whom = sides.own_side(sides.read(db, unit, Standing(standing)), own, suspended=bool(suspended))
+    asker = db.execute(_ASKER, (asking.account,)).fetchone()
+    standing, unit, own, suspended = asker or _NOBODY[1:5]
+    who = sides.own_side(sides.read(db, unit, Standing(standing)), own, suspended=bool(suspended))
     proof = attested.proof(db, row, asking.now_ms)
     blocked = asking.marks.blocked(db, row, account, asking.account)
     answering = asking.passes.good(asking.pass_, account, asking.account, asking.now_ms)

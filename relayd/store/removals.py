@@ -24,6 +24,7 @@ RETURNING: Final = (
 )
 """What ``leave`` has to know of a row, and last when it was stored, ms. The blob only where its sender matters: for an
 outcome, or for shares."""
+_ALL: Final = "DELETE FROM envelope WHERE lane = ?" + RETURNING  # noqa: S608 - constants
 _BELOW: Final = "DELETE FROM envelope WHERE lane = ? AND sequence <= ?" + RETURNING  # noqa: S608 - constants
 _BETWEEN: Final = "DELETE FROM envelope WHERE lane = ? AND sequence BETWEEN ? AND ?" + RETURNING  # noqa: S608 - constants
 
@@ -74,6 +75,16 @@ def _waited(commit: Commit, gone: Iterable[Row], since_ms: int) -> None:
 
 def _delivered(sequence: int) -> Result:  # noqa: ARG001 - the same for every sequence
     return Result.DELIVERED
+
+
+def purge(commit: Commit, name: int, mailbox: Mailbox) -> None:
+    """Delete all of a lane and tell senders PURGED; ``name`` is mailbox * 4 + lane."""
+    gone = commit.db.execute(_ALL, (name, mailbox.shares is not None)).fetchall()
+    leave(commit, name, mailbox, gone, _purged)
+
+
+def _purged(sequence: int) -> Result:  # noqa: ARG001 - the same for every sequence
+    return Result.PURGED
 
 
 def leave(commit: Commit, name: int, mailbox: Mailbox, gone: Iterable[Row], result: Callable[[int], Result]) -> None:

@@ -154,16 +154,16 @@ class Residents:
         roster = self._rosters.get(account)
         if roster is None:
             kept = db.execute(
-                "SELECT id, list_version, highest_device, standing, unit, policy,"
+                "SELECT id, list_version, highest_device, standing, unit, policy, suspended,"
                 " EXISTS (SELECT 1 FROM block WHERE block.account = account.id) FROM account WHERE account = ?",
                 (account,),
             ).fetchone()
             if kept is None:
                 return None
-            row, list_version, highest_device, standing, unit, own, blocks = kept
+            row, list_version, highest_device, standing, unit, own, suspended, blocks = kept
             devices = db.execute("SELECT device, id FROM device WHERE account = ?", (row,)).fetchall()
             mailboxes = {DeviceId(device): number for device, number in devices}
-            side = self._sides.of(db, unit, Standing(standing), own)
+            side = self._sides.of(db, unit, Standing(standing), own, suspended=bool(suspended))
             roster = Roster(row, account, list_version, highest_device, mailboxes, bool(blocks), side)
             self._rosters.put(account, roster)
         return roster

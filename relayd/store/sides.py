@@ -36,9 +36,11 @@ def read(db: sqlite3.Connection, unit: UnitId, standing: Standing) -> Side:
     return Side(standing, inbound(table, standing), outbound(table, standing), active, bound)
 
 
-def tightened(side: Side, own: bytes | None) -> Side:
-    """Return a side with what its person has tightened, if that is anything."""
-    return side if own is None else replace(side, inbound=strictest([side.inbound, own]))
+def own_side(side: Side, own: bytes | None, *, suspended: bool = False) -> Side:
+    """Return the side of one person: with what the person has tightened, and not active where suspended."""
+    if own is not None:
+        side = replace(side, inbound=strictest([side.inbound, own]))
+    return replace(side, active=False) if suspended else side
 
 
 class Sides:
@@ -49,14 +51,16 @@ class Sides:
     def __init__(self) -> None:
         self._kept: dict[tuple[int, int], Side] = {}
 
-    def of(self, db: sqlite3.Connection, unit: UnitId, standing: Standing, own: bytes | None) -> Side:
+    def of(
+        self, db: sqlite3.Connection, unit: UnitId, standing: Standing, own: bytes | None, *, suspended: bool = False
+    ) -> Side:
         """Return an account's side."""
         side = self._kept.get((unit, standing))
         if side is None:
             if len(self._kept) >= KEPT_MAX:
                 self._kept.clear()
             side = self._kept[unit, standing] = read(db, unit, standing)
-        return tightened(side, own)
+        return own_side(side, own, suspended=suspended)
 
     def forget(self) -> None:
         """Forget all, because a table, a unit or a state has changed."""

@@ -22,6 +22,7 @@ from relayd.domain.entry import Page
 from relayd.domain.mailbox import Quota
 from relayd.domain.refusals import Fatal, Fault
 from relayd.domain.seat import Seat
+from relayd.incidents import report
 from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.store import (
@@ -48,6 +49,7 @@ from relayd.store.disk import Disk
 from relayd.store.engine import Engine
 from relayd.store.failures import Failure, classify
 from relayd.store.intake import Intake
+from relayd.store.local import LocalVerbs
 from relayd.store.lookups import Asking
 from relayd.store.opening import Opened, Rules, open_all
 from relayd.store.stamps import Tracing
@@ -55,7 +57,7 @@ from relayd.store.telling import Ears
 from relayd.store.watch import Watch
 from relayd.store.works import Acknowledgement, Settle, Submission, Verb
 from relayd.store.writer import Writer, probe
-from relayproto.administration import BreakGlass, CreateOrganisation, Question
+from relayproto.administration import CreateOrganisation, Question
 from relayproto.administration_replies import Acted, AdministrationReply, Checkpoint
 from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Act, Enrol, GetBundles, Hello, SignedPrekey, Submit
@@ -73,7 +75,7 @@ _READ_RETRY_MS: Final = 1_000
 _log = get_logger("store")
 
 
-class Store:
+class Store(LocalVerbs):
     """Everything that the relay keeps.
 
     All methods belong to the event loop's thread. Verbs raise Refusal for an expected no, Fault where the disk or
@@ -137,6 +139,7 @@ class Store:
             clock=clock,
             counters=counters,
             ears=ears,
+            incident=partial(report, counters=counters, entropy=entropy),
         )
         disk.look()
         return cls(opened, engine, clock, disk, counters)
@@ -299,10 +302,6 @@ class Store:
     async def deny_question(self, seat: Seat, question: Question, code: Code) -> None:
         """Write down that a question was denied. Raises Refusal(AUTHENTICATION)."""
         await self._act(lambda commit: acts.deny_question(commit, seat, question, code))
-
-    async def break_glass(self, address: Address, command: BreakGlass) -> tuple[Acted, AccountId]:
-        """Make an account a platform operator for a while. Raises Refusal(NOT_AVAILABLE)."""
-        return await self._act(lambda commit: acts.break_glass(commit, address, command))
 
     def _view(self, db: sqlite3.Connection) -> View:
         return View(db, self._clock.now_ms())

@@ -8,15 +8,13 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from relayd.domain.entry import Entry
-from relayd.logs import get_logger
+from relayd.incidents import Reporter
 from relayd.metrics import Counters
 from relayd.store.commit import Done, Placed, Tally
 from relayproto.codes import Lane
 from relayproto.limits import SERIALS_TOGETHER_MAX
 from relayproto.message import Message
 from relayproto.notices import Deliver, Gap, Overflow, Revoked, Writable
-
-_log = get_logger("store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +28,13 @@ class Ears:
     listening: Container[int]
 
 
-def tell(done: Done, ears: Ears, counters: Counters) -> None:
+def tell(done: Done, ears: Ears, counters: Counters, incident: Reporter) -> None:
     """Tell everybody what was committed, all but the verbs' answers."""
     for settle, settlement in done.settlements:
         try:
             settle(settlement)
-        except Exception:  # noqa: BLE001 - one connection's bug; the others of the commit have their answers due
-            counters.internal_errors += 1
-            _log.exception("an answer failed")
+        except Exception as error:  # noqa: BLE001 - one connection's bug; the others have their answers due
+            incident(error, where="answer")
     listening = ears.listening
     entries = [_entry(placed) for placed in done.placed if placed.mailbox in listening]
     entries += [

@@ -1,7 +1,7 @@
 """The store room: senders that want to hear when a full mailbox has room again (spec 50 §5).
 
 A refusal for want of room enters; when the mailbox has room, who was waiting for it leaves. The rules of this file: in
-memory only, for as long as the sender's connection lasts, and bounded; only within one domain, since it tells that
+memory only, for as long as the sender's connection lasts, and bounded; only among colleagues, since it tells that
 somebody was there.
 """
 
@@ -19,6 +19,9 @@ MAILBOXES_MAX: Final = 1_024
 SENDERS_MAX: Final = 16
 """With the mailboxes: 16,384 waiting at most, 3 MB. Who is crowded out tries again when ``retry_after_ms`` is over."""
 
+_WHERE_THEY_WORK: Final = (
+    "SELECT unit.organisation, address FROM account LEFT JOIN unit ON unit.id = account.unit WHERE account IN (?, ?)"
+)
 _CONNECTION_MS: Final = int(CONNECTION_LIFETIME_S * 1000)
 
 
@@ -43,9 +46,12 @@ class Waiting:
         self._by_mailbox: OrderedDict[int, _Queue] = OrderedDict()
 
     def note(self, db: sqlite3.Connection, seat: Seat, account: AccountId, mailbox: int, now_ms: int) -> None:
-        """Let a sender wait, if both addresses are of one domain; the oldest gives way where too many do."""
-        found = db.execute("SELECT address FROM account WHERE account IN (?, ?)", (seat.account, account)).fetchall()
-        if len({address.rpartition("@")[2] for (address,) in found}) != 1:
+        """Let a sender wait, if the two are colleagues; the oldest gives way where too many wait.
+
+        Colleagues are of one organisation or, where neither has one, of one mail domain.
+        """
+        found = db.execute(_WHERE_THEY_WORK, (seat.account, account)).fetchall()
+        if len({organisation or address.rpartition("@")[2] for organisation, address in found}) != 1:
             return
         waiters = self._by_mailbox.setdefault(mailbox, _Queue(now_ms, OrderedDict())).waiters
         waiters[seat.row] = Waiter(seat, account)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from relayd.domain.lifetimes import day
-from relayd.store import audit
+from relayd.store import audit, documents
 from relayd.store.daykeys import DayKeys, KeyGone
 from relayd.store.rows import ID_SHIFT
 from relayd.store.vault import Vault
@@ -155,6 +155,17 @@ _RULES: Final = (
           "SELECT 1 WHERE (SELECT count(*) FROM relay_time WHERE high_water_ms >= 0) != 1"),
 )  # fmt: skip
 
+_KEYS: Final = "every day on which something expires has its key"
+_AUDITED: Final = "every audit record follows the one before, as far as the checkpoints say"
+_DOCUMENTED: Final = "every document follows the one before, and the newest is what is enforced"
+NAMES: Final = (*[rule.name for rule in _RULES], _DOCUMENTED, _KEYS, _AUDITED)
+"""The rules that a reader can check while others write."""
+
+
+def interrupted(error: Exception) -> bool:
+    """Say whether a statement ended because its time was over, which says nothing of the database."""
+    return getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
+
 
 @contextmanager
 def one_moment(path: Path, *, alone: bool = True) -> Iterator[sqlite3.Connection]:
@@ -211,22 +222,36 @@ def rules(db: sqlite3.Connection) -> Iterator[Finding]:
                 f"SELECT count(*), min(found.n) FROM (SELECT 0 AS n WHERE 0 UNION ALL {rule.broken}) AS found"
             ).fetchone()
         except sqlite3.DatabaseError as error:
+            if interrupted(error):
+                raise
             yield Finding(rule.name, 0, 1, str(error))
         else:
             yield Finding(rule.name, looked_at, wrong, f"number {first}" if wrong else "")
 
 
+def documented(db: sqlite3.Connection) -> Finding:
+    """Follow each unit's documents, and compile the newest again (spec 75 §4)."""
+    try:
+        looked_at, wrong = documents.check(db)
+    except sqlite3.DatabaseError as error:
+        if interrupted(error):
+            raise
+        return Finding(_DOCUMENTED, 0, 1, str(error))
+    return Finding(_DOCUMENTED, looked_at, len(wrong), f"unit {wrong[0]}" if wrong else "")
+
+
 def audited(db: sqlite3.Connection) -> Finding:
     """Follow the audit log, hash by hash, as far as its checkpoints say that it went (spec 80 §4)."""
-    name = "every audit record follows the one before, as far as the checkpoints say"
     try:
         verdict = audit.verify(db)
     except BrokenChain as broken:
         (count,) = db.execute("SELECT count(*) FROM audit").fetchone()
-        return Finding(name, count, 1, str(broken))
+        return Finding(_AUDITED, count, 1, str(broken))
     except (sqlite3.DatabaseError, TypeError) as error:
-        return Finding(name, 0, 1, str(error))
-    return Finding(name, verdict.records - verdict.gone, 0)
+        if interrupted(error):
+            raise
+        return Finding(_AUDITED, 0, 1, str(error))
+    return Finding(_AUDITED, verdict.records - verdict.gone, 0)
 
 
 def keys(db: sqlite3.Connection, days: frozenset[int], now_ms: int) -> Finding:
@@ -236,7 +261,7 @@ def keys(db: sqlite3.Connection, days: frozenset[int], now_ms: int) -> Finding:
     ).fetchall()
     missing = [number for (number,) in found if number not in days]
     return Finding(
-        "every day on which something expires has its key", len(found), len(missing),
+        _KEYS, len(found), len(missing),
         f"day {missing[0]} since 1970" if missing else "",
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from relayd.store import By
 from relayd.store.commit import Commit
 from relayproto import message
 from relayproto.codes import Code, Kind, SubmitFlag
@@ -27,6 +28,7 @@ CASES = {
     "unknown": (Person("nobody"), "nobody@gad.example"),
     "foreign": (Person("carol"), "carol@elsewhere.example"),
     "suspended": (Person("dave"), "dave@gad.example"),
+    "suspended alone": (Person("erin"), "erin@gad.example"),
 }
 ASKING = SubmitFlag.OUTCOME | SubmitFlag.WRITABLE
 
@@ -78,7 +80,7 @@ async def enrolled(relay: LiveRelay, person: Person, name: str) -> None:
 
 
 async def suspended(relay: LiveRelay) -> None:
-    """Enrol who belongs to an organisation that is suspended."""
+    """Enrol who belongs to an organisation that is suspended, and who is by the relay's operator."""
     dave, _ = CASES["suspended"]
     await enrolled(relay, dave, "dave")
 
@@ -88,6 +90,9 @@ async def suspended(relay: LiveRelay) -> None:
         commit.tools.residents.forget_account(dave.account)
 
     await relay.store._act(suspend)
+    erin, address = CASES["suspended alone"]
+    await enrolled(relay, erin, "erin")
+    await relay.store.suspend(address, By(0), suspended=True)
 
 
 async def heard(relay: LiveRelay, name: str, said: tuple[Message, ...]) -> tuple[list[bytes], int]:
@@ -124,6 +129,7 @@ async def test_blocked_unknown_foreign_and_suspended_answer_with_the_same_bytes(
         assert found["unknown"] == found["blocked"]
         assert found["foreign"] == found["blocked"]
         assert found["suspended"] == found["blocked"]
+        assert found["suspended alone"] == found["blocked"]
 
 
 async def test_who_is_not_blocked_is_answered_so_the_comparison_means_something(tmp_path: Path) -> None:
@@ -187,7 +193,7 @@ async def test_the_answers_cost_the_same_look_ups(tmp_path: Path, thread: str) -
         await bob.expect(Done)
         line, _ = await login(relay.port, mallory)
         # The rosters of accounts that exist are in memory from here on.
-        line.say(submit(1, BOB, CASES["suspended"][0]))
+        line.say(submit(1, BOB, CASES["suspended"][0], CASES["suspended alone"][0]))
         await line.silence()
         trace = Traced()
 

@@ -51,6 +51,30 @@ store.commit()
 READY = "import sys, urllib.request; print(urllib.request.urlopen('http://127.0.0.1:9443/readyz', timeout=5).status)"
 
 
+CHECKPOINT = '{"relay":"00","records":7,"head":"11","at_ms":1790000000000,"key_id":1,"signature":"22"}'
+ASK = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as unit:
+    unit.settimeout(30)
+    unit.connect(sys.argv[1])
+    unit.sendall(sys.argv[2].encode() + b"\\n")
+    print(unit.makefile().readline())
+"""
+"""Asks a unit one line."""
+ZONE = """
+import socket
+import dns.message, dns.rrset
+served = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+served.bind(("127.0.0.1", 5353))
+while True:
+    octets, asker = served.recvfrom(4096)
+    answer = dns.message.make_response(dns.message.from_wire(octets))
+    answer.answer.append(dns.rrset.from_text(answer.question[0].name, 60, "IN", "TXT", "relayd-key=00"))
+    served.sendto(answer.to_wire(), asker)
+"""
+"""A name server that says one thing of every name."""
+
+
 @pytest.fixture(scope="module")
 def packages_(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Return the package of this tree under an older version and under its own."""
@@ -343,6 +367,40 @@ def test_the_backup_service_makes_a_backup(debian: Machine) -> None:
     debian.run("relayd", "restore", "--from", "/var/backups/relayd", "--key", "/root/backup.key", "--check")
     assert debian.sh("stat -c '%a %U' /var/backups/relayd") == "700 relayd\n"
     assert debian.property("NextElapseUSecRealtime", "relayd-backup.timer") != ""
+
+
+def test_the_units_outside_serve_the_relay_and_nobody_else(debian: Machine) -> None:
+    """A carrier with a mount, and a resolver with a name server on this machine, asked by the relay's user."""
+    debian.run("tee", "/run/ask.py", stdin=ASK)
+    debian.run("tee", "/run/zone.py", stdin=ZONE)
+    debian.run("systemctl", "enable", "--now", "relayd-carrier.socket", "relayd-resolver.socket")
+    unmounted = debian.property("ActiveState", "relayd-carrier.socket")
+    debian.run("mount", "-t", "tmpfs", "-o", "uid=relayd-carrier,mode=755", "tmpfs", "/var/lib/relayd-carrier")
+    debian.run("systemctl", "start", "relayd-carrier.socket")
+    ask = ("runuser", "-u", "relayd", "--", "/opt/relayd/bin/python", "/run/ask.py")
+
+    carried = debian.run(*ask, "/run/relayd/carrier.sock", CHECKPOINT)
+    debian.sh("systemd-run --unit=zone --quiet /opt/relayd/bin/python /run/zone.py")
+    drop_in(debian, "relayd-resolver.service", "[Service]\nExecStart=\n"
+            "ExecStart=/opt/relayd/bin/relayd resolve --server 127.0.0.1:5353\n")  # fmt: skip
+    found = debian.run(*ask, "/run/relayd/resolver.sock", '{"domain": "gad.example"}')
+    others = [
+        debian.run("runuser", "-u", "nobody", "--", *ask[4:], f"/run/relayd/{name}.sock", "{}", status=None)
+        for name in ("carrier", "resolver")
+    ]
+
+    assert unmounted == "inactive"
+    assert json.loads(carried.out) == {"carried": 7}
+    assert debian.sh("cat /var/lib/relayd-carrier/checkpoints-*.jsonl").strip() == CHECKPOINT
+    assert json.loads(found.out) == {"texts": ["relayd-key=00"]}
+    assert all("PermissionError" in other.err for other in others)
+    for unit in ("relayd-carrier.service", "relayd-resolver.service"):
+        status = debian.run("cat", f"/proc/{debian.property('MainPID', unit)}/status").out
+        assert "Seccomp:\t2" in status
+        assert re.search(r"CapEff:\t0+\n", status)
+    debian.run("systemctl", "stop", "zone.service", "relayd-carrier.socket", "relayd-carrier.service",
+               "relayd-resolver.socket", "relayd-resolver.service")  # fmt: skip
+    debian.run("umount", "/var/lib/relayd-carrier")
 
 
 def test_a_stop_ends_in_order(debian: Machine) -> None:

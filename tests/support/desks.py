@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from relayd.domain.answers import BundlesTaken, DevicesChanged, Enrolment
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
+from relayd.store import By
 from relayproto import identity
 from relayproto.administration_replies import Acted
-from relayproto.codes import Code
+from relayproto.codes import Code, Kind
 from relayproto.ids import Address
 from relayproto.replies import Account, Bundles, Devices, PrekeysLeft
 from relayproto.standing import ActState
@@ -87,9 +88,13 @@ class AgreeableStore:
         self.taken.append(arguments)
         return Acted(ActState.DONE, 1, 0, b""), self.person.account
 
-    async def create_ticket(self, *arguments: object) -> bytes:
+    async def invite(self, *arguments: object) -> bytes:
         self.taken.append(arguments)
         return b"t" * 16
+
+    async def note(self, kind: Kind, by: By, *, detail: int = 0) -> Acted:
+        self.taken.append((kind.name, str(by), detail))
+        return Acted(ActState.DONE, 41, 0, b"")
 
     async def status(self) -> list[tuple[str, int]]:
         return [("accounts", 2)]

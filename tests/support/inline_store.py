@@ -16,6 +16,7 @@ from unittest import mock
 from relayd.config import LifetimesSection
 from relayd.domain.mailbox import Quota
 from relayd.domain.seat import Seat
+from relayd.incidents import report
 from relayd.metrics import Counters
 from relayd.store import accounts, logins, opening, pages, telling
 from relayd.store.commit import Done
@@ -139,7 +140,7 @@ class InlineStore:
         ears = telling.Ears(
             self.heard.extend, lambda *_: None, lambda *said: self.said.append(said), self.announced.append, self
         )
-        telling.tell(done, ears, self.counters)
+        telling.tell(done, ears, self.counters, partial(report, counters=self.counters, entropy=os.urandom))
         return done
 
     def act(self, verb):

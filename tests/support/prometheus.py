@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -46,9 +47,12 @@ def promtool(*arguments: object, stdin: bytes = b"") -> str:
 
 @dataclass(frozen=True)
 class Prometheus:
-    """A running Prometheus."""
+    """A running Prometheus; ``every_s``: how often it looks."""
 
     port: int
+    place: Path
+    every_s: float
+    process: subprocess.Popen[bytes]
 
     def ask(self, path: str, **arguments: object) -> Any:
         """Return the data of an answer of the HTTP API; its own words in an AssertionError where it refuses."""
@@ -64,9 +68,29 @@ class Prometheus:
         result = self.ask("query", query=expr)["result"]
         return [float(series["value"][1]) for series in result]
 
-    def firing(self) -> set[str]:
-        """Return the names of the alerts that fire now."""
-        return {alert["labels"]["alertname"] for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"}
+    def firing(self) -> set[tuple[str, str]]:
+        """Return the alerts that fire now, each with the instance that it is about, empty where it is about none."""
+        return {
+            (alert["labels"]["alertname"], alert["labels"].get("instance", ""))
+            for alert in self.ask("alerts")["alerts"]
+            if alert["state"] == "firing"
+        }
+
+    def look_at(self, targets: dict[str, int]) -> None:
+        """Scrape other ``targets`` (instance -> port) from now on."""
+        _configure(self.place, targets, self.every_s)
+        self.process.send_signal(signal.SIGHUP)
+
+
+def _configure(place: Path, targets: dict[str, int], every_s: float) -> None:
+    every = f"{round(every_s * 1000)}ms"
+    jobs = [{"targets": [f"127.0.0.1:{port}"], "labels": {"instance": instance}} for instance, port in targets.items()]
+    config = {
+        "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
+        "rule_files": ["rules.yml"],
+        "scrape_configs": [{"job_name": "relayd", "static_configs": jobs}],
+    }
+    (place / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
 
 
 @contextlib.contextmanager
@@ -76,20 +100,12 @@ def a_prometheus(
     """Scrape ``targets`` (instance -> port) every so often, and look at the rules as often, for the block."""
     place.mkdir()
     (place / "rules.yml").write_text(yaml.safe_dump(rules), "utf-8")
-    every = f"{round(every_s * 1000)}ms"
-    jobs = [{"targets": [f"127.0.0.1:{port}"], "labels": {"instance": instance}} for instance, port in targets.items()]
-    config = {
-        "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
-        "rule_files": ["rules.yml"],
-        "scrape_configs": [{"job_name": "relayd", "static_configs": jobs}],
-    }
-    (place / "prometheus.yml").write_text(yaml.safe_dump(config), "utf-8")
+    _configure(place, targets, every_s)
     [port] = free_ports(1)
     argv = [
         program("prometheus"), f"--config.file={place}/prometheus.yml", f"--storage.tsdb.path={place}/tsdb",
         f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn", "--storage.tsdb.retention.time=1h",
     ]  # fmt: skip
-    asked = Prometheus(port)
 
     def ready() -> bool:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=5):
@@ -99,4 +115,4 @@ def a_prometheus(
     with running(argv, place, out=place / "out", err=place / "err") as process:
         until(lambda: ready() or process.poll() is not None, READY_TIMEOUT_S)
         assert process.poll() is None, (place / "err").read_text("utf-8")
-        yield asked
+        yield Prometheus(port, place, every_s, process)

@@ -318,11 +318,22 @@ def ordinary(peer: Peer, command: Message, request: int) -> Message | None:  # n
             if account is None:
                 return Refused(Code.NOT_AVAILABLE, 0)
             return Account(account, address, *relay.lists[account])
+        case GetDevices(account) if account not in relay.lists:
+            return Refused(Code.NOT_AVAILABLE, 0)
         case GetDevices(account):
             address = next((name for name, named in relay.addresses.items() if named == account), "")
             return Devices(*relay.lists[account], address)
         case PutDevices(devices, signature):
             relay.lists[mailbox.account] = (devices, signature)
+            listed = identity.decode(devices, signature).devices
+            for entry in listed:
+                relay.mailboxes.setdefault(
+                    (mailbox.account, entry.device), Mailbox(mailbox.account, entry.device, entry.dh_key)
+                )
+            for gone in {device for account, device in relay.mailboxes if account == mailbox.account} - {
+                entry.device for entry in listed
+            }:
+                del relay.mailboxes[mailbox.account, gone]
             return Devices(devices, signature, "")
         case GetRelayKeys():
             return RelayKeys((relay.descriptor,))

@@ -4,7 +4,7 @@ import contextlib
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -115,7 +115,7 @@ async def _last(at: Desk, take: Take) -> None:
 
 
 def _address(at: Desk, account: bytes) -> str | None:
-    named = at.name(account)
+    named = at.name(account).removesuffix(" (you)")
     return named if "@" in named else None
 
 
@@ -147,7 +147,7 @@ def _export(arguments: Namespace) -> int:
         unit = await at.unit(arguments.unit)
         with _new_file(arguments.file) as file:
             await _write(at, unit, file)
-        return _verified(arguments.file, at.device, Verifier(at.device.administration.root()))
+        return _verified(arguments.file, at.device, _verifier(at.device))
 
     _say(desk.run(arguments, work), arguments, "is written and whole:")
     return 0
@@ -231,9 +231,7 @@ def _verify(arguments: Namespace) -> int:
         device = _device(arguments, opened)
         root = arguments.relay if device is None else device.administration.root()
         known = [one for path in arguments.checkpoints for one in auditlog.carried(_lines(path), root)]
-        descriptors = [] if device is None else device.administration.descriptors()
-        furthest = None if device is None else device.administration.furthest()
-        verifier = Verifier(root, descriptors, known, dict([furthest] if furthest else []))
+        verifier = Verifier(root, known=known) if device is None else _verifier(device, known)
         verdict = _verified(arguments.file, device, verifier)
     _say(verdict, arguments, "is whole:")
     return 0
@@ -247,6 +245,14 @@ def _device(arguments: Namespace, opened: contextlib.ExitStack) -> Device | None
         return opened.enter_context(home.open_device(arguments))
     except NotJoined:
         raise NotJoined(f"{arguments.home}; or name the relay's root with --relay") from None
+
+
+def _verifier(device: Device, known: Iterable[Checkpoint] = ()) -> Verifier:
+    """Return a verifier that knows what the device knows of the relay, and how far it had signed."""
+    administration = device.administration
+    furthest = administration.furthest()
+    seen = dict([furthest] if furthest else [])
+    return Verifier(administration.root(), administration.descriptors(), known, seen)
 
 
 def _verified(path: Path, device: Device | None, verifier: Verifier) -> Verdict:

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
-from relayclient.administration import Page, Paged, is_named
+from relayclient.administration import Page, Paged, denial, is_named
 from relayclient.cli import home, online, terminal, wording
 from relayclient.client import Client
 from relayclient.device import Device
@@ -69,7 +69,7 @@ class Desk:
         """Ask what is no question of officers. Raises Denied in words."""
         reply = await self.client.ask(command)
         if isinstance(reply, Refused):
-            raise _in_words(Denied(reply.code, reply.retry_after_ms))
+            raise _in_words(denial(reply.code, reply.retry_after_ms))
         return reply
 
     async def units(self, unit: UnitId) -> list[Unit]:
@@ -102,7 +102,7 @@ class Desk:
             return self._known(address)
         reply = await self.client.ask(Lookup(address))
         if isinstance(reply, Refused) and reply.code not in {Code.NOT_AVAILABLE, Code.BAD_ADDRESS}:
-            raise _in_words(Denied(reply.code, reply.retry_after_ms))
+            raise _in_words(denial(reply.code, reply.retry_after_ms))
         try:
             return self._known(address)
         except UnknownContact:

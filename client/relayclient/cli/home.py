@@ -8,10 +8,14 @@ environment.
 import getpass
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from relayclient.device import Device
-from relayclient.errors import FileUnusable, PassphraseNeeded
+from relayclient.errors import FileUnusable, PassphraseNeeded, WrongPassphrase
+
+T = TypeVar("T")
 
 
 def passphrase_from(path: Path | None) -> str | None:
@@ -33,10 +37,24 @@ def ask_passphrase(prompt: str) -> str:
 
 def open_device(arguments: Namespace) -> Device:
     """Open the device of the home, asking for its passphrase where it has one that no file gave."""
-    passphrase = passphrase_from(arguments.passphrase_file)
+    return unlocked(
+        passphrase_from(arguments.passphrase_file), lambda given: Device.open(arguments.home, passphrase=given)
+    )
+
+
+def unlocked(passphrase: str | None, use: Callable[[str | None], T]) -> T:
+    """Use a home's store with the passphrase that a file gave; where there is none and it has one, ask for it."""
     try:
-        return Device.open(arguments.home, passphrase=passphrase)
+        return use(passphrase)
     except PassphraseNeeded:
         if passphrase is not None:
             raise
-        return Device.open(arguments.home, passphrase=ask_passphrase("Passphrase of this device: "))
+        return use(ask_passphrase("Passphrase of this device: "))
+
+
+def new_passphrase() -> str:
+    """Ask for a new passphrase, twice. Raises WrongPassphrase where the two differ."""
+    chosen = ask_passphrase("New passphrase for this device: ")
+    if chosen != ask_passphrase("The same again: "):
+        raise WrongPassphrase("the two differ; nothing was made")
+    return chosen

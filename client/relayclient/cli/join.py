@@ -7,7 +7,7 @@ from relayclient import enrol
 from relayclient.cli import home, online, terminal
 from relayclient.clock import RelayClock
 from relayclient.device import Device
-from relayclient.errors import LinkOnCommandLine, WrongPassphrase
+from relayclient.errors import LinkOnCommandLine
 from relayproto.invitation import from_link
 
 NAME: Final = "join"
@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
     invitation = from_link(terminal.ask_line("Invitation link: ", _LINK_CHARS_MAX))
     passphrase = home.passphrase_from(arguments.passphrase_file)
     if arguments.protect and passphrase is None:
-        passphrase = _new_passphrase()
+        passphrase = home.new_passphrase()
     clock = RelayClock()
     with Device.create(arguments.home, invitation, now_ms=clock.now_ms(), passphrase=passphrase) as device:
         online.run(enrol.join(device, clock=clock))
@@ -56,10 +56,3 @@ def run(arguments: Namespace) -> int:
     terminal.say(f"You are {terminal.harmless(identity.address)}. Your keys are in {arguments.home}.")
     terminal.note("Next: relay send ADDRESS TEXT, or relay listen.")
     return 0
-
-
-def _new_passphrase() -> str:
-    chosen = home.ask_passphrase("New passphrase for this device: ")
-    if chosen != home.ask_passphrase("The same again: "):
-        raise WrongPassphrase("the two differ; nothing was made")
-    return chosen

@@ -18,6 +18,7 @@ from relayclient.cli import (
     block,
     inbox,
     join,
+    link,
     listen,
     lookup,
     office,
@@ -43,8 +44,8 @@ INTERRUPTED: Final = 130
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
 _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
-_GROUPS: Final = (org, unit, role, proposal, office, policy, audit)
-"""Verbs of officers, each with verbs of its own."""
+_GROUPS: Final = (link, org, unit, role, proposal, office, policy, audit)
+"""Verbs with verbs of their own; all but the first are for officers."""
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."
 _EPILOG: Final = """\

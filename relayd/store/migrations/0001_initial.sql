@@ -12,7 +12,8 @@ CREATE TABLE account (
     standing INTEGER NOT NULL DEFAULT 0, -- public, invited, verified, application, office
     unit INTEGER NOT NULL DEFAULT 0,     -- of table unit, where it belongs; 0: to nobody
     policy BLOB,                         -- what it has tightened itself, 30 permissions; NULL: nothing
-    act INTEGER NOT NULL DEFAULT 0       -- the number of its newest act: an older one is a replay
+    act INTEGER NOT NULL DEFAULT 0,      -- the number of its newest act: an older one is a replay
+    suspended INTEGER NOT NULL DEFAULT 0 -- by the relay's operator: it may fetch, and is not there for others
 );
 CREATE INDEX account_by_unit ON account (unit) WHERE unit <> 0;
 

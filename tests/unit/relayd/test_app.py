@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from relayd import app, config, initialise, keyring, operate
+from relayd import app, config, initialise, keyring, logs, operate
 from relayd.app import DEVICES, OPERATIONS, App
 from relayd.clock import SystemClock
 from relayd.config import Config, Endpoint
@@ -47,7 +47,7 @@ def log_levels() -> Iterator[list[str]]:
     """Note the levels that the log is set to; setting it would end the capture of the log."""
     levels: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("relayd.logs.configure", lambda _stream, level: levels.append(level))
+        patch.setattr("relayd.logs.configure", lambda _stream, level, _limiter: levels.append(level))
         yield levels
 
 

@@ -156,7 +156,7 @@ class Terminal(io.StringIO):
 def test_a_reason_is_what_was_said_or_what_comes_on_a_stream() -> None:
     assert operate.reason(" because ", io.StringIO("else")) == "because"
     assert operate.reason("-", io.StringIO("because\n")) == "because"
-    for said, read in (("", ""), ("-", " \n"), ("-", "x" * 501), ("x" * 501, "")):
+    for said, read in (("", ""), ("-", " \n"), ("-", "x" * 481), ("x" * 481, "")):
         with pytest.raises(CannotGoOn) as caught:
             operate.reason(said, io.StringIO(read))
         assert caught.value.status is Exit.REFUSED

@@ -125,7 +125,8 @@ def test_bytes_come_back_as_they_went() -> None:
     assert attestation.decode(shown.attestation) == attested()
     assert attestation.decode_warrant(shown.warrant) == warrant()
     longest = proof(
-        attested(address="a" * 242 + "@gad.example"), name=Shown(b"n" * 16, "क" * 120), title=Shown(b"t" * 16, "क" * 120)
+        attested(address="a" * 242 + "@gad.example"), name=Shown(b"n" * 16, "क" * 120),
+        title=Shown(b"t" * 16, "क" * 120),
     )  # fmt: skip
     assert len(attestation.encode_proof(longest)) <= PROOF_BYTES_MAX
 

@@ -226,6 +226,13 @@ def test_of_what_is_tightened_the_strictest_counts_wherever_it_stands() -> None:
     assert document.leaves(holds)["policy.verified.verified.call"] == "deny"
 
 
+def test_a_kind_of_files_has_every_type_of_it() -> None:
+    for one, other in ((["image/*", "a/b"], ["image/png", "a/*"]), (["image/png", "a/*"], ["image/*", "a/b"])):
+        assert document.inherited((of(1, file_types=sorted(one)), of(7, file_types=sorted(other)))).file_types == (
+            "a/b", "image/png",
+        )  # fmt: skip
+
+
 def test_the_platforms_document_replaces_the_default_and_nobody_elses_does() -> None:
     allowed = cell("public", "verified", "call", "allow")
 
@@ -258,6 +265,9 @@ def test_what_was_locked_later_holds_against_what_stood_below_before() -> None:
         ({"limits": {"targets": 5}}, {"limits": {"targets": 6}}, ("limits.targets",)),
         ({"file_types": ["a/b"]}, {"file_types": ["a/b", "c/d"]}, ("file_types",)),
         ({"file_types": ["a/b"]}, {"file_types": []}, ()),
+        ({"file_types": ["image/*"]}, {"file_types": ["image/gif", "image/png"]}, ()),
+        ({"file_types": ["image/*"]}, {"file_types": ["image/png", "video/mp4"]}, ("file_types",)),
+        ({"file_types": ["image/png"]}, {"file_types": ["image/*"]}, ("file_types",)),
         ({}, cell("public", "verified", "call", "allow"), ("policy.public.verified.call",)),
         ({}, cell("verified", "verified", "call", "deny"), ()),
         ({"locked": ["names"]}, {"names": [{"language": "hi", "text": "x"}]}, ("names.hi",)),

@@ -6,6 +6,7 @@ from relayd.domain.entry import Entry
 from relayd.metrics import Counters
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing, PrekeysLow
+from relayproto.operating import Line
 from support.entries import envelope, gap
 
 
@@ -38,6 +39,12 @@ class Ear:
 
     def revoke(self) -> None:
         self.heard.append("revoked")
+
+    def dismiss(self, after_ms: int) -> None:
+        self.heard.append(after_ms)
+
+    def line(self) -> Line:
+        return Line(self.generation, 0, 0, 0, 0, 0, 0)
 
 
 def test_what_was_committed_reaches_whoever_listens_to_its_mailbox() -> None:
@@ -130,3 +137,27 @@ async def test_an_announcement_reaches_everybody_a_few_hundred_in_each_turn_of_t
 
     assert at_once == 256
     assert [len(ear.heard) for ear in ears] == [1] * 599 + [0], "who left meanwhile hears nothing"
+
+
+def test_listeners_are_told_in_the_order_of_their_mailboxes_as_many_as_are_asked_for() -> None:
+    hub = Hub()
+    for mailbox in (5, 3, 9, 4):
+        hub.attach(mailbox, Ear(mailbox * 10))
+
+    first, more = hub.lines(3, 2)
+    rest, end = hub.lines(5, 2)
+
+    assert ([line.mailbox for line in first], more) == ([40, 50], True)
+    assert ([line.mailbox for line in rest], end) == ([90], False)
+    assert hub.lines(0, 0) == ((), True)
+    assert len(hub) == 4
+
+
+def test_who_is_dismissed_is_told_when_to_come_back() -> None:
+    hub, alice, bob = Hub(), Ear(1), Ear(1)
+    hub.attach(1, alice)
+    hub.attach(2, bob)
+
+    assert hub.dismiss([1, 3], 5_000) == 1
+
+    assert (alice.heard, bob.heard) == ([5_000], [])

@@ -120,6 +120,34 @@ async def test_a_stop_sends_everybody_away_at_different_times(tmp_path: Path) ->
             await asyncio.open_connection("127.0.0.1", relay.port)
 
 
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_who_comes_while_nobody_is_let_in_waits_and_is_served_afterwards(tmp_path: Path, factory) -> None:
+    async def conversation() -> None:
+        async with live_relay(tmp_path) as relay:
+            alice = Person("alice")
+            await enrol(relay.port, alice, await relay.ticket("alice@gad.example"))
+            line, _ = await login(relay.port, alice)
+
+            relay.listener.pause()
+            assert (await line.expect(Closed)).code == GoawayCode.RESTART
+            await line.close()
+            await gone(relay)
+            waiting = asyncio.ensure_future(login(relay.port, alice))
+            await asyncio.sleep(0.2)
+            assert (waiting.done(), len(relay.listener), relay.listener.draining) == (False, 0, True)
+
+            await relay.listener.resume()
+            again, _ = await waiting
+            assert (len(relay.listener), relay.listener.draining) == (1, False)
+            relay.listener.pause()
+            assert (await again.expect(Closed)).code == GoawayCode.RESTART
+            await again.close()
+            assert sum(relay.counters.connections_refused.values()) == 0
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(conversation(), 30))
+
+
 async def test_what_was_taken_in_is_answered_before_the_end(tmp_path: Path) -> None:
     class Late(Before):
         full = False

@@ -20,8 +20,10 @@ from relayproto.commands import ConfirmClock, GetStatus, Invite, Lookup
 from relayproto.limits import BREAK_GLASS_S_MAX
 from relayproto.message import Message
 from relayproto.notices import Goaway
+from relayproto.operating import LOCAL_COMMANDS
 from relayproto.replies import Done, Invited, Refused, Status
 from relayproto.standing import ActState
+from support.samples import SAMPLES
 
 TOO_SHORT = frame.encode(Kind.INVITE, 1, ["alice@office.example", 59])
 """An invitation for less than a minute."""
@@ -32,24 +34,21 @@ class Verbs:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
-        self.invited: list[Invite] = []
-        self.broken: list[BreakGlass] = []
+        self.taken: list[tuple[Message, int]] = []
 
-    async def invite(self, command: Invite) -> Message:
-        if self.error is not None:
+    async def answer(self, command: Message, uid: int) -> Message:
+        if self.error is not None and isinstance(command, Invite):
             raise self.error
-        self.invited.append(command)
-        return Invited(command.address, bytes(16), 5, "relay.example:7443", b"descriptor")
-
-    async def confirm_clock(self) -> Message:
-        return Done()
-
-    async def break_glass(self, command: BreakGlass) -> Message:
-        self.broken.append(command)
-        return Acted(ActState.DONE, 3, 0, b"")
-
-    async def status(self) -> Message:
-        return Status("1.2.3", (("connections open", 7),))
+        self.taken.append((command, uid))
+        match command:
+            case Invite():
+                return Invited(command.address, bytes(16), 5, "relay.example:7443", b"descriptor")
+            case GetStatus():
+                return Status("1.2.3", (("connections open", 7),))
+            case ConfirmClock():
+                return Done()
+            case _:
+                return Acted(ActState.DONE, 3, 0, b"")
 
 
 class Operator:
@@ -103,7 +102,7 @@ async def test_an_invitation_is_made(tmp_path: Path) -> None:
 
     assert (kind, request) == (Kind.INVITED, 9)
     assert message.read(Invited, fields).address == "alice@office.example"
-    assert rig.verbs.invited == [Invite("alice@office.example", 3600)]
+    assert rig.verbs.taken == [(Invite("alice@office.example", 3600), os.geteuid())]
 
 
 async def test_the_glass_is_broken(tmp_path: Path) -> None:
@@ -115,7 +114,7 @@ async def test_the_glass_is_broken(tmp_path: Path) -> None:
         alice.writer.close()
 
     assert message.read(Acted, answer.fields) == Acted(ActState.DONE, 3, 0, b"")
-    assert rig.verbs.broken == [command]
+    assert rig.verbs.taken == [(command, os.geteuid())]
 
 
 async def test_no_glass_is_broken_for_longer_than_a_day(tmp_path: Path) -> None:
@@ -127,7 +126,7 @@ async def test_no_glass_is_broken_for_longer_than_a_day(tmp_path: Path) -> None:
         alice.writer.close()
 
     assert answer.kind == Kind.GOAWAY
-    assert rig.verbs.broken == []
+    assert rig.verbs.taken == []
 
 
 async def test_several_commands_are_answered_in_turn(tmp_path: Path) -> None:
@@ -142,6 +141,18 @@ async def test_several_commands_are_answered_in_turn(tmp_path: Path) -> None:
     assert [(answer.kind, answer.request) for answer in answers] == [
         (Kind.STATUS, 1), (Kind.INVITED, 2), (Kind.DONE, 3),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(LOCAL_COMMANDS), ids=lambda kind: Kind(kind).name)
+async def test_each_command_of_the_night_reaches_the_service(tmp_path: Path, kind: int) -> None:
+    async with serving(tmp_path) as rig:
+        alice = await rig.connect()
+        alice.say(SAMPLES[kind])
+        answer = await alice.heard()
+        alice.writer.close()
+
+    assert answer.kind == Kind.ACTED
+    assert rig.verbs.taken == [(SAMPLES[kind], os.geteuid())]
 
 
 @pytest.mark.parametrize("error", [Refusal(Code.ADDRESS_TAKEN, 7), Fault(Code.DISK, 7)])
@@ -233,7 +244,7 @@ async def test_another_user_is_not_served(tmp_path: Path, monkeypatch: pytest.Mo
         assert await mallory.ended()
         mallory.writer.close()
 
-    assert rig.verbs.invited == []
+    assert rig.verbs.taken == []
 
 
 async def test_sessions_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,3 +118,14 @@ def test_a_lost_transport_has_no_deadline() -> None:
     assert made.gone
     assert not made.aborted
     assert made.next_deadline() is None
+
+
+def test_what_was_sent_is_counted_and_what_waits_told_until_the_end() -> None:
+    made, transport = outbox()
+    made.write(b"octets")
+    made.write(b"more")
+    transport.buffered = 7
+
+    assert (made.received, made.sent, made.waiting) == (0, 10, 7)
+    made.lost()
+    assert made.waiting == 0

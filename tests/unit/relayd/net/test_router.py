@@ -16,6 +16,7 @@ from relayproto.errors import RemoteProtocolError
 from relayproto.limits import CONNECTION_LIFETIME_S, REPORT_BYTES, UNANSWERED_MAX
 from relayproto.message import Message
 from relayproto.notices import Passing, Ping, PrekeysLow
+from relayproto.operating import Line
 from relayproto.replies import Done, LaneState, NotTaken, Refused, RelayKeys, Submitted
 from relayproto.standing import PLATFORM
 from support.desks import seat_of
@@ -35,6 +36,7 @@ class Driver:
         self.retired: list[GoawayCode] = []
         self.spoken = self.worked = self.rested = 0
         self.has_room = True
+        self.traffic = (10, 20, 30)
 
     def say(self, message: Message, request: int) -> None:
         self.said.append((message, request))
@@ -272,6 +274,20 @@ async def test_superseded_and_revoked_are_different_goodbyes(tmp_path: Path) -> 
         assert stage.driver.left == [(GoawayCode.AUTHENTICATION, False), (GoawayCode.SUPERSEDED, False)]
         assert stage.router.gone() is True
         assert relay.counters.takeovers == 1
+
+
+async def test_a_connection_in_numbers_and_its_dismissal(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        stage = Stage(relay.rooms, credit=Credit(5, 1 << 20))
+        stage.router.offer(envelope(1))
+        stage.pump.fill(1 << 16, 0, NOW)
+
+        line = stage.router.line()
+        stage.router.dismiss(5_000)
+
+        seat = seat_of(ALICE)
+        assert line == Line(seat.row, seat.since_ms, 10, 20, window=4, owed=1, waiting=30)
+        assert stage.driver.left == [(GoawayCode.RENEW, True)]
 
 
 async def test_a_full_window_is_asked_and_given_up(tmp_path: Path) -> None:

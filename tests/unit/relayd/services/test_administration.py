@@ -5,6 +5,7 @@ from relayd.domain.acting import Denied
 from relayd.domain.refusals import Refusal
 from relayd.metrics import Counters
 from relayd.services.administration import BURST_MAX, Administration, break_glass
+from relayd.store import By
 from relayproto.administration import BreakGlass, GetUnits
 from relayproto.administration_replies import Acted, Units
 from relayproto.codes import Code
@@ -45,8 +46,8 @@ class Registry(AgreeableStore):
     async def deny_question(self, *arguments: object) -> None:
         self.written.append(arguments)
 
-    async def break_glass(self, address, command):
-        self.taken.append((address, command))
+    async def break_glass(self, address, ttl_s, by):
+        self.taken.append((address, ttl_s, by))
         return DONE, BOB.account
 
 
@@ -146,9 +147,9 @@ async def test_a_broken_glass_is_loud() -> None:
     command = BreakGlass("Bob@gad.example", 3_600, "nobody else can be reached")
 
     with structlog.testing.capture_logs() as logged:
-        assert await break_glass(store, counters, command) is DONE
+        assert await break_glass(store, counters, command, By(0, command.reason)) is DONE
 
-    assert store.taken == [("bob@gad.example", command)]
+    assert store.taken == [("bob@gad.example", 3_600, By(0, "nobody else can be reached"))]
     assert counters.break_glass == 1
     [event] = logged
     assert (event["log_level"], event["account"]) == ("critical", BOB.account.hex())
@@ -160,7 +161,7 @@ async def test_an_address_that_is_none_breaks_no_glass() -> None:
     store, counters = Registry(), Counters()
 
     with pytest.raises(Refusal) as refused:
-        await break_glass(store, counters, BreakGlass("nobody", 60, "x"))
+        await break_glass(store, counters, BreakGlass("nobody", 60, "x"), By(0, "x"))
 
     assert refused.value.code is Code.BAD_ADDRESS
     assert (store.taken, counters.break_glass) == ([], 0)

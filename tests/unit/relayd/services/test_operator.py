@@ -3,10 +3,13 @@ import pytest
 from relayd.domain.refusals import Refusal
 from relayd.metrics import Counters
 from relayd.services.operator import Operator
+from relayd.store import By
 from relayproto import __version__, message
 from relayproto.administration import BreakGlass
 from relayproto.codes import Code
-from relayproto.commands import Invite
+from relayproto.commands import ConfirmClock, GetStatus, Invite
+from relayproto.message import Message
+from relayproto.operating import MoveLog
 from relayproto.replies import Done, Status
 from relayproto.standing import ActState
 from support.clocks import HandClock
@@ -14,60 +17,85 @@ from support.desks import AgreeableStore
 from support.people import Person
 
 
-def operator(store: AgreeableStore, counters: Counters | None = None) -> Operator:
+class Intervening:
+    """What is done at night, as a test wants it."""
+
+    draining = True
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[Message, By]] = []
+
+    async def answer(self, command: Message, by: By) -> Message:
+        self.taken.append((command, by))
+        return Done()
+
+
+def operator(
+    store: AgreeableStore, counters: Counters | None = None, intervening: Intervening | None = None
+) -> Operator:
     return Operator(
         store, clock=HandClock(now_ms=5_000_000), confirm=lambda: store.taken.append(("confirmed",)),
         counters=counters or Counters(), endpoint="relay.example:7443", descriptor=b"descriptor",
+        intervening=intervening or Intervening(),
     )  # fmt: skip
 
 
-async def test_an_invitation_binds_an_address_for_a_time() -> None:
+async def test_an_invitation_binds_an_address_for_a_time_and_says_who_made_it() -> None:
     store = AgreeableStore(Person("alice"))
 
-    invited = await operator(store).invite(Invite("Alice@gad.example", 3600))
+    invited = await operator(store).answer(Invite("Alice@gad.example", 3600), 1000)
 
     assert invited.address == "alice@gad.example"
     assert (invited.ticket, invited.expires_ms) == (b"t" * 16, 8_600_000)
     assert (invited.endpoint, invited.descriptor) == ("relay.example:7443", b"descriptor")
-    assert store.taken == [("alice@gad.example", 8_600_000)]
+    assert store.taken == [("alice@gad.example", 8_600_000, By(1000))]
 
 
 async def test_what_is_no_address_gets_no_invitation() -> None:
     store = AgreeableStore(Person("alice"))
 
     with pytest.raises(Refusal) as refused:
-        await operator(store).invite(Invite("nobody", 3600))
+        await operator(store).answer(Invite("nobody", 3600), 0)
 
     assert refused.value.code is Code.BAD_ADDRESS
     assert store.taken == []
 
 
-async def test_a_confirmed_clock_is_on_disk_before_it_is_said() -> None:
+async def test_a_confirmed_clock_is_written_down_before_and_on_disk_before_it_is_said() -> None:
     store = AgreeableStore(Person("alice"))
 
-    assert await operator(store).confirm_clock() == Done()
+    assert await operator(store).answer(ConfirmClock(), 1000) == Done()
 
-    assert store.taken == [("confirmed",), ("probed",)]
+    assert store.taken == [("CONFIRM_CLOCK", "uid 1000", 0), ("confirmed",), ("probed",)]
 
 
 async def test_the_glass_is_broken_by_the_service_that_is_loud_about_it() -> None:
     store, counters = AgreeableStore(Person("alice")), Counters()
 
     with pytest.raises(Refusal) as refused:
-        await operator(store, counters).break_glass(BreakGlass("nobody", 60, "x"))
-    acted = await operator(store, counters).break_glass(BreakGlass("alice@gad.example", 60, "x"))
+        await operator(store, counters).answer(BreakGlass("nobody", 60, "x"), 0)
+    acted = await operator(store, counters).answer(BreakGlass("alice@gad.example", 60, "x"), 7)
 
     assert refused.value.code is Code.BAD_ADDRESS
     assert (acted.state, counters.break_glass) == (ActState.DONE, 1)
+    assert store.taken == [("alice@gad.example", 60, By(7, "x"))]
+
+
+async def test_what_is_done_at_night_has_its_own_service() -> None:
+    intervening = Intervening()
+
+    assert await operator(AgreeableStore(Person("alice")), intervening=intervening).answer(MoveLog(), 7) == Done()
+
+    assert intervening.taken == [(MoveLog(), By(7))]
 
 
 async def test_the_status_has_the_processs_figures_and_the_stores() -> None:
     counters = Counters()
     counters.connections_open = 3
 
-    status = await operator(AgreeableStore(Person("alice")), counters).status()
+    status = await operator(AgreeableStore(Person("alice")), counters).answer(GetStatus(), 0)
 
     assert status.version == __version__
     assert dict(status.figures)["connections open"] == 3
-    assert dict(status.figures)["accounts"] == 2
+    assert (dict(status.figures)["accounts"], dict(status.figures)["draining"]) == (2, 1)
     assert message.read(Status, [status.version, [list(figure) for figure in status.figures]]) == status

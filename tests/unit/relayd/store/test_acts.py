@@ -11,7 +11,6 @@ from relayproto import acts
 from relayproto.administration import (
     CHANGES,
     Approve,
-    BreakGlass,
     CreateUnit,
     GetRoles,
     GrantRole,
@@ -411,9 +410,7 @@ def test_what_is_rehearsed_is_no_act(made: Chamber) -> None:
 
 
 def _break_glass(made: Chamber, address: str = "carol@gad.example", ttl_s: int = 3_600):
-    came = made.store.act(
-        lambda commit: store_acts.break_glass(commit, address, BreakGlass(address, ttl_s, "nobody is there"))
-    )
+    came = made.store.act(lambda commit: store_acts.break_glass(commit, address, ttl_s, "nobody is there"))
     if isinstance(came, Exception):
         raise came
     return came

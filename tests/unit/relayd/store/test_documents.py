@@ -216,3 +216,46 @@ def test_a_unit_that_moves_takes_its_document_along_and_the_strictest_holds(desk
 
     assert side(desk, low).bounds.longest_s[Class.CHAT] == 60
     assert desk.do(desk.admin, MoveUnit(strict, low)) is Code.CONFLICT, "and never in a circle"
+
+
+# --- whether what is kept is sound ---
+
+
+@pytest.fixture
+def documented(desk: Registry) -> Registry:
+    first = draft(desk.root, lifetimes={"chat_s": 60})
+    second = draft(desk.root, 2, first, **denied("verified", "verified", "call"), limits={"targets": 9})
+    for octets in (first, second):
+        desk.done(desk.admin, signed(desk.root, octets, ROOT_SEED))
+    desk.done(desk.operator(), signed(PLATFORM, draft(PLATFORM, lifetimes={"otp_s": 60}), RELAY_SEED))
+    below(desk, desk.root)
+    return desk
+
+
+def test_what_was_put_is_sound_and_what_has_nothing_is_not_looked_at(documented: Registry) -> None:
+    assert documents.check(documented.db) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("harm", "units"),
+    [
+        ("UPDATE unit SET policy = NULL WHERE id = 1", [1]),
+        ("UPDATE unit SET bounds = NULL WHERE id = 1", [1]),
+        ("UPDATE unit SET bounds = zeroblob(36) WHERE id = 2", [2]),
+        ("UPDATE platform SET policy = zeroblob(150)", [0]),
+        ("UPDATE platform SET bounds = NULL", [0]),
+        ("DELETE FROM document WHERE unit = 1 AND version = 1", [1]),
+        ("DELETE FROM document WHERE unit = 1 AND version = 2", [1]),
+        ("UPDATE document SET version = 3 WHERE unit = 1 AND version = 2", [1]),
+        ("UPDATE document SET unit = 2 WHERE unit = 1", [1, 2]),
+        ("UPDATE document SET document = x'00' WHERE unit = 0", [0]),
+        ("UPDATE document SET document = 7 WHERE unit = 0", [0]),
+        ("UPDATE document SET document = CAST(replace(CAST(document AS TEXT), ':60', ':61') AS BLOB)", [0, 1]),
+    ],
+)  # fmt: skip
+def test_harm_to_documents_and_to_what_is_compiled_of_them_is_found(
+    documented: Registry, harm: str, units: list[int]
+) -> None:
+    documented.db.execute(harm)
+
+    assert documents.check(documented.db)[1] == units

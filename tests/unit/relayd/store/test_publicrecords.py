@@ -1,5 +1,7 @@
 """An organisation's public record: its domains and the chain of its root keys."""
 
+import itertools
+
 import pytest
 
 from relayd.domain.acting import Denied
@@ -38,7 +40,7 @@ def test_every_successor_stands_in_the_chain_and_no_key_comes_back(tmp_path) -> 
     with registry(tmp_path) as desk:
         unit, admin = desk.organisation()
         held, seeds = record(desk, unit), [seed_of("gad.example"), *KEYS]
-        for old, new in zip(seeds, seeds[1:3], strict=False):
+        for old, new in itertools.pairwise(seeds[:3]):
             desk.commit.now_ms += 1000
             rotate(desk, unit, admin, old, new)
 

@@ -70,6 +70,18 @@ def test_people_of_a_suspended_organisation_are_not_active_once_rosters_are_forg
         assert [before, *(kept.roster(db, bytes([row]) * 32).side.active for row in (1, 2))] == [True, False, True]
 
 
+def test_an_account_that_is_suspended_is_not_active_once_it_is_forgotten(tmp_path) -> None:
+    with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
+        fill(db, 2)
+        kept = Residents()
+        before = kept.roster(db, b"\x01" * 32).side.active
+        db.execute("UPDATE account SET suspended = 1 WHERE id = 1")
+
+        kept.forget_account(b"\x01" * 32)
+
+        assert [before, *(kept.roster(db, bytes([row]) * 32).side.active for row in (1, 2))] == [True, False, True]
+
+
 def test_what_is_not_in_the_store_is_not_here(tmp_path) -> None:
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         kept = Residents()

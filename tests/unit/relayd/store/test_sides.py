@@ -100,12 +100,22 @@ def test_a_person_tightens_what_is_done_to_him_alone(tmp_path) -> None:
     with units(tmp_path) as db:
         side = sides.read(db, 3, VERIFIED)
 
-    tightened = sides.tightened(side, bytes(own))
+    tightened = sides.own_side(side, bytes(own))
 
     assert word(tightened, VERIFIED, Action.CALL) is Permission.DENY
     assert word(tightened, PUBLIC, Action.LOOKUP) is Permission.DENY, "nobody loosens what is above"
     assert tightened.outbound == side.outbound
-    assert sides.tightened(side, None) is side
+    assert sides.own_side(side, None) is side
+
+
+def test_who_is_suspended_is_not_active_and_nothing_else_changes(tmp_path) -> None:
+    with units(tmp_path) as db:
+        side = sides.read(db, 3, VERIFIED)
+
+    own = sides.own_side(side, None, suspended=True)
+
+    assert (side.active, own.active) == (True, False)
+    assert (own.inbound, own.outbound, own.standing) == (side.inbound, side.outbound, side.standing)
 
 
 def test_what_was_put_together_is_kept_until_it_is_forgotten(tmp_path) -> None:

@@ -10,6 +10,10 @@ from relayproto.limits import SERIALS_TOGETHER_MAX
 from relayproto.notices import Gap, Overflow, Revoked, Writable
 
 
+def never(error: Exception, *, where: str) -> None:
+    raise AssertionError(where) from error
+
+
 def test_answers_come_first_then_holes_and_the_figures_are_added() -> None:
     said: list[object] = []
     gap, waiter = Gap(Lane.NORMAL, 1, 2, GapReason.EXPIRED), Waiter(Seat(7, 1, b"a" * 32, 1), b"b" * 32)
@@ -20,7 +24,7 @@ def test_answers_come_first_then_holes_and_the_figures_are_added() -> None:
     def keep(*told: object) -> None:
         said.append(told)
 
-    tell(done, Ears(said.append, keep, keep, said.append, ()), counters)
+    tell(done, Ears(said.append, keep, keep, said.append, ()), counters, never)
 
     assert said == [None, (5, gap), (6, Overflow(2)), (7, Writable(b"b" * 32))]
     assert (counters.envelopes_queued, counters.queued_bytes, counters.expired) == (-2, -9, 2)
@@ -35,10 +39,13 @@ def test_one_answer_that_fails_takes_nobody_elses() -> None:
 
     done, counters = Done(settlements=[(broken, None), (said.append, None)], refused={6: 2}), Counters()
 
-    tell(done, Ears(said.append, said.append, lambda *told: said.append(told), said.append, ()), counters)
+    incidents: list[str] = []
+    ears = Ears(said.append, said.append, lambda *told: said.append(told), said.append, ())
+
+    tell(done, ears, counters, lambda error, *, where: incidents.append(f"{type(error).__name__} in an {where}"))
 
     assert said == [None, (6, Overflow(2))]
-    assert counters.internal_errors == 1
+    assert incidents == ["ValueError in an answer"]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,6 @@ def test_what_was_taken_back_is_told_to_everybody_in_one_notice(count: int, name
     taken_back = [(number, bytes([number]) * 16) for number in range(1, count + 1)]
     announced: list[object] = []
 
-    tell(Done(revoked=taken_back), Ears(print, print, print, announced.append, ()), Counters())
+    tell(Done(revoked=taken_back), Ears(print, print, print, announced.append, ()), Counters(), never)
 
     assert announced == [Revoked(count, tuple(serial for _, serial in taken_back) if named else ())]

@@ -22,9 +22,13 @@ DAY_MS = 86_400_000
 @pytest.fixture
 def db():
     db = sqlite3.connect(":memory:")
-    db.execute("CREATE TABLE account (account BLOB, address TEXT)")
-    for name, domain in (("a", "gad"), ("b", "gad"), ("c", "gad"), ("m", "other")):
-        db.execute("INSERT INTO account VALUES (?, ?)", (name.encode() * 32, f"{name}@{domain}.example"))
+    db.execute("CREATE TABLE account (account BLOB, address TEXT, unit INTEGER)")
+    db.execute("CREATE TABLE unit (id INTEGER, organisation INTEGER)")
+    db.executemany("INSERT INTO unit VALUES (?, ?)", ((5, 5), (6, 5), (7, 7)))
+    people = (("a", "gad", 0), ("b", "gad", 0), ("c", "gad", 0), ("m", "other", 0),
+              ("x", "gad", 5), ("y", "other", 6), ("z", "gad", 7))  # fmt: skip
+    for name, domain, unit in people:
+        db.execute("INSERT INTO account VALUES (?, ?, ?)", (name.encode() * 32, f"{name}@{domain}.example", unit))
     yield db
     db.close()
 
@@ -51,6 +55,16 @@ def test_another_domain_never_learns_when_somebody_was_there(db) -> None:
     waiters.note(db, seat("m"), BOB, 7, NOW_MS)
 
     assert waiters.served(7, Mailbox(epoch=1), QUOTA) == []
+
+
+@pytest.mark.parametrize(
+    ("sender", "recipient", "told"), [("y", "x", True), ("z", "x", False), ("a", "x", False), ("x", "a", False)]
+)
+def test_an_organisation_takes_the_domains_place(db, sender: str, recipient: str, told: bool) -> None:
+    waiters, whom = Waiting(), recipient.encode() * 32
+    waiters.note(db, seat(sender), whom, 7, NOW_MS)
+
+    assert waiters.served(7, Mailbox(epoch=1), QUOTA) == ([Waiter(seat(sender), whom)] if told else [])
 
 
 def test_only_those_whose_share_has_room_are_told(db) -> None:

@@ -48,7 +48,8 @@ def test_it_is_for_that_unit_and_account_and_signed_by_the_root_key(tmp_path) ->
     with department(tmp_path, warranted=False) as at:
         for change in (
             put_warrant(at.warrant(), OTHER_SEED), put_warrant(at.warrant(), at.root_seed, warrant=b"\x01x"),
-            put_warrant(at.warrant(), at.root_seed, unit=at.root), put_warrant(at.warrant(), at.root_seed, account=at.bob),
+            put_warrant(at.warrant(), at.root_seed, unit=at.root),
+            put_warrant(at.warrant(), at.root_seed, account=at.bob),
         ):  # fmt: skip
             assert at.desk.do(at.admin, change) is Code.BAD_SIGNATURE
 

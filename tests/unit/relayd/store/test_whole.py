@@ -293,3 +293,23 @@ def test_a_database_without_an_audit_log_is_not_whole(organised: Path) -> None:
 
     with whole.one_moment(organised) as db:
         assert whole.audited(db).wrong == 1
+
+
+def test_what_is_enforced_without_a_document_is_found(organised: Path) -> None:
+    with whole.one_moment(organised) as db:
+        before = whole.documented(db)
+    change(organised, "UPDATE unit SET policy = zeroblob(150) WHERE id = 2")
+    with whole.one_moment(organised) as db:
+        after = whole.documented(db)
+
+    assert (before.looked_at, before.wrong) == (1, 0)
+    assert (after.looked_at, after.wrong, after.first) == (2, 1, "unit 2")
+
+
+def test_a_database_without_documents_is_not_whole(organised: Path) -> None:
+    with contextlib.closing(sqlite3.connect(organised)) as db:
+        db.execute("DROP TABLE document")
+        db.commit()
+
+    with whole.one_moment(organised) as db:
+        assert whole.documented(db).wrong == 1

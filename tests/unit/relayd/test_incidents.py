@@ -2,8 +2,8 @@ import io
 import json
 
 from relayd import logs
+from relayd.incidents import report
 from relayd.metrics import Counters
-from relayd.net.incidents import report
 
 
 def test_a_mistake_of_ours_has_an_id_and_its_traceback_in_the_log() -> None:

@@ -1,0 +1,290 @@
+"""The device's room: another device of the same account.
+
+On the new device a home with keys of its own is begun, and a code leaves; the old device signs a device list with those
+keys and answers with what the new one lacks, sealed to it; the new one finishes. The rules of this file: the account's
+key leaves a device only sealed to the new one; a version of the list is signed once, and kept until the relay has
+answered; what a person is asked to compare names the very keys that are let in.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from relayclient import contacts, membership, prekeys
+from relayclient.errors import AlreadyJoined, CodeWrong, DevicesFull, LastDevice, NotBegun, UnknownDevice
+from relayclient.store.database import FILE_NAME, Step, Store
+from relayproto import identity
+from relayproto.commands import PutDevices
+from relayproto.errors import CryptoFailure, Malformed
+from relayproto.fields import Reader, octets, record, text, uint
+from relayproto.identity import DeviceEntry, DeviceList
+from relayproto.ids import Address, DeviceId
+from relayproto.limits import ADDRESS_CHARS_MAX, DEVICES_MAX
+from relayproto.packed import pack, unpack
+from relayproto.primitives import (
+    Entropy,
+    blake2b_256,
+    box_open,
+    box_seal,
+    ed25519_public,
+    equal,
+    x25519_public,
+)
+
+CODE_CHARS_MAX: Final = 2_048
+_NEW: Final = "relay-new-device:"
+_LINKED: Final = "relay-linked:"
+_VERSION: Final = b"\x01"
+_CHECKSUM_BYTES: Final = 4
+_U32: Final = (1 << 32) - 1
+_HOST_CHARS_MAX: Final = 253
+_DIGITS: Final = 20
+_GROUP: Final = 5
+
+
+class NewDevice(NamedTuple):
+    """What a new device says of itself: where to seal to, and its Ed25519 and X25519 public keys."""
+
+    seal_key: bytes
+    sign_key: bytes
+    dh_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Membership:
+    """What a new device lacks: the account's key, its own number, and where the relay is and by which keys."""
+
+    identity_seed: bytes = field(repr=False)
+    device: int
+    address: str
+    host: str
+    port: int
+    key_id: int
+    relay_key: bytes
+    root: bytes
+    relay_id: int
+
+
+_new: Reader[NewDevice] = record(NewDevice, octets(32), octets(32), octets(32))
+_membership: Reader[_Membership] = record(
+    _Membership, octets(32), uint(_U32, 1), text(ADDRESS_CHARS_MAX), text(_HOST_CHARS_MAX), uint(65_535, 1), uint(_U32),
+    octets(32), octets(32), uint(_U32),
+)  # fmt: skip
+
+
+# --- codes ------------------------------------------------------------------------------------
+def _code(prefix: str, packed: bytes) -> str:
+    whole = _VERSION + packed
+    whole += blake2b_256(prefix.encode() + whole)[:_CHECKSUM_BYTES]
+    return prefix + base64.urlsafe_b64encode(whole).rstrip(b"=").decode()
+
+
+def _read(prefix: str, code: str) -> bytes:
+    """Return what a code holds; white space that a mail program put in does no harm. Raises CodeWrong."""
+    joined = re.sub(r"\s", "", code[: 2 * CODE_CHARS_MAX])
+    if not joined.startswith(prefix):
+        raise CodeWrong(f"one begins with {prefix}")
+    coded = joined.removeprefix(prefix)
+    try:
+        whole = base64.b64decode(coded + "=" * (-len(coded) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise CodeWrong("part of it was cut off or changed") from None
+    packed, checksum = whole[:-_CHECKSUM_BYTES], whole[-_CHECKSUM_BYTES:]
+    if not packed.startswith(_VERSION) or checksum != blake2b_256(prefix.encode() + packed)[:_CHECKSUM_BYTES]:
+        raise CodeWrong("part of it was cut off or changed")
+    return packed[1:]
+
+
+def read_new(code: str) -> NewDevice:
+    """Return what a new device's code says. Raises CodeWrong."""
+    try:
+        return _new(unpack(_read(_NEW, code)))
+    except Malformed:
+        raise CodeWrong from None
+
+
+def digits(code: str) -> str:
+    """Return the 20 digits to compare on both devices: they name the keys that the code brings. Raises CodeWrong."""
+    number = int.from_bytes(blake2b_256(b"relayd/new-device/1" + pack(*read_new(code)))) % 10**_DIGITS
+    shown = f"{number:0{_DIGITS}}"
+    return " ".join(shown[at : at + _GROUP] for at in range(0, _DIGITS, _GROUP))
+
+
+# --- the new device ---------------------------------------------------------------------------
+def begin(home: Path, *, passphrase: str | None, entropy: Entropy) -> str:
+    """Make the keys of a new device in a home, and return its code; the same one where that was begun before.
+
+    Raises AlreadyJoined, HomeUnusable, HomeNotPrivate, PassphraseNeeded, WrongPassphrase.
+    """
+    if (home / FILE_NAME).exists():
+        store = Store.open(home, passphrase=passphrase, entropy=entropy)
+        with store.step() as step:
+            done, begun = membership.joined(step), _own_code(step)
+        store.close()
+        if done:
+            raise AlreadyJoined(str(home))
+        if begun is not None:
+            return begun
+        for name in (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"):
+            (home / name).unlink(missing_ok=True)
+    store = Store.create(home, passphrase=passphrase, entropy=entropy)
+    with store.step() as step:
+        for name in ("seal_private", "sign_seed", "dh_private"):
+            step.put_secret(name, step.entropy(32))
+        step.put("joined", 0)
+        code = _own_code(step)
+    store.close()
+    assert code is not None  # noqa: S101 - its keys were just put
+    return code
+
+
+def _own_code(step: Step) -> str | None:
+    if step.setting("seal_private") is None:
+        return None
+    return _code(_NEW, pack(*_own_keys(step)))
+
+
+def _own_keys(step: Step) -> NewDevice:
+    return NewDevice(
+        x25519_public(step.secret("seal_private")), ed25519_public(step.secret("sign_seed")),
+        x25519_public(step.secret("dh_private")),
+    )  # fmt: skip
+
+
+def finish(home: Path, answer: str, now_ms: int, *, passphrase: str | None, entropy: Entropy) -> None:
+    """Take in what the old device answered: the home is then a joined device's.
+
+    Raises NotBegun, AlreadyJoined, CodeWrong, and what opening a home raises.
+    """
+    store = Store.open(home, passphrase=passphrase, entropy=entropy)
+    try:
+        with store.step() as step:
+            if membership.joined(step):
+                raise AlreadyJoined(str(home))
+            if step.setting("seal_private") is None:
+                raise NotBegun(str(home))
+            _install(step, answer, now_ms)
+    finally:
+        store.close()
+
+
+def _install(step: Step, answer: str, now_ms: int) -> None:
+    try:
+        said = _membership(unpack(box_open(step.secret("seal_private"), _read(_LINKED, answer))))
+    except (CryptoFailure, Malformed):
+        raise CodeWrong("it is not for this device") from None
+    account = identity.account_id(ed25519_public(said.identity_seed))
+    step.put_secret("identity_seed", said.identity_seed)
+    for name, value in (
+        ("account", account), ("device", said.device), ("address", said.address), ("host", said.host),
+        ("port", said.port), ("key_id", said.key_id), ("relay_key", said.relay_key), ("root", said.root),
+        ("relay_id", said.relay_id), ("joined", 1),
+    ):  # fmt: skip
+        step.put(name, value)
+    step.run("DELETE FROM setting WHERE name = 'seal_private'")
+    contacts.meet(step, account)
+    contacts.pin(step, Address(said.address), account)
+    prekeys.renew(step, now_ms)
+
+
+# --- the old device ---------------------------------------------------------------------------
+class Linking:
+    """What a device does for others of its account; ``Device.linking`` is one."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: Store) -> None:
+        """Take the device's store."""
+        self._store = store
+
+    def devices(self) -> DeviceList:
+        """Return the account's list as far as this device knows it."""
+        with self._store.step() as step:
+            return _own_list(step)
+
+    def ready(self) -> bool:
+        """Say whether the relay has shown the list that this device is in, and has what others begin sessions with."""
+        with self._store.step() as step:
+            own = contacts.devices(step, step.setting("account"))
+            return own is not None and own.entry(step.setting("device")) is not None and prekeys.are_deposited(step)
+
+    def grow(self, code: str, now_ms: int) -> PutDevices | None:
+        """Return the list with the new device in it, signed, to be put; None where it is in the list already.
+
+        Where another version is still without an answer, that one is returned first. Raises CodeWrong, DevicesFull.
+        """
+        new = read_new(code)
+
+        def grown(old: DeviceList) -> DeviceList | None:
+            if _entry_of(old, new) is not None:
+                return None
+            if len(old.devices) >= DEVICES_MAX:
+                raise DevicesFull
+            number = DeviceId(old.highest_device + 1)
+            entry = DeviceEntry(number, new.sign_key, new.dh_key, now_ms)
+            return replace(old, highest_device=number, devices=(*old.devices, entry))
+
+        return self._next(grown, now_ms)
+
+    def shrink(self, device: int, now_ms: int) -> PutDevices | None:
+        """Return the list without a device, signed, to be put; None where it is not in the list any more.
+
+        Raises LastDevice for this very device, UnknownDevice for a number that no device ever had.
+        """
+
+        def shrunk(old: DeviceList) -> DeviceList | None:
+            if device > old.highest_device or device < 1:
+                raise UnknownDevice(str(device))
+            if old.entry(device) is None:
+                return None
+            return replace(old, devices=tuple(entry for entry in old.devices if entry.device != device))
+
+        with self._store.step() as step:
+            if device == step.setting("device"):
+                raise LastDevice
+        return self._next(shrunk, now_ms)
+
+    def _next(self, changed: Callable[[DeviceList], DeviceList | None], now_ms: int) -> PutDevices | None:
+        with self._store.step() as step:
+            old = _own_list(step)
+            if step.setting("signed_version") == old.version + 1:
+                return PutDevices(step.setting("signed_list"), step.setting("signed_list_signature"))
+            new = changed(old)
+            if new is None:
+                return None
+            previous = identity.list_hash(identity.encode(old))
+            listed = identity.encode(replace(new, version=old.version + 1, previous=previous, issued_ms=now_ms))
+            signature = identity.sign_list(step.secret("identity_seed"), listed)
+            step.put("signed_version", old.version + 1)
+            step.put("signed_list", listed)
+            step.put("signed_list_signature", signature)
+            return PutDevices(listed, signature)
+
+    def answer(self, code: str) -> str:
+        """Return what the new device lacks, sealed to it. Raises CodeWrong, and UnknownDevice before it is let in."""
+        new = read_new(code)
+        with self._store.step() as step:
+            entry = _entry_of(_own_list(step), new)
+            if entry is None:
+                raise UnknownDevice
+            place = membership.endpoint(step)
+            fields: tuple[Any, ...] = (
+                step.secret("identity_seed"), entry.device, step.setting("address"), place.host, place.port,
+                place.key_id, place.key, step.setting("root"), step.setting("relay_id"),
+            )  # fmt: skip
+        return _code(_LINKED, box_seal(new.seal_key, pack(*fields)))
+
+
+def _own_list(step: Step) -> DeviceList:
+    own = contacts.devices(step, step.setting("account"))
+    if own is None:
+        raise UnknownDevice("this device has not seen its account's list yet: relay listen --drain")
+    return own
+
+
+def _entry_of(devices: DeviceList, new: NewDevice) -> DeviceEntry | None:
+    return next((entry for entry in devices.devices if equal(entry.sign_key, new.sign_key)), None)
