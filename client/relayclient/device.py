@@ -21,7 +21,6 @@ from typing import Self
 from relayclient import (
     answers,
     badges,
-    contacts,
     greeting,
     housekeeping,
     inbox,
@@ -40,7 +39,7 @@ from relayclient import (
 from relayclient.administration import Administration
 from relayclient.badges import Badge
 from relayclient.entropy import system_entropy
-from relayclient.errors import AlreadyJoined, Cloned, NotJoined, UnknownContact
+from relayclient.errors import AlreadyJoined, Cloned, NotJoined
 from relayclient.events import Event, MessageReceived, MessageState
 from relayclient.flow import Flow
 from relayclient.link import Link
@@ -372,9 +371,7 @@ class Device:
         Raises UnknownContact where that one is not, or no longer, what is offered.
         """
         with self._step() as step:
-            if not contacts.accept(step, Address(address.strip().lower()), offered):
-                raise UnknownContact(address)
-            outbox.readdressed(step, Address(address.strip().lower()))
+            people.accept(step, Address(address.strip().lower()), offered)
 
     def block(self, account: AccountId, *, blocked: bool = True) -> None:
         """Show nothing more of an account, or again; the relay is told as soon as it can be (BlockSettled)."""

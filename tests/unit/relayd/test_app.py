@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from relayd import app, config, initialise, keyring, logs, operate
+from relayd import app, config, initialise, keyring, operate
 from relayd.app import DEVICES, OPERATIONS, App
 from relayd.clock import SystemClock
 from relayd.config import Config, Endpoint
