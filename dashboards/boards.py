@@ -213,6 +213,9 @@ CONNECTIONS: Final = Board(
                   (Query("enrolled", total("relayd_accounts_enrolled_total")),
                    Query("reports", total("relayd_reports_total")),
                    Query("broken glass", total("relayd_break_glass_total")))),
+            Graph("Acts of officers and operators", "cps", "By what became of them. denied many times: somebody tries "
+                  "what he may not, or has a stolen device; the audit log says who.",
+                  (Query("{{result}}", total("relayd_acts_total", by="result")),)),
             Graph("Prekeys handed out", "cps", "Last resort: a device has not topped up, or somebody drains it.",
                   (Query("one-time", total("relayd_prekeys_handed_out_total")),
                    Query("last resort", total("relayd_last_resort_handed_out_total")))),

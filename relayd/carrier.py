@@ -66,13 +66,20 @@ class Carrier:
 
 
 def append(directory: Path, at_ms: int, line: bytes) -> None:
-    """Append a line to the month's file and sync it, the directory as well where the file is new."""
+    """Append a line to the month's file, all of it, and sync it, the directory as well where the file is new.
+
+    Raises OSError, after which part of the line may be there: the next one begins a line of its own.
+    """
     month = dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).strftime("%Y-%m")
     path = directory / f"checkpoints-{month}.jsonl"
     new = not path.exists()
-    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        os.write(opened, line)
+        size = os.fstat(opened).st_size
+        if size and os.pread(opened, 1, size - 1) != b"\n":
+            line = b"\n" + line  # what a power cut or a full disk tore: it stays, as a line that is none
+        while line:
+            line = line[os.write(opened, line) :]
         os.fsync(opened)
     finally:
         os.close(opened)

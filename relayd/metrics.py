@@ -52,7 +52,7 @@ class Counters:
     """
 
     __slots__ = (
-        "accounts", "accounts_enrolled", "acknowledged", "backup_finished_ms", "ballast_bytes", "break_glass",
+        "accounts", "accounts_enrolled", "acknowledged", "acts", "backup_finished_ms", "ballast_bytes", "break_glass",
         "bytes_in", "bytes_out",
         "checkpoints_waiting",
         "clock_ahead_ms", "clock_behind_ms", "commit_batch", "commit_seconds", "commits", "commits_failed",
@@ -94,6 +94,7 @@ class Counters:
         self.last_resort_handed_out = 0
         self.accounts_enrolled = 0
         self.reports = 0
+        self.acts: Counter[str] = Counter()
         self.break_glass = 0
         self.checkpoints_waiting = 0
         self.restores = 0

@@ -31,7 +31,8 @@ class Adds(Protocol):
         run: Callable[[argparse.Namespace], Exit],
         help_: str,
         examples: str,
-    ) -> argparse.ArgumentParser: ...
+    ) -> argparse.ArgumentParser:
+        """Return the parser of a new command."""
 
 
 def _keep(text: str) -> int:

@@ -81,9 +81,9 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
             async with asyncio.timeout(IDLE_S):
                 line = await reader.readuntil(b"\n")
             question = msgspec.json.decode(line, type=dict)
-        except (TimeoutError, OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return
-        except msgspec.DecodeError:
+        except (ValueError, RecursionError):  # a DecodeError is a ValueError
             _log.warning("a question that is no JSON object")
             return
         try:

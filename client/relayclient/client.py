@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeGuard
 
 from relayclient import endings, holder, membership
 from relayclient.administration import Page, Paged, denial, following
@@ -134,9 +134,10 @@ class Client:
     async def act(self, change: Change, *, reason: str = "", rehearsal: bool = False) -> Acted:
         """Sign a change and have it done; return what came of it. A rehearsal is checked and changes nothing.
 
-        Where the connection breaks before the answer, the same act is asked again on the next one, for as long as it
-        is good. Raises Denied with the relay's code; ActUnclear where the relay had dealt with it when it was asked
-        again; ActLost where there was no further connection; BadChange; RelayAway where there is no connection now.
+        Where the connection breaks before the answer, the same act is asked again on the next one, for a minute; where
+        it came too soon after others, after as long as the relay says. Raises Denied with the relay's code; ActUnclear
+        where the relay had dealt with it when it was asked again; ActLost where there was no further connection;
+        BadChange; RelayAway where there is no connection now.
         """
         if self._exchange is None or not self._exchange.open:
             raise RelayAway
@@ -153,7 +154,9 @@ class Client:
                         again = True
                         await self._connected()
                         continue
-                    break
+                    if not _may_be_asked_later(reply):
+                        break
+                    await asyncio.sleep(reply.retry_after_ms / 1000)
                 if again and isinstance(reply, Refused) and reply.code == Code.REPLAYED:
                     raise ActUnclear
                 return _acted(reply)
@@ -166,7 +169,7 @@ class Client:
         """
         while True:
             reply = await self.ask(question)
-            if isinstance(reply, Refused) and reply.code == Code.RATE and reply.retry_after_ms:
+            if _may_be_asked_later(reply):
                 await asyncio.sleep(reply.retry_after_ms / 1000)
                 continue
             if isinstance(reply, Refused):
@@ -304,6 +307,11 @@ class Client:
             if exchange.session is not None:
                 exchange.session.abort()
             raise
+
+
+def _may_be_asked_later(reply: Reply) -> TypeGuard[Refused]:
+    """Say whether an act or a question came too soon after others, and nobody has looked at it yet."""
+    return isinstance(reply, Refused) and reply.code == Code.RATE and reply.retry_after_ms > 0
 
 
 def _acted(reply: Reply) -> Acted:

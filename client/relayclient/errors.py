@@ -388,3 +388,9 @@ class LinkUnfinished(ClientError):  # noqa: N818
     """This device is in the list, and what others need to write to it goes with the next relay listen."""
 
     exit_status = 75
+
+
+class NothingToSign(ClientError):  # noqa: N818
+    """Say what to sign: --domain DOMAIN, --document FILE, or --successor FILE with --unit NUMBER."""
+
+    exit_status = 64

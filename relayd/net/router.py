@@ -259,9 +259,16 @@ class Router:
 
     async def _administer(self, verb: Act | Question) -> Message:
         administration, now = self._rooms.desk.administration, self._rooms.clock.monotonic()
-        if isinstance(verb, Act):
-            return await administration.act(self.seat, verb, now)
-        return await administration.question(self.seat, verb, now)
+        if not isinstance(verb, Act):
+            return await administration.question(self.seat, verb, now)
+        acts = self._rooms.counters.acts
+        try:
+            acted = await administration.act(self.seat, verb, now)
+        except Refusal as no:
+            acts["rate" if no.code == Code.RATE else "denied"] += 1
+            raise
+        acts[acted.state.name.lower()] += 1
+        return acted
 
     def _refuse(self, code: Code, retry_after_ms: int, request: int) -> None:
         self._rooms.counters.refused[code] += 1

@@ -21,8 +21,8 @@ from relayproto.commands import Act
 
 RATE_PER_S: Final = 5.0
 BURST_MAX: Final = 100
-"""Acts and questions of one device at once, and 5 a second on: a script that reads an organisation's log page by page
-takes its time, and nobody keeps the writer from messages."""
+"""Acts and questions of one account at once, and 5 a second on, however many devices it has: a script that reads an
+organisation's log page by page takes its time, and nobody keeps the writer from messages."""
 
 _log = get_logger("administration")
 
@@ -43,7 +43,7 @@ class Administration:
         self._store = store
         self._relay = relay
         self._domains = domains
-        self._rates: Rates[int] = Rates(per_s=RATE_PER_S, burst=BURST_MAX)
+        self._rates: Rates[bytes] = Rates(per_s=RATE_PER_S, burst=BURST_MAX)
 
     async def act(self, seat: Seat, command: Act, now: float) -> Acted:
         """Do what an act says. Raises Refusal with the code of what is wrong with it (spec 70 §2)."""
@@ -70,7 +70,7 @@ class Administration:
             raise Refusal(denied.code) from None
 
     def _take(self, seat: Seat, now: float) -> None:
-        wait_ms = self._rates.take(seat.row, now)
+        wait_ms = self._rates.take(seat.account, now)
         if wait_ms:
             raise Refusal(Code.RATE, wait_ms)
 

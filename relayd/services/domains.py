@@ -39,7 +39,12 @@ class Domains:
             return False
         texts = answer.get("texts")
         if not isinstance(texts, list):
-            _log.warning("a domain could not be looked up", domain=domain, reason=str(answer.get("error"))[:200])
+            reason = answer.get("error")
+            _log.warning(
+                "a domain could not be looked up",
+                domain=domain,
+                reason=reason[:200] if isinstance(reason, str) else None,
+            )
             return False
         expected = f"{PREFIX}{root_key.hex()}".encode()
         return any(equal(expected, text.encode()) for text in texts if isinstance(text, str))

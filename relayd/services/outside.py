@@ -36,7 +36,12 @@ class Outside:
             async with asyncio.timeout(self._timeout_s):
                 line = await self._exchange(msgspec.json.encode(question) + b"\n")
             answer: dict[str, Any] = msgspec.json.decode(line, type=dict)
-        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError, msgspec.DecodeError) as error:
+        except (
+            OSError,
+            ValueError,
+            RecursionError,
+            asyncio.IncompleteReadError,
+        ) as error:
             raise Fault(Code.UNAVAILABLE, RETRY_MS) from error
         return answer
 

@@ -87,7 +87,9 @@ class Witness:
             }
         )
         if answer.get("carried") != checkpoint.records:
-            _log.warning("the carrier refused a checkpoint", reason=str(answer.get("error"))[:200])
+            reason = answer.get("error")
+            # Only what is text already: making text of whatever else it said could fail here, and end the relay.
+            _log.warning("the carrier refused a checkpoint", reason=reason[:200] if isinstance(reason, str) else None)
             return False
         await self._log.carried(checkpoint.records)
         return True

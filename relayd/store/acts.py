@@ -63,7 +63,7 @@ def perform(
     done = _undone_where_denied(commit, who, act, command.octets)
     if isinstance(done, Code):
         return _denied(commit, who, _about(commit, who, act.change, done, said))
-    return _acted(commit, done, said)
+    return _acted(commit, who, done, said)
 
 
 def _read(commit: Commit, seat: Seat, command: Act, relay: bytes) -> Instruction:
@@ -124,11 +124,14 @@ class _Trace:
     def undo(self) -> None:
         """Take everything back since then.
 
-        Where nothing was changed nothing is forgotten: who has no right must not empty what commits live on.
+        Where nothing was changed nothing is forgotten, and mailboxes and senders only where an act has touched one:
+        neither who has no right nor who rehearses must empty what commits live on.
         """
         commit = self._commit
-        if commit.db.total_changes != self._changes or commit.pending != Pending():
+        if commit.pending != Pending():
             commit.tools.residents.clear()
+        elif commit.db.total_changes != self._changes:
+            commit.tools.residents.forget_rosters()
         commit.db.execute("ROLLBACK TO act")
         commit.undo(**self._before)
         commit.done.tally = Tally()
@@ -152,8 +155,8 @@ def _do(commit: Commit, who: Actor, act: Instruction) -> Outcome:
     return outcome
 
 
-def _acted(commit: Commit, outcome: Outcome, said: dict[str, Any]) -> Acted:
-    """Write down what was done and return what the device is told."""
+def _acted(commit: Commit, who: Actor, outcome: Outcome, said: dict[str, Any]) -> Acted:
+    """Write down what was done and return what the device is told; rehearsals share the bound of denials."""
     done = outcome.state is ActState.DONE
     value = outcome.effect.value if done else outcome.value
     by: dict[str, Any] = {} if outcome.by is None else {"role": outcome.by.role, "over": outcome.by.over}
@@ -163,7 +166,8 @@ def _acted(commit: Commit, outcome: Outcome, said: dict[str, Any]) -> Acted:
         state=outcome.state, value=value, before=outcome.effect.before if done else b"",
         after=outcome.effect.after if done else b"", **(said | ({"act": outcome.digest} if outcome.digest else {})),
     )  # fmt: skip
-    number = audit.append(commit, record)
+    rehearsed = outcome.state is ActState.REHEARSED
+    number = denials.write(commit, who, record) if rehearsed else audit.append(commit, record)
     return Acted(outcome.state, number, value, outcome.effect.ticket if done else b"")
 
 

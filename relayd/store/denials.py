@@ -13,15 +13,18 @@ from relayproto.audit import Record
 from relayproto.codes import Code, Kind
 
 DENIALS_MAX: Final = 60
-"""Denials of one account in one hour that are written each for itself: more than a mistaken officer makes, and at 400
-bytes each a thief of a device fills half a megabyte a day."""
+"""Denials and rehearsals of one account in one hour that are written each for itself: more than a mistaken officer
+makes, and at 400 bytes each a thief of a device fills half a megabyte a day."""
 _HOUR_MS: Final = 3_600_000
 _ROWS_MAX: Final = 100
 """Hours of accounts that one pass of the sweep closes."""
 
 
-def write(commit: Commit, who: Actor, record: Record) -> None:
-    """Write a denial into the log, or count it where the account has had its share of this hour."""
+def write(commit: Commit, who: Actor, record: Record) -> int:
+    """Write a denial or a rehearsal into the log and return its number.
+
+    0 where it is only counted, because the account has had its share of this hour.
+    """
     hour = commit.now_ms // _HOUR_MS
     before = commit.db.execute("SELECT hour, count FROM denial WHERE account = ?", (who.row,)).fetchone()
     if before is not None and before[0] != hour:
@@ -31,8 +34,7 @@ def write(commit: Commit, who: Actor, record: Record) -> None:
         " ON CONFLICT (account) DO UPDATE SET count = count + 1 RETURNING count",
         (who.row, hour),
     ).fetchall()
-    if count <= DENIALS_MAX:
-        audit.append(commit, record)
+    return audit.append(commit, record) if count <= DENIALS_MAX else 0
 
 
 def close_hours(commit: Commit) -> None:

@@ -38,11 +38,15 @@ _CONTACTS_KEY_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An open store: the writer's and the reader's thread, and what is shared between them."""
+    """An open store: its threads, and what is shared between them.
+
+    ``reader`` is what messages wait for; ``desk`` answers officers and operators, whose questions may take longer.
+    """
 
     path: Path
     writer: Thread
     reader: Thread
+    desk: Thread
     keys: DayKeys
     tools: Tools
     high_water_ms: int
@@ -129,12 +133,12 @@ async def _open(
 
         with readable(path):
             tools, restored, high_water_ms, queued = await writer.run(begin)
-        reader = await Thread.start(lambda: connect_reader(path))
+        reader, desk = [await Thread.start(lambda: connect_reader(path)) for _ in range(2)]
     except BaseException:
         with unmoved(path):
             await writer.close()
         raise
-    return Opened(path, writer, reader, keys, tools, high_water_ms, queued, mark, restored)
+    return Opened(path, writer, reader, desk, keys, tools, high_water_ms, queued, mark, restored)
 
 
 @contextlib.contextmanager

@@ -168,6 +168,7 @@ class Store(LocalVerbs):
         finally:
             # Whatever went wrong: a thread that is left would keep the process from ending.
             await self._opened.reader.close()
+            await self._opened.desk.close()
             with unmoved(self._opened.path) if self.fatal.done() else contextlib.nullcontext():
                 await self._opened.writer.close()
 
@@ -204,9 +205,11 @@ class Store(LocalVerbs):
         self._engine.intake.act(Verb(act, future))
         return await future
 
-    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read(self, read: Callable[[sqlite3.Connection], T], *, long: bool = False) -> T:
+        """Read what is committed; what may take ``long`` is on a thread that no message waits for."""
+        thread = self._opened.desk if long else self._opened.reader
         try:
-            return await self._opened.reader.run(read)
+            return await thread.run(read)
         except (sqlite3.Error, CryptoFailure, KeyGone) as error:
             if classify(error) is not Failure.FATAL:
                 raise Fault(Code.UNAVAILABLE, _READ_RETRY_MS) from error
@@ -274,7 +277,7 @@ class Store(LocalVerbs):
 
     async def to_carry(self, maximum: int) -> list[Checkpoint]:
         """Return the oldest checkpoints that are not outside yet, at most so many."""
-        return await self._read(lambda db: audit.to_carry(db, maximum))
+        return await self._read(lambda db: audit.to_carry(db, maximum), long=True)
 
     async def carried(self, records: int) -> None:
         """Note that the checkpoint for so many records is outside."""
@@ -286,7 +289,7 @@ class Store(LocalVerbs):
 
     async def domain_to_prove(self, seat: Seat, command: Act) -> CreateOrganisation | None:
         """Return whose mail domain has to be looked up before an act is performed, or None."""
-        return await self._read(lambda db: acts.domain_to_prove(self._view(db), seat.account, command))
+        return await self._read(lambda db: acts.domain_to_prove(self._view(db), seat.account, command), long=True)
 
     async def act(self, seat: Seat, command: Act, *, relay: bytes, proven: frozenset[str]) -> Acted | Code:
         """Perform an act, or write down that it was denied and return the code. Raises Refusal(AUTHENTICATION)."""
@@ -294,7 +297,7 @@ class Store(LocalVerbs):
 
     async def answer(self, seat: Seat, question: Question) -> AdministrationReply:
         """Answer an officer's question. Raises Denied."""
-        answer = await self._read(lambda db: questions.answer(self._view(db), seat.account, question))
+        answer = await self._read(lambda db: questions.answer(self._view(db), seat.account, question), long=True)
         if isinstance(answer, Organisation):
             return replace(answer, signature=self._opened.tools.stamper.sign_record(answer.record))
         return answer
@@ -325,18 +328,18 @@ class Store(LocalVerbs):
 
     async def status(self) -> list[tuple[str, int]]:
         """Return the store's figures by name."""
-        return [*await self._read(lambda db: figures.read(db, self._opened.path)), *self._disk.figures()]
+        return [*await self._read(lambda db: figures.read(db, self._opened.path), long=True), *self._disk.figures()]
 
     async def observe(self, *, census: bool) -> None:
         """Look at the store for the counters; ``census``: count accounts and mailboxes as well. Raises Fault."""
         counters, path, now_ms = self._counters, self._opened.path, self._clock.now_ms()
-        seen = await self._read(lambda db: self._watch.look(db, path, now_ms))
+        seen = await self._read(lambda db: self._watch.look(db, path, now_ms), long=True)
         counters.oldest_ms = Counter(seen.oldest_ms)
         counters.overdue = seen.overdue
         counters.store_bytes, counters.log_bytes = seen.store_bytes, seen.log_bytes
         counters.free_bytes = seen.free_bytes
         if census:
-            found = await self._read(watch.census)
+            found = await self._read(watch.census, long=True)
             counters.accounts, counters.devices = found.accounts, found.devices
             counters.mailboxes_full = found.mailboxes_full
 

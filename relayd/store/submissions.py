@@ -176,7 +176,7 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
             _overflow(commit, work, target, full)
         else:
             codes.append(Code.STORED)
-            _number(commit, one, roster, position, target, commit.tools.contacts.pass_for(roster, who, commit.now_ms))
+            _number(commit, one, roster, position, target, _pass_for(commit, command.class_, roster, who))
             if not _freely(who, roster, command.class_):
                 commit.tools.contacts.stored(who, roster, _sent(work, position), commit.now_ms)
     if one.placements:
@@ -204,6 +204,11 @@ def _reachable(commit: Commit, work: Submission, who: Roster, position: int) -> 
 def _freely(who: Roster, whom: Roster, class_: Class) -> bool:
     """Say whether nothing but the tables has to be asked; within one account nothing has."""
     return whom.row == who.row or permits.freely(who.side, whom.side, _CALL if class_ is Class.CALL else _TEXT)
+
+
+def _pass_for(commit: Commit, class_: Class, whom: Roster, who: Roster) -> bytes:
+    """Return the pass that goes with an envelope; a receipt, which programs send unasked, has none."""
+    return b"" if class_ is Class.RECEIPT else commit.tools.contacts.pass_for(whom, who, commit.now_ms)
 
 
 def _sent(work: Submission, position: int) -> Sent:

@@ -136,5 +136,7 @@ async def test_who_was_written_to_answers_for_thirty_days(tmp_path, class_: Clas
 
         assert answers == [True, True, True, False]
         assert not await stored(relay, people.guests[Standing.PUBLIC, 2], officer, passes=(pass_,)), "another's pass"
+        assert await stored(relay, officer, citizen, class_=Class.RECEIPT, ttl_s=60)
+        assert (await relay.page(citizen)).items[-1].notice.pass_ == b"", "a receipt is no invitation to write"
         office = people.guests[Standing.OFFICE, 1]
         assert await stored(relay, citizen, office), "an office may be written to"

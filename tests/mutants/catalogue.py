@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from mutants import of_commits, of_delivery, of_devices, of_documents, of_organisations
+from mutants import of_commits, of_delivery, of_devices, of_documents, of_officers, of_organisations
 from mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *of_commits.MUTANTS, *of_delivery.MUTANTS, *of_devices.MUTANTS, *of_organisations.MUTANTS,
-    *of_documents.MUTANTS,
+    *of_documents.MUTANTS, *of_officers.MUTANTS,
 )  # fmt: skip

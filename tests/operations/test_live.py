@@ -6,7 +6,6 @@ night takes a minute. ``make alerts`` prints how long each alert took to fire an
 
 import asyncio
 import itertools
-import json
 import math
 import os
 import resource
@@ -391,7 +390,7 @@ async def test_queries_have_data_and_every_alert_fires_for_its_cause_and_resolve
                 await asyncio.gather(*background, return_exceptions=True)
                 while DIALLED:
                     DIALLED.pop().abort()
-                print(json.dumps(night.told(), indent=1))
+                print(night.told())
 
     assert night.cured.keys() == expected
     assert without_data == []

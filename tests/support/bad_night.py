@@ -77,15 +77,13 @@ class Night:
         quiet_since = time.monotonic() - 3 * SCRAPE_S
         return alert in self.cured and self.last[alert] < quiet_since and self.cured[alert] < quiet_since
 
-    def told(self) -> dict[str, tuple[str, float, float | None]]:
-        """Return for each alert its relay, and seconds from cause to firing and from cure to the last sight of it."""
-        found = {}
+    def told(self) -> str:
+        """Return a table: each alert, seconds from cause to firing, and from cure to the last sight of it."""
+        lines = [f"{'alert':26}fired after, s  resolved after, s"]
         for alert, first in sorted(self.first.items()):
-            after = max(0.0, self.last[alert] - self.cured[alert]) if alert in self.cured else None
-            found[alert] = (
-                self.at[alert], round(first - self.caused[alert], 1), None if after is None else round(after, 1)
-            )  # fmt: skip
-        return found
+            after = f"{max(0.0, self.last[alert] - self.cured[alert]):.1f}" if alert in self.cured else "never"
+            lines.append(f"{alert:26}{first - self.caused[alert]:14.1f}  {after:>17}")
+        return "\n".join(lines)
 
 
 def made(

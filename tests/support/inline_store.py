@@ -131,6 +131,7 @@ class InlineStore:
     def close(self) -> None:
         """Close both connections; what memory holds is gone with the next ``open``."""
         self.opened.reader.db.close()
+        self.opened.desk.db.close()
         self.db.close()
 
     def commit(self, works: Works, *, tight: bool = False, fail_at: int = 0, dead: bool = False) -> Done:

@@ -52,7 +52,7 @@ class Registrar:
     units: list[Unit] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
-    documents: dict[int, list[bytes]] = field(default_factory=dict)
+    documents: dict[int, list[tuple[bytes, bytes]]] = field(default_factory=dict)
     log: list[bytes] = field(default_factory=list)
     rows: list[tuple[int, bytes]] | None = None
     checkpoints: list[Checkpoint] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Registrar:
         if act.rehearsal:
             return replace(self.outcome, state=ActState.REHEARSED)
         if isinstance(act.change, PutDocument) and self.outcome.state is ActState.DONE:
-            self.documents.setdefault(act.change.unit, []).append(act.change.document)
+            self.documents.setdefault(act.change.unit, []).append((act.change.document, act.change.signature))
         return self.outcome
 
     def _units(self, _: object, asked: GetUnits, __: int) -> Message:
@@ -99,7 +99,7 @@ class Registrar:
         version = len(held) if asked.version is None else asked.version
         if not 0 < version <= len(held):
             return Document(asked.unit, 0, b"", b"")
-        return Document(asked.unit, version, held[version - 1], bytes(64))
+        return Document(asked.unit, version, *held[version - 1])
 
     # --- the log ------------------------------------------------------------------------------
     def _rows(self) -> list[tuple[int, bytes]]:

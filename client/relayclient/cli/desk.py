@@ -252,4 +252,4 @@ async def _told(asked: Coroutine[Any, Any, T]) -> T:
 
 
 def _in_words(denied: Denied) -> Denied:
-    return type(denied)(denied.code, denied.retry_after_ms, wording.of(denied.code))
+    return type(denied)(denied.code, denied.retry_after_ms, wording.of_act(denied.code))

@@ -12,6 +12,7 @@ from relayclient.cli.group import Verb
 from relayclient.cli.role import adds_end, end_of
 from relayclient.cli.unit import fields, show
 from relayclient.entropy import system_entropy
+from relayclient.errors import NothingToSign
 from relayproto.administration import (
     CreateOrganisation,
     HandOver,
@@ -82,7 +83,7 @@ def _statement(arguments: Namespace, seed: bytes) -> dict[str, object]:
         return statements.document(seed, terminal.read_file(arguments.document))
     if arguments.successor is not None and arguments.unit is not None:
         return statements.succeed(seed, rootfile.read(arguments.successor), UnitId(arguments.unit))
-    raise SystemExit("relay org key sign: say what to sign: --domain, --document, or --successor with --unit")
+    raise NothingToSign
 
 
 def _add_form_hash(parser: ArgumentParser) -> None:

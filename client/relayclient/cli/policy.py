@@ -17,9 +17,10 @@ from relayproto import policy as tables
 from relayproto.administration import GetDocument, PutDocument
 from relayproto.administration_replies import Document
 from relayproto.commands import PutPolicy
-from relayproto.errors import Malformed
+from relayproto.errors import CryptoFailure, Malformed
 from relayproto.ids import UnitId
-from relayproto.rootkeys import sign_document
+from relayproto.primitives import ed25519_public
+from relayproto.rootkeys import check_document, sign_document
 from relayproto.standing import PLATFORM, Action, Permission, Standing
 
 NAME: Final = "policy"
@@ -50,11 +51,12 @@ _CELL: Final = "STANDING:ACTION=allow|request|deny"
 
 
 class Version(NamedTuple):
-    """A document in force; ``said`` is None where the unit has none."""
+    """A version of a document as the relay gives it; ``said`` is None where the unit has none."""
 
     number: int
     octets: bytes
     said: document.Document | None
+    signature: bytes = b""
 
 
 async def in_force(at: Desk, unit: UnitId, version: int | None = None) -> Version:
@@ -65,7 +67,7 @@ async def in_force(at: Desk, unit: UnitId, version: int | None = None) -> Versio
             raise BadDocument(f"unit {unit} has no version {version}")
         return Version(0, b"", None)
     try:
-        return Version(answer.version, answer.document, document.read(answer.document))
+        return Version(answer.version, answer.document, document.read(answer.document), answer.signature)
     except Malformed as error:
         raise BadDocument(f"the relay's: {error}") from None
 
@@ -247,13 +249,25 @@ def _rollback(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         unit = await at.unit(arguments.unit)
         before, old = await in_force(at, unit), await in_force(at, unit, arguments.number)
+        seed = rootfile.read(arguments.key)
+        _require_own(seed, old)
         made = _headed(json.loads(old.octets), unit, before, at.client.now_ms())
         octets = document.write(made)
-        signature = sign_document(rootfile.read(arguments.key), octets)
+        signature = sign_document(seed, octets)
         await _in_force_now(at, unit, before, made, octets, signature)
 
     desk.run(arguments, work)
     return 0
+
+
+def _require_own(seed: bytes, old: Version) -> None:
+    """Raise BadDocument where the root key has not signed a version: it does not sign what a relay makes up."""
+    try:
+        check_document(ed25519_public(seed), old.octets, old.signature)
+    except CryptoFailure:
+        raise BadDocument(
+            f"version {old.number} was not signed by this key; look at it with relay policy show, and put it as a file"
+        ) from None
 
 
 # --- for oneself ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from relayclient.cli import desk, terminal
 from relayclient.cli.columns import meant, table, word, words
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
+from relayclient.errors import RelayUntrusted
 from relayproto.administration import CloseUnit, CreateUnit, InviteMember, MoveUnit, PlaceMember, RenameUnit
 from relayproto.administration_replies import Acted, Unit
 from relayproto.ids import Address, UnitId
@@ -40,9 +41,9 @@ def _add_list(parser: ArgumentParser) -> None:
 
 def _list(arguments: Namespace) -> int:
     async def work(at: Desk) -> list[tuple[int, Unit]]:
-        found: list[tuple[int, Unit]] = []
+        found: dict[UnitId, tuple[int, Unit]] = {}
         await _gather(at, await at.unit(arguments.unit), 0, arguments.depth, found)
-        return found
+        return list(found.values())
 
     found = desk.run(arguments, work)
     if arguments.json:
@@ -59,11 +60,13 @@ def _list(arguments: Namespace) -> int:
     return 0
 
 
-async def _gather(at: Desk, unit: UnitId, level: int, depth: int, found: list[tuple[int, Unit]]) -> None:
+async def _gather(at: Desk, unit: UnitId, level: int, depth: int, found: dict[UnitId, tuple[int, Unit]]) -> None:
     if level >= depth:
         return
     for below in await at.units(unit):
-        found.append((level, below))
+        if below.unit in found:
+            raise RelayUntrusted  # a circle, which no honest relay has
+        found[below.unit] = (level, below)
         await _gather(at, below.unit, level + 1, depth, found)
 
 

@@ -38,6 +38,14 @@ _WORDS: Final = {
     Code.AUTHENTICATION: "the relay does not let this device do that",
     Code.INTERNAL: "the relay made a mistake; its operator finds it in the log",
 }
+_OF_ACTS: Final = {
+    Code.RATE: "too many acts and questions in a short time",
+    Code.BAD_LIFETIME: "it would end too late, or has ended already: a role lasts at most 366 days, an invitation 90",
+    Code.BAD_ADDRESS: "that is no address, or none of the organisation's mail domain",
+    Code.NOT_AVAILABLE: "there is no such account, or you may not look it up",
+    Code.LIMIT: "there are as many of these as there can be",
+}
+"""Where officers are told something else than who sends a message."""
 _OF_RANGE: Final = {
     CodeRange.SUCCESS: "it was done",
     CodeRange.RETRY_LATER: "not now; it is tried again",
@@ -45,6 +53,11 @@ _OF_RANGE: Final = {
     CodeRange.AUTHENTICATION: "the relay does not let this device do that",
     CodeRange.INTERNAL: "the relay made a mistake",
 }
+
+
+def of_act(code: int) -> str:
+    """Return what a code means to an officer, for an act or a question."""
+    return f"{_OF_ACTS[Code(code)]}, {Code(code).name}" if code in _OF_ACTS else of(code)
 
 
 def of(code: int) -> str:

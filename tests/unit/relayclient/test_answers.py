@@ -2,6 +2,7 @@
 
 import pytest
 
+from relayclient import linking
 from relayclient.errors import UnknownContact
 from relayclient.events import DevicesChanged, DevicesRefused, MessageState, StateChanged
 from relayproto import acts
@@ -21,6 +22,7 @@ from relayproto.commands import Act, GetBundles, GetDevices, GetRelayKeys, Looku
 from relayproto.ids import Address
 from relayproto.replies import Account, Devices, Done, NotTaken, Refused
 from relayproto.standing import ActState
+from support.kem import stream
 from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, forget_sessions, introduce, of, texts
 
@@ -178,3 +180,13 @@ def test_the_answer_to_an_officers_question_is_for_who_asked(relay, alice, quest
         assert alice.answered(reply, question, NOW_MS) == []
 
     assert alice.wait_ms(NOW_MS) is None, "the device itself asks nothing again"
+
+
+def test_the_own_list_that_the_relay_has_taken_is_known_at_once(relay, alice, tmp_path):
+    code = linking.begin(tmp_path / "2", passphrase=None, entropy=stream("new device"))
+    command = alice.linking.grow(code, NOW_MS)
+
+    told = alice.answered(Devices(command.devices, command.signature, ""), command, NOW_MS)
+
+    assert told == [DevicesChanged(alice.identity.account, (2,), ())]
+    assert [entry.device for entry in alice.linking.devices().devices] == [1, 2]

@@ -493,6 +493,14 @@ async def test_an_act_whose_answer_was_lost_is_asked_again_with_the_same_bytes(t
     assert len(set(sent)) == 1
 
 
+async def test_an_act_that_came_too_soon_after_others_is_asked_again_later(tmp_path):
+    came, sent = await acting(tmp_path, says(Refused(Code.RATE, 1)), says(DONE))
+
+    assert came == DONE
+    assert len(sent) == 2
+    assert len(set(sent)) == 1
+
+
 async def test_an_act_that_had_come_through_before_its_answer_was_lost_is_told_as_unclear(tmp_path):
     came, sent = await acting(tmp_path, cut, says(Refused(Code.REPLAYED, 0)))
 

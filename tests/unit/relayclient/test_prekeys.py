@@ -1,5 +1,6 @@
 """The device's own prekeys."""
 
+from relayclient import prekeys
 from relayclient.events import EnvelopeFailed, Failure
 from relayproto import notices
 from relayproto.codes import PrekeyKind
@@ -76,3 +77,12 @@ def test_a_message_for_a_secret_that_is_no_more_does_not_open(relay, alice, bob)
 def secrets_of(device, kind):
     with device._store.step() as step:
         return [number for (number,) in step.rows("SELECT id FROM prekey WHERE kind = ? ORDER BY id", kind)]
+
+
+def test_what_others_begin_sessions_with_is_deposited_or_not(relay, alice):
+    with alice._store.step() as step:
+        before = prekeys.are_deposited(step)
+        step.run("UPDATE prekey SET deposited = 0 WHERE kind = ?", PrekeyKind.KEM_LAST_RESORT)
+        without_one = prekeys.are_deposited(step)
+
+    assert (before, without_one) == (True, False)

@@ -18,9 +18,11 @@ def entropy(count):
 
 def test_a_key_is_made_for_its_owner_alone_and_read_again(tmp_path):
     path = tmp_path / "works.key"
-    os.umask(0)
-
-    public = rootfile.make(path, entropy)
+    before = os.umask(0)
+    try:
+        public = rootfile.make(path, entropy)
+    finally:
+        os.umask(before)
 
     assert public == ed25519_public(SEED)
     assert rootfile.read(path) == SEED

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import stat
 import sys
 
@@ -61,3 +63,36 @@ def test_nothing_is_said_before_file_and_directory_are_synced(tmp_path, monkeypa
     carrier.append(tmp_path, CHECKPOINT["at_ms"], b"two\n")
 
     assert synced == [False, True, False]
+
+
+def test_a_line_is_written_to_its_end_however_little_a_write_takes(tmp_path, monkeypatch) -> None:
+    whole = os.write
+    monkeypatch.setattr(carrier.os, "write", lambda opened, octets: whole(opened, octets[:3]))
+
+    carrier.append(tmp_path, CHECKPOINT["at_ms"], b"one and two\n")
+
+    [path] = tmp_path.iterdir()
+    assert path.read_bytes() == b"one and two\n"
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_line_is_no_success_and_harms_no_later_line(
+    tmp_path, monkeypatch
+) -> None:
+    whole, left = os.write, [5, 0]
+
+    def write(opened: int, octets: bytes) -> int:
+        if not left:
+            return whole(opened, octets)
+        taken = left.pop(0)
+        if not taken:
+            raise OSError(errno.ENOSPC, "full")
+        return whole(opened, octets[:taken])
+
+    monkeypatch.setattr(carrier.os, "write", write)
+    with pytest.raises(OSError, match="full"):
+        carrier.append(tmp_path, CHECKPOINT["at_ms"], b"one and two\n")
+
+    carrier.append(tmp_path, CHECKPOINT["at_ms"], b"three\n")
+
+    [path] = tmp_path.iterdir()
+    assert path.read_bytes() == b"one a\nthree\n"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog
 
 from relayd import app, keyring, lifecycle, main, operate
 from relayd.clock import SystemClock
@@ -219,6 +220,20 @@ def test_why_serve_cannot_start_is_left_with_the_service_manager(tmp_path: Path,
 
     assert status == Exit.CONFIG
     assert said == f"STATUS={err.removeprefix('relayd: ').strip()}\nERRNO=2"
+
+
+def test_our_own_mistake_ends_serving_as_an_incident_without_values(state: Path, monkeypatch, capsys) -> None:
+    def serve(*_: object) -> Exit:
+        raise ValueError("canary")
+
+    monkeypatch.setattr(app, "serve", serve)
+
+    with structlog.testing.capture_logs() as logged:
+        status, _, err = run(capsys, "serve", "--state", state)
+
+    assert (status, err) == (Exit.SOFTWARE, "")
+    [event] = logged
+    assert (event["event"], event["where"], len(event["incident"])) == ("incident", "serve", 16)
 
 
 def test_invite_gives_a_pipe_the_link_alone(state: Path, monkeypatch, capsys) -> None:

@@ -49,7 +49,9 @@ async def test_a_failure_is_one_questions_own(tmp_path) -> None:
     assert (failed, answered) == ({"error": "failed; see this unit's log"}, {"said": {}})
 
 
-@pytest.mark.parametrize("line", [b"not JSON\n", b"[1]\n", b"{}", b"x" * 70_000 + b"\n"])
+@pytest.mark.parametrize(
+    "line", [b"not JSON\n", b"[1]\n", b"{}", b"x" * 70_000 + b"\n", b'{"n":' + b"[" * 30_000 + b"]" * 30_000 + b"}\n"]
+)
 async def test_what_is_no_question_gets_no_answer_and_the_next_one_does(tmp_path, line) -> None:
     path = tmp_path / "unit.sock"
     async with served(path):

@@ -3,7 +3,7 @@
 import pytest
 
 from relayclient.cli import home
-from relayclient.errors import FileUnusable, PassphraseNeeded
+from relayclient.errors import FileUnusable, PassphraseNeeded, WrongPassphrase
 
 
 def test_no_file_is_no_passphrase():
@@ -32,3 +32,25 @@ def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch):
 
     with pytest.raises(PassphraseNeeded):
         home.ask_passphrase("Passphrase: ")
+
+
+def test_a_new_passphrase_is_asked_for_twice(monkeypatch):
+    answers = ["one", "one", "one", "other"]
+    monkeypatch.setattr(home, "ask_passphrase", lambda prompt: answers.pop(0))
+
+    assert home.new_passphrase() == "one"
+    with pytest.raises(WrongPassphrase):
+        home.new_passphrase()
+
+
+def test_a_passphrase_is_asked_for_only_where_no_file_gave_one(monkeypatch):
+    def use(passphrase):
+        if passphrase != "right":
+            raise PassphraseNeeded
+        return "open"
+
+    monkeypatch.setattr(home, "ask_passphrase", lambda prompt: "right")
+
+    assert home.unlocked(None, use) == "open"
+    with pytest.raises(PassphraseNeeded):
+        home.unlocked("from the file", use)

@@ -138,6 +138,18 @@ def test_the_content_of_an_older_version_comes_back_as_the_next(office, works, k
     assert (none.status, len(works.acts)) == (65, 3)
 
 
+def test_the_root_key_does_not_sign_again_what_it_never_signed(office, works, key):
+    put(office, key, FIRST, "--yes")
+    put(office, key, SECOND, "--yes")
+    (octets, signature), second = works.documents[1]
+    works.documents[1] = [(octets.replace(b'"Works"', b'"Perks"'), signature), second]
+
+    ran = office.run("alice", "policy", "rollback", ".", "1", "--key", str(key), "--yes")
+
+    assert (ran.status, len(works.acts)) == (65, 2)
+    assert "not signed by this key" in ran.err
+
+
 def test_a_document_is_shown_and_older_ones_too(office, works, key):
     assert "no document" in office.run("alice", "policy", "show").err
     put(office, key, FIRST, "--yes")
@@ -151,7 +163,7 @@ def test_a_document_is_shown_and_older_ones_too(office, works, key):
 
 
 def test_a_document_of_the_relay_that_is_none_is_told(office, works):
-    works.documents[1] = [b"nonsense"]
+    works.documents[1] = [(b"nonsense", bytes(64))]
 
     assert office.run("alice", "policy", "show").status == 65
 

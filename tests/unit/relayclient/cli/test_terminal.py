@@ -1,10 +1,13 @@
 """terminal.py: what goes to a person's terminal, and what goes to a script."""
 
 import json
+import os
+import stat
 
 import pytest
 
 from relayclient.cli import terminal
+from relayclient.errors import FileUnusable
 
 
 @pytest.mark.parametrize(
@@ -81,3 +84,16 @@ def test_output_is_utf8_whatever_the_locale_says(capsys, monkeypatch):
     terminal.speak_utf8()
 
     assert said == [{"encoding": "utf-8", "errors": "backslashreplace"}]
+
+
+def test_a_file_is_written_for_its_owner_alone(tmp_path):
+    before = os.umask(0)
+    try:
+        terminal.write_file(tmp_path / "file", b"bytes")
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "file").read_bytes() == b"bytes"
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
+    with pytest.raises(FileUnusable):
+        terminal.write_file(tmp_path / "none" / "file", b"bytes")

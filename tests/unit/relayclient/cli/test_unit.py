@@ -39,6 +39,12 @@ def test_the_tree_is_shown_to_a_depth_and_as_a_table_and_as_json(office, works):
     assert said == {"unit": 4, "under": 2, "name": "Depot 4", "state": "active", "domain": None, "root_key": None}
 
 
+def test_a_relay_that_shows_a_circle_is_not_followed(office, works):
+    works.units.append(unit(2, 4, "North"))
+
+    assert office.run("alice", "unit", "list").status == 77
+
+
 def test_a_unit_without_units_below_says_so(office, works):
     assert "nothing below" in office.run("alice", "unit", "list", "4").err
 

@@ -14,6 +14,13 @@ def test_every_code_has_words_and_its_name(code):
     assert not words.startswith(code.name)
 
 
+@pytest.mark.parametrize("code", [code for code in Code if code is not Code.STORED])
+def test_every_code_has_words_for_officers(code):
+    assert code.name in wording.of_act(code)
+    assert "message" not in wording.of_act(Code.RATE)
+    assert "366 days" in wording.of_act(Code.BAD_LIFETIME)
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [

@@ -1,6 +1,7 @@
 """One device's commands, with a store and a session of the test's own."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from relayd.delivery.pump import Pump
 from relayd.metrics import Counters
 from relayd.net.router import ABUSE_MAX, VERBS_MAX, Router
 from relayproto.administration import GetCheckpoints, GetUnits
-from relayproto.administration_replies import Checkpoints
+from relayproto.administration_replies import Acted, Checkpoints
 from relayproto.codes import Code, GoawayCode
 from relayproto.commands import Act, Block, Body, Credit, Ephemeral, GetRelayKeys, PutPolicy, Report, Target
 from relayproto.errors import RemoteProtocolError
@@ -18,7 +19,7 @@ from relayproto.message import Message
 from relayproto.notices import Passing, Ping, PrekeysLow
 from relayproto.operating import Line
 from relayproto.replies import Done, LaneState, NotTaken, Refused, RelayKeys, Submitted
-from relayproto.standing import PLATFORM
+from relayproto.standing import PLATFORM, ActState
 from support.desks import seat_of
 from support.device import PLENTY, ack, enrol, login, submit
 from support.entries import envelope, gap, page
@@ -72,6 +73,20 @@ class Quiet(Before):
 
     def acknowledge(self, seat, ack) -> None:
         self.acknowledged.append(ack)
+
+
+class Deciding(Before):
+    """Says what becomes of acts."""
+
+    def __init__(self, store: object, came: Acted | Code) -> None:
+        super().__init__(store)
+        self.came = came
+
+    async def domain_to_prove(self, seat, command) -> None:
+        return None
+
+    async def act(self, seat, command, *, relay, proven) -> Acted | Code:
+        return self.came
 
 
 class Stage:
@@ -342,6 +357,26 @@ async def test_officers_ask_and_act_and_people_tighten_what_others_may(tmp_path:
         assert [answer.code for answer in refused] == [Code.NOT_PERMITTED, Code.BAD_SIGNATURE]
         assert await line.expect(Done) == Done()
         await line.close()
+        assert relay.counters.acts == {"denied": 1}
+
+
+@pytest.mark.parametrize(
+    ("came", "counted"),
+    [
+        (Acted(ActState.PROPOSED, 7, 3, b""), "proposed"),
+        (Acted(ActState.DONE, 7, 0, b""), "done"),
+        (Code.NOT_PERMITTED, "denied"),
+        (Code.RATE, "rate"),
+    ],
+)
+async def test_acts_are_counted_by_what_became_of_them(tmp_path: Path, came: Acted | Code, counted: str) -> None:
+    async with live_relay(tmp_path, through=partial(Deciding, came=came)) as relay:
+        stage = Stage(relay.rooms)
+
+        stage.route(Act(b"an act", bytes(64)))
+        await until(lambda: bool(stage.driver.said))
+
+        assert relay.counters.acts == {counted: 1}
 
 
 async def test_what_passes_by_has_no_answer_and_is_dropped_above_the_rate(tmp_path: Path) -> None:

@@ -32,7 +32,17 @@ async def test_one_line_of_json_goes_out_and_one_comes_back(tmp_path) -> None:
     assert (heard, answer) == ([b'{"records":3}\n'], {"carried": 3})
 
 
-@pytest.mark.parametrize("octets", [b"", b"{}", b"nonsense\n", b"[]\n", b'"x"\n', b"x" * (LINE_BYTES_MAX + 1) + b"\n"])
+NESTED = b'{"carried":' + b"[" * 30_000 + b"]" * 30_000 + b"}\n"
+"""Within a line's length, and deeper than a decoder of JSON goes."""
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"", b"{}", b"nonsense\n", b"[]\n", b'"x"\n', b"\xff\n", b'{"a":1e999}\n', b'{"a":"\\ud800"}\n', NESTED,
+        b"x" * (LINE_BYTES_MAX + 1) + b"\n",
+    ],
+)  # fmt: skip
 async def test_what_is_no_answer_is_a_fault(tmp_path, octets: bytes) -> None:
     async with saying(tmp_path / "unit", octets):
         with pytest.raises(Fault) as fault:

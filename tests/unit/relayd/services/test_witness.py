@@ -5,6 +5,7 @@ import pytest
 from relayd.domain.refusals import Fault
 from relayd.metrics import Counters
 from relayd.services import witness
+from relayd.services.outside import Outside
 from relayd.services.witness import Witness
 from relayproto.administration_replies import Checkpoint
 from relayproto.codes import Code
@@ -104,3 +105,44 @@ async def test_a_store_or_a_carrier_that_is_away_is_tried_again_soon() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert log.waiting == []
+
+
+def nested(levels: int) -> list:
+    made: list = []
+    for _ in range(levels):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {}, {"carried": None}, {"carried": "1"}, {"carried": nested(50_000)}, {"error": nested(50_000)},
+        {"error": {"why": ["full"]}}, {"error": "x" * 60_000}, {"error": "\x1b[2J\n"},
+    ],
+    ids=range(8),
+)  # fmt: skip
+async def test_whatever_a_carrier_says_the_checkpoint_waits_and_the_relay_goes_on(said) -> None:
+    class Odd:
+        async def ask(self, question: dict) -> dict:
+            return said
+
+    log = Log(waiting=1)
+    counters = Counters()
+
+    assert not await Witness(log, Odd(), counters, relay=b"r" * 32, key_id=7).turn()
+    assert (len(log.waiting), counters.checkpoints_waiting) == (1, 1)
+
+
+async def test_an_answer_nested_too_deep_is_a_carrier_that_is_away(tmp_path) -> None:
+    async def session(reader, writer) -> None:
+        await reader.readline()
+        writer.write(b'{"carried":' + b"[" * 30_000 + b"]" * 30_000 + b"}\n")
+        await writer.drain()
+        writer.close()
+
+    log = Log(waiting=1)
+    async with await asyncio.start_unix_server(session, path=tmp_path / "carrier"):
+        one = Witness(log, Outside(tmp_path / "carrier"), Counters(), relay=b"r" * 32, key_id=7)
+        assert not await one.turn()
+    assert len(log.waiting) == 1

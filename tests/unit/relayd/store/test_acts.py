@@ -365,16 +365,35 @@ def changes(made: Chamber):
 
 def test_a_rehearsal_changes_nothing_but_the_log(made: Chamber) -> None:
     for who, change, proven in changes(made):
-        before, records = made.dump(without=("audit",)), len(made.records())
+        before, records = made.dump(without=ADMINISTRATIVE), len(made.records())
 
         done = made.act(who, change, *proven, rehearsal=True)
 
         assert isinstance(done, Acted), change
         assert (done.state, done.value, done.ticket) == (ActState.REHEARSED, 0, b"")
-        assert made.dump(without=("audit",)) == before
+        assert made.dump(without=ADMINISTRATIVE) == before
         assert len(made.records()) == records + 1
         assert (made.last().state, made.last().value) == (ActState.REHEARSED, 0)
         assert (made.last().before, made.last().after) == (b"", b"")
+
+
+def test_nobody_fills_the_log_with_rehearsals(made: Chamber) -> None:
+    change = RenameUnit(2, "Registry")
+
+    done = [made.act(made.alice, change, rehearsal=True) for _ in range(denials.DENIALS_MAX + 3)]
+
+    assert [one.record > 0 for one in done] == [True] * denials.DENIALS_MAX + [False] * 3
+    assert len(made.records()) == denials.DENIALS_MAX
+    assert made.act(made.alice, change).record == denials.DENIALS_MAX + 1, "what is done is always written"
+
+
+def test_a_rehearsal_leaves_mailboxes_and_senders_in_memory(made: Chamber) -> None:
+    kept = made.store.act(lambda commit: (commit.mailbox(made.bob.seat.row), commit.sender(made.bob.seat.row)))
+
+    made.act(made.alice, RenameUnit(2, "Registry"), rehearsal=True)
+
+    again = made.store.act(lambda commit: (commit.mailbox(made.bob.seat.row), commit.sender(made.bob.seat.row)))
+    assert [one is other for one, other in zip(kept, again, strict=True)] == [True, True]
 
 
 def test_a_rehearsal_leaves_nothing_in_memory(made: Chamber) -> None:
