@@ -124,7 +124,7 @@ def _account(step: Step, link: Link, reply: Account, address: Address, now_ms: i
     if not believed:
         link.asking.pause(Lookup(address), now_ms + RETRY_MS)
         return events
-    badges.keep(step, reply.account, reply.proof)
+    badges.keep(step, reply.account, reply.proof, now_ms)
     events += contacts.pin(step, address, reply.account)
     outbox.addressed(step, address)
     return events
@@ -148,7 +148,7 @@ def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms
     if not believed:
         link.asking.pause(command, now_ms + RETRY_MS)
         return events
-    badges.keep(step, command.account, reply.proof)
+    badges.keep(step, command.account, reply.proof, now_ms)
     if contacts.plausible(address := Address(reply.address.strip().lower())):
         events += contacts.pin(step, address, command.account)
     return events

@@ -8,13 +8,13 @@ believed as the relay signs it, and from then on only what its root keys lead to
 from collections.abc import Container
 from typing import Final
 
-from relayclient import relaykeys
+from relayclient import contacts, relaykeys
 from relayclient.events import Event, OrganisationRefused
 from relayclient.link import Link
 from relayclient.store.database import Step
 from relayproto import attestation, organisation
 from relayproto.attestation import Attested, Doubt, Proof, Unattested
-from relayproto.commands import DeviceCommand
+from relayproto.commands import DeviceCommand, GetDevices
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import PAGE_ROWS_MAX, WARRANT_LIFETIME_MS_MAX
@@ -24,16 +24,20 @@ from relayproto.primitives import blake2b_256
 from relayproto.verification import GetOrganisation, GetRevocations, Organisation, Revocations
 
 _ASKED_TOGETHER: Final = 8
-"""Records of organisations that are asked for in one turn."""
+"""Records of organisations, and renewed proofs, that are asked for in one turn."""
+_RENEWED_MS: Final = 7 * 86_400_000
+"""How long before its end a proof may have been renewed: whoever renews in time has done so by then."""
+_AGAIN_MS: Final = 86_400_000
 
 Badge = Attested | Doubt
 """What is attested of somebody, or why what the relay shows attests nothing."""
 
 
-def keep(step: Step, account: AccountId, packed: bytes) -> None:
+def keep(step: Step, account: AccountId, packed: bytes, now_ms: int) -> None:
     """Keep what the relay shows as attested of an account, in place of what it showed before; empty for nothing."""
-    step.run("UPDATE contact SET proof = ? WHERE account = ?", packed or None, account)
     said = _said(packed)
+    due_ms = None if said is None else max(said.expires_ms - _RENEWED_MS, now_ms + _AGAIN_MS)
+    step.run("UPDATE contact SET proof = ?, proof_due_ms = ? WHERE account = ?", packed or None, due_ms, account)
     if said is None:
         return
     held = _record(step, said.organisation)
@@ -94,8 +98,8 @@ def _record(step: Step, unit: UnitId) -> PublicRecord | None:
 
 
 # --- what is asked ----------------------------------------------------------------------------
-def needs(step: Step, link: Link) -> list[DeviceCommand]:
-    """Return what the device has to ask: what was taken back, once a connection, and records that it lacks.
+def needs(step: Step, link: Link, now_ms: int) -> list[DeviceCommand]:
+    """Return what the device has to ask: what was taken back, once a connection; records that it lacks; renewals.
 
     Nothing, as long as nothing is attested of anybody whom it knows.
     """
@@ -103,7 +107,23 @@ def needs(step: Step, link: Link) -> list[DeviceCommand]:
     if not link.revocations_known and step.row("SELECT 1 FROM organisation LIMIT 1") is not None:
         asked.append(GetRevocations(step.setting("revocations") or 0, PAGE_ROWS_MAX))
     wanted = step.rows("SELECT unit FROM organisation WHERE wanted = 1 ORDER BY unit LIMIT ?", _ASKED_TOGETHER)
-    return [*asked, *(GetOrganisation(UnitId(unit)) for (unit,) in wanted)]
+    return [*asked, *(GetOrganisation(UnitId(unit)) for (unit,) in wanted), *_renewals(step, now_ms)]
+
+
+def _renewals(step: Step, now_ms: int) -> list[DeviceCommand]:
+    """Return what asks for proofs in the place of those that end soon; each at most once a day.
+
+    Nothing of whom a message waits for: a refusal would end that, and it asks by itself.
+    """
+    due = step.rows(
+        "SELECT account FROM contact WHERE proof_due_ms <= ? AND NOT EXISTS"
+        " (SELECT 1 FROM parcel WHERE parcel.account = contact.account AND parcel.state = 0)"
+        " ORDER BY proof_due_ms LIMIT ?",
+        now_ms, _ASKED_TOGETHER,
+    )  # fmt: skip
+    for (account,) in due:
+        step.run("UPDATE contact SET proof_due_ms = ? WHERE account = ?", now_ms + _AGAIN_MS, account)
+    return [GetDevices(account, contacts.pass_of(step, account)) for (account,) in due]
 
 
 def learn_organisation(step: Step, asked: GetOrganisation, reply: Organisation) -> list[Event]:

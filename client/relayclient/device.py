@@ -229,7 +229,7 @@ class Device:
                 wanted.append(GetRelayKeys())
             if link.own_list_stale:
                 wanted.append(GetDevices(self._identity.account))
-            wanted += parcels.needs(step, now_ms) + safety.needs(step) + badges.needs(step, link)
+            wanted += parcels.needs(step, now_ms) + safety.needs(step) + badges.needs(step, link, now_ms)
             if link.left is not None and not link.asking.under_way(PutPrekeys):
                 wanted += prekeys.due(step, link.left, now_ms)
         return [command for command in wanted if link.asking.ask(command, now_ms)]

@@ -34,8 +34,9 @@ class World:
         """Let the relay show a proof, a good one but for the changes."""
         if packed is None:
             packed = attestation.encode_proof(attesting.proof(attested(**{"account": self.bob} | changes)))
-        listed, signature = self.relay.accounts[self.bob]
-        self.alice.answered(Devices(listed, signature, BOB, packed), GetDevices(self.bob), NOW_MS)
+        shown = Devices(*self.relay.accounts[self.bob], BOB, packed)
+        self.relay.answers[GetDevices] = shown
+        self.alice.answered(shown, GetDevices(self.bob), NOW_MS)
 
     def tells(self, said=None, stamp_seed: bytes | None = None):
         """Let the relay tell of the organisation; return the events."""
@@ -220,3 +221,36 @@ def test_a_relay_that_was_restored_is_asked_from_the_beginning(world) -> None:
     world.alice.answered(Revocations((), 2, False), asked, NOW_MS)
 
     assert LIST in world.asks()
+
+
+def renewals(world, now_ms: int) -> list:
+    return of(GetDevices, world.alice.next_needs(now_ms))
+
+
+def test_a_proof_that_ends_soon_is_asked_for_again_once_a_day(world) -> None:
+    world.shows()
+    assert renewals(world, NOW_MS + 83 * DAY_MS - 1) == []
+
+    [asked] = renewals(world, NOW_MS + 83 * DAY_MS)
+    assert asked.account == world.bob
+    assert renewals(world, NOW_MS + 83 * DAY_MS) == []
+    listed, signature = world.relay.accounts[world.bob]
+    held = attestation.encode_proof(attesting.proof(attested(account=world.bob)))
+    world.alice.answered(Devices(listed, signature, BOB, held), asked, NOW_MS + 83 * DAY_MS)
+    assert renewals(world, NOW_MS + 84 * DAY_MS - 1) == []
+
+    [again] = renewals(world, NOW_MS + 84 * DAY_MS)
+    longer = attested(account=world.bob, not_before_ms=NOW_MS + 80 * DAY_MS, expires_ms=NOW_MS + 170 * DAY_MS)
+    renewed = attestation.encode_proof(attesting.proof(longer))
+    world.alice.answered(Devices(listed, signature, BOB, renewed), again, NOW_MS + 84 * DAY_MS)
+    world.tells()
+
+    assert isinstance(world.badge(NOW_MS + 91 * DAY_MS), Attested)
+    assert renewals(world, NOW_MS + 100 * DAY_MS) == []
+
+
+def test_nothing_is_asked_of_whom_a_message_waits_for(world) -> None:
+    world.shows()
+    world.alice.queue(BOB, "waits", now_ms=NOW_MS + 83 * DAY_MS)
+
+    assert renewals(world, NOW_MS + 83 * DAY_MS) == []
