@@ -38,6 +38,8 @@ def sockets(path: Path | None) -> list[socket.socket]:
         return handed
     if path is None:
         raise lifecycle.CannotStart("no socket was handed over; name one with --listen")
+    if _answers(path):
+        raise lifecycle.CannotStart(f"{path}: another unit serves there; stop it, or name another socket")
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
@@ -48,6 +50,16 @@ def sockets(path: Path | None) -> list[socket.socket]:
         listening.close()
         raise lifecycle.CannotStart(f"cannot listen on {path}: {error.strerror}") from None
     return [listening]
+
+
+def _answers(path: Path) -> bool:
+    """Say whether somebody takes connections at a path; what a crash has left does not."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as asking:
+        try:
+            asking.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 async def serve(listening: list[socket.socket], answer: Answer) -> None:

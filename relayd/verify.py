@@ -78,7 +78,9 @@ def _looked_at(path: Path, entropy: Entropy) -> Report:
         known = database.migrations()[-1][0]
         findings = [whole.pages(db)]
         if version != known:
-            notes.append(f"Its version is {version} and this program knows {known}: only the pages were looked at.")
+            what = "nothing of a relay is in it" if version == 0 else "only a program of that version can look at it"
+            unknown = f"version {version}, and this program knows {known}: {what}"
+            findings.append(Finding("it is a relay's database of a version that this program knows", 1, 1, unknown))
             return Report(str(path), version, 0, tuple(findings), tuple(notes))
         findings += [*whole.rules(db), whole.documented(db), whole.audited(db)]
         high_water_ms = whole.relay_time_ms(db)

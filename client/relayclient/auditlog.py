@@ -1,8 +1,9 @@
 """The device's room: the audit log as a file, and whether it is what the relay wrote (spec 80 §4).
 
 Records, checkpoints and signed keys enter and lines leave; lines enter and a verdict leaves, or LogBroken. The rules of
-this file: a checkpoint counts under a stamp key that the relay's root has signed, and under no other; every byte of a
-record is covered by the chain, and what a line says in words has to be what its record says.
+this file: a checkpoint counts under a stamp key that the relay's root has signed, and under no other; a file does not
+vouch for itself; every byte of a record is covered by the chain, and what a line says in words has to be what its
+record says.
 """
 
 import json
@@ -27,7 +28,8 @@ class Verdict(NamedTuple):
     """What a verified log holds.
 
     ``first`` and ``last`` are numbers of records; ``shown`` of them are in words, the others as digests. The relay has
-    signed for the records up to ``signed``, at ``signed_ms``; ``unchecked`` checkpoints are under keys not known here.
+    signed for the records up to ``signed``, at ``signed_ms``. Up to ``outside`` a checkpoint from elsewhere says so as
+    well: whoever gave the file away could leave out its end together with the checkpoints in it.
     """
 
     first: int
@@ -35,7 +37,12 @@ class Verdict(NamedTuple):
     shown: int
     signed: int
     signed_ms: int
-    unchecked: int
+    outside: int
+
+    @property
+    def whole(self) -> bool:
+        """Say whether checkpoints from elsewhere cover all that is shown."""
+        return 0 < self.last <= self.outside
 
 
 def outcome(record: Record) -> str:
@@ -122,11 +129,13 @@ class Verifier:
     ) -> None:  # fmt: skip
         """``seen`` are heads by number of records that were checked before."""
         self._root = root
-        self._keys: dict[int, list[bytes]] = {}
+        self._keys: set[bytes] = set()
         self._expected: dict[int, bytes] = dict(seen or {})
-        self._unchecked: set[int] = set()
+        self._outside: set[int] = set(self._expected)
         self._known = tuple(known)
+        self._signed_ms: dict[int, int] = {}
         self.furthest: Checkpoint | None = None
+        """The furthest one from elsewhere: one of the file's own must not vouch for it the next time."""
         self.unit = int(PLATFORM)
         for described in descriptors:
             self._learn(described)
@@ -136,21 +145,28 @@ class Verifier:
             key = descriptor.read(described, self._root)
         except (CryptoFailure, Malformed):
             raise LogBroken("a key in it is not signed by the relay's root") from None
-        self._keys.setdefault(key.key_id, []).append(key.stamp_key)
+        self._keys.add(key.stamp_key)
 
     def expect(self, one: Checkpoint) -> None:
-        """Take a checkpoint. Raises LogBroken where it is not the relay's, or contradicts another."""
-        keys = self._keys.get(one.key_id, ())
-        if not keys:
-            self._unchecked.add(one.records)
-            return
-        if not any(self._signed(key, one) for key in keys):
-            raise LogBroken(f"record {one.records}: its checkpoint is not signed by the relay")
+        """Take a checkpoint. Raises LogBroken where it is not the relay's, or contradicts another.
+
+        Its key's number is not signed, so it counts under any of the relay's keys, and under none it is an error.
+        """
+        if not any(self._signed(key, one) for key in self._keys):
+            raise LogBroken(f"record {one.records}: its checkpoint is not signed by the relay, or by a key of the relay"
+                            " that is not known here")  # fmt: skip
+        self._signed_ms.setdefault(one.records, one.at_ms)
         held = self._expected.setdefault(one.records, one.head)
         if not equal(held, one.head):
             raise LogBroken(f"record {one.records}: the relay has signed two different logs")
-        if self.furthest is None or one.records > self.furthest.records:
-            self.furthest = one
+
+    def _hear(self) -> None:
+        """Take the checkpoints from elsewhere, once the keys are known."""
+        for one in self._known:
+            self.expect(one)
+            self._outside.add(one.records)
+            if self.furthest is None or one.records > self.furthest.records:
+                self.furthest = one
 
     def _signed(self, key: bytes, one: Checkpoint) -> bool:
         try:
@@ -165,6 +181,9 @@ class Verifier:
         after, head, rows = self._begin(numbered)
         if after and not equal(self._expected.get(after, b""), head):
             raise LogBroken(f"record {after + 1}: the log begins where no checkpoint of the relay is")
+        if after and after not in self._outside:
+            raise LogBroken(f"record {after + 1}: the log begins here, and only the file itself says so: name the"
+                            " checkpoint from elsewhere that it begins after")  # fmt: skip
         chain = Chain(self._expected, after, head)
         shown = 0
         ended = False
@@ -182,11 +201,10 @@ class Verifier:
             chain.end()
         except BrokenChain as broken:
             raise LogBroken(str(broken)) from None
-        signed = self.furthest if self.furthest is not None and self.furthest.records > after else None
+        signed = max(self._expected, default=0)
         return Verdict(
-            after + 1, chain.records, shown, signed.records if signed else after, signed.at_ms if signed else 0,
-            len(self._unchecked - self._expected.keys()),
-        )  # fmt: skip
+            after + 1, chain.records, shown, signed, self._signed_ms.get(signed, 0), max(self._outside, default=0)
+        )
 
     def _begin(self, lines: Iterator[tuple[int, str]]) -> tuple[int, bytes, Iterator[tuple[int, dict[str, Any]]]]:
         """Take the head and the checkpoints; return where the records begin, and the lines from there on."""
@@ -202,8 +220,7 @@ class Verifier:
         self.unit, after, head = _number(at, fields, "unit"), _number(at, fields, "after"), _octets(at, fields, "head")
         if not after and not equal(head, FIRST_HASH):
             raise LogBroken("record 1: the log does not begin at its beginning")
-        for one in self._known:
-            self.expect(one)
+        self._hear()
         return after, head, self._after_checkpoints(lines)
 
     def _after_checkpoints(self, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -253,12 +270,21 @@ def read_checkpoint(at: int, value: object) -> Checkpoint:
         raise LogBroken(f"line {at}: no checkpoint") from None
 
 
-def carried(lines: Iterable[str], root: bytes) -> Iterator[Checkpoint]:
-    """Yield the checkpoints of a relay in a file of the unit that carries them outside. Raises LogBroken."""
+def carried(lines: Iterable[str], root: bytes) -> tuple[list[Checkpoint], list[int]]:
+    """Return the checkpoints of a relay in a file of the unit that carries them outside, and the lines that are none.
+
+    A power cut in the middle of a line leaves such a one; those after it count. Other relays' are passed over.
+    """
+    found: list[Checkpoint] = []
+    torn: list[int] = []
     for at, line in enumerate(lines, 1):
-        fields = _fields(at, line)
-        if fields.get("relay") == root.hex():
-            yield read_checkpoint(at, fields)
+        try:
+            fields = _fields(at, line)
+            if _octets(at, fields, "relay") == root:
+                found.append(read_checkpoint(at, fields))
+        except LogBroken:
+            torn.append(at)
+    return found, torn
 
 
 def relay_of(line: str) -> bytes:

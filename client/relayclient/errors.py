@@ -247,7 +247,7 @@ class UnknownMessage(ClientError):  # noqa: N818
 
 
 class NumbersDiffer(ClientError):  # noqa: N818
-    """These are not the digits of this conversation: compare them again, and do not trust it until they are equal."""
+    """These are not the digits of the other side: compare them again, and trust nothing until they are equal."""
 
     exit_status = 77
 
@@ -346,6 +346,12 @@ class LogBroken(ClientError):  # noqa: N818
     """This is not the audit log that the relay wrote, or not all of it: keep the file, and ask who has had it."""
 
     exit_status = 65
+
+
+class LogUnwitnessed(ClientError):  # noqa: N818
+    """The log is in order, but its end may be missing: hold it against checkpoints that were carried outside."""
+
+    exit_status = 77
 
 
 class BadDocument(ClientError):  # noqa: N818

@@ -70,6 +70,15 @@ class _Membership:
 
 
 _new: Reader[NewDevice] = record(NewDevice, octets(32), octets(32), octets(32))
+
+
+class Answer(NamedTuple):
+    """What the old device gives back: the code, and the digits that the new one has to show of it."""
+
+    code: str
+    digits: str
+
+
 _membership: Reader[_Membership] = record(
     _Membership, octets(32), uint(_U32, 1), text(ADDRESS_CHARS_MAX), text(_HOST_CHARS_MAX), uint(65_535, 1), uint(_U32),
     octets(32), octets(32), uint(_U32),
@@ -109,8 +118,20 @@ def read_new(code: str) -> NewDevice:
 
 def digits(code: str) -> str:
     """Return the 20 digits to compare on both devices: they name the keys that the code brings. Raises CodeWrong."""
-    number = int.from_bytes(blake2b_256(b"relayd/new-device/1" + pack(*read_new(code)))) % 10**_DIGITS
-    shown = f"{number:0{_DIGITS}}"
+    return _shown(b"relayd/new-device/1" + pack(*read_new(code)))
+
+
+def _linked_digits(new: NewDevice, said: _Membership) -> str:
+    """Return the 20 digits to compare of an answer: the account, where its relay is and by which keys, the device."""
+    account = identity.account_id(ed25519_public(said.identity_seed))
+    return _shown(b"relayd/linked/1" + pack(
+        account, said.root, said.relay_key, *new, said.device, said.address, said.host, said.port, said.key_id,
+        said.relay_id,
+    ))  # fmt: skip
+
+
+def _shown(named: bytes) -> str:
+    shown = f"{int.from_bytes(blake2b_256(named)) % 10**_DIGITS:0{_DIGITS}}"
     return " ".join(shown[at : at + _GROUP] for at in range(0, _DIGITS, _GROUP))
 
 
@@ -155,28 +176,41 @@ def _own_keys(step: Step) -> NewDevice:
     )  # fmt: skip
 
 
-def finish(home: Path, answer: str, now_ms: int, *, passphrase: str | None, entropy: Entropy) -> None:
+def finish(
+    home: Path, answer: str, now_ms: int, agree: Callable[[str, str], None], *, passphrase: str | None, entropy: Entropy
+) -> None:
     """Take in what the old device answered: the home is then a joined device's.
 
-    Raises NotBegun, AlreadyJoined, CodeWrong, and what opening a home raises.
+    Anybody can seal an answer to the keys of a code, with an account and a relay of his own. So ``agree`` gets the
+    digits that the old device has to show as well, and the address; it raises where a person does not say that they are
+    the same, and nothing is taken in then. Raises NotBegun, AlreadyJoined, CodeWrong, and what opening a home raises.
     """
     store = Store.open(home, passphrase=passphrase, entropy=entropy)
     try:
         with store.step() as step:
-            if membership.joined(step):
-                raise AlreadyJoined(str(home))
-            if step.setting("seal_private") is None:
-                raise NotBegun(str(home))
-            _install(step, answer, now_ms)
+            new, said = _opened(step, home, answer)
+        agree(_linked_digits(new, said), said.address)
+        with store.step() as step:
+            _opened(step, home, answer)  # nothing else has finished meanwhile
+            _install(step, said, now_ms)
     finally:
         store.close()
 
 
-def _install(step: Step, answer: str, now_ms: int) -> None:
+def _opened(step: Step, home: Path, answer: str) -> tuple[NewDevice, _Membership]:
+    """Return this new device's keys and what an answer says."""
+    if membership.joined(step):
+        raise AlreadyJoined(str(home))
+    if step.setting("seal_private") is None:
+        raise NotBegun(str(home))
     try:
         said = _membership(unpack(box_open(step.secret("seal_private"), _read(_LINKED, answer))))
     except (CryptoFailure, Malformed):
         raise CodeWrong("it is not for this device") from None
+    return _own_keys(step), said
+
+
+def _install(step: Step, said: _Membership, now_ms: int) -> None:
     account = identity.account_id(ed25519_public(said.identity_seed))
     step.put_secret("identity_seed", said.identity_seed)
     for name, value in (
@@ -213,18 +247,20 @@ class Linking:
             return own is not None and own.entry(step.setting("device")) is not None and prekeys.are_deposited(step)
 
     def grow(self, code: str, now_ms: int) -> PutDevices | None:
-        """Return the list with the new device in it, signed, to be put; None where it is in the list already.
+        """Return the list with the new device in it, signed, to be put; None where this device has put it there.
 
-        Where another version is still without an answer, that one is returned first. Raises CodeWrong, DevicesFull.
+        Where another version is still without an answer, that one is returned first. Raises CodeWrong, also for keys of
+        a device that is in the list and was not let in here by this very code, and DevicesFull.
         """
         new = read_new(code)
 
-        def grown(old: DeviceList) -> DeviceList | None:
-            if _entry_of(old, new) is not None:
+        def grown(step: Step, old: DeviceList) -> DeviceList | None:
+            if _let_in(step, old, new) is not None:
                 return None
             if len(old.devices) >= DEVICES_MAX:
                 raise DevicesFull
             number = DeviceId(old.highest_device + 1)
+            step.put(_name_of(number), _digest(new))
             entry = DeviceEntry(number, new.sign_key, new.dh_key, now_ms)
             return replace(old, highest_device=number, devices=(*old.devices, entry))
 
@@ -236,7 +272,7 @@ class Linking:
         Raises LastDevice for this very device, UnknownDevice for a number that no device ever had.
         """
 
-        def shrunk(old: DeviceList) -> DeviceList | None:
+        def shrunk(_: Step, old: DeviceList) -> DeviceList | None:
             if device > old.highest_device or device < 1:
                 raise UnknownDevice(str(device))
             if old.entry(device) is None:
@@ -248,12 +284,12 @@ class Linking:
                 raise LastDevice
         return self._next(shrunk, now_ms)
 
-    def _next(self, changed: Callable[[DeviceList], DeviceList | None], now_ms: int) -> PutDevices | None:
+    def _next(self, changed: Callable[[Step, DeviceList], DeviceList | None], now_ms: int) -> PutDevices | None:
         with self._store.step() as step:
             old = _own_list(step)
             if step.setting("signed_version") == old.version + 1:
                 return PutDevices(step.setting("signed_list"), step.setting("signed_list_signature"))
-            new = changed(old)
+            new = changed(step, old)
             if new is None:
                 return None
             previous = identity.list_hash(identity.encode(old))
@@ -264,11 +300,15 @@ class Linking:
             step.put("signed_list_signature", signature)
             return PutDevices(listed, signature)
 
-    def answer(self, code: str) -> str:
-        """Return what the new device lacks, sealed to it. Raises CodeWrong, and UnknownDevice before it is let in."""
+    def answer(self, code: str) -> Answer:
+        """Return what the new device lacks, sealed to it. Raises CodeWrong, and UnknownDevice before it is let in.
+
+        The account's key is sealed only to a device that this one let in, by this very code: everybody can name the
+        keys of a device in the list, and a key of his own to seal to.
+        """
         new = read_new(code)
         with self._store.step() as step:
-            entry = _entry_of(_own_list(step), new)
+            entry = _let_in(step, _own_list(step), new)
             if entry is None:
                 raise UnknownDevice
             place = membership.endpoint(step)
@@ -276,7 +316,7 @@ class Linking:
                 step.secret("identity_seed"), entry.device, step.setting("address"), place.host, place.port,
                 place.key_id, place.key, step.setting("root"), step.setting("relay_id"),
             )  # fmt: skip
-        return _code(_LINKED, box_seal(new.seal_key, pack(*fields)))
+        return Answer(_code(_LINKED, box_seal(new.seal_key, pack(*fields))), _linked_digits(new, _Membership(*fields)))
 
 
 def _own_list(step: Step) -> DeviceList:
@@ -286,5 +326,23 @@ def _own_list(step: Step) -> DeviceList:
     return own
 
 
-def _entry_of(devices: DeviceList, new: NewDevice) -> DeviceEntry | None:
-    return next((entry for entry in devices.devices if equal(entry.sign_key, new.sign_key)), None)
+def _let_in(step: Step, devices: DeviceList, new: NewDevice) -> DeviceEntry | None:
+    """Return the entry that this device made of a code, None where nobody has its keys; CodeWrong for another's."""
+    for entry in devices.devices:
+        same = equal(entry.sign_key, new.sign_key), equal(entry.dh_key, new.dh_key)
+        if not any(same):
+            continue
+        if not all(same) or not equal(step.setting(_name_of(entry.device)) or b"", _digest(new)):
+            raise CodeWrong("its keys are a device's that is in the list; one that failed to get its answer is removed"
+                            " first, and begun anew")  # fmt: skip
+        return entry
+    return None
+
+
+def _name_of(device: int) -> str:
+    return f"let_in_{device}"
+
+
+def _digest(new: NewDevice) -> bytes:
+    """Return what is kept of a code that was let in: all of its keys."""
+    return blake2b_256(pack(*new))

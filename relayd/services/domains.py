@@ -47,4 +47,9 @@ class Domains:
             )
             return False
         expected = f"{PREFIX}{root_key.hex()}".encode()
-        return any(equal(expected, text.encode()) for text in texts if isinstance(text, str))
+        proven = any(equal(expected, text.encode()) for text in texts if isinstance(text, str))
+        if not proven:
+            named = sum(isinstance(text, str) and text.startswith(PREFIX) for text in texts)
+            reason = f"its record names another key, {named} of them" if named else "it has no such record"
+            _log.warning("a domain is not proven", domain=domain, reason=reason)
+        return proven

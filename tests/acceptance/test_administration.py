@@ -109,9 +109,12 @@ async def test_two_devices_of_one_account_act_in_turn(tmp_path: Path) -> None:
     """Numbers of acts are the account's: a device goes on above what another has used since it connected."""
     with a_relay(tmp_path / "relay") as made:
         await asyncio.to_thread(operators, made, tmp_path)
-        code = succeed(relay(tmp_path / "second", "link", "new")).out
-        answer = succeed(relay(tmp_path / "alice", "link", "add", "--yes", stdin=code)).out
-        succeed(relay(tmp_path / "second", "link", "finish", stdin=answer))
+        new = json.loads(succeed(relay(tmp_path / "second", "link", "new", "--json")).out)
+        compared = ("--yes", "--json", "--digits")
+        added = relay(tmp_path / "alice", "link", "add", *compared, new["digits"], stdin=new["code"].encode())
+        said = json.loads(succeed(added).out)
+        finished = ("link", "finish", *compared, said["digits"])
+        succeed(relay(tmp_path / "second", *finished, stdin=said["answer"].encode()))
         carol = account(tmp_path / "carol")
 
         states = []
@@ -206,11 +209,12 @@ def test_every_harm_to_an_export_of_a_real_log_is_found(tmp_path: Path) -> None:
         made.stop()
         made.start()
         log = tmp_path / "log.jsonl"
-        succeed(relay(tmp_path / "carol", "audit", "export", log))
+        succeed(relay(tmp_path / "carol", "audit", "export", "--signed", log))
     lines = log.read_text("utf-8").splitlines(keepends=True)
 
     [whole] = [json.loads(succeed(relay(tmp_path / "carol", "audit", "verify", log, "--json")).out)]
-    assert whole["signed"] == whole["last"] == whole["shown"]
+    assert whole["outside"] == whole["signed"] == whole["last"] == whole["shown"]
+    assert whole["whole"] is True
     for harm, reason in HARMS.items():
         log.write_text("".join(harm(lines)), "utf-8")
         ended = relay(tmp_path / "carol", "audit", "verify", log)

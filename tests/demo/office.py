@@ -191,9 +191,7 @@ def people(office: Office) -> None:
     office.officer("dave", "unit", "place", "North", FRANK, "--standing", "verified", "--reason", "badge seen")
     office.invite("dave", "North", "counter", COUNTER, "--as", "office")
     office.officer("dave", "office", "assign", "North", COUNTER, FRANK)
-    code = office.person("counter2", "link", "new")
-    answer = office.person("counter", "link", "add", "--yes", shown="link add < code", stdin=code)
-    print(f"     {office.person('counter2', 'link', 'finish', shown='link finish < answer', stdin=answer)}", flush=True)
+    linked(office, "counter", "counter2")
     office.officer("dave", "unit", "list")
 
     office.step(
@@ -239,17 +237,36 @@ def policy(office: Office) -> None:
     office.officer("heidi", "send", FRANK, "Thank you!", "--timeout", "20")
 
 
+def linked(office: Office, old: str, new: str) -> None:
+    """Give an account another device, as a person does who compares the digits both times."""
+    compared = ("--yes", "--digits")
+    said = json.loads(office.person(new, "link", "new", "--json", shown="link new"))
+    print(f"     digits: {said['digits']}", flush=True)
+    said = json.loads(office.person(old, "link", "add", "--json", *compared, said["digits"],
+                                    shown="link add          (the same digits)", stdin=said["code"]))  # fmt: skip
+    print(f"     digits of the answer: {said['digits']}", flush=True)
+    said = office.person(
+        new, "link", "finish", *compared, said["digits"], shown="link finish       (the same digits)",
+        stdin=said["answer"],
+    )  # fmt: skip
+    print(f"     {said}", flush=True)
+
+
 def audited(office: Office) -> None:
     office.step("The auditor follows it: everything that was done and denied, with reasons; not what was written")
     office.refused("dave", 77, "audit", "list")
     office.officer("grace", "audit", "search", "--verb", "grant-role")
     relay_restarts(office)
     log = office.place / "water-log.jsonl"
-    office.officer("grace", "audit", "export", str(log), shown="audit export water-log.jsonl")
+    office.officer("grace", "audit", "export", "--signed", str(log), shown="audit export --signed water-log.jsonl")
     expect("Mill Lane" not in log.read_text(), "the audit log holds content")
     [carried] = office.outside.glob("checkpoints-*.jsonl")
     verify = ("audit", "verify", str(log), "--checkpoints", str(carried))
     office.officer("grace", *verify, shown=f"audit verify water-log.jsonl --checkpoints {carried.name}")
+    alone = ("audit", "verify", str(log), "--relay", json.loads(log.read_text().splitlines()[0])["relay"])
+    office.refused(
+        "grace", 77, *alone, shown="audit verify water-log.jsonl --relay ...   (without a checkpoint from elsewhere)"
+    )
     harmed = office.place / "harmed.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     at = next(at for at, line in enumerate(lines) if "badge seen" in line)

@@ -29,5 +29,7 @@ def test_a_department_is_let_in_run_and_audited():
     ):
         assert f"refused: {reason}" in said or reason in said
     assert "The relay has signed for all up to record" in said
-    assert said.count("refused: ") == 7
+    assert "is whole: records" in said
+    assert "nobody outside has signed for records" in said
+    assert said.count("refused: ") == 8
     assert len(said.splitlines()) < 160

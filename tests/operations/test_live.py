@@ -167,15 +167,17 @@ async def acknowledge_late(night: Night) -> None:
     line, bob = await talking(night["late"])
     hearing, welcome = await bob.login(ENDLESS)
     others = await come(night["late"], "carol", "dave")
-    sleeping = [(await other.login(ENDLESS))[0] for other in others]
+    sleeping = [await other.login(ENDLESS) for other in others]
     line.say(*[submit(number, bob.person, ttl_s=3_600) for number in range(1, 61)])
     line.say(*[submit(60 + number, other.person, ttl_s=3_600) for number, other in enumerate(others, 1)])
     await hearing.several(Deliver, 60)
-    for each in sleeping:
+    for each, _ in sleeping:
         await each.expect(Deliver)
     night.causes("late", "RelaydDeliveryStopped", "RelaydLateFast", "RelaydLateSlow")
     await asyncio.sleep(10.5)
     await night.fired("RelaydDeliveryStopped")
+    for each, greeted in sleeping:
+        each.say(ack(greeted.epoch, 1, credit=ENDLESS))
     night.cures("RelaydDeliveryStopped")
     for number in range(1, 61):
         hearing.say(ack(welcome.epoch, number, credit=ENDLESS))

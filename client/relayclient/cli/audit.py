@@ -6,7 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
 from relayclient import auditlog
 from relayclient.auditlog import OUTCOMES, Verdict, Verifier
@@ -15,7 +15,7 @@ from relayclient.cli.columns import moment, table, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.device import Device
-from relayclient.errors import FileUnusable, LogBroken, NotJoined
+from relayclient.errors import FileUnusable, LogBroken, LogUnwitnessed, NotJoined
 from relayproto import audit
 from relayproto.administration import GetAudit, GetCheckpoints
 from relayproto.administration_replies import Audit, Checkpoint, Checkpoints
@@ -44,8 +44,10 @@ examples:
 Take = Callable[[int, Record], bool]
 _HASH_BYTES: Final = 32
 _VERIFY: Final = """\
-Check a file that relay audit export wrote, without the relay. The checkpoints in it count under keys that the relay's
-root has signed. This device remembers the furthest one that it has seen: a log that ends before it was cut off.
+Check a file that relay audit export wrote, without the relay. It is whole where checkpoints from elsewhere cover all
+of it: those that were carried outside (--checkpoints), and the furthest one that the relay has shown to this device.
+Those in the file do not count for that: whoever cuts its end off cuts them off as well. The exit status is 0 for a
+whole log, 77 for one that is in order but not covered to its end, 65 for one that is not in order.
 """
 
 
@@ -139,6 +141,7 @@ async def _rows(at: Desk, unit: UnitId, after: int) -> AsyncGenerator[tuple[int,
 def _add_export(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="the new file, lines of JSON; only you can read it")
     parser.add_argument("--unit", metavar="UNIT", default=".", help=UNIT_HELP)
+    parser.add_argument("--signed", action="store_true", help="end with the last record that the relay has signed for")
 
 
 def _export(arguments: Namespace) -> int:
@@ -146,31 +149,45 @@ def _export(arguments: Namespace) -> int:
         await at.ask(GetRelayKeys())
         unit = await at.unit(arguments.unit)
         with _new_file(arguments.file) as file:
-            await _write(at, unit, file)
-        return _verified(arguments.file, at.device, _verifier(at.device))
+            checkpoints = await _write(at, unit, file)
+        return _verified(arguments.file, at.device, _verifier(at.device, checkpoints))
 
-    _say(desk.run(arguments, work), arguments, "is written and whole:")
+    verdict = desk.run(arguments, work)
+    _say(verdict, arguments, "is written and whole" if verdict.whole else "is written and in order")
+    if not verdict.whole:
+        terminal.note(f"{_beyond(verdict)}: the relay signs every hour. With --signed an export ends before them.")
     return 0
 
 
-async def _write(at: Desk, unit: UnitId, file: TextIO) -> None:
+async def _write(at: Desk, unit: UnitId, file: TextIO) -> list[Checkpoint]:
+    """Write the log as the relay gives it now; return its checkpoints."""
     pages = [page async for page in at.pages(GetCheckpoints(0, PAGE_ROWS_MAX)) if isinstance(page, Checkpoints)]
     checkpoints = [each for page in pages for each in page.checkpoints]
     first = await at.answer(GetAudit(unit, 0, 1))
     oldest = first.records[0][0] if isinstance(first, Audit) and first.records else 1
+    last = max((each.records for each in checkpoints), default=0)
     start = _start(oldest, checkpoints)
     administration = at.device.administration
     file.writelines(
         auditlog.begin(administration.root(), unit, administration.descriptors(), checkpoints, start)
     )  # fmt: skip
     chain = Chain({}, start.records, start.head) if start else Chain({})
-    async for number, said in _rows(at, unit, chain.records):
+    async for number, row in _rows(at, unit, chain.records):
+        if at.arguments.signed and chain.records >= last:
+            break
+        said = _up_to(row, last - chain.records) if at.arguments.signed else row
         try:
             chain.take(number, said)
         except BrokenChain as broken:
             raise LogBroken(f"as the relay gave it, {broken}") from None
         file.write(auditlog.row(number, said))
     file.write(auditlog.end(chain))
+    return checkpoints
+
+
+def _up_to(said: bytes, records: int) -> bytes:
+    """Return the digests of at most so many records of a row; a record that is shown stays as it is."""
+    return said[: 1 + _HASH_BYTES * records] if said[:1] == HIDDEN else said
 
 
 def _start(oldest: int, checkpoints: list[Checkpoint]) -> Checkpoint | None:
@@ -230,11 +247,20 @@ def _verify(arguments: Namespace) -> int:
     with contextlib.ExitStack() as opened:
         device = _device(arguments, opened)
         root = arguments.relay if device is None else device.administration.root()
-        known = [one for path in arguments.checkpoints for one in auditlog.carried(_lines(path), root)]
+        known = [one for path in arguments.checkpoints for one in _carried(path, root)]
         verifier = Verifier(root, known=known) if device is None else _verifier(device, known)
         verdict = _verified(arguments.file, device, verifier)
-    _say(verdict, arguments, "is whole:")
+    _say(verdict, arguments, "is whole" if verdict.whole else "is in order")
+    if not verdict.whole:
+        raise LogUnwitnessed(_beyond(verdict))
     return 0
+
+
+def _carried(path: Path, root: bytes) -> list[Checkpoint]:
+    found, torn = auditlog.carried(_lines(path, "replace"), root)
+    if torn:
+        terminal.note(f"{path}: passed over, since they are no checkpoints: lines {', '.join(map(str, torn[:20]))}")
+    return found
 
 
 def _device(arguments: Namespace, opened: contextlib.ExitStack) -> Device | None:
@@ -262,9 +288,9 @@ def _verified(path: Path, device: Device | None, verifier: Verifier) -> Verdict:
     return verdict
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path, errors: str = "strict") -> Iterator[str]:
     try:
-        with path.open(encoding="utf-8", newline="\n") as file:
+        with path.open(encoding="utf-8", errors=errors, newline="\n") as file:
             yield from file
     except UnicodeDecodeError:
         raise LogBroken(f"{path} is not UTF-8") from None
@@ -273,20 +299,23 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _say(verdict: Verdict, arguments: Namespace, what: str) -> None:
-    fields: dict[str, Any] = verdict._asdict()
     if arguments.json:
-        terminal.say_json({"file": str(arguments.file), **fields})
+        terminal.say_json({"file": str(arguments.file), "whole": verdict.whole, **verdict._asdict()})
         return
     terminal.say(
-        f"{arguments.file} {what} records {verdict.first} to {verdict.last}, {verdict.shown} in full, the others as"
+        f"{arguments.file} {what}: records {verdict.first} to {verdict.last}, {verdict.shown} in full, the others as"
         " digests of what others may not see."
     )
-    if verdict.signed >= verdict.first:
-        terminal.say(f"The relay has signed for all up to record {verdict.signed}, {terminal.when(verdict.signed_ms)}.")
-    if verdict.signed < verdict.last:
-        terminal.note(f"Records {verdict.signed + 1} to {verdict.last} are not signed yet: that happens every hour.")
-    if verdict.unchecked:
-        terminal.note(f"{verdict.unchecked} checkpoints are under keys of the relay that are not known here.")
+    if verdict.outside >= verdict.first:
+        terminal.say(f"The relay has signed for all up to record {verdict.outside}, as checkpoints from elsewhere say.")
+
+
+def _beyond(verdict: Verdict) -> str:
+    """Say what checkpoints from elsewhere do not cover."""
+    first = max(verdict.first, verdict.outside + 1)
+    if first > verdict.last:
+        return "it has no records"
+    return f"nobody outside has signed for records {first} to {verdict.last}"
 
 
 VERBS: Final = (

@@ -12,7 +12,8 @@ from relayclient.cli.desk import Desk
 from relayclient.cli.group import Verb
 from relayclient.clock import RelayClock
 from relayclient.entropy import system_entropy
-from relayclient.errors import ConnectionHeld, LinkUnfinished, NotJoined, NotYet, RelayAway
+from relayclient.errors import ConnectionHeld, LinkUnfinished, NotAgreed, NotJoined, NotYet, NumbersDiffer, RelayAway
+from relayclient.linking import Answer
 from relayproto.codes import Code
 from relayproto.commands import GetDevices, PutDevices
 from relayproto.identity import DeviceList
@@ -26,12 +27,13 @@ own and gets every message. The new device makes its keys and prints a code; the
 sealed to it; the new one finishes. What was written before stays where it is.
 """
 EPILOG: Final = """\
-  new device     relay link new                 prints a code and 20 digits
-  old device     relay link add < code          shows the digits, asks, and prints the answer
-  new device     relay link finish < answer
+  new device     relay link new        prints a code and 20 digits
+  old device     relay link add        takes the code, shows the digits and asks; prints an answer and other digits
+  new device     relay link finish     takes the answer, shows its digits and asks
 
-Compare the digits: whoever could put his own code in the place of yours would get your account. Codes are read from
-standard input, never from the command line.
+Compare the digits, both times: whoever could put his own code in the place of yours would get your account, and whoever
+could put his own answer there would have you write in his. Codes are read from standard input, never from the command
+line. In a script --yes --digits "..." stands for the question, with the digits that the other device gave.
 
 Every device of an account holds its key. One that was lost: relay link remove NUMBER, at once. It gets nothing more
 then, but whoever has it and the relay on his side could let devices in: for a stolen one, make a new account.
@@ -63,13 +65,35 @@ def _add_nothing(parser: ArgumentParser) -> None:
     del parser
 
 
+def _add_compared(parser: ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask; only with --digits")
+    parser.add_argument("--digits", metavar="DIGITS", help="the digits that the other device shows")
+
+
+def _agree(arguments: Namespace, shown: str, what: str) -> None:
+    """Have the digits compared. Raises NotAgreed, and NumbersDiffer where others were given."""
+    given = arguments.digits
+    if given is not None and "".join(given.split()) != shown.replace(" ", ""):
+        raise NumbersDiffer
+    if given is None and arguments.yes:
+        raise NotAgreed("here --yes needs --digits, which the other device shows")
+    desk.agree(what, arguments)
+
+
 def _finish(arguments: Namespace) -> int:
     answer = terminal.ask_line("Answer of the other device: ", linking.CODE_CHARS_MAX)
+
+    def agree(shown: str, address: str) -> None:
+        _agree(
+            arguments, shown,
+            f"The other device has to show these digits: {shown}\nYou will be {terminal.harmless(address)} here.",
+        )  # fmt: skip
+
     passphrase = home.passphrase_from(arguments.passphrase_file)
     home.unlocked(
         passphrase,
         lambda given: linking.finish(
-            arguments.home, answer, RelayClock().now_ms(), passphrase=given, entropy=system_entropy
+            arguments.home, answer, RelayClock().now_ms(), agree, passphrase=given, entropy=system_entropy
         ),
     )
     ready, why = False, ""
@@ -97,27 +121,24 @@ async def _settled(at: Desk) -> bool:
 
 
 # --- the old device ---------------------------------------------------------------------------
-def _add_add(parser: ArgumentParser) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask: the digits were compared")
-
-
 def _let_in(arguments: Namespace) -> int:
     code = terminal.ask_line("Code of the new device: ", linking.CODE_CHARS_MAX)
     shown = linking.digits(code)
-    desk.agree(
-        f"The new device has to show these digits: {shown}\nIt will read and write everything as you.", arguments
+    _agree(
+        arguments, shown, f"The new device has to show these digits: {shown}\nIt will read and write everything as you."
     )
 
-    async def work(at: Desk) -> str:
+    async def work(at: Desk) -> Answer:
         await _put(at, lambda now_ms: at.device.linking.grow(code, now_ms))
         return at.device.linking.answer(code)
 
     answer = desk.run(arguments, work)
     if arguments.json:
-        terminal.say_json({"answer": answer, "digits": shown})
+        terminal.say_json({"answer": answer.code, "digits": answer.digits})
     else:
-        terminal.say(answer)
-        terminal.note("Give it to the new device, which alone can open it: relay link finish.")
+        terminal.say(answer.code)
+        terminal.note(f"Digits to compare: {answer.digits}")
+        terminal.note("Give the answer to the new device, which alone can open it: relay link finish.")
     return 0
 
 
@@ -177,8 +198,8 @@ def _show(listed: DeviceList, own: int, *, as_json: bool) -> None:
 
 VERBS: Final = (
     Verb("new", "on the new device: make its keys and print its code", _add_new, _new),
-    Verb("add", "on a device of yours: let the new one in, and print the answer", _add_add, _let_in),
-    Verb("finish", "on the new device: take the answer in", _add_nothing, _finish),
+    Verb("add", "on a device of yours: let the new one in, and print the answer", _add_compared, _let_in),
+    Verb("finish", "on the new device: take the answer in", _add_compared, _finish),
     Verb("list", "the devices of this account", _add_nothing, _list),
     Verb("remove", "remove a device, at once", _add_remove, _remove),
 )

@@ -74,9 +74,34 @@ def changed(lines, number, **fields) -> list[str]:
 
 
 def test_a_log_is_whole_as_far_as_the_relay_has_signed():
-    verdict = verify(export())
+    verdict = verify(export(), known=[checkpoint(8)])
 
-    assert verdict == (1, 10, 10, 8, NOW_MS, 0)
+    assert verdict == (1, 10, 10, 8, NOW_MS, 8)
+    assert not verdict.whole
+
+
+@pytest.mark.parametrize("elsewhere", [{"known": [checkpoint(4), checkpoint(10)]}, {"seen": {10: head_of(LOG)}}])
+def test_a_log_is_whole_where_a_checkpoint_from_elsewhere_covers_its_end(elsewhere):
+    verdict = verify(export(), **elsewhere)
+
+    assert (verdict.last, verdict.signed, verdict.outside, verdict.whole) == (10, 10, 10, True)
+
+
+@pytest.mark.parametrize("left", [1, 4, 8, 10])
+def test_a_files_own_checkpoints_make_it_whole_nowhere(left):
+    """Whoever cuts the tail off cuts its checkpoints off as well; he may also change what none is left for."""
+    forged = [*LOG[: left - 1], audit.encode(replace(audit.decode(LOG[left - 1]), reason="nothing happened"))]
+    cut = export(list(enumerate(LOG[:left], 1)), checkpoints=[at for at in (1, 4, 8, 10) if at <= left])
+    verifier = Verifier(ROOT)
+
+    assert not verify(export(list(enumerate(forged, 1)), checkpoints=())).whole
+    assert not verifier.verify(cut).whole
+    assert verifier.furthest is None
+    assert not verify(cut, known=[checkpoint(left - 1)] if left > 1 else ()).whole
+
+
+def test_a_log_without_records_is_whole_nowhere():
+    assert not verify(export([], checkpoints=())).whole
 
 
 def test_hidden_records_are_followed_by_their_digests():
@@ -88,9 +113,18 @@ def test_hidden_records_are_followed_by_their_digests():
 
 
 def test_a_log_whose_beginning_is_gone_by_retention_begins_at_a_checkpoint():
-    verdict = verify(export(list(enumerate(LOG[4:], 5)), start=checkpoint(4)))
+    lines = export(list(enumerate(LOG[4:], 5)), start=checkpoint(4))
+    verdict = verify(lines, known=[checkpoint(4), checkpoint(10)])
 
-    assert (verdict.first, verdict.last, verdict.signed) == (5, 10, 8)
+    assert (verdict.first, verdict.last, verdict.signed, verdict.whole) == (5, 10, 10, True)
+    assert not verify(lines, seen={4: head_of(LOG[:4])}).whole
+
+
+def test_a_beginning_for_which_only_the_file_vouches_is_refused():
+    lines = export(list(enumerate(LOG[4:], 5)), start=checkpoint(4))
+
+    assert broken(lines).startswith("record 5: the log begins here, and only the file itself says so")
+    assert broken(lines, known=[checkpoint(10)]).startswith("record 5: the log begins here")
 
 
 def test_a_beginning_that_no_checkpoint_names_is_refused():
@@ -186,19 +220,32 @@ def test_a_relay_that_signed_another_log_elsewhere_is_found():
 def test_a_checkpoint_that_the_relay_did_not_sign_is_found():
     lines = export(checkpoints=(4, checkpoint(8, seed=b"x" * 32)))
 
-    assert broken(lines) == "record 8: its checkpoint is not signed by the relay"
+    assert broken(lines).startswith("record 8: its checkpoint is not signed by the relay")
 
 
-def test_a_checkpoint_under_a_key_that_is_not_known_counts_for_nothing_and_is_told():
-    verdict = verify(export(checkpoints=(4, checkpoint(8, key_id=2, seed=b"x" * 32))))
+@pytest.mark.parametrize("number", [1, 2, 99])
+def test_the_number_of_a_key_makes_no_checkpoint_pass(number):
+    """It is not signed: whoever changes it must neither hide a checkpoint nor what it says."""
+    good, bad = replace_key(checkpoint(8), number), checkpoint(8, [*LOG[:7], OTHER], key_id=number, seed=b"x" * 32)
 
-    assert (verdict.signed, verdict.unchecked) == (4, 1)
+    assert verify(export(checkpoints=(4, good))).signed == 8
+    assert broken(export(checkpoints=(4, bad))).startswith("record 8: its checkpoint is not signed by the relay")
+    assert broken(export(), known=[bad]).startswith("record 8: its checkpoint is not signed by the relay")
+
+
+def replace_key(one: Checkpoint, number: int) -> Checkpoint:
+    return Checkpoint(one.records, one.head, one.at_ms, number, one.signature)
+
+
+def test_a_checkpoint_under_a_key_that_is_not_known_is_refused():
+    assert "by a key of the relay that is not known here" in broken(export(descriptors=()))
+    other = described(key_id=2, stamp_seed=b"x" * 32)
+
+    assert verify(export(checkpoints=(checkpoint(8, key_id=2, seed=b"x" * 32),), descriptors=[other])).signed == 8
 
 
 def test_a_key_that_is_known_from_elsewhere_counts():
-    verdict = verify(export(descriptors=()), descriptors=[described()])
-
-    assert (verdict.signed, verdict.unchecked) == (8, 0)
+    assert verify(export(descriptors=()), descriptors=[described()]).signed == 8
 
 
 def test_a_key_that_the_root_did_not_sign_is_refused():
@@ -247,7 +294,16 @@ def test_what_was_carried_outside_is_read_and_other_relays_are_left_out():
     said = {"records": 8, "head": one.head.hex(), "at_ms": NOW_MS, "key_id": 1, "signature": one.signature.hex()}
     lines = [json.dumps({"relay": relay.hex(), **said}) for relay in (ROOT, bytes(32))]
 
-    assert list(auditlog.carried(lines, ROOT)) == [one]
+    assert auditlog.carried(lines, ROOT) == ([one], [])
+
+
+def test_lines_that_a_power_cut_tore_are_told_and_those_after_them_count():
+    one = checkpoint(8)
+    whole = json.dumps({"relay": ROOT.hex(), "records": 8, "head": one.head.hex(), "at_ms": NOW_MS, "key_id": 1,
+                        "signature": one.signature.hex()})  # fmt: skip
+    lines = [whole[:20], "\0\0", whole, "", f'{{"relay": "{ROOT.hex()}"}}', "[]", whole]
+
+    assert auditlog.carried(lines, ROOT) == ([one, one], [1, 2, 4, 5, 6])
 
 
 def test_a_record_in_words_names_who_what_and_what_came_of_it():

@@ -13,10 +13,13 @@ from relayclient.errors import (
     LastDevice,
     NotBegun,
     NotJoined,
+    NumbersDiffer,
     UnknownDevice,
 )
 from relayproto import identity
 from relayproto.identity import follows
+from relayproto.packed import pack
+from relayproto.primitives import box_seal, x25519_public
 from relayproto.replies import Devices
 from support.kem import stream
 from support.small_relay import NOW_MS
@@ -27,8 +30,9 @@ def begun(home, name="new device"):
     return linking.begin(home, passphrase=None, entropy=stream(name))
 
 
-def finished(home, answer):
-    linking.finish(home, answer, NOW_MS, passphrase=None, entropy=stream(f"{home} finishes"))
+def finished(home, answer, agree=lambda digits, address: None):
+    code = answer if isinstance(answer, str) else answer.code
+    linking.finish(home, code, NOW_MS, agree, passphrase=None, entropy=stream(f"{home} finishes"))
     return Device.open(home, entropy=stream(f"{home} again"))
 
 
@@ -133,7 +137,7 @@ def test_only_the_new_device_opens_the_answer_and_the_accounts_key_is_in_no_code
         Device.open(tmp_path / "thief")
     with alice._store.step() as step:
         seed = step.secret("identity_seed")
-    assert seed.hex() not in linking._read("relay-linked:", answer).hex()
+    assert seed.hex() not in linking._read("relay-linked:", answer.code).hex()
     finished(tmp_path / "2", answer).close()
 
 
@@ -149,6 +153,89 @@ def test_an_answer_is_good_once_and_the_key_that_opened_it_is_gone(relay, alice,
         begun(tmp_path / "2")
     with Device.open(tmp_path / "2") as second, second._store.step() as step:
         assert step.setting("seal_private") is None
+
+
+def test_both_devices_show_the_same_digits_of_an_answer_before_it_is_taken_in(relay, alice, tmp_path):
+    code = begun(tmp_path / "2")
+    put(relay, alice, alice.linking.grow(code, NOW_MS))
+    answer = alice.linking.answer(code)
+    asked = []
+
+    def disagree(digits, address):
+        asked.append((digits, address))
+        raise NumbersDiffer
+
+    with pytest.raises(NumbersDiffer):
+        finished(tmp_path / "2", answer, disagree)
+    with pytest.raises(NotJoined):
+        Device.open(tmp_path / "2")
+    finished(tmp_path / "2", answer).close()
+
+    assert asked == [(answer.digits, ALICE)]
+    assert answer.digits != linking.digits(code)
+    assert alice.linking.answer(code).digits == answer.digits, "they name what is in it, and not how it was sealed"
+
+
+LINKED = (b"E" * 32, 1, ALICE, "relay.example", 7443, 1, b"k" * 32, b"R" * 32, 7)
+
+
+@pytest.mark.parametrize(
+    ("at", "other"),
+    [(0, b"F" * 32), (1, 2), (2, BOB), (3, "evil.example"), (4, 7444), (5, 2), (6, b"l" * 32), (7, b"S" * 32), (8, 8)],
+)
+def test_the_digits_of_an_answer_name_all_that_is_taken_in(tmp_path, at, other):
+    """Anybody who saw the code seals an answer to it; the digits are another's then."""
+    new = linking.read_new(begun(tmp_path / "2"))
+    asked = []
+
+    def disagree(digits, address):
+        asked.append(digits)
+        raise NumbersDiffer
+
+    for fields in (LINKED, (*LINKED[:at], other, *LINKED[at + 1 :])):
+        with pytest.raises(NumbersDiffer):
+            finished(
+                tmp_path / "2", linking._code("relay-linked:", box_seal(new.seal_key, pack(*fields))), disagree
+            )  # fmt: skip
+    assert len(set(asked)) == 2
+
+
+def test_the_digits_of_an_answer_name_the_new_device(tmp_path):
+    said = linking._Membership(*LINKED)
+    keys = (b"1" * 32, b"2" * 32, b"3" * 32)
+    others = [
+        linking.NewDevice(*(b"x" * 32 if at == each else key for at, key in enumerate(keys))) for each in range(4)
+    ]
+
+    assert len({linking._linked_digits(new, said) for new in others}) == 4
+
+
+@pytest.mark.parametrize("of", ["sign_key", "dh_key", "both"])
+def test_the_accounts_key_is_not_sealed_to_somebody_beside_the_keys_of_a_device_in_the_list(relay, alice, tmp_path, of):
+    linked(relay, alice, tmp_path / "2").close()
+    for entry in alice.linking.devices().devices:
+        sign_key = entry.sign_key if of != "dh_key" else b"s" * 32
+        dh_key = entry.dh_key if of != "sign_key" else b"d" * 32
+        code = linking._code("relay-new-device:", pack(x25519_public(b"e" * 32), sign_key, dh_key))
+
+        with pytest.raises(CodeWrong, match="in the list"):
+            alice.linking.grow(code, NOW_MS)
+        with pytest.raises(CodeWrong, match="in the list"):
+            alice.linking.answer(code)
+
+
+def test_a_device_answers_only_what_it_let_in_itself(relay, alice, tmp_path):
+    with linked(relay, alice, tmp_path / "2") as second:
+        relay.connect(second).run()
+        code = begun(tmp_path / "3", "third")
+        put(relay, alice, alice.linking.grow(code, NOW_MS))
+        relay.connect(second).run()
+
+        with pytest.raises(CodeWrong):
+            second.linking.answer(code)
+        with pytest.raises(CodeWrong):
+            second.linking.grow(code, NOW_MS)
+        assert alice.linking.answer(code).code.startswith("relay-linked:")
 
 
 def test_nobody_is_answered_who_was_not_let_in(relay, alice, tmp_path):

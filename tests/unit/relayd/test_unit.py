@@ -75,3 +75,12 @@ def test_without_any_socket_it_does_not_start(tmp_path) -> None:
 async def test_a_unit_that_is_away_is_a_fault(tmp_path) -> None:
     with pytest.raises(Fault):
         await Outside(tmp_path / "nobody.sock").ask({})
+
+
+async def test_a_second_unit_does_not_take_a_socket_over(tmp_path) -> None:
+    path = tmp_path / "unit.sock"
+    async with served(path):
+        with pytest.raises(CannotStart, match="another unit serves there"):
+            unit.sockets(path)
+
+        assert await Outside(path).ask({}) == {"said": {}}

@@ -87,9 +87,21 @@ def test_of_another_version_only_the_pages_are_looked_at(keep: Keep) -> None:
 
     report = looked(keep)
 
-    assert report.whole
-    assert len(report.findings) == 1
-    assert report.notes == ("Its version is 9 and this program knows 1: only the pages were looked at.",)
+    assert [(each.rule, each.wrong) for each in report.findings] == [
+        ("every page, index and reference is in order", 0),
+        ("it is a relay's database of a version that this program knows", 1),
+    ]
+    assert report.findings[1].first.startswith("version 9, and this program knows 1: only a program of that version")
+    assert not report.whole
+
+
+def test_an_empty_file_is_not_whole(keep: Keep) -> None:
+    (keep.state / "relay.db").write_bytes(b"")
+
+    report = looked(keep)
+
+    assert not report.whole
+    assert "nothing of a relay is in it" in report.findings[1].first
 
 
 def test_what_is_no_database_is_not_whole(keep: Keep) -> None:

@@ -31,6 +31,13 @@ def works(office):
     return made.install(office.relay)
 
 
+def carry(office, one, path, torn=None):
+    """Write a checkpoint as the unit that carries them does, after a line that a power cut tore."""
+    said = {"relay": office.relay.root_fingerprint.hex(), "records": one.records, "head": one.head.hex(),
+            "at_ms": one.at_ms, "key_id": one.key_id, "signature": one.signature.hex()}  # fmt: skip
+    path.write_text("".join(f"{line}\n" for line in (torn, json.dumps(said)) if line is not None))
+
+
 def numbers(ran):
     return [line["number"] for line in ran.lines]
 
@@ -90,22 +97,63 @@ def test_an_export_is_private_whole_and_verified(office, works):
     verified = office.run("alice", "audit", "verify", str(path))
     [said] = office.run("alice", "audit", "verify", str(path), "--json").lines
 
-    assert (ran.status, verified.status) == (0, 0)
+    assert (ran.status, verified.status) == (0, 77)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert (said["first"], said["last"], said["shown"], said["signed"], said["unchecked"]) == (1, 6, 6, 4, 0)
+    assert (said["first"], said["last"], said["shown"], said["signed"], said["outside"]) == (1, 6, 6, 4, 4)
+    assert said["whole"] is False
     assert "signed for all up to record 4" in verified.out
-    assert "5 to 6 are not signed yet" in verified.err
+    assert "is in order: records 1 to 6" in verified.out
+    assert "whole" not in ran.out + verified.out
+    assert "nobody outside has signed for records 5 to 6" in ran.err
+    assert "nobody outside has signed for records 5 to 6" in verified.err
     assert [path.name for path in office.place.glob("*.part")] == []
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_an_export_of_what_is_signed_is_whole(office, works, hidden):
+    if hidden:
+        works.rows = [(1, works.log[0]), (2, audit.hidden([audit.digest(each) for each in works.log[1:]]))]
+    path = office.place / "signed.jsonl"
+    ran = office.run("alice", "audit", "export", str(path), "--signed")
+    verified = office.run("alice", "audit", "verify", str(path))
+
+    assert (ran.status, verified.status) == (0, 0)
+    assert "is whole: records 1 to 4" in verified.out
+    assert "nobody outside" not in ran.err + verified.err
+
+
+def test_nothing_signed_is_an_export_without_records(office, works):
+    works.checkpoints.clear()
+    path = office.place / "signed.jsonl"
+    ran = office.run("alice", "audit", "export", str(path), "--signed")
+    verified = office.run("alice", "audit", "verify", str(path))
+
+    assert (ran.status, verified.status) == (0, 77)
+    assert "it has no records" in verified.err
+
+
+def test_a_file_does_not_vouch_for_itself_the_second_time_either(office, works):
+    _, path = export(office)
+    office.join("carol")
+
+    statuses = [office.run("carol", "audit", "verify", str(path)).status for _ in range(2)]
+
+    assert statuses == [77, 77]
 
 
 def test_an_export_is_verified_where_no_device_is(office, works):
     _, path = export(office)
+    carried = office.place / "checkpoints.jsonl"
+    carry(office, works.sign(office.relay), carried)
 
     alone = office.run("nobody", "audit", "verify", str(path))
     named = office.run("nobody", "audit", "verify", str(path), "--relay", office.relay.root_fingerprint.hex())
     other = office.run("nobody", "audit", "verify", str(path), "--relay", "00" * 32)
 
-    assert (alone.status, named.status, other.status) == (78, 0, 65)
+    held = office.run("nobody", "audit", "verify", str(path), "--relay", office.relay.root_fingerprint.hex(),
+                      "--checkpoints", str(carried))  # fmt: skip
+
+    assert (alone.status, named.status, held.status, other.status) == (78, 77, 0, 65)
     assert "--relay" in alone.err
     assert office.run("nobody", "audit", "verify", str(path), "--relay", "zz").status == 2
 
@@ -140,20 +188,13 @@ def test_checkpoints_that_were_carried_outside_are_held_against_it(office, works
     _, path = export(office)
     other = Registrar(log=[*works.log[:1], *works.log[2:], works.log[1]])
     carried = office.place / "checkpoints-2026-09.jsonl"
-
-    def carry(registrar, records):
-        one = registrar.sign(office.relay, records)
-        carried.write_text(json.dumps(
-            {"relay": office.relay.root_fingerprint.hex(), "records": records, "head": one.head.hex(),
-             "at_ms": one.at_ms, "key_id": one.key_id, "signature": one.signature.hex()}
-        ) + "\n")  # fmt: skip
-
-    carry(works, 6)
+    carry(office, works.sign(office.relay, 6), carried, torn='{"relay":"')
     agreeing = office.run("alice", "audit", "verify", str(path), "--checkpoints", str(carried))
-    carry(other, 5)
+    carry(office, other.sign(office.relay, 5), carried)
     contradicting = office.run("alice", "audit", "verify", str(path), "--checkpoints", str(carried))
 
     assert agreeing.status == 0
+    assert "passed over, since they are no checkpoints: lines 1" in agreeing.err
     assert "signed for all up to record 6" in agreeing.out
     assert contradicting.status == 65
     assert "checkpoint says otherwise" in contradicting.err

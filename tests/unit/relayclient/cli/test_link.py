@@ -5,6 +5,8 @@ import pytest
 from relayclient import linking
 from relayproto.codes import Code
 from relayproto.commands import PutDevices
+from relayproto.packed import pack
+from relayproto.primitives import box_seal
 from relayproto.replies import Refused
 
 
@@ -20,10 +22,23 @@ def code_of(office, name="alice2"):
     return ran.out.strip()
 
 
+def add(office, code):
+    """Let a new device in, its digits compared."""
+    return office.run("alice", "link", "add", "--json", "--yes", "--digits", linking.digits(code), stdin=code.encode())
+
+
+def finish(office, answer, *arguments, name="alice2"):
+    """Take an answer in, its digits compared."""
+    [said] = answer.lines
+    return office.run(
+        name, *arguments, "link", "finish", "--yes", "--digits", said["digits"], stdin=said["answer"].encode()
+    )  # fmt: skip
+
+
 def link(office, name="alice2"):
-    answer = office.run("alice", "link", "add", "--yes", stdin=code_of(office, name).encode())
+    answer = add(office, code_of(office, name))
     assert answer.status == 0, answer.err
-    return office.run(name, "link", "finish", stdin=answer.out.encode())
+    return finish(office, answer, name=name)
 
 
 def test_a_second_device_is_let_in_and_ready(alice):
@@ -57,9 +72,67 @@ def test_letting_in_shows_the_digits_and_asks(alice):
     assert linking.digits(code) == shown["digits"]
     assert shown["digits"] in unwilling.err
 
-    willing = alice.run("alice", "link", "add", "--json", stdin=f"{code}\nyes\n".encode(), tty=("stdin",))
+    willing = alice.run("alice", "link", "add", stdin=f"{code}\nyes\n".encode(), tty=("stdin",))
     assert willing.status == 0
-    assert willing.lines[0]["digits"] == shown["digits"]
+
+
+def test_finishing_shows_the_digits_of_the_answer_and_asks(alice):
+    answer = add(alice, code_of(alice)).lines[0]
+
+    alone = alice.run("alice2", "link", "finish", stdin=answer["answer"].encode())
+    unwilling = alice.run("alice2", "link", "finish", stdin=f"{answer['answer']}\nno\n".encode(), tty=("stdin",))
+    assert (alone.status, unwilling.status) == (64, 64)
+    assert answer["digits"] in unwilling.err
+    assert "You will be alice@office.example here." in unwilling.err
+    assert alice.run("alice2", "whoami").status == 78
+
+    willing = alice.run("alice2", "link", "finish", stdin=f"{answer['answer']}\nyes\n".encode(), tty=("stdin",))
+    assert willing.status == 0
+
+
+def test_the_old_device_shows_the_digits_of_its_answer(alice):
+    code = code_of(alice)
+    said = alice.run("alice", "link", "add", "--yes", "--digits", linking.digits(code), stdin=code.encode())
+    again = add(alice, code)
+
+    assert f"Digits to compare: {again.lines[0]['digits']}" in said.err
+    assert again.lines[0]["digits"] != linking.digits(code)
+
+
+def test_a_yes_without_the_digits_is_none(alice):
+    code = code_of(alice)
+    assert alice.run("alice", "link", "add", "--yes", stdin=code.encode()).status == 64
+    answer = add(alice, code).lines[0]["answer"].encode()
+
+    ran = alice.run("alice2", "link", "finish", "--yes", stdin=answer)
+
+    assert ran.status == 64
+    assert "--digits" in ran.err
+    assert alice.run("alice2", "whoami").status == 78
+
+
+def test_other_digits_end_it(alice):
+    code = code_of(alice)
+    wrong = ("--yes", "--digits", "00000 00000 00000 00000")
+    assert alice.run("alice", "link", "add", *wrong, stdin=code.encode()).status == 77
+    assert alice.relay.got(PutDevices) == []
+    answer = add(alice, code).lines[0]["answer"].encode()
+
+    assert alice.run("alice2", "link", "finish", *wrong, stdin=answer).status == 77
+    assert alice.run("alice2", "link", "finish", "--digits", "0", stdin=answer).status == 77
+    assert alice.run("alice2", "whoami").status == 78
+
+
+def test_an_answer_that_somebody_else_sealed_has_other_digits(alice):
+    code = code_of(alice)
+    good = add(alice, code).lines[0]
+    evil = pack(b"E" * 32, 1, "alice@office.example", "evil.example", 7443, 1, b"k" * 32, b"R" * 32, 7)
+    forged = linking._code("relay-linked:", box_seal(linking.read_new(code).seal_key, evil))
+
+    ran = alice.run("alice2", "link", "finish", "--yes", "--digits", good["digits"], stdin=forged.encode())
+
+    assert ran.status == 77
+    assert alice.run("alice2", "whoami").status == 78
 
 
 def test_a_code_on_the_command_line_is_a_usage_error(alice):
@@ -67,14 +140,14 @@ def test_a_code_on_the_command_line_is_a_usage_error(alice):
 
 
 def test_the_same_code_again_gets_an_answer_and_no_second_device(alice):
-    code = code_of(alice).encode()
-    alice.run("alice", "link", "add", "--yes", stdin=code)
+    code = code_of(alice)
+    add(alice, code)
 
-    again = alice.run("alice", "link", "add", "--yes", stdin=code)
+    again = add(alice, code)
 
     assert again.status == 0
     assert len(alice.relay.got(PutDevices)) == 1
-    assert alice.run("alice2", "link", "finish", stdin=again.out.encode()).status == 0
+    assert finish(alice, again).status == 0
 
 
 def test_a_removed_device_is_gone(alice):
@@ -105,11 +178,11 @@ def test_a_list_that_is_not_the_next_is_put_again_after_the_newest_was_fetched(a
 
 
 def test_a_refusal_is_told_by_its_code_and_without_end_it_ends(alice):
-    code = code_of(alice).encode()
+    code = code_of(alice)
     alice.relay.script[PutDevices] = lambda *_: Refused(Code.LIMIT, 0)
-    refused = alice.run("alice", "link", "add", "--yes", stdin=code)
+    refused = add(alice, code)
     alice.relay.script[PutDevices] = lambda *_: Refused(Code.STALE_LIST, 0)
-    endless = alice.run("alice", "link", "add", "--yes", stdin=code)
+    endless = add(alice, code)
 
     assert refused.status == 65
     assert "LIMIT" in refused.err
@@ -124,10 +197,10 @@ def test_an_answer_that_is_none_is_told(alice):
 
 
 def test_a_relay_that_is_away_does_not_undo_the_link(alice):
-    answer = alice.run("alice", "link", "add", "--yes", stdin=code_of(alice).encode())
+    answer = add(alice, code_of(alice))
     alice.stop()
 
-    ran = alice.run("alice2", "link", "finish", "--json", stdin=answer.out.encode())
+    ran = finish(alice, answer, "--json")
 
     assert ran.status == 75
     assert ran.lines[0]["ready"] is False
@@ -137,9 +210,9 @@ def test_a_relay_that_is_away_does_not_undo_the_link(alice):
 def test_a_new_device_may_have_a_passphrase(alice, monkeypatch, tmp_path):
     monkeypatch.setattr("relayclient.cli.home.ask_passphrase", lambda prompt: "correct horse")
     protected = alice.run("alice2", "link", "new", "--protect")
-    answer = alice.run("alice", "link", "add", "--yes", stdin=protected.out.encode())
+    answer = add(alice, protected.out.strip())
     (tmp_path / "word").write_text("correct horse\n")
 
-    ran = alice.run("alice2", "--passphrase-file", str(tmp_path / "word"), "link", "finish", stdin=answer.out.encode())
+    ran = finish(alice, answer, "--passphrase-file", str(tmp_path / "word"))
 
     assert ran.status == 0
