@@ -158,7 +158,7 @@ class App:
             audit_days=config.audit.retention_days, statistics_days=config.statistics.retention_days,
             root_key=descriptor.root_key(keys.newest), limits=config.limits, lifetimes=config.lifetimes,
             clock=self._clock, entropy=self._entropy, counters=self._counters,
-            ears=Ears(hub.wake, hub.explain, hub.say, hub.listening),
+            ears=Ears(hub.wake, hub.explain, hub.say, hub.announce, hub.listening),
         )  # fmt: skip
         self._clock.raise_to(store.high_water_ms)
         return store

@@ -13,18 +13,21 @@ from relayclient import membership, relaykeys
 from relayclient.errors import BadChange, Denied, DeniedForNow, NoRight, RelayUntrusted
 from relayclient.link import Link
 from relayclient.store.database import Store
-from relayproto import acts, audit
+from relayproto import acts, attestation, audit
 from relayproto.acts import Instruction
 from relayproto.administration import Change, GetAudit, GetCheckpoints, GetProposals, GetRoles, GetUnits
 from relayproto.administration_replies import Audit, Checkpoint, Checkpoints, Proposals, Roles, Units
+from relayproto.attestation import Attestation, Shown
 from relayproto.codes import Code, CodeRange, range_of
 from relayproto.commands import Act
 from relayproto.errors import Malformed
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.invitation import Invitation
 from relayproto.policy import ROW_BYTES
+from relayproto.primitives import ed25519_public
 from relayproto.standing import Standing
 from relayproto.statistics import GetRetention, GetStatistics, Retention, Statistics
+from relayproto.verification import Attest
 
 ACT_LIFETIME_MS: Final = 300_000
 """Half of what the relay allows: time for a connection to come back, and none for whoever has found an act."""
@@ -69,6 +72,18 @@ class Administration:
                 raise BadChange(str(error)) from None
             step.put("act", number)
             return Act(octets, acts.signature_of(step.secret("sign_seed"), octets))
+
+    def attest(self, said: Attestation, name: Shown | None, title: Shown | None) -> Attest:
+        """Return the change that attests something, signed by this device's key, which is to be a warranted one."""
+        octets = attestation.encode(said)
+        with self._store.step() as step:
+            signature = attestation.sign_attestation(step.secret("sign_seed"), octets)
+        return Attest(said.unit, said.account, octets, signature, name, title)
+
+    def sign_key(self) -> bytes:
+        """Return the public key by which this device signs acts and attestations."""
+        with self._store.step() as step:
+            return ed25519_public(step.secret("sign_seed"))
 
     @property
     def standing(self) -> Standing:

@@ -6,7 +6,7 @@ asked for again at once, and one that says 'never' ends what waited for it.
 
 from typing import Final, assert_never
 
-from relayclient import contacts, outbox, prekeys, relaykeys, safety, sessions, submissions
+from relayclient import badges, contacts, outbox, prekeys, relaykeys, safety, sessions, submissions
 from relayclient.events import Event
 from relayclient.link import RETRY_MS, Link
 from relayclient.store.database import Step
@@ -53,6 +53,7 @@ from relayproto.replies import (
     Submitted,
 )
 from relayproto.statistics import GetRetention, GetStatistics
+from relayproto.verification import GetOrganisation, GetRevocations, Organisation, Revocations
 
 _NOT_TAKEN_MS: Final = 1_000
 """Where the relay is busy and names no time: a few of its commits."""
@@ -93,6 +94,17 @@ def take_in(  # noqa: C901, PLR0911, PLR0912 - one a kind of answer
         case Refused(), _:
             return _refused(step, link, reply, command, now_ms)
         case _:
+            return _attested(step, link, reply, command)
+
+
+def _attested(step: Step, link: Link, reply: Reply, command: DeviceCommand) -> list[Event]:
+    match reply, command:
+        case Organisation(), GetOrganisation():
+            return badges.learn_organisation(step, command, reply)
+        case Revocations(), GetRevocations():
+            badges.learn_revocations(step, link, command, reply)
+            return []
+        case _:
             return []
 
 
@@ -113,6 +125,7 @@ def _account(step: Step, link: Link, reply: Account, address: Address, now_ms: i
     if not believed:
         link.asking.pause(Lookup(address), now_ms + RETRY_MS)
         return events
+    badges.keep(step, reply.account, reply.proof, now_ms)
     events += contacts.pin(step, address, reply.account)
     outbox.addressed(step, address)
     return events
@@ -135,7 +148,9 @@ def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms
         link.own_list_stale = False
     if not believed:
         link.asking.pause(command, now_ms + RETRY_MS)
-    elif contacts.plausible(address := Address(reply.address.strip().lower())):
+        return events
+    badges.keep(step, command.account, reply.proof, now_ms)
+    if contacts.plausible(address := Address(reply.address.strip().lower())):
         events += contacts.pin(step, address, command.account)
     return events
 
@@ -143,7 +158,8 @@ def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms
 def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now_ms: int) -> list[Event]:
     again_ms = now_ms + (reply.retry_after_ms or RETRY_MS)
     never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL) and not reply.retry_after_ms
-    if isinstance(command, Act | PutPolicy | Question):
+    asks_itself = isinstance(command, GetOrganisation | GetRevocations)
+    if isinstance(command, Act | PutPolicy | Question) and not asks_itself:
         # Whoever asked holds the answer (Exchange.ask); the device does not ask such a thing again by itself.
         if isinstance(command, Act):
             _numbered(link, command.octets)
@@ -174,15 +190,17 @@ def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: in
             return outbox.refuse_waiting(step, "account", account, code, now_ms)
         case GetRelayKeys():
             link.keys_fetched = True
-            return []
+        case GetOrganisation() | GetRevocations():
+            badges.give_up(step, link, command)
         case Block() | Report():
             return safety.settled(step, command, code)
         case Submit() | PutPrekeys() | Body() | Ack() | PutDevices() | Ephemeral() | Act() | PutPolicy():
-            return []
+            pass
         case (
             GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
             | GetStatistics() | GetRetention()
         ):  # fmt: skip
-            return []
+            pass
         case _ as unknown:
             assert_never(unknown)
+    return []

@@ -20,7 +20,7 @@ from typing import Self
 
 from relayclient import (
     answers,
-    contacts,
+    badges,
     greeting,
     housekeeping,
     inbox,
@@ -37,8 +37,9 @@ from relayclient import (
     submissions,
 )
 from relayclient.administration import Administration
+from relayclient.badges import Badge
 from relayclient.entropy import system_entropy
-from relayclient.errors import AlreadyJoined, Cloned, NotJoined, UnknownContact
+from relayclient.errors import AlreadyJoined, Cloned, NotJoined
 from relayclient.events import Event, MessageReceived, MessageState
 from relayclient.flow import Flow
 from relayclient.link import Link
@@ -228,7 +229,7 @@ class Device:
                 wanted.append(GetRelayKeys())
             if link.own_list_stale:
                 wanted.append(GetDevices(self._identity.account))
-            wanted += parcels.needs(step, now_ms) + safety.needs(step)
+            wanted += parcels.needs(step, now_ms) + safety.needs(step) + badges.needs(step, link, now_ms)
             if link.left is not None and not link.asking.under_way(PutPrekeys):
                 wanted += prekeys.due(step, link.left, now_ms)
         return [command for command in wanted if link.asking.ask(command, now_ms)]
@@ -344,6 +345,11 @@ class Device:
         with self._step() as step:
             return people.find(step, who)
 
+    def badge(self, account: AccountId, now_ms: int) -> Badge | None:
+        """Return what is attested of an account, or why that is doubted; None for nothing."""
+        with self._step() as step:
+            return badges.badge(step, account, now_ms)
+
     def safety_number(self, account: AccountId) -> str:
         """Return the 60 digits to compare with that person. Raises UnknownContact."""
         with self._step() as step:
@@ -365,9 +371,7 @@ class Device:
         Raises UnknownContact where that one is not, or no longer, what is offered.
         """
         with self._step() as step:
-            if not contacts.accept(step, Address(address.strip().lower()), offered):
-                raise UnknownContact(address)
-            outbox.readdressed(step, Address(address.strip().lower()))
+            people.accept(step, Address(address.strip().lower()), offered)
 
     def block(self, account: AccountId, *, blocked: bool = True) -> None:
         """Show nothing more of an account, or again; the relay is told as soon as it can be (BlockSettled)."""

@@ -336,6 +336,12 @@ class StatementBad(ClientError):  # noqa: N818
     exit_status = 65
 
 
+class WarrantUnfit(ClientError):  # noqa: N818
+    """The warrant does not let this device attest: ask for another (relay warrant ask)."""
+
+    exit_status = 77
+
+
 class LogBroken(ClientError):  # noqa: N818
     """This is not the audit log that the relay wrote, or not all of it: keep the file, and ask who has had it."""
 

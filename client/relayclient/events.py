@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from relayproto.codes import Class, GapReason, Lane
-from relayproto.ids import AccountId, Address, DeviceId, KeyId, MessageId
+from relayproto.ids import AccountId, Address, DeviceId, KeyId, MessageId, UnitId
 
 
 class MessageState(StrEnum):
@@ -200,6 +200,13 @@ class ReportSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class OrganisationRefused:
+    """What the relay shows of an organisation does not lead on from what is known of it; its people have no badge."""
+
+    unit: UnitId
+
+
+@dataclass(frozen=True, slots=True)
 class Drained:
     """Everything that was waiting when the device connected has come."""
 
@@ -220,5 +227,5 @@ class Disconnected:
 Event = (
     MessageReceived | StateChanged | GapSeen | EnvelopeFailed | ContentUnknown | IdentityChanged | DevicesChanged
     | DevicesRefused | RelayKeyChanged | RolledBack | RelayRestored | TypingSeen | QuotaRefused | BlockSettled
-    | ReportSettled | Drained | Connected | Disconnected
+    | ReportSettled | OrganisationRefused | Drained | Connected | Disconnected
 )  # fmt: skip

@@ -55,5 +55,7 @@ def welcomed(step: Step, link: Link, who: Identity, welcome: Welcome, now_ms: in
     link.left = (welcome.one_time_left, welcome.kem_left)
     link.standing, link.unit, link.act = welcome.standing, welcome.unit, welcome.act
     link.open = True
+    if welcome.now_ms > (step.setting("latest_ms") or 0):
+        step.put("latest_ms", welcome.now_ms)
     events: list[Event] = [RelayRestored()] if restored else []
     return events + relaykeys.choose(step, now_ms)

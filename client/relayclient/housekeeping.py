@@ -6,7 +6,7 @@ can have come (spec 50 §3: 37 days).
 
 from typing import Final
 
-from relayclient import attempts, contacts, inbox, outbox, prekeys, relaykeys, safety, sessions, submissions
+from relayclient import attempts, badges, contacts, inbox, outbox, prekeys, relaykeys, safety, sessions, submissions
 from relayclient.events import Event
 from relayclient.store.database import Step
 from relayproto.limits import DEDUPE_DAYS
@@ -24,4 +24,5 @@ def sweep(step: Step, now_ms: int) -> list[Event]:
     prekeys.expire(step, now_ms)
     relaykeys.forget(step, now_ms)
     contacts.forget_lists(step, now_ms)
+    badges.forget(step, now_ms)
     return events

@@ -68,7 +68,8 @@ class Link:
     ``not_before_ms`` when it may carry more; ``left`` is what the relay holds of our one-time prekeys (X25519, KEM),
     None before it said; ``typed`` is when an account was last told that the user types, ``passed`` when what passed by
     last from a device was said; ``standing`` and ``unit`` are what the relay says that the account is, ``act`` the
-    highest number of an act of the account that may have been used.
+    highest number of an act of the account that may have been used; ``revocations_known``: what was taken back
+    before this connection was asked for.
     """
 
     flow: Flow
@@ -87,3 +88,4 @@ class Link:
     standing: Standing = Standing.PUBLIC
     unit: UnitId = PLATFORM
     act: int = 0
+    revocations_known: bool = False

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Callable
 from typing import assert_never
 
-from relayclient import attempts, inbox, outbox, passing, position, submissions
+from relayclient import attempts, badges, inbox, outbox, passing, position, submissions
 from relayclient.errors import ClientError
 from relayclient.events import Drained, Event, GapSeen, QuotaRefused, RolledBack
 from relayclient.link import Lacking, Link
@@ -16,7 +16,7 @@ from relayclient.store.database import Step, Store
 from relayproto import notices
 from relayproto.codes import GapReason, Lane
 from relayproto.ids import AccountId
-from relayproto.notices import Deliver, Gap, NewEpoch, Notice, Outcome, Overflow, Passing, PrekeysLow, Writable
+from relayproto.notices import Deliver, Gap, NewEpoch, Notice, Outcome, Overflow, Passing, PrekeysLow, Revoked, Writable
 
 _NO_FLOORS = (0, 0, 0)
 
@@ -52,7 +52,7 @@ def _queued(store: Store, link: Link, notice: Deliver | notices.Drained, now_ms:
 
 
 def _noted(
-    step: Step, link: Link, notice: notices.RolledBack | NewEpoch | Passing | Writable, now_ms: int
+    step: Step, link: Link, notice: notices.RolledBack | NewEpoch | Passing | Writable | Revoked, now_ms: int
 ) -> list[Event]:
     match notice:
         case notices.RolledBack(lane, floor):
@@ -63,6 +63,9 @@ def _noted(
             return passing.take_in(step, link, notice, now_ms)
         case Writable(account):
             outbox.writable(step, account)
+            return []
+        case Revoked():
+            badges.revoked(step, link, notice, now_ms)
             return []
         case NewEpoch(epoch):
             if position.enter_epoch(step, epoch, _NO_FLOORS):

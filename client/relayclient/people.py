@@ -6,7 +6,7 @@ what the user has said, or a code that names the very keys that the device knows
 
 from dataclasses import dataclass
 
-from relayclient import contacts, safety
+from relayclient import contacts, outbox, safety
 from relayclient.errors import UnknownContact
 from relayclient.store.database import Step
 from relayproto import identity
@@ -83,3 +83,10 @@ def verify(step: Step, account: AccountId, scanned: bytes | None) -> bool:
         return False
     step.run("UPDATE contact SET verified = 1 WHERE account = ?", account)
     return True
+
+
+def accept(step: Step, address: Address, offered: AccountId) -> None:
+    """Let an address name the account that was offered for it, and what waits go there. Raises UnknownContact."""
+    if not contacts.accept(step, address, offered):
+        raise UnknownContact(address)
+    outbox.readdressed(step, address)

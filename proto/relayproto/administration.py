@@ -23,6 +23,14 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 from relayproto.standing import Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
+from relayproto.verification import (
+    Attest,
+    GetOrganisation,
+    GetRevocations,
+    PutWarrant,
+    RevokeAttestation,
+    RevokeWarrant,
+)
 
 _U32 = (1 << 32) - 1
 _account: Reader[bytes] = octets(32)
@@ -316,19 +324,22 @@ class BreakGlass(Message):
 Change = (
     CreateOrganisation | SuspendOrganisation | MergeOrganisation | HandOver | RotateKey | CreateUnit | RenameUnit
     | MoveUnit | CloseUnit | GrantRole | RevokeRole | InviteMember | PlaceMember | AssignOffice | PutDocument
-    | Approve | Withdraw
+    | PutWarrant | RevokeWarrant | Attest | RevokeAttestation | Approve | Withdraw
 )  # fmt: skip
 """What an act may do."""
 
 Question = (
-    GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetStatistics | GetRetention
+    GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
+    | GetStatistics | GetRetention
 )  # fmt: skip
 """What officers ask; nothing changes by it."""
 
 CHANGES = table(
     CreateOrganisation, SuspendOrganisation, MergeOrganisation, HandOver, RotateKey, CreateUnit, RenameUnit, MoveUnit,
-    CloseUnit, GrantRole, RevokeRole, InviteMember, PlaceMember, AssignOffice, PutDocument, Approve, Withdraw,
+    CloseUnit, GrantRole, RevokeRole, InviteMember, PlaceMember, AssignOffice, PutDocument, PutWarrant, RevokeWarrant,
+    Attest, RevokeAttestation, Approve, Withdraw,
 )  # fmt: skip
 QUESTIONS = table(
-    GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints, GetStatistics, GetRetention,
+    GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints, GetOrganisation, GetRevocations,
+    GetStatistics, GetRetention,
 )  # fmt: skip

@@ -20,6 +20,7 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 from relayproto.standing import ActState, ProposalState, Role, UnitState
 from relayproto.statistics import Retention, Statistics
+from relayproto.verification import Organisation, Revocations
 
 _U32 = (1 << 32) - 1
 _unit = uint(_U32)
@@ -166,8 +167,9 @@ class Checkpoints(Message):
 
 
 AdministrationReply = (
-    Acted | Units | Roles | Document | Proposals | Audit | Checkpoints | Statistics | Retention
+    Acted | Units | Roles | Document | Proposals | Audit | Checkpoints | Organisation | Revocations | Statistics
+    | Retention
 )  # fmt: skip
 ADMINISTRATION_REPLIES = table(
-    Acted, Units, Roles, Document, Proposals, Audit, Checkpoints, Statistics, Retention,
+    Acted, Units, Roles, Document, Proposals, Audit, Checkpoints, Organisation, Revocations, Statistics, Retention,
 )  # fmt: skip

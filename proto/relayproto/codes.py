@@ -94,6 +94,10 @@ class Kind(IntEnum):
     PUT_DOCUMENT = 78
     APPROVE = 79
     WITHDRAW = 80
+    PUT_WARRANT = 81
+    REVOKE_WARRANT = 82
+    ATTEST = 85
+    REVOKE_ATTESTATION = 86
 
     GET_UNITS = 96
     GET_ROLES = 97
@@ -101,6 +105,8 @@ class Kind(IntEnum):
     GET_PROPOSALS = 99
     GET_AUDIT = 100
     GET_CHECKPOINTS = 101
+    GET_ORGANISATION = 105
+    GET_REVOCATIONS = 106
     GET_STATISTICS = 107
     GET_RETENTION = 108
 
@@ -127,6 +133,8 @@ class Kind(IntEnum):
     CONNECTIONS = 148
     MAILBOXES = 149
     CHECKED = 150
+    ORGANISATION = 151
+    REVOCATIONS = 152
     STATISTICS = 154
     RETENTION = 155
 
@@ -140,6 +148,7 @@ class Kind(IntEnum):
     PASSING = 167
     OVERFLOW = 168
     WRITABLE = 169
+    REVOKED = 170
 
 
 class Code(IntEnum):

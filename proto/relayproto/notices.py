@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from relayproto.codes import Class, GapReason, Kind, Lane, Result
-from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, uint
+from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, sequence, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
     BODY_BYTES_MAX,
     COMMITMENT_BYTES,
     PASS_BYTES,
+    SERIAL_BYTES,
+    SERIALS_TOGETHER_MAX,
     STAMP_BYTES_MAX,
     TARGETS_MAX,
     WRAP_BYTES_MAX,
@@ -143,6 +145,19 @@ class Writable(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Revoked(Message):
+    """Warrants or attestations were taken back, ``newest`` being the last one's number (spec 85 §5).
+
+    Without ``serials`` they were too many for one notice: ask with GET_REVOCATIONS.
+    """
+
+    KIND: ClassVar[Kind] = Kind.REVOKED
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, sequence(octets(SERIAL_BYTES), SERIALS_TOGETHER_MAX))
+    newest: int
+    serials: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ping(Message):
     """Are you there? Either side; the answer is PONG with the same request number."""
 
@@ -177,8 +192,10 @@ class Goaway(Message):
     after_ms: int
 
 
-Notice = Deliver | Gap | Drained | Outcome | PrekeysLow | RolledBack | NewEpoch | Passing | Overflow | Writable
+Notice = (
+    Deliver | Gap | Drained | Outcome | PrekeysLow | RolledBack | NewEpoch | Passing | Overflow | Writable | Revoked
+)
 Either = Ping | Pong | Rekey | Goaway
 
-NOTICES = table(Deliver, Gap, Drained, Outcome, PrekeysLow, RolledBack, NewEpoch, Passing, Overflow, Writable)
+NOTICES = table(Deliver, Gap, Drained, Outcome, PrekeysLow, RolledBack, NewEpoch, Passing, Overflow, Writable, Revoked)
 EITHER = table(Ping, Pong, Rekey, Goaway)

@@ -13,6 +13,7 @@ from relayproto.limits import (
     DESCRIPTOR_BYTES_MAX,
     DEVICE_LIST_BYTES_MAX,
     DEVICES_MAX,
+    PROOF_BYTES_MAX,
     RELAY_KEYS_MAX,
     TARGETS_MAX,
     TICKET_BYTES,
@@ -154,29 +155,35 @@ class Bundles(Message):
 
 @dataclass(frozen=True, slots=True)
 class Account(Message):
-    """The account that an address names, with its signed device list."""
+    """The account that an address names, with its signed device list.
+
+    ``proof`` is what its organisation attests of it (spec 85 §3), empty where there is nothing.
+    """
 
     KIND: ClassVar[Kind] = Kind.ACCOUNT
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _account, text(ADDRESS_CHARS_MAX), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64)
+        _account, text(ADDRESS_CHARS_MAX), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64),
+        octets_up_to(PROOF_BYTES_MAX),
     )  # fmt: skip
     account: AccountId
     address: str
     devices: bytes
     signature: bytes
+    proof: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Devices(Message):
-    """An account's newest signed device list, and the address that names it (empty: none)."""
+    """An account's newest signed device list, the address that names it (empty: none), and its proof, as in ACCOUNT."""
 
     KIND: ClassVar[Kind] = Kind.DEVICES
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), text(ADDRESS_CHARS_MAX)
+        octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), text(ADDRESS_CHARS_MAX), octets_up_to(PROOF_BYTES_MAX)
     )  # fmt: skip
     devices: bytes
     signature: bytes
     address: str
+    proof: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

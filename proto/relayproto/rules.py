@@ -17,6 +17,7 @@ _ADMINS: Final = frozenset({Role.ORGANISATION_ADMIN, Role.UNIT_ADMIN})
 _STAFF: Final = _ADMINS | {Role.VERIFIER}
 _GRANTERS: Final = _ADMINS | _OPERATOR
 _WATCHERS: Final = _ADMINS | {Role.AUDITOR}
+_KEEPERS: Final = _ORGANISATION | {Role.KEY_HOLDER}
 _EVERY_ROLE: Final = frozenset(Role)
 
 
@@ -85,6 +86,10 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.PLACE_MEMBER: Rule(Where.UNIT, _STAFF),
         Kind.ASSIGN_OFFICE: Rule(Where.UNIT, _ADMINS),
         Kind.PUT_DOCUMENT: Rule(Where.UNIT, _GRANTERS, Second.AT_ROOT, _ORGANISATION | _OPERATOR),
+        Kind.PUT_WARRANT: Rule(Where.UNIT, _KEEPERS),
+        Kind.REVOKE_WARRANT: Rule(Where.UNIT, _KEEPERS),
+        Kind.ATTEST: Rule(Where.UNIT, _STAFF),
+        Kind.REVOKE_ATTESTATION: Rule(Where.UNIT, _STAFF),
         Kind.APPROVE: Rule(Where.PROPOSAL),
         Kind.WITHDRAW: Rule(Where.PROPOSAL),
         Kind.GET_UNITS: Rule(Where.UNIT, _EVERY_ROLE),
@@ -93,6 +98,8 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.GET_PROPOSALS: Rule(Where.UNIT, _WATCHERS | _OPERATOR | {Role.KEY_HOLDER}),
         Kind.GET_AUDIT: Rule(Where.UNIT, frozenset({Role.AUDITOR})),
         Kind.GET_CHECKPOINTS: Rule(Where.ANYBODY),
+        Kind.GET_ORGANISATION: Rule(Where.ANYBODY),
+        Kind.GET_REVOCATIONS: Rule(Where.ANYBODY),
         Kind.GET_STATISTICS: Rule(Where.UNIT, _ORGANISATION | _OPERATOR | {Role.STATISTICS_VIEWER}),
         Kind.GET_RETENTION: Rule(Where.ANYBODY),
     }

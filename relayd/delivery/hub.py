@@ -18,6 +18,8 @@ from relayproto.operating import Line
 
 _LOOKED_AT_ONCE: Final = 256
 """Connections that ``survey`` looks at in one turn of the loop, some 0.2 ms."""
+_TOLD_AT_ONCE: Final = 256
+"""Connections that ``announce`` speaks to in one turn of the loop, some 5 ms."""
 
 
 class Listener(Protocol):
@@ -118,6 +120,16 @@ class Hub:
         listener = self._listeners.get(mailbox)
         if listener is not None:
             listener.say(notice)
+
+    def announce(self, notice: Message) -> None:
+        """Pass a notice on to every device that listens, so many in one turn of the loop."""
+        self._announce(notice, list(self._listeners))
+
+    def _announce(self, notice: Message, mailboxes: list[int]) -> None:
+        for mailbox in mailboxes[:_TOLD_AT_ONCE]:
+            self.say(mailbox, notice)
+        if len(mailboxes) > _TOLD_AT_ONCE:
+            asyncio.get_running_loop().call_soon(self._announce, notice, mailboxes[_TOLD_AT_ONCE:])
 
     def pass_by(self, mailbox: int, notice: Passing) -> None:
         """Pass something on that is worth nothing later, if the device listens and has room for it."""

@@ -22,6 +22,7 @@ from relayproto.administration import (
 from relayproto.ids import AccountId, UnitId
 from relayproto.rules import GRANTED_BY, OFFICES_BY, RULES, Rule
 from relayproto.standing import PEOPLE, PLATFORM, Role, Second, Where
+from relayproto.verification import Attest, PutWarrant
 
 
 class Reach(NamedTuple):
@@ -91,7 +92,7 @@ def favours(change: Change, account: AccountId) -> bool:
     match change:
         case CreateOrganisation():
             return change.admin == account
-        case GrantRole() | PlaceMember():
+        case GrantRole() | PlaceMember() | Attest() | PutWarrant():
             return change.account == account
         case HandOver():
             return change.to == account

@@ -48,6 +48,7 @@ from relayproto.notices import Gap, Passing, Ping
 from relayproto.operating import Line
 from relayproto.replies import NotTaken, Refused, Submitted
 from relayproto.statistics import GetRetention, GetStatistics
+from relayproto.verification import GetOrganisation, GetRevocations
 
 VERBS_MAX: Final = 16
 """Verbs that wait for their turn; with more the device is not read."""
@@ -141,6 +142,7 @@ class Router:
                 PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys() | Block()
                 | Report() | Act() | PutPolicy() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit()
                 | GetCheckpoints() | GetStatistics() | GetRetention()
+                | GetOrganisation() | GetRevocations()
             ):  # fmt: skip
                 return self._queue(request, command, now)
             case _ as never:
@@ -237,6 +239,7 @@ class Router:
             case (
                 Act() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
                 | GetStatistics() | GetRetention()
+                | GetOrganisation() | GetRevocations()
             ):  # fmt: skip
                 answer = await self._administer(verb)
             case Ephemeral():

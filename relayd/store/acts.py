@@ -14,7 +14,7 @@ from relayd.domain.acting import Actor, Authority, Denied
 from relayd.domain.authority import needs_second, unit_of, units_of
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
-from relayd.store import audit, authority, denials, grants, proposals
+from relayd.store import attested, audit, authority, denials, grants, proposals, revocations, warrants
 from relayd.store.commit import Commit, Pending, Tally
 from relayd.store.proposals import Outcome
 from relayd.store.verbs import VERBS, Verb
@@ -118,7 +118,8 @@ class _Trace:
     def __init__(self, commit: Commit) -> None:
         done = commit.done
         self._commit = commit
-        self._before = {"told": len(done.told), "gaps": len(done.gaps), "served": len(done.served)}
+        self._before = {"told": len(done.told), "gaps": len(done.gaps), "served": len(done.served),
+                        "revoked": len(done.revoked)}  # fmt: skip
         self._changes = commit.db.total_changes
 
     def undo(self) -> None:
@@ -269,7 +270,10 @@ def break_glass(commit: Commit, address: Address, ttl_s: int, reason: str) -> tu
 
 
 def sweep(commit: Commit) -> None:
-    """End what is over: roles, proposals, and hours of which denials were left out."""
+    """End what is over: roles, attestations, proposals, and hours of which denials were left out."""
     grants.end(commit)
+    attested.end_expired(commit)
+    warrants.forget(commit)
+    revocations.forget(commit)
     proposals.expire(commit)
     denials.close_hours(commit)

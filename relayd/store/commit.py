@@ -93,6 +93,8 @@ class Done:
     refused: dict[int, int] = field(default_factory=dict)
     """Mailbox -> envelopes that had no room since its device last acknowledged."""
     served: list[Waiter] = field(default_factory=list)
+    revoked: list[tuple[int, bytes]] = field(default_factory=list)
+    """Numbers and serials of warrants and attestations that were taken back."""
     answers: list[Any] = field(default_factory=list)
     """One for each verb: its result, or the exception that it raised."""
     tally: Tally = field(default_factory=Tally)
@@ -230,12 +232,13 @@ class Commit:
         """Note a hole that whoever listens is to be told of."""
         self.done.gaps.append((mailbox, Gap(lane, first, last, GapReason.EXPIRED)))
 
-    def undo(self, *, told: int, gaps: int, served: int) -> None:
-        """Forget what a verb decided that was rolled back: all but so many outcomes, holes and waiters of before."""
+    def undo(self, *, told: int, gaps: int, served: int, revoked: int) -> None:
+        """Forget what a verb decided that was rolled back: but so much of what was there before."""
         self.pending = Pending()
         del self.done.told[told:]
         del self.done.gaps[gaps:]
         del self.done.served[served:]
+        del self.done.revoked[revoked:]
 
     def write(self) -> None:
         """Write what was decided, sorted by table and key; afterwards nothing is pending."""

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from relayd.domain import permits
 from relayd.domain.refusals import Refusal
-from relayd.store import sides
+from relayd.store import attested, sides
 from relayd.store.contacts import Passes
 from relayd.store.marks import Marks
 from relayproto.codes import Code
@@ -39,8 +39,8 @@ def account_of(db: sqlite3.Connection, asking: Asking, address: Address) -> Acco
 
 def devices_of(db: sqlite3.Connection, asking: Asking, account: AccountId) -> Devices:
     """Return an account's newest device list and address; Refusal(NOT_AVAILABLE) where there is none for the asker."""
-    _, address, devices, signature = _found(db, asking, "account", account, Action.LOOKUP)
-    return Devices(devices, signature, address)
+    _, address, devices, signature, proof = _found(db, asking, "account", account, Action.LOOKUP)
+    return Devices(devices, signature, address, proof)
 
 
 def mailboxes_of(db: sqlite3.Connection, asking: Asking, account: AccountId) -> dict[DeviceId, int]:
@@ -55,7 +55,7 @@ def mailboxes_of(db: sqlite3.Connection, asking: Asking, account: AccountId) -> 
 def _found(
     db: sqlite3.Connection, asking: Asking, column: str, value: bytes | str, action: Action
 ) -> tuple[Any, ...]:  # fmt: skip
-    """Return account, address, list and signature."""
+    """Return account, address, list, signature and proof."""
     found = db.execute(
         "SELECT id, standing, unit, policy, suspended, account, address, devices, signature"  # noqa: S608 - our own column
         f" FROM account WHERE {column} = ?",
@@ -66,12 +66,13 @@ def _found(
     asker = db.execute(_ASKER, (asking.account,)).fetchone()
     standing, unit, own, suspended = asker or _NOBODY[1:5]
     who = sides.own_side(sides.read(db, unit, Standing(standing)), own, suspended=bool(suspended))
+    proof = attested.proof(db, row, asking.now_ms)
     blocked = asking.marks.blocked(db, row, account, asking.account)
     answering = asking.passes.good(asking.pass_, account, asking.account, asking.now_ms)
     permitted = _permitted(who, whom, action, answering=answering)
     if found is None or (account != asking.account and (blocked or not permitted)):
         raise Refusal(Code.NOT_AVAILABLE)
-    return account, *rest
+    return account, *rest, proof
 
 
 def _permitted(who: permits.Side, whom: permits.Side, action: Action, *, answering: bool) -> bool:

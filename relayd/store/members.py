@@ -10,7 +10,7 @@ from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied, Effect
 from relayd.domain.authority import rule_of
 from relayd.domain.refusals import Refusal
-from relayd.store import accounts, authority, belonging, grants, offices, units
+from relayd.store import accounts, attested, authority, belonging, grants, offices, units
 from relayd.store.commit import Commit
 from relayproto.administration import InviteMember, PlaceMember
 from relayproto.codes import Code
@@ -31,7 +31,7 @@ def invite(commit: Commit, actor: Actor, change: InviteMember) -> Effect:
         raise Denied(Code.NOT_PERMITTED)
     try:
         address = addresses.parse(change.address)
-        if not _is_of(commit, address, unit.organisation):
+        if not is_of(commit, address, unit.organisation):
             raise Denied(Code.BAD_ADDRESS)
         expires_ms = commit.now_ms + change.ttl_s * 1000
         into = accounts.Place(unit.unit, change.standing, actor.row)
@@ -61,7 +61,7 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
         return _remove(commit, actor, who, change.unit)
     unit = units.working(commit, change.unit)
     if who.unit == PLATFORM:
-        if not _is_of(commit, who.address, unit.organisation):
+        if not is_of(commit, who.address, unit.organisation):
             raise Denied(Code.NOT_PERMITTED)
         if change.standing not in PEOPLE:
             raise Denied(Code.CONFLICT)  # Nobody knows what it was: who came in as an office was invited as one.
@@ -70,6 +70,7 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
         same_kind = change.standing in PEOPLE if who.standing in PEOPLE else change.standing is who.standing
         if not same_kind or (who.unit, who.standing) == (unit.unit, change.standing):
             raise Denied(Code.CONFLICT)
+    attested.take_back(commit, who.row)
     belonging.put(commit, who, unit.unit, change.standing)
     return Effect(
         unit.unit,
@@ -87,11 +88,12 @@ def _remove(commit: Commit, actor: Actor, who: Actor, unit: UnitId) -> Effect:
         raise Denied(Code.NOT_PERMITTED)
     before = units.digest(who.account, who.unit, who.standing, grants.drop_all(commit, actor, who.row))
     offices.drop_all(commit, who.row)
+    attested.take_back(commit, who.row)
     belonging.put(commit, who, PLATFORM, Standing.PUBLIC)
     return Effect(who.unit, before=before)
 
 
-def _is_of(commit: Commit, address: Address, organisation: UnitId) -> bool:
+def is_of(commit: Commit, address: Address, organisation: UnitId) -> bool:
     """Say whether an address ends in a domain that an organisation, or one that was merged into it, has proven."""
     found: tuple[int] | None = commit.db.execute(
         "SELECT unit.organisation FROM domain JOIN unit ON unit.id = domain.unit WHERE domain.name = ?",

@@ -96,6 +96,10 @@ def rotate_key(commit: Commit, actor: Actor, change: RotateKey) -> Effect:  # no
         rootkeys.check_successor(change.root_key, change.unit, change.root_key, change.by_new)
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None
+    commit.db.execute(
+        "INSERT INTO former_key (organisation, root_key, until_ms, by_old, by_new) VALUES (?, ?, ?, ?, ?)",
+        (before.unit, old, commit.now_ms, change.by_old, change.by_new),
+    )
     commit.db.execute("UPDATE organisation SET root_key = ? WHERE unit = ?", (change.root_key, before.unit))
     return Effect(before.unit, before=units.digest(old), after=units.digest(change.root_key))
 
@@ -116,5 +120,6 @@ def _root(commit: Commit, unit: UnitId) -> units.Node:
 
 
 def _require_new_key(commit: Commit, key: bytes) -> None:
-    if commit.db.execute("SELECT 1 FROM organisation WHERE root_key = ?", (key,)).fetchone() is not None:
+    known = "SELECT 1 FROM organisation WHERE root_key = ?1 UNION SELECT 1 FROM former_key WHERE root_key = ?1"
+    if commit.db.execute(known, (key,)).fetchone() is not None:
         raise Denied(Code.CONFLICT)

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from relayd.domain.acting import Actor, Denied
 from relayd.domain.fitting import fitting
-from relayd.store import audit, authority, documents, statistics, units
+from relayd.store import audit, authority, documents, publicrecords, revocations, statistics, units
 from relayd.store.authority import BELOW, Sight
 from relayproto.administration import (
     GetAudit,
@@ -25,8 +25,12 @@ from relayproto.ids import AccountId, UnitId
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ProposalState, Role, Where
 from relayproto.statistics import GetStatistics
+from relayproto.verification import GetOrganisation, GetRevocations
 
-Asked = GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetStatistics
+Asked = (
+    GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
+    | GetStatistics
+)  # fmt: skip
 """Questions that the store answers: all but the one about what is kept, which depends on no row."""
 
 _GRANTS = (
@@ -44,13 +48,27 @@ _PROPOSALS = (
 """Below the platform: what waits for an operator, at the roots of organisations too."""
 
 
-def answer(  # noqa: PLR0911 - one a kind of question
-    sight: Sight, account: AccountId, question: Asked
-) -> AdministrationReply:
+def answer(sight: Sight, account: AccountId, question: Asked) -> AdministrationReply:
     """Return the answer to somebody's question. Raises Denied: NOT_PERMITTED, CONFLICT."""
     who = authority.actor(sight, account)
     if who is None or not allowed(sight, who, question):
         raise Denied(Code.NOT_PERMITTED)
+    return _of_anybody(sight, question) or _of_officers(sight, question)
+
+
+def _of_anybody(sight: Sight, question: Asked) -> AdministrationReply | None:
+    match question:
+        case GetCheckpoints():
+            return audit.checkpoints(sight, question)
+        case GetOrganisation():
+            return publicrecords.get(sight, question)
+        case GetRevocations():
+            return revocations.listed(sight, question)
+        case _:
+            return None
+
+
+def _of_officers(sight: Sight, question: Asked) -> AdministrationReply:
     match question:
         case GetUnits():
             return units.listed(sight.db, question)
@@ -62,10 +80,10 @@ def answer(  # noqa: PLR0911 - one a kind of question
             return Proposals(*fitting(_proposals(sight, question), question.rows))
         case GetAudit():
             return audit.listed(sight, question)
-        case GetCheckpoints():
-            return audit.checkpoints(sight, question)
         case GetStatistics():
             return statistics.answer(sight, question)
+        case GetCheckpoints() | GetOrganisation() | GetRevocations():
+            raise AssertionError(question)
         case _ as never:
             assert_never(never)
 

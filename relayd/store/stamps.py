@@ -12,6 +12,7 @@ from relayd.store.vault import Nonces
 from relayproto.audit import sign_checkpoint
 from relayproto.codes import Scope
 from relayproto.ids import AccountId, DeviceId
+from relayproto.organisation import sign_record
 from relayproto.primitives import KEY_BYTES, Aead, Entropy
 from relayproto.stamp import Author, key_id_at, seal_author, seal_hour_key, stamp_all
 
@@ -68,6 +69,10 @@ class Stamper:
     def sign_checkpoint(self, relay: bytes, records: int, head: bytes, at_ms: int) -> bytes:
         """Return the relay's signature over how far its audit log has come (spec 80 §3)."""
         return sign_checkpoint(self._tracing.stamp_seed, relay, records, head, at_ms)
+
+    def sign_record(self, octets: bytes) -> bytes:
+        """Return the relay's signature over an organisation's public record (spec 85 §1)."""
+        return sign_record(self._tracing.stamp_seed, octets)
 
     def _hour(self, db: sqlite3.Connection, now_ms: int) -> Aead:
         key_id = key_id_at(self._tracing.relay_id, now_ms)

@@ -10,6 +10,7 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -66,6 +67,7 @@ from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.primitives import Entropy
 from relayproto.replies import Account, Devices, PrekeysLeft
+from relayproto.verification import Organisation
 
 T = TypeVar("T")
 
@@ -298,7 +300,10 @@ class Store(LocalVerbs):
 
     async def answer(self, seat: Seat, question: Asked) -> AdministrationReply:
         """Answer an officer's question. Raises Denied."""
-        return await self._read(lambda db: questions.answer(self._view(db), seat.account, question), long=True)
+        answer = await self._read(lambda db: questions.answer(self._view(db), seat.account, question), long=True)
+        if isinstance(answer, Organisation):
+            return replace(answer, signature=self._opened.tools.stamper.sign_record(answer.record))
+        return answer
 
     async def deny_question(self, seat: Seat, question: Question, code: Code) -> None:
         """Write down that a question was denied. Raises Refusal(AUTHENTICATION)."""

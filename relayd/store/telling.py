@@ -12,17 +12,19 @@ from relayd.incidents import Reporter
 from relayd.metrics import Counters
 from relayd.store.commit import Done, Placed, Tally
 from relayproto.codes import Lane
+from relayproto.limits import SERIALS_TOGETHER_MAX
 from relayproto.message import Message
-from relayproto.notices import Deliver, Gap, Overflow, Writable
+from relayproto.notices import Deliver, Gap, Overflow, Revoked, Writable
 
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who is told: of entries, of holes, of anything else; and which mailboxes somebody listens to."""
+    """Who is told: of entries, of holes, of anything else, all at once; and which mailboxes somebody listens to."""
 
     wake: Callable[[list[Entry]], None]
     explain: Callable[[int, Gap], None]
     say: Callable[[int, Message], None]
+    announce: Callable[[Message], None]
     listening: Container[int]
 
 
@@ -48,6 +50,9 @@ def tell(done: Done, ears: Ears, counters: Counters, incident: Reporter) -> None
         ears.say(mailbox, Overflow(refused))
     for waiter in done.served:
         ears.say(waiter.seat.row, Writable(waiter.account))
+    if done.revoked:
+        few = len(done.revoked) <= SERIALS_TOGETHER_MAX
+        ears.announce(Revoked(done.revoked[-1][0], tuple(serial for _, serial in done.revoked) if few else ()))
     count(done.tally, counters)
 
 

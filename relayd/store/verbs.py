@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from relayd.domain.acting import Actor, Effect
-from relayd.store import documents, grants, members, offices, organisations, units
+from relayd.store import attestations, documents, grants, members, offices, organisations, units, warrants
 from relayd.store.commit import Commit
 from relayproto.codes import Kind
 
@@ -32,6 +32,10 @@ VERBS: Final[Mapping[Kind, Verb]] = MappingProxyType(
         Kind.PLACE_MEMBER: members.place,
         Kind.ASSIGN_OFFICE: offices.assign,
         Kind.PUT_DOCUMENT: documents.put,
+        Kind.PUT_WARRANT: warrants.put,
+        Kind.REVOKE_WARRANT: warrants.revoke,
+        Kind.ATTEST: attestations.attest,
+        Kind.REVOKE_ATTESTATION: attestations.revoke,
     }
 )
 """Every change but those of proposals."""

@@ -60,6 +60,7 @@ class Writer:
         """Run a verb and return its result, or what it raised after undoing it."""
         done, db = commit.done, commit.db
         told, gaps, served, tally = len(done.told), len(done.gaps), len(done.served), done.tally
+        revoked = len(done.revoked)
         done.tally = Tally()
         db.execute("SAVEPOINT verb")
         try:
@@ -71,7 +72,7 @@ class Writer:
                 raise
             answer = error
             db.execute("ROLLBACK TO verb")
-            commit.undo(told=told, gaps=gaps, served=served)
+            commit.undo(told=told, gaps=gaps, served=served, revoked=revoked)
             if not isinstance(error, _EXPECTED):
                 # Whoever is refused has changed nothing: a stranger must not be able to empty what commits live on.
                 self._tools.residents.clear()

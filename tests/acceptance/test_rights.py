@@ -41,10 +41,12 @@ from relayproto.administration import (
 )
 from relayproto.administration_replies import Acted
 from relayproto.codes import Code, Kind
-from relayproto.primitives import ed25519_public
+from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ActState, Role, Standing, Where
 from relayproto.statistics import GetStatistics
+from relayproto.verification import GetOrganisation, GetRevocations, RevokeAttestation, RevokeWarrant
+from support.attesting import DAY_MS, VERIFIER_SEED, attest, attested, put_warrant, warrant
 from support.officers import YEAR_MS, Chamber, chamber
 from support.organisations import founding
 
@@ -93,6 +95,10 @@ CHANGE_RULES = {
     Kind.PLACE_MEMBER: May(STAFF),
     Kind.ASSIGN_OFFICE: May(ADMINS),
     Kind.PUT_DOCUMENT: May(ADMINS | {OPERATOR}, approved_by={ADMIN, OPERATOR}),
+    Kind.PUT_WARRANT: May({ADMIN, KEYS}),
+    Kind.REVOKE_WARRANT: May({ADMIN, KEYS}),
+    Kind.ATTEST: May(STAFF),
+    Kind.REVOKE_ATTESTATION: May(STAFF),
     Kind.APPROVE: May(set()),
     Kind.WITHDRAW: May(set()),
 }
@@ -104,6 +110,8 @@ QUESTION_RULES = {
     Kind.GET_PROPOSALS: ADMINS | {AUDITOR, OPERATOR, KEYS},
     Kind.GET_AUDIT: {AUDITOR},
     Kind.GET_CHECKPOINTS: None,
+    Kind.GET_ORGANISATION: None,
+    Kind.GET_REVOCATIONS: None,
     Kind.GET_STATISTICS: {ADMIN, OPERATOR, Role.STATISTICS_VIEWER},
     Kind.GET_RETENTION: None,
 }
@@ -146,11 +154,36 @@ def world():
             made.person(f"office{unit}@u1.example", unit, Standing.OFFICE)
             giver = made.person(f"erin{unit}@u1.example", unit, Standing.VERIFIED)
             made.hold(giver, VERIFIER, unit)
+            attestable(made, unit, giver)
         made.person("frank@u1.example")
         made.person("grace@new.example")
         for unit, role in itertools.product((PLATFORM, ROOT, OWN), Role):
             made.hold(made.person(f"holder{unit}-{role}@u1.example", ROOT, Standing.VERIFIED), role, unit)
         yield made
+
+
+def attestable(made: Chamber, unit: int, verifier: bytes) -> None:
+    """Let alice attest for a unit, a verifier have a device, and dave be attested already."""
+    db, serial, now_ms = made.db, b"%d" % unit * 16, made.now_ms
+    own = warrant(
+        organisation=ROOT, unit=unit, account=made.alice.account, serial=serial, not_before_ms=now_ms - DAY_MS,
+        expires_ms=now_ms + 9 * DAY_MS, key=ed25519_public(made.alice.keys[1][1]),
+    )  # fmt: skip
+    put = put_warrant(own, b"k" * 32)
+    db.execute(
+        "INSERT INTO warrant (serial, organisation, expires_ms, warrant, signature) VALUES (?, ?, ?, ?, ?)",
+        (serial, ROOT, own.expires_ms, put.warrant, put.signature),
+    )
+    db.execute(
+        "INSERT INTO device (account, device, dh_key, sign_key)"
+        " VALUES ((SELECT id FROM account WHERE account = ?), 1, x'', ?)",
+        (verifier, ed25519_public(VERIFIER_SEED)),
+    )
+    db.execute(
+        "INSERT INTO attestation (account, serial, warrant, expires_ms, proof)"
+        " VALUES ((SELECT id FROM account WHERE account = ?), ?, zeroblob(16), ?, x'')",
+        (made.known[f"dave{unit}@u1.example"], serial, now_ms + DAY_MS),
+    )
 
 
 def changes_of(made: Chamber, unit: int) -> list[Change]:
@@ -167,9 +200,25 @@ def changes_of(made: Chamber, unit: int) -> list[Change]:
         CreateUnit(unit, "a new one"), RenameUnit(unit, "another name"), MoveUnit(unit, SIBLING), CloseUnit(unit),
         InviteMember(unit, "new@u1.example", Standing.INVITED, 3_600),
         PlaceMember(unit, known["frank@u1.example"], Standing.VERIFIED), AssignOffice(unit, office, dave, True),
-        PutDocument(unit, b"a document", b"s" * 64),
+        PutDocument(unit, b"a document", b"s" * 64), *verification_of(made, unit),
         *[GrantRole(unit, dave, role, until_ms) for role in Role],
         *[RevokeRole(unit, known[f"holder{unit}-{role}@u1.example"], role) for role in Role],
+    ]  # fmt: skip
+
+
+def verification_of(made: Chamber, unit: int) -> list[Change]:
+    """Return changes of what is attested: a warrant for erin, one of alice's, dave's end, and frank."""
+    dave, erin = (made.known[f"{name}{unit}@u1.example"] for name in ("dave", "erin"))
+    times = {"not_before_ms": made.now_ms, "expires_ms": made.now_ms + DAY_MS}
+    root, frank = blake2b_256(ed25519_public(b"k" * 32)), made.known["frank@u1.example"]
+    under = warrant(organisation=ROOT, unit=unit, account=erin, serial=b"n" * 16, **times)
+    said = attested(
+        root=root, organisation=ROOT, unit=unit, account=frank, address="frank@u1.example",
+        warrant=b"%d" % unit * 16, **times,
+    )  # fmt: skip
+    return [
+        put_warrant(under, b"k" * 32), RevokeWarrant(unit, b"%d" % unit * 16), RevokeAttestation(unit, dave),
+        attest(said, made.alice.keys[1][1]),
     ]  # fmt: skip
 
 
@@ -303,7 +352,8 @@ def test_a_proposal_is_approved_and_withdrawn_exactly_by_whom_it_says(world: Cha
 def questions_of(unit: int) -> list[Question]:
     return [
         GetUnits(unit, 0, 9), GetRoles(unit, 0, 9), GetDocument(unit, None), GetProposals(unit, 0, 9),
-        GetAudit(unit, 0, 9), GetCheckpoints(0, 9), GetStatistics(unit, 0, 9),
+        GetAudit(unit, 0, 9), GetCheckpoints(0, 9), GetOrganisation(ROOT), GetRevocations(0, 9),
+        GetStatistics(unit, 0, 9),
     ]  # fmt: skip
 
 

@@ -106,6 +106,7 @@ class InlineStore:
         self.entropy = Random(name).randbytes
         self.heard: list = []
         self.said: list = []
+        self.announced: list = []
         self.open()
 
     @property
@@ -137,7 +138,9 @@ class InlineStore:
         """Run a commit and tell of it. Statement number ``fail_at`` raises Cut."""
         db = Failing(self.db, fail_at, dead=dead) if fail_at else self.db
         done = self.writer.run(db, works, self.clock.now_ms(), disk_tight=tight)
-        ears = telling.Ears(self.heard.extend, lambda *_: None, lambda *said: self.said.append(said), self)
+        ears = telling.Ears(
+            self.heard.extend, lambda *_: None, lambda *said: self.said.append(said), self.announced.append, self
+        )
         telling.tell(done, ears, self.counters, partial(report, counters=self.counters, entropy=os.urandom))
         return done
 

@@ -78,7 +78,7 @@ async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Coun
         lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=(),
         retention_days=1, audit_days=400, statistics_days=400, clock=clock, entropy=stream("the store"),
         counters=counters,
-        ears=Ears(hub.wake, hub.explain, hub.say, hub.listening),
+        ears=Ears(hub.wake, hub.explain, hub.say, hub.announce, hub.listening),
     )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ from relayproto.administration_replies import (
     Unit,
     Units,
 )
+from relayproto.attestation import Shown
 from relayproto.codes import Class, Code, Fate, GapReason, GoawayCode, Lane, PrekeyKind, Result, Size
 from relayproto.commands import (
     Ack,
@@ -79,6 +80,7 @@ from relayproto.notices import (
     Pong,
     PrekeysLow,
     Rekey,
+    Revoked,
     RolledBack,
     Writable,
 )
@@ -120,6 +122,17 @@ from relayproto.replies import (
 )
 from relayproto.standing import ActState, ProposalState, Role, Standing, UnitState
 from relayproto.statistics import Cell, Day, GetRetention, GetStatistics, Kept, Retention, Statistics
+from relayproto.verification import (
+    Attest,
+    GetOrganisation,
+    GetRevocations,
+    Organisation,
+    PutWarrant,
+    Revocation,
+    Revocations,
+    RevokeAttestation,
+    RevokeWarrant,
+)
 
 
 def octets(length: int, start: int = 0) -> bytes:
@@ -181,6 +194,10 @@ _ALL: tuple[Message, ...] = (
     PlaceMember(9, BOB, Standing.VERIFIED),
     AssignOffice(9, ALICE, BOB, True),
     PutDocument(7, octets(300), octets(64)),
+    PutWarrant(9, BOB, octets(150), octets(64)),
+    RevokeWarrant(9, octets(16)),
+    Attest(9, ALICE, octets(400), octets(64), Shown(octets(16), "Alice Rao"), None),
+    RevokeAttestation(9, ALICE),
     Approve(3, octets(32)),
     Withdraw(3),
     GetUnits(7, 0, 100),
@@ -191,6 +208,8 @@ _ALL: tuple[Message, ...] = (
     GetCheckpoints(40, 100),
     GetStatistics(7, 20_700, 20_730),
     GetRetention(0, 100),
+    GetOrganisation(7),
+    GetRevocations(40, 100),
     Welcome(
         1, 0, 1_700_000_000_000, 77, (LaneState(5, 9), LaneState(0, 1), LaneState(9, 10)), 88, 12, 2, 100, 20,
         Standing.VERIFIED, 9, 3,
@@ -200,8 +219,8 @@ _ALL: tuple[Message, ...] = (
     NotTaken(14, Code.RATE, 1_500),
     PrekeysLeft(99, 19),
     Bundles(octets(120), octets(64), (Bundle(1, SIGNED, ONE_TIME, KEM), Bundle(2, SIGNED, None, KEM))),
-    Account(BOB, "bob@gad.example", octets(120), octets(64)),
-    Devices(octets(120), octets(64), "bob@gad.example"),
+    Account(BOB, "bob@gad.example", octets(120), octets(64), octets(700)),
+    Devices(octets(120), octets(64), "bob@gad.example", b""),
     RelayKeys((octets(200),)),
     Done(),
     Refused(Code.NOT_AVAILABLE, 0),
@@ -216,6 +235,8 @@ _ALL: tuple[Message, ...] = (
     Checkpoints((Checkpoint(41, octets(32), 1_700_000_000_000, 1, octets(64)),), False),
     Statistics((Day(20_701, (Cell(Class.OTP, Size.SMALL, Fate.DELIVERED, 1_204),)),), None),
     Retention((Kept("envelope", "sealed", "both people", "what is delivered", "acknowledged", 2_592_000),), False),
+    Organisation(octets(150), octets(64)),
+    Revocations((Revocation(41, octets(16), UNTIL),), 44, False),
     Connections(12, 1, 9, 3, False, (Line(7, 1_700_000_000_000, 900, 4_000, 63, 1, 120),), True),
     Mailboxes(
         42, ALICE, 9, False, 5_000, 32 << 20, 1_700_000_000_000,
@@ -235,6 +256,7 @@ _ALL: tuple[Message, ...] = (
     Passing(ALICE, 1, octets(150)),
     Overflow(3),
     Writable(BOB),
+    Revoked(44, (octets(16),)),
     Ping(),
     Pong(),
     Rekey(),

@@ -100,6 +100,7 @@ class House:
     entries: list[Entry] = field(default_factory=list)
     gaps: list[tuple[int, Gap]] = field(default_factory=list)
     said: list[tuple[int, Message]] = field(default_factory=list)
+    announced: list[Message] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
     store: Store = field(init=False)
 
@@ -124,6 +125,7 @@ class House:
                 self.entries.extend,
                 lambda mailbox, gap: self.gaps.append((mailbox, gap)),
                 lambda mailbox, notice: self.said.append((mailbox, notice)),
+                self.announced.append,
                 self.listening,
             ),
         )

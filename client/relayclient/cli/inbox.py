@@ -5,7 +5,8 @@ from argparse import ArgumentParser, Namespace
 from typing import Final
 
 from relayclient import holder
-from relayclient.cli import home, terminal
+from relayclient.badges import Badge
+from relayclient.cli import badge, home, terminal
 from relayclient.clock import RelayClock
 from relayclient.device import Device
 from relayclient.errors import UnknownMessage
@@ -45,7 +46,8 @@ def run(arguments: Namespace) -> int:
             if arguments.raw:
                 _raw(message)
             else:
-                show(message, as_json=arguments.json)
+                badge_of = device.badge(message.sender, RelayClock().now_ms())
+                show(message, badge_of, as_json=arguments.json)
         if arguments.mark_read and messages:
             device.mark_read([message.message for message in messages], RelayClock().now_ms())
             if not holder.poke(arguments.home):
@@ -75,17 +77,18 @@ def _raw(message: MessageReceived) -> None:
     terminal.say_raw(message.text.encode())
 
 
-def show(message: MessageReceived, *, as_json: bool) -> None:
-    """Print one message: a JSON object with the exact text, or a line for a person."""
+def show(message: MessageReceived, badge_of: Badge | None, *, as_json: bool) -> None:
+    """Print one message with its sender's badge: a JSON object with the exact text, or a line for a person."""
     if as_json:
         terminal.say_json(
             {"message": message.message.hex(), "sender": message.sender.hex(), "address": message.address,
              "device": message.device, "text": message.text, "sent_ms": message.sent_ms, "number": message.number,
-             "class": message.class_.name.lower(), "verified": message.verified, "forwarded": message.forwarded}
+             "class": message.class_.name.lower(), "verified": message.verified, "forwarded": message.forwarded,
+             **badge.fields(badge_of)}
         )  # fmt: skip
         return
     sender = message.address or f"account {message.sender.hex()[:16]}"
-    mark = " (verified)" if message.verified else ""
+    mark = (" (verified)" if message.verified else "") + badge.mark(badge_of)
     forwarded = " forwarded" if message.forwarded else ""
     head = (
         f"{terminal.when(message.sent_ms)}  {message.message.hex()[:8]}  {terminal.harmless(sender)}{mark}{forwarded}: "

@@ -28,6 +28,7 @@ from relayclient.events import (
     GapSeen,
     IdentityChanged,
     MessageReceived,
+    OrganisationRefused,
     QuotaRefused,
     RelayKeyChanged,
     RelayRestored,
@@ -127,7 +128,7 @@ class Listener:
         return self._count is not None and self._printed >= self._count
 
     def _print(self, message: MessageReceived, client: Client) -> None:
-        show(message, as_json=self._json)
+        show(message, self._device.badge(message.sender, client.now_ms()), as_json=self._json)
         self._printed += 1
         if self._read:
             self._device.mark_read([message.message], client.now_ms())
@@ -183,6 +184,8 @@ def _of_messages(event: Event) -> str | None:
         case ReportSettled(message, code):
             became = "handed in" if code is None else f"refused: {wording.of(code)}"
             return f"the report of message {message.hex()[:8]} is {became}"
+        case OrganisationRefused(unit):
+            return f"the record of organisation {unit} is not what its keys lead to: the old one counts"
         case StateChanged(message, state, code) if code is not None:
             return f"message {message.hex()} is {state}: {wording.of(code)}"
         case BlockSettled(account, _, code) if code is not None:

@@ -4,7 +4,8 @@ import contextlib
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from relayclient.cli import home, online, terminal
+from relayclient.cli import badge, home, online, terminal
+from relayclient.clock import RelayClock
 from relayclient.device import Contact, Device
 from relayclient.errors import AddressUnknown, ConnectionHeld, RelayRefused, UnknownContact
 from relayproto.codes import Code
@@ -34,12 +35,13 @@ def run(arguments: Namespace) -> int:
     """Ask, and print the account."""
     with home.open_device(arguments) as device:
         contact = find(device, arguments, fresh=True)
+        shown = device.badge(contact.account, RelayClock().now_ms())
     devices = () if contact.devices is None else contact.devices.devices
     if arguments.json:
         terminal.say_json(
             {"address": contact.address, "account": contact.account.hex(),
              "devices": [entry.device for entry in devices], "verified": contact.verified, "blocked": contact.blocked,
-             "offered": contact.offered.hex() if contact.offered else None}
+             "offered": contact.offered.hex() if contact.offered else None, **badge.fields(shown)}
         )  # fmt: skip
         return 0
     verified = "verified" if contact.verified else "not verified: relay verify"
@@ -47,6 +49,7 @@ def run(arguments: Namespace) -> int:
         verified += ", blocked: relay unblock"
     count = f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
     terminal.say(f"{terminal.harmless(arguments.address)}  account {contact.account.hex()}  {count}  ({verified})")
+    terminal.say(f"  {badge.line(shown)}")
     if contact.offered is not None:
         terminal.note(f"The relay now names another account, {contact.offered.hex()}. Nothing is sent to it. Compare "
                       "numbers in person, then: relay verify --accept ADDRESS")  # fmt: skip

@@ -21,6 +21,7 @@ from relayclient.cli import (
     link,
     listen,
     lookup,
+    member,
     office,
     org,
     policy,
@@ -34,6 +35,7 @@ from relayclient.cli import (
     unblock,
     unit,
     verify,
+    warrant,
     whoami,
 )
 from relayclient.errors import ClientError
@@ -45,7 +47,7 @@ INTERRUPTED: Final = 130
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
 _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
-_GROUPS: Final = (link, org, unit, role, proposal, office, policy, audit, stats)
+_GROUPS: Final = (link, org, warrant, unit, member, role, proposal, office, policy, audit, stats)
 """Verbs with verbs of their own; all but the first are for officers."""
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."

@@ -26,6 +26,8 @@ T = TypeVar("T")
 BUILD: Final = f"relay {relayproto.__version__}"
 _LOOK_S: Final = 0.1
 """How often the store is read while another process holds the connection."""
+SETTLE_S: Final = 5.0
+"""For what an answer makes the device ask in its turn."""
 ANSWER_TIMEOUT_S: Final = 20.0
 """Two connection attempts and an answer; whoever waits at a prompt has given up by then."""
 
@@ -58,7 +60,10 @@ async def ask(device: Device, home: Path, command: DeviceCommand) -> Reply:
             async with asyncio.timeout(ANSWER_TIMEOUT_S), contextlib.aclosing(connected.events()) as events:
                 async for event in events:
                     if isinstance(event, Connected):
-                        return await connected.ask(command)
+                        answer = await connected.ask(command)
+                        # What the answer made the device ask - an organisation's record - is worth a moment.
+                        await connected.settle(SETTLE_S)
+                        return answer
                     why = _worth_waiting(event)
         except TimeoutError:
             pass

@@ -55,7 +55,7 @@ def run(arguments: Namespace) -> int:
 def _confirm(message: MessageReceived) -> None:
     if not sys.stdin.isatty():
         raise NotConfirmed
-    show(message, as_json=False)
+    show(message, None, as_json=False)
     terminal.note(_REVEALED.format(first="first, " if message.forwarded else ""))
     if terminal.ask_line("Report it? Type yes: ", _ANSWER_MAX).lower() != "yes":
         raise NotConfirmed

@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 
 from relayclient.cli import terminal
 from relayclient.errors import StatementBad
-from relayproto import rootkeys
-from relayproto.errors import CryptoFailure
-from relayproto.ids import UnitId
+from relayproto import attestation, rootkeys
+from relayproto.attestation import Warrant
+from relayproto.errors import CryptoFailure, Malformed
+from relayproto.ids import AccountId, UnitId
 from relayproto.primitives import ed25519_public
 
 _OCTETS_MAX: Final = 4096
@@ -37,6 +38,22 @@ class Succeeded(NamedTuple):
     by_new: bytes
 
 
+class Verifier(NamedTuple):
+    """A device that is to attest: its account and the key by which it signs."""
+
+    account: AccountId
+    key: bytes
+
+
+class Warranted(NamedTuple):
+    """A warrant as a root key signed it, and what it says."""
+
+    root_key: bytes
+    warrant: bytes
+    signature: bytes
+    said: Warrant
+
+
 def own(seed: bytes, domain: str) -> dict[str, object]:
     """Return the statement that a root key speaks for a domain."""
     return {"statement": "domain", "domain": domain, "root_key": ed25519_public(seed).hex(),
@@ -55,6 +72,40 @@ def document(seed: bytes, octets: bytes) -> dict[str, object]:
     """Return the statement that a root key stands for the bytes of a document."""
     return {"statement": "document", "root_key": ed25519_public(seed).hex(),
             "signature": rootkeys.sign_document(seed, octets).hex()}  # fmt: skip
+
+
+def verifier(account: AccountId, sign_key: bytes) -> dict[str, object]:
+    """Return the statement by which a verifier's device asks for a warrant; it is no secret, and proves nothing."""
+    return {"statement": "verifier", "account": account.hex(), "key": sign_key.hex()}
+
+
+def warrant(seed: bytes, octets: bytes) -> dict[str, object]:
+    """Return the statement that a root key has warranted a verifier's key."""
+    return {"statement": "warrant", "root_key": ed25519_public(seed).hex(), "warrant": octets.hex(),
+            "signature": attestation.sign_warrant(seed, octets).hex()}  # fmt: skip
+
+
+def read_verifier(path: Path) -> Verifier:
+    """Return what a verifier's device said of itself. Raises StatementBad, FileUnusable."""
+    fields = _read(path, "verifier")
+    return Verifier(AccountId(_octets(fields, "account", _KEY_BYTES, path)), _octets(fields, "key", _KEY_BYTES, path))
+
+
+def read_warrant(path: Path) -> Warranted:
+    """Return a warrant with what it says. Raises StatementBad, FileUnusable."""
+    fields = _read(path, "warrant")
+    try:
+        octets = bytes.fromhex(_text(fields, "warrant", path))
+        said = attestation.decode_warrant(octets)
+    except (ValueError, Malformed):
+        raise StatementBad(f"{path}: warrant") from None
+    made = Warranted(_octets(fields, "root_key", _KEY_BYTES, path), octets,
+                     _octets(fields, "signature", _SIGNATURE_BYTES, path), said)  # fmt: skip
+    try:
+        attestation.check_warrant(made.root_key, octets, made.signature)
+    except CryptoFailure:
+        raise StatementBad(f"{path}: its signature is not that key's") from None
+    return made
 
 
 def read_owned(path: Path) -> Owned:

@@ -30,6 +30,7 @@ from relayproto.administration import (
     Withdraw,
 )
 from relayproto.standing import PLATFORM, Standing
+from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
 
 Name = Callable[[bytes], str]
 
@@ -41,7 +42,8 @@ def place(unit: int) -> str:
 
 def of(change: Change, name: Name) -> str:
     """Return what a change does; ``name`` says how an account is called."""
-    return terminal.harmless(_organisation(change, name) or _unit(change) or _people(change, name) or _rest(change))
+    said = _organisation(change, name) or _unit(change) or _people(change, name) or _verification(change, name)
+    return terminal.harmless(said or _rest(change))
 
 
 def accounts(change: Change) -> list[bytes]:
@@ -105,6 +107,21 @@ def _people(change: Change, name: Name) -> str:
             return ""
 
 
+def _verification(change: Change, name: Name) -> str:
+    match change:
+        case PutWarrant(unit, account):
+            return f"let a device of {name(account)} attest for {place(unit)} and below, by the root key's warrant"
+        case RevokeWarrant(unit, serial):
+            return f"take back the warrant {serial.hex()} of {place(unit)} and all that was attested under it"
+        case Attest(unit, account, _, _, called, title):
+            shown = ", ".join(each.text for each in (called, title) if each is not None)
+            return f"attest that {name(account)} belongs to {place(unit)}" + (f": {shown}" if shown else "")
+        case RevokeAttestation(unit, account):
+            return f"take back what is attested of {name(account)} in {place(unit)}, with all roles and offices"
+        case _:
+            return ""
+
+
 def _rest(change: Change) -> str:
     match change:
         case Approve(proposal):
@@ -114,7 +131,7 @@ def _rest(change: Change) -> str:
         case (
             CreateOrganisation() | SuspendOrganisation() | MergeOrganisation() | HandOver() | RotateKey() | CreateUnit()
             | RenameUnit() | MoveUnit() | CloseUnit() | PutDocument() | GrantRole() | RevokeRole() | InviteMember()
-            | PlaceMember() | AssignOffice()
+            | PlaceMember() | AssignOffice() | PutWarrant() | RevokeWarrant() | Attest() | RevokeAttestation()
         ):  # fmt: skip
             raise AssertionError(change)
         case _ as never:

@@ -189,6 +189,49 @@ CREATE TABLE organisation (
     since_ms INTEGER NOT NULL
 );
 
+-- Root keys that were replaced, so that whoever knew one of them can follow to the present one; kept for good.
+CREATE TABLE former_key (
+    id INTEGER PRIMARY KEY,
+    organisation INTEGER NOT NULL,       -- unit of table organisation
+    root_key BLOB NOT NULL UNIQUE,
+    until_ms INTEGER NOT NULL,           -- when its successor took its place
+    by_old BLOB NOT NULL,                -- its signature over the successor, and the successor's own
+    by_new BLOB NOT NULL
+);
+CREATE INDEX former_key_by_organisation ON former_key (organisation, id);
+
+-- Keys of verifiers' devices that an organisation's root key has warranted; a row goes at its end or when taken back.
+CREATE TABLE warrant (
+    serial BLOB PRIMARY KEY,
+    organisation INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    warrant BLOB NOT NULL,               -- spec 85: unit, account, key and dates
+    signature BLOB NOT NULL              -- of the root key
+) WITHOUT ROWID;
+CREATE INDEX warrant_by_organisation ON warrant (organisation);
+CREATE INDEX warrant_by_expiry ON warrant (expires_ms);
+
+-- What organisations attest of accounts, for 90 days at most; a row goes at its end or when taken back.
+CREATE TABLE attestation (
+    id INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL,
+    serial BLOB NOT NULL UNIQUE,
+    warrant BLOB NOT NULL,               -- serial of the warrant of the key that signed
+    expires_ms INTEGER NOT NULL,
+    proof BLOB NOT NULL                  -- spec 85: the attestation, its warrant, and name and title as they are shown
+);
+CREATE INDEX attestation_by_account ON attestation (account, expires_ms);
+CREATE INDEX attestation_by_warrant ON attestation (warrant);
+CREATE INDEX attestation_by_expiry ON attestation (expires_ms);
+
+-- Warrants and attestations that were taken back, each until it would have ended anyway; names nobody.
+CREATE TABLE revocation (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    serial BLOB NOT NULL UNIQUE,
+    until_ms INTEGER NOT NULL
+);
+CREATE INDEX revocation_by_end ON revocation (until_ms);
+
 -- The table and the bounds that hold for everybody; NULL: the default.
 CREATE TABLE platform (
     id INTEGER PRIMARY KEY CHECK (id = 1),

@@ -8,7 +8,8 @@ CREATE TABLE relay_key (key_id INTEGER PRIMARY KEY, descriptor BLOB NOT NULL, no
 
 -- Accounts and the newest device list that is believed of each, the own account's included. `block_due`: the relay is to
 -- be told of `blocked`; `block_code`: what it refused that with. `pass`: what the relay gave with the newest
--- envelope of one that may only be answered.
+-- envelope of one that may only be answered. `proof`: what it shows as attested of the account; `proof_due_ms`:
+-- when it is to be asked for a newer one.
 CREATE TABLE contact (
     account BLOB PRIMARY KEY,
     conversation BLOB NOT NULL,
@@ -21,9 +22,18 @@ CREATE TABLE contact (
     blocked INTEGER NOT NULL DEFAULT 0,
     block_due INTEGER NOT NULL DEFAULT 0,
     block_code INTEGER,
-    pass BLOB
+    pass BLOB,
+    proof BLOB,
+    proof_due_ms INTEGER
 ) WITHOUT ROWID;
+CREATE INDEX contact_proof ON contact (proof_due_ms) WHERE proof_due_ms IS NOT NULL;
 CREATE INDEX contact_conversation ON contact (conversation);
+
+-- Public records of organisations, as the relay signed them. `wanted`: it is to be asked for.
+CREATE TABLE organisation (unit INTEGER PRIMARY KEY, record BLOB, wanted INTEGER NOT NULL);
+
+-- Serials of warrants and attestations that were taken back, until they would have ended anyway.
+CREATE TABLE revocation (serial BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) WITHOUT ROWID;
 
 -- An address is pinned to the first account that it named; another one is offered, never taken over in silence.
 CREATE TABLE address (address TEXT PRIMARY KEY, account BLOB NOT NULL, offered BLOB) WITHOUT ROWID;

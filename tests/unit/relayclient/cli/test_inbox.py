@@ -1,10 +1,14 @@
 """relay inbox."""
 
+import json
+
 from relayclient import holder
 from relayclient.cli.inbox import show
 from relayclient.events import MessageReceived
+from relayproto.attestation import Attested
 from relayproto.codes import Class
 from relayproto.ids import AccountId, DeviceId, MessageId
+from support.attesting import attested
 
 BOB = "bob@office.example"
 
@@ -98,6 +102,11 @@ def test_a_sender_without_an_address_and_marks_are_shown(office):
         text="text\n", sent_ms=0, number=1, class_=Class.CHAT, verified=True, forwarded=True,
     )  # fmt: skip
 
-    show(message, as_json=False)
+    attests = Attested(attested(), "Works", None, None)
+    show(message, attests, as_json=False)
+    assert office._capsys.readouterr().out.endswith("account abababababababab (verified) [Works] forwarded: text\n")
 
+    show(message, None, as_json=False)
     assert office._capsys.readouterr().out.endswith("account abababababababab (verified) forwarded: text\n")
+    show(message, attests, as_json=True)
+    assert json.loads(office._capsys.readouterr().out)["attested"]["organisation"] == "Works"

@@ -15,9 +15,12 @@ def test_an_address_is_looked_up_at_the_relay(office):
 
     account = office.relay.addresses["bob@office.example"].hex()
     assert ran.status == 0
-    assert ran.out == f"Bob@office.example  account {account}  1 device  (not verified: relay verify)\n"
+    first, second = ran.out.splitlines()
+    assert first == f"Bob@office.example  account {account}  1 device  (not verified: relay verify)"
+    assert second == "  No organisation attests anything of this account."
     [shown] = office.run("alice", "lookup", "bob@office.example", "--json").lines
     assert (shown["account"], shown["devices"], shown["verified"]) == (account, [1], False)
+    assert (shown["attested"], shown["doubt"]) == (None, None)
 
 
 def test_an_unknown_address_is_told(office):

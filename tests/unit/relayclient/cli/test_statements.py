@@ -6,8 +6,9 @@ import pytest
 
 from relayclient.cli import statements
 from relayclient.errors import FileUnusable, StatementBad
-from relayproto import rootkeys
+from relayproto import attestation, rootkeys
 from relayproto.primitives import ed25519_public
+from support.attesting import warrant
 
 OLD, NEW = b"o" * 32, b"n" * 32
 
@@ -64,3 +65,29 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
         statements.read_owned(tmp_path / "text")
     with pytest.raises(FileUnusable):
         statements.read_owned(tmp_path / "none")
+
+
+def test_a_verifiers_device_says_what_it_would_attest_with(tmp_path):
+    said = statements.read_verifier(written(tmp_path, statements.verifier(b"a" * 32, ed25519_public(NEW))))
+
+    assert said == (b"a" * 32, ed25519_public(NEW))
+    with pytest.raises(StatementBad):
+        statements.read_verifier(written(tmp_path, {"statement": "verifier", "account": "00" * 31, "key": "00" * 32}))
+
+
+def test_a_warrant_is_read_with_what_it_says(tmp_path):
+    octets = attestation.encode_warrant(warrant())
+
+    said = statements.read_warrant(written(tmp_path, statements.warrant(OLD, octets)))
+
+    assert (said.root_key, said.warrant, said.said) == (ed25519_public(OLD), octets, warrant())
+
+
+@pytest.mark.parametrize(
+    "change", [{"warrant": "zz"}, {"warrant": "01"}, {"warrant": 7}, {"root_key": "00" * 32}, {"signature": "00" * 64}]
+)
+def test_a_warrant_that_is_none_is_told(tmp_path, change):
+    fields = statements.warrant(OLD, attestation.encode_warrant(warrant())) | change
+
+    with pytest.raises(StatementBad):
+        statements.read_warrant(written(tmp_path, fields))

@@ -23,7 +23,9 @@ from relayproto.administration import (
     SuspendOrganisation,
     Withdraw,
 )
+from relayproto.attestation import Shown
 from relayproto.standing import PLATFORM, Role, Standing
+from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
 
 ALICE, BOB, DAY_MS = b"a" * 32, b"b" * 32, 86_400_000
 NAMES = {ALICE: "alice", BOB: "bob"}
@@ -51,6 +53,14 @@ SAID = {
     AssignOffice(2, ALICE, BOB, True): "let bob answer for the office alice of unit 2",
     AssignOffice(2, ALICE, BOB, False): "let bob no longer answer for the office alice of unit 2",
     PutDocument(2, b"doc", bytes(64)): "put a document of 3 bytes in force for unit 2",
+    PutWarrant(2, ALICE, b"w", bytes(64)):
+        "let a device of alice attest for unit 2 and below, by the root key's warrant",
+    RevokeWarrant(2, b"w" * 16):
+        f"take back the warrant {'77' * 16} of unit 2 and all that was attested under it",
+    Attest(2, BOB, b"a", bytes(64), Shown(b"s" * 16, "Bob Roy"), Shown(b"t" * 16, "Registrar")):
+        "attest that bob belongs to unit 2: Bob Roy, Registrar",
+    Attest(2, BOB, b"a", bytes(64), None, None): "attest that bob belongs to unit 2",
+    RevokeAttestation(2, BOB): "take back what is attested of bob in unit 2, with all roles and offices",
     Approve(4, bytes(32)): "approve proposal 4",
     Withdraw(4): "withdraw proposal 4",
 }  # fmt: skip

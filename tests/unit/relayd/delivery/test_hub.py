@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import dataclass
 
 from relayd.delivery.hub import Hub
@@ -121,6 +122,21 @@ async def test_a_survey_adds_up_what_connected_devices_owe() -> None:
     await hub.survey(counters)
 
     assert (counters.unacknowledged, counters.devices_owing, counters.windows_full) == (600, 300, 6)
+
+
+async def test_an_announcement_reaches_everybody_a_few_hundred_in_each_turn_of_the_loop() -> None:
+    hub, ears = Hub(), [Ear(1) for _ in range(600)]
+    for mailbox, ear in enumerate(ears):
+        hub.attach(mailbox, ear)
+
+    hub.announce(PrekeysLow(1, 1))
+    at_once = sum(bool(ear.heard) for ear in ears)
+    hub.detach(599, ears[599])
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    assert at_once == 256
+    assert [len(ear.heard) for ear in ears] == [1] * 599 + [0], "who left meanwhile hears nothing"
 
 
 def test_listeners_are_told_in_the_order_of_their_mailboxes_as_many_as_are_asked_for() -> None:

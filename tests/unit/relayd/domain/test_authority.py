@@ -26,6 +26,7 @@ from relayproto.administration import (
 from relayproto.codes import Kind
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, Role, Standing
+from support.attesting import attest, attested, put_warrant, warrant
 from support.organisations import founding
 
 ALICE, BOB = b"a" * 32, b"b" * 32
@@ -99,7 +100,7 @@ def test_a_change_needs_a_right_over_each_unit_that_it_names() -> None:
 def test_nobody_favours_himself() -> None:
     changes = [
         GrantRole(1, BOB, Role.VERIFIER, 9), PlaceMember(1, BOB, Standing.VERIFIED), HandOver(1, ALICE, BOB),
-        founding("New", "new.example", BOB),
+        founding("New", "new.example", BOB), attest(attested(account=BOB)), put_warrant(warrant(account=BOB)),
     ]  # fmt: skip
 
     assert all(favours(change, BOB) for change in changes)

@@ -1,0 +1,129 @@
+"""The contract: what verifiers change and anybody may ask, and the answers (spec 85).
+
+A change is what an act does, a question is a command (spec 70 §2, §5). Each class's docstring says what it means; who
+may do it stands in ``relayproto.rules`` and nowhere else.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+from relayproto.attestation import Shown, shown
+from relayproto.codes import Kind
+from relayproto.fields import Reader, flag, octets, octets_up_to, optional, record, sequence, uint
+from relayproto.ids import AccountId, UnitId
+from relayproto.limits import (
+    ORGANISATION_BYTES_MAX,
+    PAGE_ROWS_MAX,
+    PROOF_BYTES_MAX,
+    SERIAL_BYTES,
+    TIME_MS_MAX,
+)
+from relayproto.message import Message
+
+_U32 = (1 << 32) - 1
+_below = uint(_U32, 1)
+_account: Reader[bytes] = octets(32)
+_serial: Reader[bytes] = octets(SERIAL_BYTES)
+_u64 = uint()
+
+
+class Revocation(NamedTuple):
+    """A warrant or an attestation that was taken back; ``number`` orders them, ``until_ms`` is its own end."""
+
+    number: int
+    serial: bytes
+    until_ms: int
+
+
+_revocation: Reader[Revocation] = record(Revocation, _u64, _serial, uint(TIME_MS_MAX))
+
+
+@dataclass(frozen=True, slots=True)
+class PutWarrant(Message):
+    """Let a device's key attest for a unit and below; ``signature`` is the organisation's root key's."""
+
+    KIND: ClassVar[Kind] = Kind.PUT_WARRANT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account, octets_up_to(PROOF_BYTES_MAX, 1), octets(64))
+    unit: UnitId
+    account: AccountId
+    warrant: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeWarrant(Message):
+    """Take a warrant back, with all that was attested under it: for a key that got into wrong hands."""
+
+    KIND: ClassVar[Kind] = Kind.REVOKE_WARRANT
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _serial)
+    unit: UnitId
+    serial: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Attest(Message):
+    """Put an account into a unit with a standing, by an attestation that a warranted key signed.
+
+    ``name`` and ``title`` open its hashes. A newer one takes the place of one that is there.
+    """
+
+    KIND: ClassVar[Kind] = Kind.ATTEST
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        _below, _account, octets_up_to(PROOF_BYTES_MAX, 1), octets(64), optional(shown), optional(shown),
+    )  # fmt: skip
+    unit: UnitId
+    account: AccountId
+    attestation: bytes
+    signature: bytes
+    name: Shown | None = field(repr=False)
+    title: Shown | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeAttestation(Message):
+    """Take all that is attested of an account back, with its roles and offices; a person is then an invited one."""
+
+    KIND: ClassVar[Kind] = Kind.REVOKE_ATTESTATION
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account)
+    unit: UnitId
+    account: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class GetOrganisation(Message):
+    """Ask for an organisation's public record. Answer: ORGANISATION."""
+
+    KIND: ClassVar[Kind] = Kind.GET_ORGANISATION
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below,)
+    unit: UnitId
+
+
+@dataclass(frozen=True, slots=True)
+class GetRevocations(Message):
+    """Ask what was taken back, after a number. Answer: REVOCATIONS."""
+
+    KIND: ClassVar[Kind] = Kind.GET_REVOCATIONS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, uint(PAGE_ROWS_MAX, 1))
+    after: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation(Message):
+    """An organisation's public record (spec 85 §1), signed by the relay's stamp key."""
+
+    KIND: ClassVar[Kind] = Kind.ORGANISATION
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets_up_to(ORGANISATION_BYTES_MAX, 1), octets_up_to(64))
+    record: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations(Message):
+    """What was taken back, by number; ``newest`` is the highest number ever given, ``more`` says that others follow."""
+
+    KIND: ClassVar[Kind] = Kind.REVOCATIONS
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_revocation, PAGE_ROWS_MAX), _u64, flag)
+    revocations: tuple[Revocation, ...]
+    newest: int
+    more: bool

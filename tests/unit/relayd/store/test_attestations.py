@@ -1,0 +1,200 @@
+"""Officers attest who people are: by a warranted key, about others, over their own unit; and take it back."""
+
+import pytest
+
+from relayd.store import attestations, attested
+from relayproto import attestation
+from relayproto.administration import AssignOffice, GrantRole, PlaceMember, SuspendOrganisation
+from relayproto.attestation import Shown
+from relayproto.codes import Code
+from relayproto.limits import ATTESTATION_SKEW_MS
+from relayproto.standing import PLATFORM, Role, Standing
+from relayproto.verification import RevokeAttestation
+from support.attestable import DOMAIN, Department, department
+from support.attesting import DAY_MS, NAME, TITLE, attest
+from support.organisations import NOW_MS
+
+OTHER_SEED = b"X" * 32
+
+
+def proof_of(at: Department, account: bytes, now_ms: int = NOW_MS) -> bytes:
+    return attested.proof(at.desk.db, at.desk.row(account), now_ms)
+
+
+def revoked(at: Department) -> list[bytes]:
+    return [serial for (serial,) in at.desk.db.execute("SELECT serial FROM revocation ORDER BY id")]
+
+
+def test_who_is_attested_is_verified_and_shown_with_proof(tmp_path) -> None:
+    with department(tmp_path) as at:
+        change = attest(at.attestation())
+
+        effect = at.desk.done(at.vera, change)
+
+        shown = attestation.decode_proof(proof_of(at, at.bob))
+        assert at.desk.belongs(at.bob) == (at.unit, Standing.VERIFIED)
+        assert (shown.attestation, shown.signature, shown.name, shown.title) == (
+            change.attestation, change.signature, NAME, TITLE,
+        )  # fmt: skip
+        assert (effect.unit, len(effect.before), len(effect.after)) == (at.unit, 32, 32)
+        assert proof_of(at, at.vera) == b""
+
+
+def test_an_account_of_nobody_with_an_address_of_the_domain_is_taken_in(tmp_path) -> None:
+    with department(tmp_path) as at:
+        carol = at.desk.person(f"carol@{DOMAIN}")
+
+        effect = at.desk.done(at.vera, attest(at.attestation(account=carol, address=f"carol@{DOMAIN}")))
+
+        assert at.desk.belongs(carol) == (at.unit, Standing.VERIFIED)
+        assert effect.before == b""
+
+
+@pytest.mark.parametrize("standing", [Standing.OFFICE, Standing.APPLICATION])
+def test_an_office_and_an_application_stay_what_they_are(tmp_path, standing: Standing) -> None:
+    with department(tmp_path) as at:
+        counter = at.desk.person(f"counter@{DOMAIN}", at.unit, standing)
+        about = {"account": counter, "address": f"counter@{DOMAIN}"}
+
+        assert at.desk.do(at.vera, attest(at.attestation(**about))) is Code.CONFLICT
+        assert at.desk.do(at.vera, attest(at.attestation(standing=standing))) is Code.CONFLICT
+        at.attested(**about, standing=standing)
+        at.desk.done(at.vera, RevokeAttestation(at.unit, counter))
+
+        assert at.standing(counter) == standing
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"organisation": 9}, Code.BAD_SIGNATURE), ({"root": bytes(32)}, Code.BAD_SIGNATURE),
+        ({"name": b""}, Code.BAD_SIGNATURE), ({"title": bytes(32)}, Code.BAD_SIGNATURE),
+        ({"warrant": b"?" * 16}, Code.NOT_PERMITTED), ({"address": f"rob@{DOMAIN}"}, Code.BAD_ADDRESS),
+        ({"not_before_ms": NOW_MS - 90 * DAY_MS, "expires_ms": NOW_MS}, Code.EXPIRED),
+        ({"not_before_ms": NOW_MS + ATTESTATION_SKEW_MS + 1}, Code.BAD_LIFETIME),
+        ({"not_before_ms": NOW_MS + DAY_MS}, Code.BAD_LIFETIME),
+        ({"not_before_ms": NOW_MS - 2 * DAY_MS, "expires_ms": NOW_MS + DAY_MS}, Code.BAD_LIFETIME),
+        ({"expires_ms": NOW_MS + 91 * DAY_MS}, Code.BAD_SIGNATURE),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_attested_is_denied(tmp_path, changes, code: Code) -> None:
+    with department(tmp_path) as at:
+        assert at.desk.do(at.vera, attest(at.attestation(**changes))) is code
+
+
+def test_it_is_about_that_account_and_unit_and_signed_by_that_key(tmp_path) -> None:
+    with department(tmp_path) as at:
+        for change in (
+            attest(at.attestation(), OTHER_SEED), attest(at.attestation(), account=at.admin),
+            attest(at.attestation(), unit=at.root), attest(at.attestation(), attestation=b"\x01x"),
+            attest(at.attestation(), name=Shown(NAME.salt, "Rob Roy")), attest(at.attestation(), title=None),
+        ):  # fmt: skip
+            assert at.desk.do(at.vera, change) is Code.BAD_SIGNATURE
+
+
+def test_a_warrant_is_its_holders_and_reaches_its_unit_and_below(tmp_path) -> None:
+    with department(tmp_path) as at:
+        assert at.desk.do(at.admin, attest(at.attestation())) is Code.NOT_PERMITTED
+        assert at.desk.do(at.vera, attest(at.attestation(unit=at.root))) is Code.NOT_PERMITTED
+
+        at.desk.db.execute("DELETE FROM device")
+        assert at.desk.do(at.vera, attest(at.attestation())) is Code.NOT_PERMITTED, "a device that left its account"
+
+
+def test_nobody_attests_himself(tmp_path) -> None:
+    with department(tmp_path) as at:
+        own = attest(at.attestation(account=at.vera, address=f"vera@{DOMAIN}"))
+
+        assert at.desk.do(at.vera, own) is Code.NOT_PERMITTED
+
+
+def test_whom_the_actor_may_not_place_he_cannot_attest(tmp_path) -> None:
+    with department(tmp_path) as at:
+        above = at.desk.person(f"head@{DOMAIN}", at.root, Standing.INVITED)
+        stranger = at.desk.person("carol@else.example")
+        other, _ = at.desk.organisation("other.example")
+        foreign = at.desk.person("dave@other.example", other, Standing.VERIFIED)
+
+        for account, address, code in (
+            (above, f"head@{DOMAIN}", Code.NOT_PERMITTED), (foreign, "dave@other.example", Code.NOT_PERMITTED),
+            (stranger, "carol@else.example", Code.BAD_ADDRESS), (b"?" * 32, f"x@{DOMAIN}", Code.NOT_PERMITTED),
+        ):  # fmt: skip
+            assert at.desk.do(at.vera, attest(at.attestation(account=account, address=address))) is code
+
+
+def test_a_serial_is_used_once_and_an_account_has_only_so_many(tmp_path, monkeypatch) -> None:
+    with department(tmp_path) as at:
+        at.attested()
+        assert at.desk.do(at.vera, attest(at.attestation())) is Code.CONFLICT
+        at.desk.done(at.vera, RevokeAttestation(at.unit, at.bob))
+        assert at.desk.do(at.vera, attest(at.attestation())) is Code.CONFLICT
+
+        monkeypatch.setattr(attestations, "KEPT_MAX", 1)
+        at.attested(serial=b"b" * 16)
+        assert at.desk.do(at.vera, attest(at.attestation(serial=b"c" * 16))) is Code.LIMIT
+
+
+def test_where_nothing_works_nothing_is_attested(tmp_path) -> None:
+    with department(tmp_path) as at:
+        at.desk.done(at.desk.operator(), SuspendOrganisation(at.root, True))
+
+        assert at.desk.do(at.vera, attest(at.attestation())) is Code.CONFLICT
+
+
+def test_a_renewal_keeps_the_account_and_what_it_holds(tmp_path) -> None:
+    with department(tmp_path) as at:
+        at.attested(expires_ms=NOW_MS + DAY_MS)
+        at.desk.hold(at.bob, Role.BROADCASTER, at.unit)
+        at.attested(serial=b"b" * 16)
+
+        at.desk.commit.now_ms = NOW_MS + DAY_MS
+        attested.end_expired(at.desk.commit)
+
+        assert at.standing(at.bob) == Standing.VERIFIED
+        assert at.desk.held(at.bob) == {(Role.BROADCASTER, at.unit)}
+        shown = attestation.decode_proof(proof_of(at, at.bob, NOW_MS + DAY_MS))
+        assert attestation.decode(shown.attestation).serial == b"b" * 16
+
+
+def test_what_is_taken_back_takes_roles_and_offices_along_and_is_told(tmp_path) -> None:
+    with department(tmp_path) as at:
+        at.attested()
+        at.attested(serial=b"b" * 16)
+        counter = at.desk.person(f"counter@{DOMAIN}", at.unit, Standing.OFFICE)
+        at.desk.done(at.admin, AssignOffice(at.unit, counter, at.bob, True))
+        at.desk.done(at.admin, GrantRole(at.unit, at.bob, Role.BROADCASTER, NOW_MS + DAY_MS))
+
+        effect = at.desk.done(at.admin, RevokeAttestation(at.root, at.bob))
+
+        assert at.desk.belongs(at.bob) == (at.unit, Standing.INVITED)
+        assert at.desk.held(at.bob) == set()
+        assert at.desk.db.execute("SELECT count(*) FROM holder").fetchone() == (0,)
+        assert proof_of(at, at.bob) == b""
+        assert sorted(revoked(at)) == [b"a" * 16, b"b" * 16]
+        assert [serial for _, serial in at.desk.commit.done.revoked] == revoked(at)
+        assert (effect.unit, len(effect.before)) == (at.unit, 32)
+
+
+def test_who_takes_back_may_take_every_role_that_goes_with_it(tmp_path) -> None:
+    with department(tmp_path) as at:
+        at.attested()
+        at.desk.done(at.admin, GrantRole(at.unit, at.bob, Role.BROADCASTER, NOW_MS + DAY_MS))
+
+        assert at.desk.do(at.vera, RevokeAttestation(at.unit, at.bob)) is Code.NOT_PERMITTED
+        assert at.desk.do(at.vera, RevokeAttestation(at.unit, at.admin)) is Code.NOT_PERMITTED, "not of the unit"
+        assert at.desk.do(at.admin, RevokeAttestation(at.unit, at.vera)) is Code.CONFLICT, "nothing is attested"
+
+
+def test_who_is_placed_anew_or_leaves_is_attested_no_longer(tmp_path) -> None:
+    with department(tmp_path) as at:
+        at.attested()
+        at.desk.done(at.admin, PlaceMember(at.root, at.bob, Standing.VERIFIED))
+        assert (revoked(at), proof_of(at, at.bob)) == ([b"a" * 16], b"")
+
+        at.warranted(unit=at.root, serial=b"2" * 16)
+        at.desk.hold(at.vera, Role.VERIFIER, at.root)
+        at.attested(unit=at.root, serial=b"b" * 16, warrant=b"2" * 16)
+        at.desk.done(at.admin, PlaceMember(at.root, at.bob, Standing.PUBLIC))
+
+        assert revoked(at) == [b"a" * 16, b"b" * 16]
+        assert at.desk.belongs(at.bob) == (PLATFORM, Standing.PUBLIC)

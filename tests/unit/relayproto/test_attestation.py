@@ -1,0 +1,161 @@
+"""Attestations: what a good one says, and why any other attests nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from relayproto import attestation
+from relayproto.attestation import Doubt, Shown, Unattested
+from relayproto.errors import CryptoFailure, Malformed
+from relayproto.limits import ATTESTATION_SKEW_MS, PROOF_BYTES_MAX
+from relayproto.organisation import RootKey
+from relayproto.packed import pack
+from relayproto.primitives import blake2b_256, ed25519_public
+from relayproto.rootkeys import sign_successor
+from relayproto.standing import Standing
+from support.attesting import (
+    DAY_MS,
+    NAME,
+    NOW_MS,
+    OFFICER,
+    ROOT_SEED,
+    TITLE,
+    VERIFIER,
+    VERIFIER_SEED,
+    attested,
+    proof,
+    record,
+    warrant,
+)
+
+NEW_SEED = b"N" * 32
+
+
+def doubt(shown, organisation=None, *, account=OFFICER, now_ms=NOW_MS, revoked=()) -> Doubt | None:
+    """Return why a proof attests nothing, None where it does."""
+    try:
+        attestation.check(shown, organisation or record(), account, now_ms, revoked)
+    except Unattested as unattested:
+        return unattested.doubt
+    return None
+
+
+def rotated(since_ms: int):
+    """Return a record whose root key was replaced at a time."""
+    new = ed25519_public(NEW_SEED)
+    signatures = sign_successor(ROOT_SEED, 1, new), sign_successor(NEW_SEED, 1, new)
+    return record(keys=(*record().keys, RootKey(new, *signatures, since_ms)))
+
+
+def test_a_good_proof_says_who_somebody_is() -> None:
+    found = attestation.check(proof(), record(), OFFICER, NOW_MS)
+
+    assert (found.said, found.organisation, found.name, found.title) == (
+        attested(), "General Administration", "Bob Roy", "Registrar",
+    )  # fmt: skip
+    assert "Bob" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [(NAME, None), (None, TITLE), (None, None)]
+)  # fmt: skip
+def test_each_field_can_be_shown_without_the_other(name: Shown | None, title: Shown | None) -> None:
+    found = attestation.check(proof(name=name, title=title), record(), OFFICER, NOW_MS)
+
+    assert (found.name, found.title) == (name and name.text, title and title.text)
+
+
+def test_nobody_can_try_names_out_on_a_hash() -> None:
+    assert attestation.hash_of("name", NAME) != attestation.hash_of("name", NAME._replace(salt=b"m" * 16))
+    assert attestation.hash_of("name", NAME) != attestation.hash_of("title", NAME)
+    assert attestation.hash_of("name", None) == b""
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        replace(proof(), signature=bytes(64)), replace(proof(), warrant_signature=bytes(64)),
+        proof(root_seed=NEW_SEED), proof(sign_seed=NEW_SEED), replace(proof(), attestation=b"\x01nothing"),
+        replace(proof(), warrant=b"\x02" + proof().warrant[1:]), proof(name=NAME._replace(text="Carol")),
+        proof(title=TITLE._replace(salt=b"u" * 16)), proof(attested(name=b""), name=NAME),
+        proof(attested(warrant=b"x" * 16)), proof(under=warrant(organisation=3)), proof(under=warrant(account=OFFICER)),
+        proof(under=warrant(not_before_ms=NOW_MS + DAY_MS)), proof(under=warrant(expires_ms=NOW_MS + 89 * DAY_MS)),
+        proof(attested(address="bob@else.example")),
+    ],
+)  # fmt: skip
+def test_what_is_not_signed_or_not_covered_is_forged(shown) -> None:
+    assert doubt(shown) is Doubt.FORGED
+
+
+def test_it_is_one_accounts_one_organisations_and_one_keys() -> None:
+    assert doubt(proof(), account=VERIFIER) is Doubt.ANOTHER
+    assert doubt(proof(), record(unit=7)) is Doubt.UNKNOWN
+    assert doubt(proof(attested(root=bytes(32)))) is Doubt.UNKNOWN
+    with pytest.raises(Unattested, match="not known"):
+        attestation.check(proof(), None, OFFICER, NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "why"),
+    [
+        (NOW_MS - ATTESTATION_SKEW_MS - 1, Doubt.EARLY), (NOW_MS - ATTESTATION_SKEW_MS, None),
+        (NOW_MS + 90 * DAY_MS - 1, None), (NOW_MS + 90 * DAY_MS, Doubt.EXPIRED), (NOW_MS - DAY_MS, Doubt.EARLY),
+    ],
+)  # fmt: skip
+def test_it_counts_in_its_time_and_not_a_moment_longer(now_ms: int, why: Doubt | None) -> None:
+    assert doubt(proof(), now_ms=now_ms) is why
+
+
+@pytest.mark.parametrize("serial", [b"a" * 16, b"w" * 16])
+def test_what_was_taken_back_does_not_count_nor_what_its_warrant_was_taken_from(serial: bytes) -> None:
+    assert doubt(proof(), revoked={serial}) is Doubt.REVOKED
+
+
+def test_a_replaced_root_key_counts_for_as_long_as_it_takes_to_renew_all() -> None:
+    assert doubt(proof(), rotated(NOW_MS - DAY_MS)) is None
+    assert doubt(proof(), rotated(NOW_MS - 90 * DAY_MS)) is Doubt.UNKNOWN
+    new = attested(root=blake2b_256(ed25519_public(NEW_SEED)))
+    assert doubt(proof(new, root_seed=NEW_SEED), rotated(NOW_MS - 90 * DAY_MS)) is None
+
+
+def test_bytes_come_back_as_they_went() -> None:
+    shown = proof(title=None)
+
+    assert attestation.decode_proof(attestation.encode_proof(shown)) == shown
+    assert attestation.decode(shown.attestation) == attested()
+    assert attestation.decode_warrant(shown.warrant) == warrant()
+    longest = proof(
+        attested(address="a" * 242 + "@gad.example"), name=Shown(b"n" * 16, "क" * 120),
+        title=Shown(b"t" * 16, "क" * 120),
+    )  # fmt: skip
+    assert len(attestation.encode_proof(longest)) <= PROOF_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"", b"\x02" + proof().attestation[1:], b"\x01" + bytes(PROOF_BYTES_MAX), b"\x01" + pack(1),
+        attestation.encode(attested(expires_ms=NOW_MS)), attestation.encode(attested(expires_ms=NOW_MS + 91 * DAY_MS)),
+        attestation.encode(attested(standing=Standing.PUBLIC)), attestation.encode(attested(name=b"short")),
+        b"\x01" + pack(*(getattr(attested(), name) for name in attested().__match_args__), "more"),
+    ],
+)  # fmt: skip
+def test_what_is_no_attestation_is_malformed(octets: bytes) -> None:
+    with pytest.raises(Malformed):
+        attestation.decode(octets)
+
+
+@pytest.mark.parametrize("expires_ms", [NOW_MS - DAY_MS, NOW_MS + 366 * DAY_MS])
+def test_a_warrant_of_no_or_too_long_a_life_is_none(expires_ms: int) -> None:
+    with pytest.raises(Malformed):
+        attestation.decode_warrant(attestation.encode_warrant(warrant(expires_ms=expires_ms)))
+
+
+def test_one_signature_never_counts_as_another() -> None:
+    shown = proof()
+
+    with pytest.raises(CryptoFailure):
+        attestation.check_attestation(
+            ed25519_public(VERIFIER_SEED), shown.attestation, attestation.sign_warrant(VERIFIER_SEED, shown.attestation)
+        )
+    attestation.check_warrant(ed25519_public(ROOT_SEED), shown.warrant, shown.warrant_signature)
