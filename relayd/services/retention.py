@@ -16,7 +16,13 @@ from msgspec import Struct
 from relayd.config import Config
 from relayproto.administration import TICKET_LIFETIME_S_MAX
 from relayproto.codes import Class
-from relayproto.limits import GRANT_LIFETIME_S_MAX, OUTCOME_LIFETIME_S, PROPOSAL_LIFETIME_MS
+from relayproto.limits import (
+    ATTESTATION_LIFETIME_MS_MAX,
+    GRANT_LIFETIME_S_MAX,
+    OUTCOME_LIFETIME_S,
+    PROPOSAL_LIFETIME_MS,
+    WARRANT_LIFETIME_MS_MAX,
+)
 from relayproto.statistics import Kept
 
 _DAY_S: Final = 86_400
@@ -74,6 +80,8 @@ def clocks(config: Config) -> Mapping[str, int]:
         "report": tracing_s + _DAY_S,
         "statistics": config.statistics.retention_days * _DAY_S + _DAY_S,
         "grant": GRANT_LIFETIME_S_MAX,
+        "warrant": WARRANT_LIFETIME_MS_MAX // 1000,
+        "attestation": ATTESTATION_LIFETIME_MS_MAX // 1000,
         "proposal": 2 * PROPOSAL_LIFETIME_MS // 1000,
         "audit": audit_s,
         "hour": _HOUR_S,

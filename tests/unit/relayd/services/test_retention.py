@@ -16,7 +16,7 @@ from relayproto.limits import KEPT_TEXT_CHARS_MAX
 from relayproto.statistics import Retention
 
 DAY_S = 86_400
-WITHOUT_END = {"relay_time", "organisation", "document"}
+WITHOUT_END = {"relay_time", "organisation", "document", "former_key"}
 """Tables with a time in them that no clock ends; the map says why."""
 
 
