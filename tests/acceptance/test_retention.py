@@ -46,6 +46,14 @@ async def report(relay: House) -> None:
     await relay.store.report(alice.seat, bytes(REPORT_BYTES))
 
 
+async def attestation(relay: House) -> None:
+    await relay.enrol("alice")
+    await row(
+        "INSERT INTO attestation (account, serial, warrant, expires_ms, proof) VALUES (1, x'01', x'01', ?, x'')",
+        lambda now_ms: now_ms + CLOCKS["attestation"] * 1000,
+    )(relay)
+
+
 PUT: dict[str, Callable[[House], Awaitable[None]]] = {
     "envelope": queue,
     "body": queue,
@@ -68,6 +76,14 @@ PUT: dict[str, Callable[[House], Awaitable[None]]] = {
     ),
     "audit": row(
         "INSERT INTO audit (id, unit, at_ms, record, hash) VALUES (1, 1, ?, x'', zeroblob(32))", lambda now_ms: now_ms
+    ),
+    "warrant": row(
+        "INSERT INTO warrant (serial, organisation, expires_ms, warrant, signature) VALUES (x'01', 1, ?, x'', x'')",
+        lambda now_ms: now_ms + CLOCKS["warrant"] * 1000,
+    ),
+    "attestation": attestation,
+    "revocation": row(
+        "INSERT INTO revocation (serial, until_ms) VALUES (x'01', ?)", lambda now_ms: now_ms + CLOCKS["warrant"] * 1000
     ),
     "denial": row("INSERT INTO denial (account, hour, count) VALUES (77, ?, 3)", lambda now_ms: now_ms // HOUR_MS),
 }
