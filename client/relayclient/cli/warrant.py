@@ -50,7 +50,7 @@ def _serial(text: str) -> bytes:
 
 
 def _days(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= _DAYS_MAX:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_DAYS_MAX)) or not 1 <= int(text) <= _DAYS_MAX:
         raise ArgumentTypeError(f"{text!r} is not 1 to {_DAYS_MAX} days")
     return int(text)
 

@@ -78,7 +78,7 @@ def test_a_serial_that_is_none_is_a_usage_error(office, works, arguments):
     assert office.run("alice", "warrant", *arguments).status == 2
 
 
-@pytest.mark.parametrize("days", ["0", "367", "many", "1" * 400])
+@pytest.mark.parametrize("days", ["0", "367", "many", "1" * 400, "0001366"])
 def test_more_than_a_year_is_a_usage_error(office, works, days):
     ran = office.run("nobody", "warrant", "sign", "k", "--verifier", "v", "--organisation", "3", "--days", days)
 
