@@ -336,24 +336,6 @@ class StatementBad(ClientError):  # noqa: N818
     exit_status = 65
 
 
-class WarrantUnfit(ClientError):  # noqa: N818
-    """The warrant does not let this device attest: ask for another (relay warrant ask)."""
-
-    exit_status = 77
-
-
-class SheetUnreadable(ClientError):  # noqa: N818
-    """That file is no list of people: a CSV file whose first line names the columns address, name and title."""
-
-    exit_status = 65
-
-
-class LinesFaulty(ClientError):  # noqa: N818
-    """Some lines were left out: correct them and import the file again, which renews the others."""
-
-    exit_status = 65
-
-
 class LogBroken(ClientError):  # noqa: N818
     """This is not the audit log that the relay wrote, or not all of it: keep the file, and ask who has had it."""
 

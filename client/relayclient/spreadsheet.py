@@ -12,7 +12,7 @@ import unicodedata
 from typing import Final, NamedTuple
 
 from relayclient import contacts
-from relayclient.errors import SheetUnreadable
+from relayclient.officer_errors import SheetUnreadable
 from relayproto.limits import SHOWN_CHARS_MAX
 
 OCTETS_MAX: Final = 32 << 20

@@ -10,7 +10,8 @@ from relayclient.cli.columns import day, meant, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.entropy import system_entropy
-from relayclient.errors import AddressChanged, AddressUnknown, Denied, LinesFaulty, WarrantUnfit
+from relayclient.errors import AddressChanged, AddressUnknown, Denied
+from relayclient.officer_errors import LinesFaulty, WarrantUnfit
 from relayclient.spreadsheet import Fault, Line, presentable
 from relayproto import attestation
 from relayproto.attestation import Attestation, Shown

@@ -3,7 +3,7 @@
 import pytest
 
 from relayclient import spreadsheet
-from relayclient.errors import SheetUnreadable
+from relayclient.officer_errors import SheetUnreadable
 from relayclient.spreadsheet import Fault, Line, presentable
 
 HEAD = "Address,Name,Title\n"
