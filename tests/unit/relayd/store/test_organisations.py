@@ -16,7 +16,7 @@ from relayproto.administration import (
 from relayproto.codes import Code
 from relayproto.limits import GRANT_LIFETIME_S_MAX, UNIT_DEPTH_MAX
 from relayproto.primitives import ed25519_public
-from relayproto.standing import Role, Standing, UnitState
+from relayproto.standing import PLATFORM, Role, Standing, UnitState
 from support.organisations import NOW_MS, founding, other_key, registry, seed_of, tried
 from support.stores import house
 
@@ -82,6 +82,13 @@ def test_an_operator_makes_neither_himself_nor_somebody_elses_nor_an_auditor_an_
         ]
 
         assert codes == [Code.NOT_PERMITTED, Code.CONFLICT, Code.CONFLICT]
+
+
+def test_an_office_is_nobody_s_first_admin(tmp_path) -> None:
+    with registry(tmp_path) as desk:
+        post = desk.person("post@gad.example", PLATFORM, Standing.OFFICE)
+
+        assert desk.do(desk.operator(), founding("New", "gad.example", post), "gad.example") is Code.NOT_PERMITTED
 
 
 def test_an_organisation_is_suspended_and_works_again(tmp_path) -> None:
