@@ -264,9 +264,10 @@ def author_of(kind: Kind, unit: int) -> tuple[Role, int]:
 
 
 def second_persons(kind: Kind, unit: int) -> set[Role] | frozenset[Role]:
-    """Return who approves; at a root nobody hands roles over with one whose word would not do for a grant there."""
+    """Return who approves: the role that is handed over, whoever could grant it, or approve that at a root."""
     by = CHANGE_RULES[kind].approved_by
-    return by & {ADMIN, OPERATOR} if kind is Kind.HAND_OVER and unit == ROOT else by
+    granting = {ADMIN, OPERATOR} if unit == ROOT else GRANTED[VERIFIER]
+    return by & granting if kind is Kind.HAND_OVER else by
 
 
 @pytest.mark.slow
