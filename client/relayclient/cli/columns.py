@@ -6,7 +6,7 @@ The rule of this file: a text of somebody else's stays in its cell.
 
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from typing import Final, TypeVar
 
@@ -44,19 +44,12 @@ def fingerprint(text: str) -> bytes:
 
 
 def moment(text: str) -> int:
-    """Return the unix ms of a date or a time: 2027-01-31, 2027-01-31T12:30, with a zone or else in UTC."""
+    """Return the unix ms of a date or a time: 2027-01-31, 2027-01-31T12:30, with a zone or else in the reader's own."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is no date: write it as 2027-01-31 or 2027-01-31T12:30") from None
-    if read.tzinfo is None:
-        read = read.replace(tzinfo=UTC)
     return max(0, int(read.timestamp() * 1000))
-
-
-def day(at_ms: int) -> str:
-    """Return the day of a time, in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
 def word(value: IntEnum) -> str:

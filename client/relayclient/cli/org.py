@@ -6,7 +6,7 @@ from typing import Final
 
 from relayclient import rootfile
 from relayclient.cli import desk, statements, terminal
-from relayclient.cli.columns import day, fingerprint
+from relayclient.cli.columns import fingerprint
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.cli.role import adds_end, end_of
@@ -138,7 +138,7 @@ def _create(arguments: Namespace) -> int:
         statements.require(said.relay, at.device.administration.root())
         admin, until_ms = await at.account(arguments.admin), end_of(at)
         change = CreateOrganisation(arguments.name, said.domain, said.root_key, said.owned, form, admin, until_ms)
-        await at.do(change, lambda acted: f"The organisation {acted.value} is let in until {day(until_ms)}.")
+        await at.do(change, lambda acted: f"The organisation {acted.value} is let in until {terminal.when(until_ms)}.")
 
     desk.run(arguments, work)
     return 0
