@@ -207,6 +207,10 @@ PROPOSAL_LIFETIME_MS: Final = 7 * 86_400_000
 """The second person is on leave at most for a week; after it the first one asks again."""
 PROPOSALS_MAX: Final = 1_000
 """Waiting at once for one organisation: far more than anybody looks through."""
+PROPOSALS_EACH_MAX: Final = 20
+"""Of these by one account: more than one officer asks others for in a week, so that nobody uses up what all share."""
+TICKETS_OPEN_MAX: Final = 1_000
+"""Tickets into one unit that nobody has used yet: a large district's whole staff at once, and no more may lie there."""
 DOCUMENT_BYTES_MAX: Final = 12_288
 """An organisation's document in several languages takes 3 to 6 KB; pictures and packs are in it by reference."""
 PAGE_ROWS_MAX: Final = 100

@@ -81,7 +81,7 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.MOVE_UNIT: Rule(Where.UNIT, _ADMINS),
         Kind.CLOSE_UNIT: Rule(Where.UNIT, _ADMINS, Second.AT_ROOT, _ORGANISATION),
         Kind.GRANT_ROLE: Rule(Where.UNIT, _GRANTERS, Second.AT_ROOT, _ORGANISATION | _OPERATOR),
-        Kind.REVOKE_ROLE: Rule(Where.UNIT, _GRANTERS),
+        Kind.REVOKE_ROLE: Rule(Where.UNIT, _GRANTERS, Second.OF_AUDITOR, _ORGANISATION | _OPERATOR),
         Kind.INVITE_MEMBER: Rule(Where.UNIT, _STAFF),
         Kind.PLACE_MEMBER: Rule(Where.UNIT, _STAFF),
         Kind.ASSIGN_OFFICE: Rule(Where.UNIT, _ADMINS),
@@ -120,6 +120,9 @@ GRANTED_BY: Final[Mapping[Role, frozenset[Role]]] = MappingProxyType(
     }
 )
 """Who may grant or revoke a role. The platform's operator grants over the platform, and an organisation's admins."""
+
+OFFICES_BY: Final = _ADMINS
+"""Who invites, places and takes out offices and applications; a verifier answers for people alone."""
 
 PLATFORM_ROLES: Final = frozenset({Role.PLATFORM_OPERATOR, Role.STATISTICS_VIEWER, Role.AUDITOR, Role.ABUSE_OFFICER})
 """What can be held over the platform itself; it reaches no organisation's objects (spec 70 §4)."""

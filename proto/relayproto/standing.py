@@ -38,6 +38,10 @@ class Standing(IntEnum):
     OFFICE = 4
 
 
+PEOPLE: Final = frozenset({Standing.PUBLIC, Standing.INVITED, Standing.VERIFIED})
+"""Standings of who is neither an office nor an application: who holds roles and answers for offices."""
+
+
 class Action(IntEnum):
     """What somebody may do to somebody (spec 70 §6)."""
 
@@ -88,6 +92,7 @@ class Second(IntEnum):
     NEVER = 0
     AT_ROOT = 1
     ALWAYS = 2
+    OF_AUDITOR = 3
 
 
 class Where(IntEnum):

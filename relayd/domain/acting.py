@@ -30,9 +30,9 @@ class Actor:
 class Effect:
     """What a change came to.
 
-    ``unit`` is the one whose auditors shall see it; ``value`` is the number of what was made, 0 where nothing was;
-    ``before`` and ``after`` are digests of what was changed, empty where there was or is nothing; ``ticket`` goes to
-    who acts alone.
+    ``unit`` is the one whose auditors shall see it, ``also`` are others, from which something goes away; ``value`` is
+    the number of what was made, 0 where nothing was; ``before`` and ``after`` are digests of what was changed, empty
+    where there was or is nothing; ``ticket`` goes to who acts alone.
     """
 
     unit: UnitId = PLATFORM
@@ -40,6 +40,7 @@ class Effect:
     before: bytes = b""
     after: bytes = b""
     ticket: bytes = b""
+    also: frozenset[UnitId] = frozenset()
 
     def __repr__(self) -> str:
         """Return it without the ticket."""

@@ -14,13 +14,14 @@ from relayproto.administration import (
     CreateOrganisation,
     GrantRole,
     HandOver,
+    InviteMember,
     MoveUnit,
     PlaceMember,
     RevokeRole,
 )
 from relayproto.ids import AccountId, UnitId
-from relayproto.rules import GRANTED_BY, RULES, Rule
-from relayproto.standing import PLATFORM, Role, Second, Where
+from relayproto.rules import GRANTED_BY, OFFICES_BY, RULES, Rule
+from relayproto.standing import PEOPLE, PLATFORM, Role, Second, Where
 from relayproto.verification import Attest, PutWarrant
 
 
@@ -58,11 +59,15 @@ def sufficient(held: Iterable[Authority], reach: Reach, roles: frozenset[Role], 
 
 
 def rule_of(change: Change) -> Rule:
-    """Return the rule of a change, narrowed to who may grant the role that it gives or takes."""
+    """Return the rule of a change, narrowed to who may grant the role or place what it names."""
     rule = RULES[change.KIND]
-    if isinstance(change, GrantRole | RevokeRole):
-        return rule._replace(by=rule.by & GRANTED_BY[change.role])
-    return rule
+    match change:
+        case GrantRole() | RevokeRole():
+            return rule._replace(by=rule.by & GRANTED_BY[change.role])
+        case InviteMember() | PlaceMember() if change.standing not in PEOPLE:
+            return rule._replace(by=rule.by & OFFICES_BY)
+        case _:
+            return rule
 
 
 def unit_of(change: Change) -> UnitId:
@@ -95,6 +100,15 @@ def favours(change: Change, account: AccountId) -> bool:
             return False
 
 
-def needs_second(rule: Rule, reaches: Sequence[Reach]) -> bool:
-    """Say whether a change over these units waits for a second person."""
-    return rule.second is Second.ALWAYS or (rule.second is Second.AT_ROOT and any(reach.root for reach in reaches))
+def needs_second(change: Change, account: AccountId, reaches: Sequence[Reach]) -> bool:
+    """Say whether a change over these units, asked for by an account, waits for a second person."""
+    match RULES[change.KIND].second:
+        case Second.NEVER:
+            return False
+        case Second.AT_ROOT:
+            return any(reach.root for reach in reaches)
+        case Second.ALWAYS:
+            return True
+        case Second.OF_AUDITOR:
+            # Who is watched must not end the watching alone; an auditor may go by himself.
+            return isinstance(change, RevokeRole) and change.role is Role.AUDITOR and change.account != account

@@ -5,36 +5,55 @@ an address names one account for ever; a ticket is good once, and a repeat of it
 that leaves the list leaves nothing behind - its rows go in the same commit, and their senders are told.
 """
 
+from typing import Final, NamedTuple
+
 from relayd.domain.answers import DevicesChanged, Enrolment
+from relayd.domain.authority import rule_of
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
-from relayd.store import prekeys, removals, rows
+from relayd.store import authority, prekeys, removals, rows
 from relayd.store.commit import Commit
 from relayd.store.restored import new_epoch
+from relayproto.administration import InviteMember
 from relayproto.codes import Code, Lane
 from relayproto.commands import Enrol
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceEntry, DeviceList, decode, follows
 from relayproto.ids import Address, UnitId
-from relayproto.limits import TICKET_BYTES
+from relayproto.limits import TICKET_BYTES, TICKETS_OPEN_MAX
 from relayproto.primitives import blake2b_256
 from relayproto.replies import Devices
-from relayproto.standing import PLATFORM, Standing, UnitState
+from relayproto.standing import PLATFORM, Standing
+
+_OPEN: Final = "SELECT count(*) FROM ticket WHERE unit = ? AND account IS NULL AND expires_ms > ?"
 
 
-def create_ticket(
-    commit: Commit, address: Address, expires_ms: int, unit: UnitId = PLATFORM, standing: Standing = Standing.INVITED
-) -> bytes:  # fmt: skip
-    """Return a new ticket that binds the address; Refusal(ADDRESS_TAKEN) where an account has it.
+class Place(NamedTuple):
+    """Where the account of a ticket will belong and what it will be; ``inviter`` is the row of whose word that is."""
 
-    The account will belong to the unit with that standing; whom the operator invites belongs to nobody.
+    unit: UnitId
+    standing: Standing
+    inviter: int
+
+
+_NOWHERE: Final = Place(PLATFORM, Standing.INVITED, 0)
+
+
+def create_ticket(commit: Commit, address: Address, expires_ms: int, into: Place = _NOWHERE) -> bytes:
+    """Return a new ticket that binds the address; Refusal: ADDRESS_TAKEN where an account has it, LIMIT.
+
+    Whom the relay's own operator invites belongs to nobody.
     """
     if commit.db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
         raise Refusal(Code.ADDRESS_TAKEN)
+    if into.unit != PLATFORM:
+        (waiting,) = commit.db.execute(_OPEN, (into.unit, commit.now_ms)).fetchone()
+        if waiting >= TICKETS_OPEN_MAX:
+            raise Refusal(Code.LIMIT)
     ticket = commit.tools.entropy(TICKET_BYTES)
     commit.db.execute(
-        "INSERT INTO ticket (hash, address, expires_ms, unit, standing) VALUES (?, ?, ?, ?, ?)",
-        (blake2b_256(ticket), address, expires_ms, unit, standing),
+        "INSERT INTO ticket (hash, address, expires_ms, unit, standing, inviter) VALUES (?, ?, ?, ?, ?, ?)",
+        (blake2b_256(ticket), address, expires_ms, *into),
     )
     return ticket
 
@@ -42,15 +61,16 @@ def create_ticket(
 def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     """Make the account of a ticket; Refusal(BAD_TICKET) or Refusal(ADDRESS_TAKEN).
 
-    A ticket into a unit that does not work is none, as long as it does not.
+    A ticket into a unit that does not work is none, as long as it does not; nor is one of who may not invite any more.
     """
     db, ticket = commit.db, blake2b_256(command.ticket)
     found = db.execute(
-        "SELECT address, expires_ms, account, unit, standing FROM ticket WHERE hash = ?", (ticket,)
+        "SELECT address, expires_ms, account, unit, standing, inviter FROM ticket WHERE hash = ?", (ticket,)
     ).fetchone()
     if found is None or found[1] <= commit.now_ms:
         raise Refusal(Code.BAD_TICKET)
-    address, _, user, unit, standing = found
+    address, _, user, unit, standing, inviter = found
+    into = Place(UnitId(unit), Standing(standing), inviter)
     if user is not None:
         if user != devices.account:
             raise Refusal(Code.BAD_TICKET)
@@ -58,7 +78,7 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
         return Enrolment(devices.account, Address(address))
     if db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
         raise Refusal(Code.ADDRESS_TAKEN)
-    if commit.roster(devices.account) is not None or not _takes_people(commit, unit):
+    if commit.roster(devices.account) is not None or not _still_stands(commit, address, into):
         raise Refusal(Code.BAD_TICKET)
     account = db.execute(
         "INSERT INTO account (account, address, list_version, highest_device, devices, signature, unit, standing)"
@@ -83,13 +103,17 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     return Enrolment(devices.account, address)
 
 
-def _takes_people(commit: Commit, unit: UnitId) -> bool:
-    """Say whether a unit and its organisation work; who belongs to none needs neither."""
-    found = commit.db.execute(
-        "SELECT unit.state, root.state FROM unit JOIN unit root ON root.id = unit.organisation WHERE unit.id = ?",
-        (unit,),
-    ).fetchone()
-    return unit == PLATFORM or found == (UnitState.ACTIVE, UnitState.ACTIVE)
+def _still_stands(commit: Commit, address: Address, into: Place) -> bool:
+    """Say whether whoever made a ticket could make it at this moment too; the relay's own operator always can."""
+    if into.unit == PLATFORM:
+        return True
+    inviter = authority.actor_of_row(commit, into.inviter)
+    again = InviteMember(into.unit, address, into.standing, 0)
+    return (
+        inviter is not None
+        and authority.find(commit, inviter, rule_of(again), into.unit) is not None
+        and authority.reach(commit, into.unit).working
+    )
 
 
 def _add_device(commit: Commit, account: int, entry: DeviceEntry) -> int:

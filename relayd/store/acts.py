@@ -10,8 +10,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from relayd.domain.acting import Actor, Denied
-from relayd.domain.authority import needs_second, rule_of, unit_of, units_of
+from relayd.domain.acting import Actor, Authority, Denied
+from relayd.domain.authority import needs_second, unit_of, units_of
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.store import attested, audit, authority, denials, grants, proposals, revocations, warrants
@@ -34,6 +34,7 @@ from relayproto.standing import PLATFORM, ActState, Role
 
 SKEW_MS: Final = 120_000
 """How far ahead of relay time an act may be dated: a clock that is a little off, and no store of acts for later."""
+_OPERATOR: Final = Authority(Role.PLATFORM_OPERATOR, PLATFORM)
 ALL_VERBS: Final[Mapping[Kind, Verb]] = MappingProxyType({**VERBS})
 """Every change but those of proposals, which are what becomes of another."""
 
@@ -146,17 +147,21 @@ def _do(commit: Commit, who: Actor, act: Instruction) -> Outcome:
         outcome = proposals.withdraw(commit, who, change)
     else:
         by = authority.require(commit, who, change)
-        second = needs_second(rule_of(change), [authority.reach(commit, unit) for unit in units_of(change)])
+        second = needs_second(change, who.account, [authority.reach(commit, unit) for unit in units_of(change)])
         effect = proposals.verb_of(change, ALL_VERBS)(commit, who, change)
         state = ActState.PROPOSED if second else ActState.DONE
-        outcome = Outcome(state, change, effect, by, unit_of(change) if second else effect.unit)
+        seen = {"unit": unit_of(change)} if second else {"unit": effect.unit, "also": effect.also}
+        outcome = Outcome(state, change, effect, by, **seen)
     if act.rehearsal:
-        return replace(outcome, state=ActState.REHEARSED, unit=_seen_by(commit, who, change))
+        return replace(outcome, state=ActState.REHEARSED, unit=_in_question(commit, change) or PLATFORM)
     return outcome
 
 
 def _acted(commit: Commit, who: Actor, outcome: Outcome, said: dict[str, Any]) -> Acted:
-    """Write down what was done and return what the device is told; rehearsals share the bound of denials."""
+    """Write down what was done and return what the device is told; rehearsals share the bound of denials.
+
+    What the platform's operators do is seen by its auditors too, whatever organisation it concerns.
+    """
     done = outcome.state is ActState.DONE
     value = outcome.effect.value if done else outcome.value
     by: dict[str, Any] = {} if outcome.by is None else {"role": outcome.by.role, "over": outcome.by.over}
@@ -168,6 +173,10 @@ def _acted(commit: Commit, who: Actor, outcome: Outcome, said: dict[str, Any]) -
     )  # fmt: skip
     rehearsed = outcome.state is ActState.REHEARSED
     number = denials.write(commit, who, record) if rehearsed else audit.append(commit, record)
+    if not rehearsed:
+        also = outcome.also | {PLATFORM for by in (outcome.by, outcome.first_by) if by == _OPERATOR}
+        for unit in sorted(also - {record.unit}):
+            audit.append(commit, replace(record, unit=unit))
     return Acted(outcome.state, number, value, outcome.effect.ticket if done else b"")
 
 
@@ -178,16 +187,16 @@ def _denied(commit: Commit, who: Actor, record: Record) -> Code:
 
 def _about(commit: Commit, who: Actor, change: Change, code: Code, said: dict[str, Any]) -> Record:
     """Return the record of a change that was denied."""
-    unit = _seen_by(commit, who, change)
+    unit = denials.seen_by(commit, who, _in_question(commit, change))
     return Record(commit.now_ms, unit, change.KIND, code=code, **named(change), **said)
 
 
-def _seen_by(commit: Commit, who: Actor, change: Change) -> UnitId:
-    """Return whose auditors see what was not done: those of the unit in question, or of who asked where it is none."""
+def _in_question(commit: Commit, change: Change) -> UnitId | None:
+    """Return the unit that a change is about, or the proposal's; None where there is no such proposal."""
     if isinstance(change, Approve | Withdraw):
-        return proposals.unit_of_proposal(commit, change.proposal)
-    unit = unit_of(change)
-    return unit if authority.chain(commit, unit) else who.unit
+        proposal = proposals.find(commit, change.proposal)
+        return None if proposal is None else proposal.unit
+    return unit_of(change)
 
 
 def named(change: Change, unit: UnitId = PLATFORM) -> dict[str, Any]:
@@ -208,7 +217,7 @@ def deny_question(commit: Commit, seat: Seat, question: Question, code: Code) ->
     who = authority.actor(commit, seat.account)
     assert who is not None  # noqa: S101 - a seat's device has an account
     unit: UnitId = getattr(question, "unit", PLATFORM)
-    seen_by = unit if authority.chain(commit, unit) else who.unit
+    seen_by = denials.seen_by(commit, who, unit)
     record = Record(
         commit.now_ms, seen_by, question.KIND, who.account, seat.device, object=unit, code=code
     )  # fmt: skip
@@ -235,11 +244,17 @@ def _change_of(octets: bytes) -> Change | None:
 
 
 def break_glass(commit: Commit, address: Address, ttl_s: int, reason: str) -> tuple[Acted, AccountId]:
-    """Make an account a platform operator for a while. Raises Refusal(NOT_AVAILABLE) where there is none."""
+    """Make a person a platform operator for a while.
+
+    Raises Refusal: NOT_AVAILABLE where there is no such account; CONFLICT for an auditor, for an office or an
+    application, and for who is suspended, himself or with his organisation, so that the role would count for nothing.
+    """
     found = commit.db.execute("SELECT id, account FROM account WHERE address = ?", (address,)).fetchone()
     if found is None:
         raise Refusal(Code.NOT_AVAILABLE)
     row, account = found
+    if not authority.may_hold(commit, row) or any(one.role is Role.AUDITOR for one in authority.held(commit, row)):
+        raise Refusal(Code.CONFLICT)
     until_ms = commit.now_ms + ttl_s * 1000
     # A regular grant that ends later stays as it is.
     commit.db.execute(

@@ -18,7 +18,7 @@ from relayproto.errors import CryptoFailure, Malformed
 from relayproto.limits import ATTESTATION_SKEW_MS
 from relayproto.primitives import blake2b_256
 from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, Standing
+from relayproto.standing import PEOPLE, PLATFORM, Standing
 from relayproto.verification import Attest, RevokeAttestation
 
 KEPT_MAX: Final = 32
@@ -39,14 +39,14 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
     if (said.organisation, said.root) != (unit.organisation, blake2b_256(root_key)):
         raise Denied(Code.BAD_SIGNATURE)
     try:
-        attestation.check_warrant(root_key, warrant.warrant, warrant.signature)
+        attestation.check_warrant(root_key, organisations.relay(commit), warrant.warrant, warrant.signature)
     except CryptoFailure:
         raise Denied(Code.NOT_PERMITTED) from None
     who = _subject(commit, actor, change)
     _require_time(commit, said, warrant.said)
     if said.address != who.address:
         raise Denied(Code.BAD_ADDRESS)
-    person = who.standing in belonging.PEOPLE
+    person = who.standing in PEOPLE
     if said.standing is not (Standing.VERIFIED if person else who.standing):
         raise Denied(Code.CONFLICT)
     if _known(commit, said.serial):
@@ -83,7 +83,9 @@ def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, wa
     ):
         raise Denied(Code.NOT_PERMITTED)
     try:
-        attestation.check_attestation(warrant.said.key, change.attestation, change.signature)
+        attestation.check_attestation(
+            warrant.said.key, organisations.relay(commit), change.attestation, change.signature
+        )
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None
     return said, warrant

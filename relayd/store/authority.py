@@ -10,12 +10,12 @@ from typing import Final, Protocol
 
 from relayd.domain.acting import Actor, Authority, Denied
 from relayd.domain.authority import Reach, favours, lays_down, rule_of, sufficient, units_of
-from relayproto.administration import Change, RevokeRole
+from relayproto.administration import Change, MergeOrganisation, RevokeRole
 from relayproto.codes import Code
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import UNIT_DEPTH_MAX
 from relayproto.rules import Rule
-from relayproto.standing import PLATFORM, Role, Standing, UnitState, Where
+from relayproto.standing import PEOPLE, PLATFORM, Role, Standing, UnitState, Where
 
 _PLATFORM: Final = Reach((PLATFORM,), working=True)
 _CHAIN: Final = (
@@ -24,6 +24,16 @@ _CHAIN: Final = (
     " UNION ALL SELECT unit.id, unit.under, unit.state, depth + 1 FROM unit JOIN up ON unit.id = up.under"
     " WHERE depth < ?2) SELECT id, state FROM up ORDER BY depth"
 )
+_PERSON: Final = f"account.standing IN ({', '.join(str(int(one)) for one in sorted(PEOPLE))}) AND NOT suspended"
+_WORKING: Final = (
+    "(account.unit = 0 OR EXISTS (SELECT 1 FROM unit JOIN unit root ON root.id = unit.organisation"  # noqa: S608 - ours
+    f" WHERE unit.id = account.unit AND unit.state = {UnitState.ACTIVE:d} AND root.state = {UnitState.ACTIVE:d}))"
+)
+_HELD: Final = (
+    "SELECT role, held_role.unit FROM held_role JOIN account ON account.id = held_role.account"  # noqa: S608 - ours
+    f" WHERE account.id = ? AND until_ms > ? AND {_PERSON} AND (held_role.unit <> 0 OR {_WORKING})"
+)
+_MAY_HOLD: Final = f"SELECT 1 FROM account WHERE id = ? AND {_PERSON} AND {_WORKING}"  # noqa: S608 - ours
 BELOW: Final = (
     "WITH RECURSIVE below (id) AS (VALUES (:unit) UNION SELECT unit.id FROM unit JOIN below ON unit.under = below.id"
     " WHERE :unit <> 0) "
@@ -79,14 +89,25 @@ def chain(sight: Sight, unit: UnitId) -> tuple[UnitId, ...]:
     return reach(sight, unit).chain
 
 
+def root(sight: Sight, unit: UnitId) -> UnitId | None:
+    """Return the organisation of a unit; the platform's is itself, None where there is no such unit."""
+    found = chain(sight, unit)
+    return found[-1] if found else None
+
+
 def held(sight: Sight, row: int) -> list[Authority]:
-    """Return the roles that an account holds at this moment; one that is suspended holds none."""
-    found = sight.db.execute(
-        "SELECT role, held_role.unit FROM held_role JOIN account ON account.id = held_role.account"
-        " WHERE account.id = ? AND until_ms > ? AND NOT suspended",
-        (row, sight.now_ms),
-    ).fetchall()
+    """Return the roles that an account holds at this moment.
+
+    One that is suspended holds none, nor does an office or an application; nobody holds a role over the platform while
+    the organisation that he belongs to does not work.
+    """
+    found = sight.db.execute(_HELD, (row, sight.now_ms)).fetchall()
     return [Authority(Role(role), UnitId(unit)) for role, unit in found]
+
+
+def may_hold(sight: Sight, row: int) -> bool:
+    """Say whether a role over the platform would count for an account at this moment."""
+    return sight.db.execute(_MAY_HOLD, (row,)).fetchone() is not None
 
 
 def find(sight: Sight, who: Actor, rule: Rule, unit: UnitId, *, change: bool = True) -> Authority | None:
@@ -100,9 +121,17 @@ def is_member(sight: Sight, who: Actor, unit: UnitId) -> bool:
     return unit == PLATFORM or (who.unit != PLATFORM and unit in chain(sight, who.unit))
 
 
+def gains(sight: Sight, who: Actor, change: Change) -> bool:
+    """Say whether a change gives somebody something: what he asks for, or a merger whose roles are his."""
+    if isinstance(change, MergeOrganisation):
+        concerned = {change.unit, *chain(sight, change.into)}
+        return any(one.over in concerned for one in held(sight, who.row))
+    return favours(change, who.account)
+
+
 def require(sight: Sight, who: Actor, change: Change) -> Authority:
     """Return what lets somebody make a change, or raise Denied(NOT_PERMITTED)."""
-    if favours(change, who.account):
+    if gains(sight, who, change):
         raise Denied(Code.NOT_PERMITTED)
     if isinstance(change, RevokeRole) and lays_down(change, who.account):
         own = Authority(change.role, change.unit)

@@ -4,17 +4,12 @@ Account ids enter; accounts leave, or Denied. The rules of this file: what is mi
 answer; and what is written is seen by the next submission of the same commit.
 """
 
-from typing import Final
-
 from relayd.domain.acting import Actor, Denied
 from relayd.store import authority, units
 from relayd.store.commit import Commit
 from relayproto.codes import Code
 from relayproto.ids import AccountId, UnitId
-from relayproto.standing import PLATFORM, Standing
-
-PEOPLE: Final = frozenset({Standing.PUBLIC, Standing.INVITED, Standing.VERIFIED})
-"""Standings of who is neither an office nor an application."""
+from relayproto.standing import PEOPLE, PLATFORM, Standing
 
 
 def account(commit: Commit, account_id: AccountId) -> Actor:
@@ -28,6 +23,12 @@ def account(commit: Commit, account_id: AccountId) -> Actor:
 def require_own(commit: Commit, who: Actor, organisation: UnitId) -> None:
     """Raise Denied(NOT_PERMITTED) for an account that does not belong to an organisation."""
     if who.unit == PLATFORM or units.node(commit, who.unit).organisation != organisation:
+        raise Denied(Code.NOT_PERMITTED)
+
+
+def require_person(who: Actor) -> None:
+    """Raise Denied(NOT_PERMITTED) for an office or an application: people answer, and people hold roles."""
+    if who.standing not in PEOPLE:
         raise Denied(Code.NOT_PERMITTED)
 
 

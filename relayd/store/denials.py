@@ -11,6 +11,8 @@ from relayd.store import audit, authority
 from relayd.store.commit import Commit
 from relayproto.audit import Record
 from relayproto.codes import Code, Kind
+from relayproto.ids import UnitId
+from relayproto.standing import PLATFORM
 
 DENIALS_MAX: Final = 60
 """Denials and rehearsals of one account in one hour that are written each for itself: more than a mistaken officer
@@ -18,6 +20,17 @@ makes, and at 400 bytes each a thief of a device fills half a megabyte a day."""
 _HOUR_MS: Final = 3_600_000
 _ROWS_MAX: Final = 100
 """Hours of accounts that one pass of the sweep closes."""
+
+
+def seen_by(commit: Commit, who: Actor, unit: UnitId | None) -> UnitId:
+    """Return whose auditors see that somebody was denied something about a unit, or about nothing that there is.
+
+    Those of the unit where it is of his own organisation or the platform, else those of where he belongs. What is
+    foreign and what there is not are seen by the same, so that no auditor tells by it which of them it was.
+    """
+    if unit is None or (unit != PLATFORM and authority.root(commit, unit) != authority.root(commit, who.unit)):
+        return who.unit
+    return unit
 
 
 def write(commit: Commit, who: Actor, record: Record) -> int:

@@ -12,10 +12,10 @@ from relayd.store import authority, belonging, offices, units
 from relayd.store.authority import BELOW
 from relayd.store.commit import Commit
 from relayproto.administration import GrantRole, HandOver, RevokeRole
-from relayproto.codes import Code
+from relayproto.codes import Code, Kind
 from relayproto.ids import UnitId
 from relayproto.limits import GRANT_LIFETIME_S_MAX, ROLES_HELD_MAX
-from relayproto.rules import GRANTED_BY, PLATFORM_ROLES, Rule
+from relayproto.rules import GRANTED_BY, PLATFORM_ROLES, RULES, Rule
 from relayproto.standing import PLATFORM, Role, UnitState, Where
 
 ROWS_MAX: Final = 500
@@ -41,13 +41,14 @@ class Held(NamedTuple):
 def grant(commit: Commit, actor: Actor, change: GrantRole) -> Effect:
     """Let an account act in a role, or until another date; a grant that is there already is renewed.
 
-    Denied: NOT_PERMITTED, also for a role that nobody holds there and an account that is not the organisation's;
-    BAD_LIFETIME; CONFLICT for an auditor, and over a unit that is closed; LIMIT.
+    Denied: NOT_PERMITTED, also for a role that nobody holds there and an account that is not the organisation's or no
+    person's; BAD_LIFETIME; CONFLICT beside an auditor's role and to shorten one, and over a unit that is closed; LIMIT.
     """
     unit, role = change.unit, change.role
     if role not in PLATFORM_ROLES if unit == PLATFORM else role is Role.PLATFORM_OPERATOR:
         raise Denied(Code.NOT_PERMITTED)
     grantee = belonging.account(commit, change.account)
+    belonging.require_person(grantee)
     if grantee.row == actor.row or not may_grant(commit, actor, role, unit):
         raise Denied(Code.NOT_PERMITTED)
     if unit != PLATFORM:
@@ -58,6 +59,8 @@ def grant(commit: Commit, actor: Actor, change: GrantRole) -> Effect:
     require_end(commit, change.until_ms)
     require_joint(commit, grantee.row, [(role, unit)])
     before = _one(commit, grantee.row, role, unit)
+    if role is Role.AUDITOR and before is not None and change.until_ms < before:
+        raise Denied(Code.CONFLICT)  # spec 70 §4: two end it, and a grant that is over tomorrow is an end.
     put(commit, grantee.row, role, unit, change.until_ms)
     return Effect(
         unit,
@@ -89,6 +92,7 @@ def hand_over(commit: Commit, actor: Actor, change: HandOver) -> Effect:
     if taker.row in {actor.row, giver.row}:
         raise Denied(Code.NOT_PERMITTED)
     belonging.require_own(commit, taker, organisation)
+    belonging.require_person(taker)
     given = _within(commit, giver.row, change.unit)
     offices_given = offices.answered(commit, giver.row, change.unit)
     if not given and not offices_given:
@@ -96,8 +100,6 @@ def hand_over(commit: Commit, actor: Actor, change: HandOver) -> Effect:
     if not all(may_grant(commit, actor, one.role, one.unit) for one in given):
         raise Denied(Code.NOT_PERMITTED)
     require_joint(commit, taker.row, [(one.role, one.unit) for one in given])
-    if offices_given:
-        offices.require_person(taker)
     for role, unit, until_ms in given:
         put(commit, taker.row, role, unit, max(until_ms, _one(commit, taker.row, role, unit) or 0))
     commit.db.execute(
@@ -112,11 +114,23 @@ def hand_over(commit: Commit, actor: Actor, change: HandOver) -> Effect:
     )
 
 
+def may_approve(commit: Commit, actor: Actor, change: HandOver) -> bool:
+    """Say whether somebody may be the second person for each role that is handed over, as for its grant."""
+    given = _within(commit, belonging.account(commit, change.account).row, change.unit)
+    at_root = Rule(Where.UNIT, RULES[Kind.GRANT_ROLE].approvers)
+    return all(
+        authority.find(commit, actor, at_root, one.unit) is not None
+        if units.node(commit, one.unit).is_root
+        else may_grant(commit, actor, one.role, one.unit)
+        for one in given
+    )
+
+
 def drop_all(commit: Commit, actor: Actor, row: int) -> list[Held]:
     """Take all roles over units from an account that leaves its organisation, and return them.
 
-    Denied(NOT_PERMITTED), nothing changed, where the actor may not take one of them. What is held over the platform
-    stays: it is no organisation's to take.
+    Denied, nothing changed: NOT_PERMITTED where the actor may not take one of them, CONFLICT for an auditor, whose
+    role two take. What is held over the platform stays: it is no organisation's to take.
     """
     found = commit.db.execute(
         "SELECT role, unit, until_ms FROM held_role WHERE account = ? AND until_ms > ? AND unit <> ?",
@@ -125,6 +139,8 @@ def drop_all(commit: Commit, actor: Actor, row: int) -> list[Held]:
     held = _held(found)
     if not all(may_grant(commit, actor, one.role, one.unit) for one in held):
         raise Denied(Code.NOT_PERMITTED)
+    if any(one.role is Role.AUDITOR for one in held):
+        raise Denied(Code.CONFLICT)
     commit.db.execute("DELETE FROM held_role WHERE account = ? AND unit <> ?", (row, PLATFORM))
     return held
 

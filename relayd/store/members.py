@@ -8,22 +8,23 @@ from typing import Final
 
 from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied, Effect
+from relayd.domain.authority import rule_of
 from relayd.domain.refusals import Refusal
 from relayd.store import accounts, attested, authority, belonging, grants, offices, units
 from relayd.store.commit import Commit
 from relayproto.administration import InviteMember, PlaceMember
 from relayproto.codes import Code
 from relayproto.ids import Address, UnitId
-from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, Standing
+from relayproto.rules import OFFICES_BY
+from relayproto.standing import PEOPLE, PLATFORM, Standing
 
 _INVITABLE: Final = frozenset({Standing.INVITED, Standing.APPLICATION, Standing.OFFICE})
 
 
-def invite(commit: Commit, actor: Actor, change: InviteMember) -> Effect:  # noqa: ARG001 - the same for every actor
-    """Make a ticket for an address of the organisation.
+def invite(commit: Commit, actor: Actor, change: InviteMember) -> Effect:
+    """Make a ticket for an address of the organisation; it is good while the actor may invite there.
 
-    Denied: NOT_PERMITTED for a standing that nobody begins with; BAD_ADDRESS; ADDRESS_TAKEN.
+    Denied: NOT_PERMITTED for a standing that nobody begins with; BAD_ADDRESS; ADDRESS_TAKEN; LIMIT.
     """
     unit = units.working(commit, change.unit)
     if change.standing not in _INVITABLE:
@@ -33,7 +34,8 @@ def invite(commit: Commit, actor: Actor, change: InviteMember) -> Effect:  # noq
         if not is_of(commit, address, unit.organisation):
             raise Denied(Code.BAD_ADDRESS)
         expires_ms = commit.now_ms + change.ttl_s * 1000
-        ticket = accounts.create_ticket(commit, address, expires_ms, unit.unit, change.standing)
+        into = accounts.Place(unit.unit, change.standing, actor.row)
+        ticket = accounts.create_ticket(commit, address, expires_ms, into)
     except Refusal as refusal:
         raise Denied(refusal.code) from None
     after = units.digest(unit.unit, address, change.standing, expires_ms)
@@ -44,13 +46,16 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
     """Put an account into a unit with a standing, or out of the organisation.
 
     Denied: NOT_PERMITTED for oneself, for an account that is neither the organisation's nor has its address, and for
-    one of a unit where the actor may place nobody; CONFLICT where it is that already, or is an office or an application
-    that would become a person, or the other way round.
+    one of a unit where the actor may place nobody; CONFLICT where it is that already, is an office or an application
+    that would become a person, or the other way round, and for an auditor who would be taken out.
     """
     who = belonging.account(commit, change.account)
     if who.row == actor.row:
         raise Denied(Code.NOT_PERMITTED)
-    if who.unit != PLATFORM and authority.find(commit, actor, RULES[change.KIND], who.unit) is None:
+    rule = rule_of(change)
+    if who.standing not in PEOPLE:
+        rule = rule._replace(by=rule.by & OFFICES_BY)
+    if who.unit != PLATFORM and authority.find(commit, actor, rule, who.unit) is None:
         raise Denied(Code.NOT_PERMITTED)
     if change.standing is Standing.PUBLIC:
         return _remove(commit, actor, who, change.unit)
@@ -58,17 +63,18 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
     if who.unit == PLATFORM:
         if not is_of(commit, who.address, unit.organisation):
             raise Denied(Code.NOT_PERMITTED)
+        if change.standing not in PEOPLE:
+            raise Denied(Code.CONFLICT)  # Nobody knows what it was: who came in as an office was invited as one.
     else:
         belonging.require_own(commit, who, unit.organisation)
-        same_kind = (
-            change.standing in belonging.PEOPLE if who.standing in belonging.PEOPLE else change.standing is who.standing
-        )
+        same_kind = change.standing in PEOPLE if who.standing in PEOPLE else change.standing is who.standing
         if not same_kind or (who.unit, who.standing) == (unit.unit, change.standing):
             raise Denied(Code.CONFLICT)
     attested.take_back(commit, who.row)
     belonging.put(commit, who, unit.unit, change.standing)
     return Effect(
         unit.unit,
+        also=frozenset({who.unit} - {PLATFORM, unit.unit}),
         before=units.digest(who.account, who.unit, who.standing) if who.unit != PLATFORM else b"",
         after=units.digest(who.account, unit.unit, change.standing),
     )

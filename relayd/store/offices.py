@@ -42,7 +42,7 @@ def assign(commit: Commit, actor: Actor, change: AssignOffice) -> Effect:  # noq
         commit.db.execute("DELETE FROM holder WHERE office = ? AND account = ?", (office.row, who.row))
         return Effect(office.unit, before=said)
     belonging.require_own(commit, who, unit.organisation)
-    require_person(who)
+    belonging.require_person(who)
     (count,) = commit.db.execute("SELECT count(*) FROM holder WHERE office = ?", (office.row,)).fetchone()
     if count >= HOLDERS_MAX:
         raise Denied(Code.LIMIT)
@@ -54,12 +54,6 @@ def answered(commit: Commit, row: int, unit: UnitId) -> list[int]:
     """Return the offices of a unit and below it for which an account answers."""
     found = commit.db.execute(WITHIN, {"account": row, "unit": unit}).fetchall()
     return [office for (office,) in found]
-
-
-def require_person(who: Actor) -> None:
-    """Raise Denied(NOT_PERMITTED) for an office or an application: people answer."""
-    if who.standing not in belonging.PEOPLE:
-        raise Denied(Code.NOT_PERMITTED)
 
 
 def pass_on(commit: Commit, offices: list[int], giver: int, taker: int) -> None:

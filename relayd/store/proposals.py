@@ -10,27 +10,29 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from relayd.domain.acting import Actor, Authority, Denied, Effect
-from relayd.domain.authority import favours
-from relayd.store import audit, authority
+from relayd.store import audit, authority, grants
 from relayd.store.commit import Commit
 from relayd.store.verbs import Verb
 from relayproto import acts
 from relayproto.acts import Instruction
-from relayproto.administration import Approve, Change, Withdraw
+from relayproto.administration import Approve, Change, HandOver, Withdraw
 from relayproto.audit import NOBODY, Record
 from relayproto.codes import Code, Kind
 from relayproto.ids import AccountId, UnitId
-from relayproto.limits import PROPOSAL_LIFETIME_MS, PROPOSALS_MAX
+from relayproto.limits import PROPOSAL_LIFETIME_MS, PROPOSALS_EACH_MAX, PROPOSALS_MAX
 from relayproto.primitives import equal
 from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, ActState, ProposalState
+from relayproto.standing import ActState, ProposalState
 
 _ROWS_MAX: Final = 100
 """Proposals that one pass of the sweep ends."""
 _WAITING: Final = (
     "SELECT count(*) FROM proposal WHERE state = ?1 AND (unit = ?2 OR unit IN (SELECT id FROM unit"
-    " WHERE organisation = (SELECT organisation FROM unit WHERE id = ?2)))"
+    " WHERE organisation = (SELECT organisation FROM unit WHERE id = ?2))) AND EXISTS"
+    " (SELECT 1 FROM held_role WHERE held_role.account = proposal.account AND until_ms > ?3)"
 )
+"""What takes room: a proposal of somebody who holds nothing any more can't be approved."""
+_OWN: Final = "SELECT act FROM proposal WHERE account = ? AND state = ? AND expires_ms > ?"
 
 
 class Waiting(NamedTuple):
@@ -49,7 +51,8 @@ class Waiting(NamedTuple):
 class Outcome:
     """What an act came to: what was changed, by which right, and whose auditors shall see it.
 
-    ``first`` and ``digest`` are the first person's, where this was the second; ``value`` is the proposal that waits.
+    ``first``, ``first_by`` and ``digest`` are the first person's, where this was the second; ``value`` is the proposal
+    that waits; ``also`` are further units whose auditors shall see it.
     """
 
     state: ActState
@@ -59,13 +62,21 @@ class Outcome:
     unit: UnitId
     digest: bytes = b""
     first: AccountId = NOBODY
+    first_by: Authority | None = None
     value: int = 0
+    also: frozenset[UnitId] = frozenset()
 
 
 def propose(commit: Commit, who: Actor, act: Instruction, octets: bytes, unit: UnitId) -> int:
-    """Keep an act until a second person approves it and return its number. Raises Denied(LIMIT)."""
-    (waiting,) = commit.db.execute(_WAITING, (ProposalState.WAITING, unit)).fetchone()
-    if waiting >= PROPOSALS_MAX:
+    """Keep an act until a second person approves it and return its number.
+
+    Raises Denied: CONFLICT where the same waits already for the same person, LIMIT.
+    """
+    own = commit.db.execute(_OWN, (who.row, ProposalState.WAITING, commit.now_ms)).fetchall()
+    if any(acts.decode(octets_waiting).change == act.change for (octets_waiting,) in own):
+        raise Denied(Code.CONFLICT)
+    (waiting,) = commit.db.execute(_WAITING, (ProposalState.WAITING, unit, commit.now_ms)).fetchone()
+    if len(own) >= PROPOSALS_EACH_MAX or waiting >= PROPOSALS_MAX:
         raise Denied(Code.LIMIT)
     number = commit.db.execute(
         "INSERT INTO proposal (unit, account, state, kind, expires_ms, digest, act) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -105,15 +116,19 @@ def approve(commit: Commit, who: Actor, command: Approve, verbs: Mapping[Kind, V
     if first is None or not equal(command.digest, proposal.digest):
         raise Denied(Code.CONFLICT)
     change = acts.decode(proposal.act).change
-    if favours(change, who.account):
+    if authority.gains(commit, who, change):
+        raise Denied(Code.NOT_PERMITTED)
+    if isinstance(change, HandOver) and not grants.may_approve(commit, who, change):
         raise Denied(Code.NOT_PERMITTED)
     try:
-        authority.require(commit, first, change)
+        first_by = authority.require(commit, first, change)
     except Denied:
         raise Denied(Code.CONFLICT) from None
     effect = verb_of(change, verbs)(commit, first, change)
     _settle(commit, proposal, ProposalState.APPROVED)
-    return Outcome(ActState.DONE, change, effect, by, effect.unit, proposal.digest, first.account)
+    return Outcome(
+        ActState.DONE, change, effect, by, effect.unit, proposal.digest, first.account, first_by, also=effect.also
+    )  # fmt: skip
 
 
 def withdraw(commit: Commit, who: Actor, command: Withdraw) -> Outcome:
@@ -175,9 +190,3 @@ def expire(commit: Commit) -> None:
                 code=Code.EXPIRED, value=number, act=digest,
             ),
         )  # fmt: skip
-
-
-def unit_of_proposal(sight: authority.Sight, number: int) -> UnitId:
-    """Return the unit of a proposal; the platform where there is none."""
-    proposal = find(sight, number)
-    return PLATFORM if proposal is None else proposal.unit

@@ -6,6 +6,7 @@ one unit above it up to its organisation, within depth and number; a number is n
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from relayd.domain.acting import Actor, Denied, Effect
@@ -21,7 +22,7 @@ from relayproto.limits import UNIT_DEPTH_MAX, UNITS_MAX
 from relayproto.packed import pack
 from relayproto.primitives import blake2b_256
 from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, UnitState
+from relayproto.standing import PLATFORM, Role, UnitState
 
 _HEIGHT: Final = (
     "WITH RECURSIVE below (id, depth) AS (VALUES (?1, 1)"
@@ -35,6 +36,7 @@ LISTED: Final = (
     " WHERE unit.under = ? AND unit.id > ? ORDER BY unit.id LIMIT ?"
 )
 """Units right below one; the domain is the one that the organisation came with, of which there is one."""
+_AUDITED: Final = "SELECT 1 FROM held_role WHERE unit = ? AND role = ? AND until_ms > ? LIMIT 1"
 PEOPLED: Final = "SELECT 1 FROM account WHERE unit = ? AND unit <> 0 LIMIT 1"
 
 
@@ -117,8 +119,10 @@ def require_room(commit: Commit, moved: UnitId, under: UnitId) -> None:
 
 
 def count(commit: Commit, organisation: UnitId) -> int:
-    """Return how many units an organisation has, itself and closed ones among them."""
-    (number,) = commit.db.execute("SELECT count(*) FROM unit WHERE organisation = ?", (organisation,)).fetchone()
+    """Return how many units an organisation has that are not closed, itself among them."""
+    (number,) = commit.db.execute(
+        "SELECT count(*) FROM unit WHERE organisation = ? AND state <> ?", (organisation, UnitState.CLOSED)
+    ).fetchone()
     return int(number)
 
 
@@ -155,17 +159,22 @@ def move(commit: Commit, actor: Actor, change: MoveUnit) -> Effect:
     free_name(commit, under.unit, before.name)
     commit.db.execute("UPDATE unit SET under = ? WHERE id = ?", (under.unit, before.unit))
     forget_people(commit, before.unit)
-    return _changed(commit, before)
+    return replace(_changed(commit, before), also=frozenset({before.under}))
 
 
 def close(commit: Commit, actor: Actor, change: CloseUnit) -> Effect:  # noqa: ARG001 - the same for every actor
-    """Close a unit for good, with the roles held over it; Denied(CONFLICT) where anybody or anything is in it."""
+    """Close a unit for good, with the roles held over it.
+
+    Denied(CONFLICT) where anybody or anything is in it, and below an organisation while somebody is its auditor.
+    """
     before, db = working(commit, change.unit), commit.db
     below = db.execute(
         "SELECT 1 FROM unit WHERE under = ? AND state <> ? LIMIT 1", (before.unit, UnitState.CLOSED)
     ).fetchone()
     if below is not None or db.execute(PEOPLED, (before.unit,)).fetchone() is not None:
         raise Denied(Code.CONFLICT)
+    if not before.is_root and db.execute(_AUDITED, (before.unit, Role.AUDITOR, commit.now_ms)).fetchone() is not None:
+        raise Denied(Code.CONFLICT)  # spec 70 §4: two end it.
     db.execute("UPDATE unit SET state = ? WHERE id = ?", (UnitState.CLOSED, before.unit))
     db.execute("DELETE FROM held_role WHERE unit = ?", (before.unit,))
     if before.is_root:

@@ -60,8 +60,9 @@ class Officers(RuleBasedStateMachine):
             founded = founding(domain, domain, self.people[admin])
             root = self.desk.done(self.people[0], founded, domain).value
             self.desk.done(self.people[admin], CreateUnit(root, "Records"))
-            for number, standing in enumerate((Standing.VERIFIED, Standing.VERIFIED, Standing.OFFICE), admin + 1):
-                self.desk.done(self.people[admin], PlaceMember(root, self.people[number], standing))
+            for number in (admin + 1, admin + 2):
+                self.desk.done(self.people[admin], PlaceMember(root, self.people[number], Standing.VERIFIED))
+            self.desk.come(self.people[admin + 3], root, Standing.OFFICE)
             first, second, post = self.people[admin + 1 : admin + 4]
             for change in (
                 AssignOffice(root, post, first, True), GrantRole(root + 1, first, Role.UNIT_ADMIN, NOW_MS + 1),

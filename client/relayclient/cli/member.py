@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from relayclient import spreadsheet
 from relayclient.cli import badge, desk, online, statements, terminal
-from relayclient.cli.columns import day, meant, word
+from relayclient.cli.columns import meant, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.entropy import system_entropy
@@ -98,7 +98,9 @@ def _attest(arguments: Namespace) -> int:
         who = _Who(account, await _address(at, account), arguments.name, arguments.title)
         change, until_ms = _change(at, under, unit, who)
         named = terminal.harmless(arguments.account)
-        await at.do(change, f"{named} is attested as of unit {unit} until {day(until_ms)}.", expires_ms=until_ms)
+        await at.do(
+            change, f"{named} is attested as of unit {unit} until {terminal.when(until_ms)}.", expires_ms=until_ms
+        )
 
     desk.run(arguments, work)
     return 0
@@ -119,7 +121,7 @@ def _change(at: Desk, under: statements.Warranted, unit: UnitId, who: _Who) -> t
     if under.said.key != administration.sign_key():
         raise WarrantUnfit("it is for another device's key")
     if under.said.expires_ms <= now_ms:
-        raise WarrantUnfit(f"it ended on {day(under.said.expires_ms)}")
+        raise WarrantUnfit(f"it ended on {terminal.when(under.said.expires_ms)}")
     name, title = _shown(who.name), _shown(who.title)
     until_ms = min(now_ms + arguments.days * _DAY_MS, under.said.expires_ms)
     said = Attestation(

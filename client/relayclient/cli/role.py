@@ -4,12 +4,13 @@ from argparse import ArgumentParser, Namespace
 from typing import Final
 
 from relayclient.cli import desk, terminal
-from relayclient.cli.columns import day, meant, moment, table, word, words
+from relayclient.cli.columns import meant, moment, table, word, words
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
+from relayclient.errors import BadChange
 from relayproto.administration import GetRoles, GrantRole, RevokeRole
 from relayproto.administration_replies import Grant, Roles
-from relayproto.limits import PAGE_ROWS_MAX
+from relayproto.limits import GRANT_LIFETIME_S_MAX, PAGE_ROWS_MAX
 from relayproto.standing import Role
 
 NAME: Final = "role"
@@ -37,9 +38,14 @@ def adds_end(parser: ArgumentParser) -> None:
 
 
 def end_of(at: Desk) -> int:
-    """Return until when something is granted, unix ms."""
+    """Return until when something is granted, unix ms. Raises BadChange for what the relay would not take."""
     until_ms: int | None = at.arguments.until
-    return at.client.now_ms() + DAYS * _DAY_MS if until_ms is None else until_ms
+    now_ms = at.client.now_ms()
+    if until_ms is None:
+        return now_ms + DAYS * _DAY_MS
+    if not 0 < until_ms - now_ms <= GRANT_LIFETIME_S_MAX * 1000:
+        raise BadChange("a role ends in the future and within 366 days")
+    return until_ms
 
 
 def _add_list(parser: ArgumentParser) -> None:
@@ -60,7 +66,7 @@ def _list(arguments: Namespace) -> int:
                  "until_ms": grant.until_ms}
             )  # fmt: skip
         return 0
-    rows = [(grant.unit, grant.address, word(grant.role), day(grant.until_ms)) for grant in grants]
+    rows = [(grant.unit, grant.address, word(grant.role), terminal.when(grant.until_ms)) for grant in grants]
     table(("UNIT", "WHO", "ROLE", "UNTIL"), rows)
     return 0
 
@@ -77,9 +83,10 @@ def _grant(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         unit, account = await at.unit(arguments.unit), await at.account(arguments.account)
         until_ms = end_of(at)
+        who, end = terminal.harmless(arguments.account), terminal.when(until_ms)
         await at.do(
             GrantRole(unit, account, meant(Role, arguments.role), until_ms),
-            f"{terminal.harmless(arguments.account)} is {arguments.role} over unit {unit} until {day(until_ms)}.",
+            f"{who} is {arguments.role} over unit {unit} until {end}.",
         )
 
     desk.run(arguments, work)

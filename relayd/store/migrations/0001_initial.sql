@@ -114,9 +114,11 @@ CREATE TABLE ticket (
     expires_ms INTEGER NOT NULL,
     unit INTEGER NOT NULL DEFAULT 0,     -- where the account will belong, and what it will be
     standing INTEGER NOT NULL DEFAULT 0,
+    inviter INTEGER NOT NULL DEFAULT 0,  -- the account whose right it stands on; 0: the relay's own operator
     account BLOB                         -- who used it, so that a repeat gets the same answer; goes with the ticket
 ) WITHOUT ROWID;
 CREATE INDEX ticket_by_expiry ON ticket (expires_ms);
+CREATE INDEX ticket_by_unit ON ticket (unit) WHERE unit <> 0;
 
 -- Hour keys of origin stamps, sealed to two moderators together; kept until retention ends.
 CREATE TABLE hour_key (
@@ -276,6 +278,7 @@ CREATE TABLE proposal (
     act BLOB NOT NULL
 );
 CREATE INDEX proposal_by_unit ON proposal (unit, id);
+CREATE INDEX proposal_by_account ON proposal (account);
 CREATE INDEX proposal_by_expiry ON proposal (expires_ms);
 
 -- The audit log: who did what to whom, when, why, and what came of it; never content. Rows go by retention only, the

@@ -43,7 +43,9 @@ def warranted(office, *, key=None, days=300, name="warrant.json"):
     said = Warrant(b"w" * 16, 3, 7, office.relay.addresses["vera@office.example"], key or own, now_ms - 9 * DAY_MS,
                    now_ms + days * DAY_MS)  # fmt: skip
     path = office.place / "vera" / name
-    path.write_text(json.dumps(statements.warrant(ROOT_SEED, attestation.encode_warrant(said))))
+    path.write_text(
+        json.dumps(statements.warrant(ROOT_SEED, office.relay.root_fingerprint, attestation.encode_warrant(said)))
+    )
     return path
 
 
@@ -66,7 +68,9 @@ def test_a_verifier_attests_name_and_title_apart(office, works):
     assert (said.organisation, said.root, said.warrant) == (3, blake2b_256(ed25519_public(ROOT_SEED)), b"w" * 16)
     assert said.expires_ms - said.not_before_ms == 90 * DAY_MS
     with Device.open(office.place / "vera") as device:
-        attestation.check_attestation(device.administration.sign_key(), change.attestation, change.signature)
+        attestation.check_attestation(
+            device.administration.sign_key(), office.relay.root_fingerprint, change.attestation, change.signature
+        )
 
 
 def test_an_attestation_ends_with_its_warrant_at_the_latest(office, works):
@@ -118,7 +122,9 @@ def test_what_is_attested_is_shown_as_the_device_checks_it(office, works):
     bob, now_ms = office.relay.addresses["bob@office.example"], int(time.time() * 1000)
     times = {"not_before_ms": now_ms, "expires_ms": now_ms + DAY_MS}
     shown = attesting.proof(
-        attesting.attested(account=bob, address="bob@office.example", **times), attesting.warrant(**times)
+        attesting.attested(account=bob, address="bob@office.example", **times),
+        attesting.warrant(**times),
+        relay=office.relay.root_fingerprint,
     )
     packed = attestation.encode_proof(shown)
     said = attesting.record(

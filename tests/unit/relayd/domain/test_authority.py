@@ -16,8 +16,10 @@ from relayproto.administration import (
     CreateUnit,
     GrantRole,
     HandOver,
+    InviteMember,
     MoveUnit,
     PlaceMember,
+    RenameUnit,
     RevokeRole,
     SuspendOrganisation,
 )
@@ -115,11 +117,22 @@ def test_only_ones_own_role_is_laid_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "reach", "second"),
+    ("change", "reach", "second"),
     [
-        (Kind.CREATE_UNIT, ROOT, False), (Kind.RENAME_UNIT, ROOT, True), (Kind.RENAME_UNIT, LEAF, False),
-        (Kind.GRANT_ROLE, PLATFORMS, True), (Kind.HAND_OVER, LEAF, True),
+        (CreateUnit(1, "x"), ROOT, False), (RenameUnit(1, "x"), ROOT, True), (RenameUnit(3, "x"), LEAF, False),
+        (GrantRole(0, BOB, Role.AUDITOR, 9), PLATFORMS, True), (HandOver(3, BOB, ALICE), LEAF, True),
+        (RevokeRole(3, BOB, Role.AUDITOR), LEAF, True), (RevokeRole(1, BOB, Role.AUDITOR), ROOT, True),
+        (RevokeRole(1, BOB, Role.VERIFIER), ROOT, False), (RevokeRole(3, ALICE, Role.AUDITOR), LEAF, False),
     ],
 )  # fmt: skip
-def test_a_second_person_is_needed_as_the_rule_says(kind: Kind, reach: Reach, second: bool) -> None:
-    assert needs_second(RULES[kind], [reach]) is second
+def test_a_second_person_is_needed_as_the_rule_says(change, reach: Reach, second: bool) -> None:
+    """Of an auditor's role too, unless it is his own that alice lays down."""
+    assert needs_second(change, ALICE, [reach]) is second
+
+
+@pytest.mark.parametrize("standing", Standing)
+def test_a_verifier_answers_for_people_alone(standing: Standing) -> None:
+    person = standing in {Standing.PUBLIC, Standing.INVITED, Standing.VERIFIED}
+
+    for change in (PlaceMember(1, BOB, standing), InviteMember(1, "bob@gad.example", standing, 60)):
+        assert rule_of(change).by == (ADMINS | {Role.VERIFIER} if person else ADMINS)

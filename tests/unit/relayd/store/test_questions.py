@@ -92,7 +92,8 @@ def test_operators_see_what_waits_for_them_at_the_roots_and_nothing_else(made: C
     assert made.ask(made.carol.account, GetProposals(1, 0, 9)) is Code.NOT_PERMITTED
 
 
-def test_a_page_of_proposals_fits_a_frame(made: Chamber) -> None:
+def test_a_page_of_proposals_fits_a_frame(made: Chamber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relayd.store.proposals.PROPOSALS_EACH_MAX", 30)
     reason = "क" * 500
     for number in range(30):
         assert made.act(made.alice, RenameUnit(1, f"Name {number}"), reason=reason).state is ActState.PROPOSED
@@ -112,7 +113,9 @@ def test_a_page_of_proposals_fits_a_frame(made: Chamber) -> None:
 
 def test_an_auditor_sees_his_own_organisation_s_records(made: Chamber) -> None:
     made.act(made.alice, RenameUnit(3, "Registry"))
+    made.hold(made.alice.account, Role.ORGANISATION_ADMIN, 6)
     made.act(made.alice, RenameUnit(6, "Theirs"))
+    made.drop(made.alice.account)
 
     seen = made.ask(made.bob.account, GetAudit(1, 0, 100))
 

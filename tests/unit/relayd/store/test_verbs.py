@@ -27,7 +27,7 @@ from relayproto.codes import Kind
 from relayproto.primitives import ed25519_public
 from relayproto.rootkeys import sign_successor
 from relayproto.standing import Role, Standing
-from support.organisations import NOW_MS, YEAR_MS, founding, registry, seed_of
+from support.organisations import NOW_MS, RELAY, YEAR_MS, founding, registry, seed_of
 
 ELSEWHERE = {Kind.APPROVE, Kind.WITHDRAW}
 ORGANISATIONS, ACCOUNTS = 500, 100_000
@@ -70,11 +70,12 @@ def everything(desk) -> None:
     unit, second = (desk.done(admin, CreateUnit(root, name)).value for name in ("first", "second"))
     below = desk.done(admin, CreateUnit(unit, "below")).value
     bob, carol, post = (desk.person(f"{name}@gad.example") for name in ("bob", "carol", "post"))
+    desk.come(post, unit, Standing.OFFICE)
     key, until_ms = ed25519_public(b"n" * 32), NOW_MS + YEAR_MS
-    signed = [sign_successor(seed, root, key) for seed in (seed_of("gad.example"), b"n" * 32)]
+    signed = [sign_successor(seed, RELAY, root, key) for seed in (seed_of("gad.example"), b"n" * 32)]
     for change in (
         PlaceMember(unit, bob, Standing.VERIFIED), PlaceMember(unit, carol, Standing.INVITED),
-        PlaceMember(unit, post, Standing.OFFICE), AssignOffice(unit, post, bob, True),
+        AssignOffice(unit, post, bob, True),
         GrantRole(unit, bob, Role.VERIFIER, until_ms), HandOver(unit, bob, carol), RenameUnit(unit, "First"),
         MoveUnit(below, second), RevokeRole(unit, carol, Role.VERIFIER), PlaceMember(unit, carol, Standing.PUBLIC),
         InviteMember(unit, "new@gad.example", Standing.INVITED, 60), CloseUnit(below), RotateKey(root, key, *signed),
