@@ -77,7 +77,7 @@ class Administration:
         """Return the change that attests something, signed by this device's key, which is to be a warranted one."""
         octets = attestation.encode(said)
         with self._store.step() as step:
-            signature = attestation.sign_attestation(step.secret("sign_seed"), octets)
+            signature = attestation.sign_attestation(step.secret("sign_seed"), step.setting("root"), octets)
         return Attest(said.unit, said.account, octets, signature, name, title)
 
     def sign_key(self) -> bytes:

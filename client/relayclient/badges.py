@@ -62,7 +62,7 @@ def badge(step: Step, account: AccountId, now_ms: int) -> Badge | None:
     held = _record(step, said.organisation)
     latest_ms = max(now_ms, step.setting("latest_ms") or 0)
     try:
-        return attestation.check(proof, held, account, latest_ms, _Revoked(step))
+        return attestation.check(proof, step.setting("root"), held, account, latest_ms, _Revoked(step))
     except Unattested as unattested:
         return unattested.doubt
 
@@ -94,7 +94,7 @@ def _said(packed: bytes) -> attestation.Attestation | None:
 
 def _record(step: Step, unit: UnitId) -> PublicRecord | None:
     found = step.row("SELECT record FROM organisation WHERE unit = ? AND record IS NOT NULL", unit)
-    return organisation.decode(found[0]) if found else None
+    return organisation.decode(found[0], step.setting("root")) if found else None
 
 
 # --- what is asked ----------------------------------------------------------------------------
@@ -131,7 +131,7 @@ def learn_organisation(step: Step, asked: GetOrganisation, reply: Organisation) 
     step.run("UPDATE organisation SET wanted = 0 WHERE unit = ?", asked.unit)
     held = _record(step, asked.unit)
     try:
-        said = organisation.decode(reply.record)
+        said = organisation.decode(reply.record, step.setting("root"))
     except Malformed:
         said = None
     signed = any(_signed(key.stamp_key, reply) for key in relaykeys.known(step))

@@ -1,8 +1,7 @@
 """What a person can be told: one class a problem, whose docstring is the sentence and whose code is the exit status.
 
-Raised by ``Device`` and by what is built on it; the command line prints ``str(error)`` and exits with
-``error.exit_status`` (sysexits.h). The rule of this file: a sentence says what is wrong and what to do next, and holds
-no secret.
+Raised by ``Device`` and what is built on it; the command line prints ``str(error)`` and exits with its ``exit_status``
+(sysexits.h). The rule of this file: a sentence says what is wrong and what to do next, and holds no secret.
 """
 
 from typing import ClassVar
@@ -20,8 +19,7 @@ class ClientError(Exception):
 
     def __str__(self) -> str:
         """Return the sentence for a person."""
-        sentence = (type(self).__doc__ or "").strip()
-        return f"{sentence} ({self.detail})" if self.detail else sentence
+        return (type(self).__doc__ or "").strip() + (f" ({self.detail})" if self.detail else "")
 
 
 class NotJoined(ClientError):  # noqa: N818 - errors are named as what they tell; this holds for the whole file
@@ -240,6 +238,12 @@ class FileUnusable(ClientError):  # noqa: N818
     exit_status = 66
 
 
+class FileUnwritable(ClientError):  # noqa: N818
+    """That cannot be written: look at the folder, who may write there, and the room on its disk."""
+
+    exit_status = 73
+
+
 class UnknownMessage(ClientError):  # noqa: N818
     """This device has no such message: look at relay inbox or relay status for their ids."""
 
@@ -253,7 +257,7 @@ class NumbersDiffer(ClientError):  # noqa: N818
 
 
 class BadChange(ClientError):  # noqa: N818
-    """That cannot be asked of the relay so: a name, a reason or a number in it is too long or out of range."""
+    """That cannot be asked of the relay so: a name, a reason, a time or a number in it is too long or out of range."""
 
     exit_status = 65
 
@@ -334,12 +338,6 @@ class StatementBad(ClientError):  # noqa: N818
     """That file is not a statement of a root key for this: relay org key sign makes one."""
 
     exit_status = 65
-
-
-class WarrantUnfit(ClientError):  # noqa: N818
-    """The warrant does not let this device attest: ask for another (relay warrant ask)."""
-
-    exit_status = 77
 
 
 class LogBroken(ClientError):  # noqa: N818

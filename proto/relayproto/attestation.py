@@ -167,14 +167,14 @@ def decode_warrant(signed: bytes) -> Warrant:
     return warrant
 
 
-def sign_warrant(root_seed: bytes, warrant: bytes) -> bytes:
+def sign_warrant(root_seed: bytes, relay: bytes, warrant: bytes) -> bytes:
     """Return the organisation's root key's signature over a warrant."""
-    return sign(root_seed, _WARRANT + warrant)
+    return sign(root_seed, _WARRANT + relay + warrant)
 
 
-def check_warrant(root_key: bytes, warrant: bytes, signature: bytes) -> None:
+def check_warrant(root_key: bytes, relay: bytes, warrant: bytes, signature: bytes) -> None:
     """Raise CryptoFailure where the root key has not signed this warrant."""
-    verify(root_key, _WARRANT + warrant, signature)
+    verify(root_key, _WARRANT + relay + warrant, signature)
 
 
 def encode(attestation: Attestation) -> bytes:
@@ -192,14 +192,14 @@ def decode(signed: bytes) -> Attestation:
     return said
 
 
-def sign_attestation(sign_seed: bytes, attestation: bytes) -> bytes:
+def sign_attestation(sign_seed: bytes, relay: bytes, attestation: bytes) -> bytes:
     """Return a warranted device key's signature over an attestation."""
-    return sign(sign_seed, _ATTESTATION + attestation)
+    return sign(sign_seed, _ATTESTATION + relay + attestation)
 
 
-def check_attestation(key: bytes, attestation: bytes, signature: bytes) -> None:
+def check_attestation(key: bytes, relay: bytes, attestation: bytes, signature: bytes) -> None:
     """Raise CryptoFailure where the key has not signed this attestation."""
-    verify(key, _ATTESTATION + attestation, signature)
+    verify(key, _ATTESTATION + relay + attestation, signature)
 
 
 def hash_of(name: str, value: Shown | None) -> bytes:
@@ -221,10 +221,16 @@ def decode_proof(packed: bytes) -> Proof:
 
 
 def check(
-    proof: Proof, organisation: PublicRecord | None, account: AccountId, now_ms: int, revoked: Container[bytes] = ()
+    proof: Proof,
+    relay: bytes,
+    organisation: PublicRecord | None,
+    account: AccountId,
+    now_ms: int,
+    revoked: Container[bytes] = (),
 ) -> Attested:
     """Return what a proof attests of an account at a time; raises Unattested.
 
+    ``relay`` is the fingerprint of the relay's root: nothing counts at another, where units have the same numbers.
     ``organisation`` is the record that is known of the organisation that the proof names, its chain of keys checked,
     or None; ``revoked`` are the serials of warrants and attestations that were taken back.
     """
@@ -238,8 +244,8 @@ def check(
     if organisation is None or root_key is None:
         raise Unattested(Doubt.UNKNOWN)
     try:
-        check_warrant(root_key, proof.warrant, proof.warrant_signature)
-        check_attestation(warrant.key, proof.attestation, proof.signature)
+        check_warrant(root_key, relay, proof.warrant, proof.warrant_signature)
+        check_attestation(warrant.key, relay, proof.attestation, proof.signature)
     except CryptoFailure:
         raise Unattested(Doubt.FORGED) from None
     if not fits(said, warrant) or not _opens(said, proof) or not _of_a_domain(said.address, organisation):

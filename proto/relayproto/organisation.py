@@ -61,8 +61,11 @@ def encode(said: PublicRecord) -> bytes:
     return _VERSION + pack(said.unit, said.name, said.domains, said.keys, said.issued_ms)
 
 
-def decode(octets: bytes) -> PublicRecord:
-    """Return the record that the bytes say, each of its keys named by the one before; Malformed for what is none."""
+def decode(octets: bytes, relay: bytes) -> PublicRecord:
+    """Return the record that the bytes say, each of its keys named by the one before; Malformed for what is none.
+
+    ``relay`` is the fingerprint of the relay's root, for which keys name each other.
+    """
     if len(octets) > ORGANISATION_BYTES_MAX or octets[:1] != _VERSION:
         raise Malformed("not a record of a known version")
     said = _record(unpack(octets[1:]))
@@ -70,8 +73,8 @@ def decode(octets: bytes) -> PublicRecord:
         raise Malformed("a record in a form that is not canonical")
     try:
         for old, new in zip(said.keys, said.keys[1:], strict=False):
-            check_successor(old.root_key, said.unit, new.root_key, new.by_old)
-            check_successor(new.root_key, said.unit, new.root_key, new.by_new)
+            check_successor(old.root_key, relay, said.unit, new.root_key, new.by_old)
+            check_successor(new.root_key, relay, said.unit, new.root_key, new.by_new)
     except CryptoFailure:
         raise Malformed("a root key that the one before has not named") from None
     return said

@@ -39,7 +39,7 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
     if (said.organisation, said.root) != (unit.organisation, blake2b_256(root_key)):
         raise Denied(Code.BAD_SIGNATURE)
     try:
-        attestation.check_warrant(root_key, warrant.warrant, warrant.signature)
+        attestation.check_warrant(root_key, organisations.relay(commit), warrant.warrant, warrant.signature)
     except CryptoFailure:
         raise Denied(Code.NOT_PERMITTED) from None
     who = _subject(commit, actor, change)
@@ -83,7 +83,9 @@ def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, wa
     ):
         raise Denied(Code.NOT_PERMITTED)
     try:
-        attestation.check_attestation(warrant.said.key, change.attestation, change.signature)
+        attestation.check_attestation(
+            warrant.said.key, organisations.relay(commit), change.attestation, change.signature
+        )
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None
     return said, warrant

@@ -40,7 +40,8 @@ def put(commit: Commit, actor: Actor, change: PutWarrant) -> Effect:  # noqa: AR
     try:
         said = attestation.decode_warrant(change.warrant)
         attestation.check_warrant(
-            organisations.root_key(commit, unit.organisation), change.warrant, change.signature
+            organisations.root_key(commit, unit.organisation), organisations.relay(commit), change.warrant,
+            change.signature,
         )  # fmt: skip
     except (Malformed, CryptoFailure):
         raise Denied(Code.BAD_SIGNATURE) from None

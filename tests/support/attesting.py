@@ -8,6 +8,7 @@ from relayproto.organisation import PublicRecord, RootKey
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.standing import Standing
 from relayproto.verification import Attest, PutWarrant
+from support.organisations import RELAY
 
 NOW_MS = 1_790_000_000_000
 DAY_MS = 86_400_000
@@ -44,12 +45,13 @@ def proof(
     title: Shown | None = TITLE,
     root_seed: bytes = ROOT_SEED,
     sign_seed: bytes = VERIFIER_SEED,
+    relay: bytes = RELAY,
 ) -> Proof:
     """Return a proof, signed by these keys."""
     octets, warranted = attestation.encode(said or attested()), attestation.encode_warrant(under or warrant())
     return Proof(
-        octets, attestation.sign_attestation(sign_seed, octets), warranted,
-        attestation.sign_warrant(root_seed, warranted), name, title,
+        octets, attestation.sign_attestation(sign_seed, relay, octets), warranted,
+        attestation.sign_warrant(root_seed, relay, warranted), name, title,
     )  # fmt: skip
 
 
@@ -68,17 +70,18 @@ def signed(said: PublicRecord, stamp_seed: bytes = STAMP_SEED) -> tuple[bytes, b
     return octets, organisation.sign_record(stamp_seed, octets)
 
 
-def put_warrant(under: Warrant, root_seed: bytes = ROOT_SEED, **changes: Any) -> PutWarrant:
+def put_warrant(under: Warrant, root_seed: bytes = ROOT_SEED, relay: bytes = RELAY, **changes: Any) -> PutWarrant:
     """Return the change that puts a warrant into force."""
     octets = attestation.encode_warrant(under)
     fields = {"unit": under.unit, "account": under.account, "warrant": octets,
-              "signature": attestation.sign_warrant(root_seed, octets)}  # fmt: skip
+              "signature": attestation.sign_warrant(root_seed, relay, octets)}  # fmt: skip
     return PutWarrant(**fields | changes)
 
 
-def attest(said: Attestation, sign_seed: bytes = VERIFIER_SEED, **changes: Any) -> Attest:
+def attest(said: Attestation, sign_seed: bytes = VERIFIER_SEED, relay: bytes = RELAY, **changes: Any) -> Attest:
     """Return the change that attests."""
     octets = attestation.encode(said)
-    fields = {"unit": said.unit, "account": said.account, "attestation": octets,
-              "signature": attestation.sign_attestation(sign_seed, octets), "name": NAME, "title": TITLE}  # fmt: skip
+    signature = attestation.sign_attestation(sign_seed, relay, octets)
+    fields = {"unit": said.unit, "account": said.account, "attestation": octets, "signature": signature,
+              "name": NAME, "title": TITLE}  # fmt: skip
     return Attest(**fields | changes)

@@ -28,6 +28,7 @@ from support.attesting import (
     signed,
     warrant,
 )
+from support.organisations import RELAY
 
 PATH = Path(__file__).parents[2] / "proto" / "vectors" / "attestation.json"
 NEW_SEED = b"N" * 32
@@ -36,7 +37,7 @@ NEW_KEY = ed25519_public(NEW_SEED)
 
 def rotated(since_ms: int) -> PublicRecord:
     """Return the record once its root key was replaced."""
-    by_old, by_new = sign_successor(ROOT_SEED, 1, NEW_KEY), sign_successor(NEW_SEED, 1, NEW_KEY)
+    by_old, by_new = sign_successor(ROOT_SEED, RELAY, 1, NEW_KEY), sign_successor(NEW_SEED, RELAY, 1, NEW_KEY)
     return record(keys=(*record().keys, RootKey(NEW_KEY, by_old, by_new, since_ms)))
 
 
@@ -52,6 +53,7 @@ CASES: dict[str, tuple[Proof, PublicRecord, int, list[bytes]]] = {
     "another salt": (proof(name=NAME._replace(salt=bytes(16))), record(), NOW_MS, []),
     "another signature": (replace(proof(), signature=bytes(64)), record(), NOW_MS, []),
     "another root key": (proof(root_seed=NEW_SEED), record(), NOW_MS, []),
+    "another relay": (proof(relay=bytes(32)), record(), NOW_MS, []),
     "another organisation": (proof(), record(unit=7), NOW_MS, []),
     "another domain": (proof(), record(domains=("else.example",)), NOW_MS, []),
     "the verifier himself": (proof(under=warrant(account=OFFICER)), record(), NOW_MS, []),
@@ -68,7 +70,7 @@ CASES: dict[str, tuple[Proof, PublicRecord, int, list[bytes]]] = {
 def outcome(shown: Proof, said: PublicRecord, now_ms: int, revoked: list[bytes]) -> dict[str, Any]:
     """Return what a proof comes to, in the words of the vectors."""
     try:
-        found = attestation.check(shown, said, OFFICER, now_ms, revoked)
+        found = attestation.check(shown, RELAY, said, OFFICER, now_ms, revoked)
     except Unattested as unattested:
         return {"doubt": unattested.doubt.name}
     return {"organisation": found.organisation, "name": found.name, "title": found.title}
@@ -80,7 +82,7 @@ def generate() -> str:
         "about": "Spec 85: proofs, as they are checked against a record at a time; account is whom they are shown for.",
         "version": 1,
         "root_seed": ROOT_SEED.hex(), "verifier_seed": VERIFIER_SEED.hex(), "stamp_seed": STAMP_SEED.hex(),
-        "account": OFFICER.hex(),
+        "relay": RELAY.hex(), "account": OFFICER.hex(),
         "cases": [
             {"what": what, "proof": attestation.encode_proof(shown).hex(), "record": signed(said)[0].hex(),
              "record_signature": signed(said)[1].hex(), "now_ms": now_ms, "revoked": [each.hex() for each in revoked],

@@ -18,7 +18,7 @@ def test_the_committed_file_is_what_the_code_makes() -> None:
 @pytest.mark.parametrize("vector", VECTORS["cases"], ids=lambda vector: vector["what"])
 def test_a_frozen_proof_comes_to_what_it_came_to(vector: dict) -> None:
     packed, octets = bytes.fromhex(vector["proof"]), bytes.fromhex(vector["record"])
-    shown, said = attestation.decode_proof(packed), organisation.decode(octets)
+    shown, said = attestation.decode_proof(packed), organisation.decode(octets, bytes.fromhex(VECTORS["relay"]))
     stamp_key = ed25519_public(bytes.fromhex(VECTORS["stamp_seed"]))
 
     organisation.check_record(stamp_key, octets, bytes.fromhex(vector["record_signature"]))
@@ -34,6 +34,7 @@ def test_the_words_of_the_vectors_are_what_they_say() -> None:
     doubts = {
         "earlier": "EARLY", "at its end": "EXPIRED", "taken back": "REVOKED", "its warrant taken back": "REVOKED",
         "another salt": "FORGED", "another signature": "FORGED", "another root key": "FORGED",
+        "another relay": "FORGED",
         "another organisation": "UNKNOWN", "another domain": "FORGED", "the verifier himself": "FORGED",
         "longer than its warrant": "FORGED", "a key replaced 90 days ago": "UNKNOWN",
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import Final, TextIO
 from relayclient import auditlog
 from relayclient.auditlog import OUTCOMES, Verdict, Verifier
 from relayclient.cli import desk, home, terminal
-from relayclient.cli.columns import moment, table, word
+from relayclient.cli.columns import fingerprint, moment, table, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.device import Device
-from relayclient.errors import FileUnusable, LogBroken, LogUnwitnessed, NotJoined
+from relayclient.errors import FileUnusable, FileUnwritable, LogBroken, LogUnwitnessed, NotJoined
 from relayproto import audit
 from relayproto.administration import GetAudit, GetCheckpoints
 from relayproto.administration_replies import Audit, Checkpoint, Checkpoints
@@ -24,7 +24,8 @@ from relayproto.codes import Kind
 from relayproto.commands import GetRelayKeys
 from relayproto.ids import UnitId
 from relayproto.limits import PAGE_ROWS_MAX
-from relayproto.standing import Role
+from relayproto.rules import RULES
+from relayproto.standing import Role, Where
 
 NAME: Final = "audit"
 HELP: Final = "the audit log: list, search, export, verify"
@@ -41,6 +42,11 @@ examples:
   relay audit export works-2027-03.jsonl
   relay audit verify works-2027-03.jsonl --checkpoints /mnt/elsewhere/checkpoints-2027-03.jsonl
 """
+_LOGGED: Final = sorted(
+    {Kind.ACT, *(kind for kind, rule in RULES.items() if rule.where not in {Where.OWN, Where.ANYBODY})}
+    - {Kind.GET_STATUS, Kind.SELF_CHECK}
+)
+"""What can be in the log: acts and what they change, what officers ask, and what the relay's operator does."""
 Take = Callable[[int, Record], bool]
 _HASH_BYTES: Final = 32
 _VERIFY: Final = """\
@@ -61,7 +67,7 @@ def _add_search(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", nargs="?", default=".", help=UNIT_HELP)
     parser.add_argument("--by", metavar="WHO", help=f"who acted: {WHO_HELP}")
     parser.add_argument("--whom", metavar="WHO", help=f"whom it is about: {WHO_HELP}")
-    parser.add_argument("--verb", metavar="VERB", choices=[word(kind) for kind in Kind], help="such as grant-role")
+    parser.add_argument("--verb", metavar="VERB", choices=[word(kind) for kind in _LOGGED], help="such as grant-role")
     parser.add_argument("--about", metavar="UNIT", help="the unit that was changed or asked for")
     parser.add_argument("--since", metavar="DATE", type=moment, default=0, help="not before")
     parser.add_argument("--until", metavar="DATE", type=moment, default=1 << 62, help="before")
@@ -215,22 +221,13 @@ def _new_file(path: Path) -> Iterator[TextIO]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise FileUnusable(f"{path}: {error.strerror}") from None
+        raise FileUnwritable(f"{path}: {error.strerror}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # as where its folder is a file: it is not there then
+            part.unlink()
 
 
 # --- verify -----------------------------------------------------------------------------------
-def _fingerprint(text: str) -> bytes:
-    try:
-        octets = bytes.fromhex(text)
-    except ValueError:
-        octets = b""
-    if len(octets) != _HASH_BYTES:
-        raise ArgumentTypeError(f"{text!r} is no fingerprint of 64 hexadecimal digits")
-    return octets
-
-
 def _add_verify(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="what relay audit export wrote")
     parser.add_argument(
@@ -238,7 +235,7 @@ def _add_verify(parser: ArgumentParser) -> None:
         help="checkpoints that were carried outside: the log has to agree with them, and go as far",
     )  # fmt: skip
     parser.add_argument(
-        "--relay", metavar="HEX", type=_fingerprint,
+        "--relay", metavar="HEX", type=fingerprint,
         help="fingerprint of the relay's root, where no device of that relay is in this home",
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ like a badge, and what is doubted says why and shows nothing of what it claims.
 
 from relayclient.badges import Badge
 from relayclient.cli import terminal
-from relayclient.cli.columns import day, word
+from relayclient.cli.columns import word
 from relayproto.attestation import Attested
 
 
@@ -22,7 +22,7 @@ def line(badge: Badge | None) -> str:
     if not isinstance(badge, Attested):
         return f"What the relay shows as attested does not count: it is {badge.value}."
     said = ", ".join(each for each in (badge.name, badge.title) if each)
-    who = f"{word(badge.said.standing)}, unit {badge.said.unit}, until {day(badge.said.expires_ms)}"
+    who = f"{word(badge.said.standing)}, unit {badge.said.unit}, until {terminal.when(badge.said.expires_ms)}"
     return terminal.harmless(f"{badge.organisation} attests: {said + ', ' if said else ''}{badge.said.address} ({who})")
 
 

@@ -6,7 +6,7 @@ The rule of this file: a text of somebody else's stays in its cell.
 
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import IntEnum
 from typing import Final, TypeVar
 
@@ -14,6 +14,7 @@ from relayclient.cli import terminal
 
 E = TypeVar("E", bound=IntEnum)
 _GAP: Final = "  "
+_HASH_BYTES: Final = 32
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -31,20 +32,24 @@ def _cell(text: str) -> str:
     return terminal.harmless(text).replace("\n", " ").replace("\t", " ")
 
 
+def fingerprint(text: str) -> bytes:
+    """Return the fingerprint of a relay's root, which a person gives in hexadecimal."""
+    try:
+        octets = bytes.fromhex(text)
+    except ValueError:
+        octets = b""
+    if len(octets) != _HASH_BYTES:
+        raise ArgumentTypeError(f"{text!r} is no fingerprint of 64 hexadecimal digits")
+    return octets
+
+
 def moment(text: str) -> int:
-    """Return the unix ms of a date or a time: 2027-01-31, 2027-01-31T12:30, with a zone or else in UTC."""
+    """Return the unix ms of a date or a time: 2027-01-31, 2027-01-31T12:30, with a zone or else in the reader's own."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is no date: write it as 2027-01-31 or 2027-01-31T12:30") from None
-    if read.tzinfo is None:
-        read = read.replace(tzinfo=UTC)
     return max(0, int(read.timestamp() * 1000))
-
-
-def day(at_ms: int) -> str:
-    """Return the day of a time, in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
 def word(value: IntEnum) -> str:

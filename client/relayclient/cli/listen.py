@@ -40,8 +40,12 @@ from relayclient.events import (
 NAME: Final = "listen"
 HELP: Final = "show messages as they come"
 DESCRIPTION: Final = """\
-Stay connected and print messages as they come; the relay keeps what comes while nobody listens. Beside it, relay send
-and the other verbs work as always. Ctrl-C ends it. What happens to the connection is told on standard error.
+Stay connected and print messages as they come; the relay keeps what comes while nobody listens. Ctrl-C ends it. What
+happens to the connection is told on standard error.
+
+A home has one connection. Beside relay listen, relay send, block, unblock and report work, which it takes along, and
+all that work offline. Those that ask the relay themselves need it stopped: lookup, link, org, unit, role, proposal,
+office, policy and audit.
 """
 EPILOG: Final = """\
 examples:

@@ -38,7 +38,7 @@ from relayclient.cli import (
     warrant,
     whoami,
 )
-from relayclient.errors import ClientError
+from relayclient.errors import ClientError, FileUnwritable
 from relayproto import __version__
 from relayproto.invitation import InvitationError
 
@@ -61,9 +61,10 @@ examples:
 Every verb has its own help: relay send --help, relay org --help, relay unit add --help
 
 exit statuses:
-  0 done                       65 bad input, or refused      66 a file cannot be read
-  2 usage   64 usage of join   69 the relay is away          73 cannot create the home
-  75 not yet: queued, or held  77 no permission or trust     78 not joined
+  0 done                       2 usage                       64 not confirmed, or usage
+  65 bad input, or refused     66 a file cannot be read      69 the relay is away
+  70 a bug                     73 cannot create or write     74 the store failed
+  75 not yet: queued, or held  77 no permission or trust     78 not joined, or removed
 """
 
 
@@ -143,10 +144,12 @@ def _verb(verbs: Any, name: str, short: str, description: str, epilog: str) -> a
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     terminal.speak_utf8()
-    arguments = parser().parse_args(argv)
+    arguments = argparse.Namespace(json=False)
     try:
+        arguments = _read(argv)
         status_: int = arguments.run(arguments)
-        sys.stdout.flush()
+        with terminal.written():
+            sys.stdout.flush()
     except ClientError as error:
         return _fail(str(error), error.exit_status, as_json=arguments.json)
     except InvitationError as error:
@@ -155,25 +158,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(f"The device's store failed: {error}. Check the disk under {arguments.home}.", STORE_FAILED,
                      as_json=arguments.json)  # fmt: skip
     except BrokenPipeError:
-        _give_stdout_up()
+        terminal.give_up()  # whoever read our output has ended
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
     return status_
 
 
+def _read(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what the arguments say. Raises SystemExit for help and wrong usage; FileUnwritable, BrokenPipeError."""
+    with terminal.written():
+        try:
+            return parser().parse_args(argv)
+        except SystemExit:
+            sys.stdout.flush()
+            raise
+
+
 def _fail(sentence: str, exit_status: int, *, as_json: bool) -> int:
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(BrokenPipeError, FileUnwritable):
         if as_json:
             terminal.say_json({"error": sentence, "exit_status": exit_status}, to=sys.stderr)
         else:
             terminal.note(f"relay: {terminal.harmless(sentence)}")
     return exit_status
-
-
-def _give_stdout_up() -> None:
-    """Let nothing more be written: whoever read our output has ended, and Python flushes once more at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

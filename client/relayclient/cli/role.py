@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Final
 
 from relayclient.cli import desk, terminal
-from relayclient.cli.columns import day, meant, moment, table, word, words
+from relayclient.cli.columns import meant, moment, table, word, words
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.errors import BadChange
@@ -66,7 +66,7 @@ def _list(arguments: Namespace) -> int:
                  "until_ms": grant.until_ms}
             )  # fmt: skip
         return 0
-    rows = [(grant.unit, grant.address, word(grant.role), day(grant.until_ms)) for grant in grants]
+    rows = [(grant.unit, grant.address, word(grant.role), terminal.when(grant.until_ms)) for grant in grants]
     table(("UNIT", "WHO", "ROLE", "UNTIL"), rows)
     return 0
 
@@ -83,9 +83,10 @@ def _grant(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         unit, account = await at.unit(arguments.unit), await at.account(arguments.account)
         until_ms = end_of(at)
+        who, end = terminal.harmless(arguments.account), terminal.when(until_ms)
         await at.do(
             GrantRole(unit, account, meant(Role, arguments.role), until_ms),
-            f"{terminal.harmless(arguments.account)} is {arguments.role} over unit {unit} until {day(until_ms)}.",
+            f"{who} is {arguments.role} over unit {unit} until {end}.",
         )
 
     desk.run(arguments, work)

@@ -14,24 +14,27 @@ from relayproto import attestation, rootkeys
 from relayproto.attestation import Warrant
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.ids import AccountId, UnitId
-from relayproto.primitives import ed25519_public
+from relayproto.primitives import ed25519_public, equal
 
 _OCTETS_MAX: Final = 4096
 _KEY_BYTES: Final = 32
+_HASH_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 
 
 class Owned(NamedTuple):
-    """A root key speaks for a mail domain."""
+    """A root key speaks for a mail domain, at the relay with this root."""
 
+    relay: bytes
     domain: str
     root_key: bytes
     owned: bytes
 
 
 class Succeeded(NamedTuple):
-    """A root key is followed by another, as an organisation's."""
+    """A root key is followed by another, as an organisation's of the relay with this root."""
 
+    relay: bytes
     unit: UnitId
     root_key: bytes
     by_old: bytes
@@ -39,56 +42,60 @@ class Succeeded(NamedTuple):
 
 
 class Verifier(NamedTuple):
-    """A device that is to attest: its account and the key by which it signs."""
+    """A device that is to attest: at which relay, its account and the key by which it signs."""
 
+    relay: bytes
     account: AccountId
     key: bytes
 
 
 class Warranted(NamedTuple):
-    """A warrant as a root key signed it, and what it says."""
+    """A warrant as a root key signed it for a relay, and what it says."""
 
+    relay: bytes
     root_key: bytes
     warrant: bytes
     signature: bytes
     said: Warrant
 
 
-def own(seed: bytes, domain: str) -> dict[str, object]:
+def own(seed: bytes, relay: bytes, domain: str) -> dict[str, object]:
     """Return the statement that a root key speaks for a domain."""
-    return {"statement": "domain", "domain": domain, "root_key": ed25519_public(seed).hex(),
-            "owned": rootkeys.sign_domain(seed, domain).hex()}  # fmt: skip
+    return {"statement": "domain", "relay": relay.hex(), "domain": domain, "root_key": ed25519_public(seed).hex(),
+            "owned": rootkeys.sign_domain(seed, relay, domain).hex()}  # fmt: skip
 
 
-def succeed(old_seed: bytes, new_seed: bytes, unit: UnitId) -> dict[str, object]:
+def succeed(old_seed: bytes, relay: bytes, new_seed: bytes, unit: UnitId) -> dict[str, object]:
     """Return the statement that another root key is an organisation's from now on, by both."""
     key = ed25519_public(new_seed)
-    return {"statement": "successor", "unit": unit, "root_key": key.hex(), "old_key": ed25519_public(old_seed).hex(),
-            "by_old": rootkeys.sign_successor(old_seed, unit, key).hex(),
-            "by_new": rootkeys.sign_successor(new_seed, unit, key).hex()}  # fmt: skip
+    return {"statement": "successor", "relay": relay.hex(), "unit": unit, "root_key": key.hex(),
+            "old_key": ed25519_public(old_seed).hex(),
+            "by_old": rootkeys.sign_successor(old_seed, relay, unit, key).hex(),
+            "by_new": rootkeys.sign_successor(new_seed, relay, unit, key).hex()}  # fmt: skip
 
 
-def document(seed: bytes, octets: bytes) -> dict[str, object]:
+def document(seed: bytes, relay: bytes, octets: bytes) -> dict[str, object]:
     """Return the statement that a root key stands for the bytes of a document."""
-    return {"statement": "document", "root_key": ed25519_public(seed).hex(),
-            "signature": rootkeys.sign_document(seed, octets).hex()}  # fmt: skip
+    return {"statement": "document", "relay": relay.hex(), "root_key": ed25519_public(seed).hex(),
+            "signature": rootkeys.sign_document(seed, relay, octets).hex()}  # fmt: skip
 
 
-def verifier(account: AccountId, sign_key: bytes) -> dict[str, object]:
+def verifier(relay: bytes, account: AccountId, sign_key: bytes) -> dict[str, object]:
     """Return the statement by which a verifier's device asks for a warrant; it is no secret, and proves nothing."""
-    return {"statement": "verifier", "account": account.hex(), "key": sign_key.hex()}
+    return {"statement": "verifier", "relay": relay.hex(), "account": account.hex(), "key": sign_key.hex()}
 
 
-def warrant(seed: bytes, octets: bytes) -> dict[str, object]:
+def warrant(seed: bytes, relay: bytes, octets: bytes) -> dict[str, object]:
     """Return the statement that a root key has warranted a verifier's key."""
-    return {"statement": "warrant", "root_key": ed25519_public(seed).hex(), "warrant": octets.hex(),
-            "signature": attestation.sign_warrant(seed, octets).hex()}  # fmt: skip
+    return {"statement": "warrant", "relay": relay.hex(), "root_key": ed25519_public(seed).hex(),
+            "warrant": octets.hex(), "signature": attestation.sign_warrant(seed, relay, octets).hex()}  # fmt: skip
 
 
 def read_verifier(path: Path) -> Verifier:
     """Return what a verifier's device said of itself. Raises StatementBad, FileUnusable."""
     fields = _read(path, "verifier")
-    return Verifier(AccountId(_octets(fields, "account", _KEY_BYTES, path)), _octets(fields, "key", _KEY_BYTES, path))
+    relay, account, key = (_octets(fields, name, _KEY_BYTES, path) for name in ("relay", "account", "key"))
+    return Verifier(relay, AccountId(account), key)
 
 
 def read_warrant(path: Path) -> Warranted:
@@ -99,10 +106,10 @@ def read_warrant(path: Path) -> Warranted:
         said = attestation.decode_warrant(octets)
     except (ValueError, Malformed):
         raise StatementBad(f"{path}: warrant") from None
-    made = Warranted(_octets(fields, "root_key", _KEY_BYTES, path), octets,
+    made = Warranted(_octets(fields, "relay", _KEY_BYTES, path), _octets(fields, "root_key", _KEY_BYTES, path), octets,
                      _octets(fields, "signature", _SIGNATURE_BYTES, path), said)  # fmt: skip
     try:
-        attestation.check_warrant(made.root_key, octets, made.signature)
+        attestation.check_warrant(made.root_key, made.relay, octets, made.signature)
     except CryptoFailure:
         raise StatementBad(f"{path}: its signature is not that key's") from None
     return made
@@ -111,10 +118,14 @@ def read_warrant(path: Path) -> Warranted:
 def read_owned(path: Path) -> Owned:
     """Return the statement about a domain. Raises StatementBad, FileUnusable."""
     fields = _read(path, "domain")
-    made = Owned(_text(fields, "domain", path), _octets(fields, "root_key", _KEY_BYTES, path),
-                 _octets(fields, "owned", _SIGNATURE_BYTES, path))  # fmt: skip
+    made = Owned(
+        _octets(fields, "relay", _HASH_BYTES, path),
+        _text(fields, "domain", path),
+        _octets(fields, "root_key", _KEY_BYTES, path),
+        _octets(fields, "owned", _SIGNATURE_BYTES, path),
+    )
     try:
-        rootkeys.check_domain(made.root_key, made.domain, made.owned)
+        rootkeys.check_domain(made.root_key, made.relay, made.domain, made.owned)
     except CryptoFailure:
         raise StatementBad(f"{path}: its signature is not that key's") from None
     return made
@@ -126,23 +137,35 @@ def read_succeeded(path: Path) -> Succeeded:
     unit = fields.get("unit")
     if type(unit) is not int or not 0 < unit < 1 << 32:
         raise StatementBad(f"{path}: unit")
-    made = Succeeded(UnitId(unit), _octets(fields, "root_key", _KEY_BYTES, path),
-                     _octets(fields, "by_old", _SIGNATURE_BYTES, path),
-                     _octets(fields, "by_new", _SIGNATURE_BYTES, path))  # fmt: skip
+    made = Succeeded(
+        _octets(fields, "relay", _HASH_BYTES, path),
+        UnitId(unit),
+        _octets(fields, "root_key", _KEY_BYTES, path),
+        _octets(fields, "by_old", _SIGNATURE_BYTES, path),
+        _octets(fields, "by_new", _SIGNATURE_BYTES, path),
+    )
     try:
-        rootkeys.check_successor(_octets(fields, "old_key", _KEY_BYTES, path), made.unit, made.root_key, made.by_old)
-        rootkeys.check_successor(made.root_key, made.unit, made.root_key, made.by_new)
+        old_key = _octets(fields, "old_key", _KEY_BYTES, path)
+        rootkeys.check_successor(old_key, made.relay, made.unit, made.root_key, made.by_old)
+        rootkeys.check_successor(made.root_key, made.relay, made.unit, made.root_key, made.by_new)
     except CryptoFailure:
         raise StatementBad(f"{path}: a signature in it is wrong") from None
     return made
 
 
-def read_document_signature(path: Path, octets: bytes) -> bytes:
-    """Return the signature over the bytes of a document. Raises StatementBad, FileUnusable."""
+def require(said: bytes, relay: bytes) -> None:
+    """Raise StatementBad where what was signed for a relay is not for this one."""
+    if not equal(said, relay):
+        raise StatementBad(f"it is signed for the relay with the root {said.hex()}, and this one's is {relay.hex()}")
+
+
+def read_document_signature(path: Path, relay: bytes, octets: bytes) -> bytes:
+    """Return the signature over the bytes of a document for a relay. Raises StatementBad, FileUnusable."""
     fields = _read(path, "document")
+    require(_octets(fields, "relay", _HASH_BYTES, path), relay)
     signature = _octets(fields, "signature", _SIGNATURE_BYTES, path)
     try:
-        rootkeys.check_document(_octets(fields, "root_key", _KEY_BYTES, path), octets, signature)
+        rootkeys.check_document(_octets(fields, "root_key", _KEY_BYTES, path), relay, octets, signature)
     except CryptoFailure:
         raise StatementBad(f"{path}: it is for other bytes; sign the very file that is put") from None
     return signature

@@ -5,16 +5,17 @@ The rule of this file: a received text never moves the cursor, never hides anoth
 what a script reads (JSON, raw) is the text itself, byte for byte.
 """
 
+import contextlib
 import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 
-from relayclient.errors import FileUnusable, NotUtf8
+from relayclient.errors import FileUnusable, FileUnwritable, NotUtf8
 
 _COMMANDING: Final = re.compile(
     "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069\\ufeff"
@@ -49,18 +50,37 @@ def indented(text: str, by: str) -> str:
 
 
 def when(at_ms: int) -> str:
-    """Return a time in the reader's own zone, to the second: 2026-03-01 09:30:00."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    """Return a time in the reader's own zone, which is named, to the second: 2026-03-01 09:30:00 CET."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+@contextlib.contextmanager
+def written() -> Iterator[None]:
+    """Give standard output up where it cannot be written, other than for a reader that has gone; FileUnwritable."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        give_up()
+        raise FileUnwritable(f"standard output or standard error: {error.strerror}") from None
+
+
+def give_up() -> None:
+    """Let nothing more be written to standard output: Python would flush it once more at its end, and fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(line: str) -> None:
     """Write a line for a person to stdout, at once: whoever reads a pipe does not wait for a full buffer."""
-    print(line, flush=True)
+    with written():
+        print(line, flush=True)
 
 
 def note(line: str) -> None:
     """Write progress or a hint for a person to stderr."""
-    print(line, file=sys.stderr, flush=True)
+    with written():
+        print(line, file=sys.stderr, flush=True)
 
 
 def progress(line: str, end: str = "\n") -> None:
@@ -72,14 +92,16 @@ def progress(line: str, end: str = "\n") -> None:
 def say_json(fields: Mapping[str, object], to: TextIO | None = None) -> None:
     """Write one JSON object as a line; what commands a terminal is escaped, which a JSON reader undoes."""
     line = json.dumps(fields, ensure_ascii=False, separators=(", ", ": "))
-    print(_COMMANDING.sub(lambda match: f"\\u{ord(match[0]):04x}", line), file=to or sys.stdout, flush=True)
+    with written():
+        print(_COMMANDING.sub(lambda match: f"\\u{ord(match[0]):04x}", line), file=to or sys.stdout, flush=True)
 
 
 def say_raw(octets: bytes) -> None:
     """Write bytes to stdout as they are."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(octets)
-    sys.stdout.buffer.flush()
+    with written():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(octets)
+        sys.stdout.buffer.flush()
 
 
 def speak_utf8() -> None:
@@ -99,13 +121,13 @@ def read_file(path: Path) -> bytes:
 
 
 def write_file(path: Path, octets: bytes) -> None:
-    """Write a file that only its owner may read, in place of one that is there. Raises FileUnusable."""
+    """Write a file that only its owner may read, in place of one that is there. Raises FileUnwritable."""
     try:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(opened, "wb") as file:
             file.write(octets)
     except OSError as error:
-        raise FileUnusable(f"{path}: {error.strerror}") from None
+        raise FileUnwritable(f"{path}: {error.strerror}") from None
 
 
 def decoded(octets: bytes, source: str) -> str:

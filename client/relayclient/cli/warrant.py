@@ -6,7 +6,6 @@ from typing import Final
 
 from relayclient import rootfile
 from relayclient.cli import desk, home, statements, terminal
-from relayclient.cli.columns import day
 from relayclient.cli.desk import UNIT_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.clock import RelayClock
@@ -50,7 +49,7 @@ def _serial(text: str) -> bytes:
 
 
 def _days(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= _DAYS_MAX:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_DAYS_MAX)) or not 1 <= int(text) <= _DAYS_MAX:
         raise ArgumentTypeError(f"{text!r} is not 1 to {_DAYS_MAX} days")
     return int(text)
 
@@ -61,7 +60,9 @@ def _add_ask(parser: ArgumentParser) -> None:
 
 def _ask(arguments: Namespace) -> int:
     with home.open_device(arguments) as device:
-        said = statements.verifier(device.identity.account, device.administration.sign_key())
+        said = statements.verifier(
+            device.administration.root(), device.identity.account, device.administration.sign_key()
+        )
     terminal.say_json(said)
     terminal.note("Bring it to whoever keeps the root key in a way that leaves no doubt whose it is.")
     return 0
@@ -88,8 +89,8 @@ def _sign(arguments: Namespace) -> int:
         system_entropy(SERIAL_BYTES), organisation, unit, who.account, who.key, now_ms,
         now_ms + arguments.days * _DAY_MS,
     )  # fmt: skip
-    terminal.say_json(statements.warrant(seed, attestation.encode_warrant(said)))
-    terminal.note(f"Warrant {said.serial.hex()}, for unit {unit} and below, until {day(said.expires_ms)}.")
+    terminal.say_json(statements.warrant(seed, who.relay, attestation.encode_warrant(said)))
+    terminal.note(f"Warrant {said.serial.hex()}, for unit {unit} and below, until {terminal.when(said.expires_ms)}.")
     return 0
 
 
@@ -106,7 +107,8 @@ def _put(arguments: Namespace) -> int:
         await at.know([said.account])
         await at.do(
             PutWarrant(said.unit, said.account, made.warrant, made.signature),
-            f"{at.name(said.account)} may attest for unit {said.unit} and below until {day(said.expires_ms)}.",
+            f"{at.name(said.account)} may attest for unit {said.unit} and below, until"
+            f" {terminal.when(said.expires_ms)}.",
             serial=said.serial.hex(),
         )
 

@@ -29,6 +29,7 @@ from relayproto.administration import (
 from relayproto.codes import Code, CodeRange, range_of
 from relayproto.rules import RULES
 from relayproto.standing import Second
+from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
 
 _WORDS: Final = {
     Code.BUSY: "the relay has too much to do; it goes when there is room",
@@ -115,6 +116,21 @@ _OF_CHANGES: Final[dict[type[Change], dict[Code, str]]] = {
     PutDocument: {
         Code.CONFLICT: f"another version has come in between: make it anew from relay policy show; or {_STOPPED}",
     },
+    PutWarrant: {
+        Code.CONFLICT: f"a warrant with that serial is or was there already, or {_STOPPED}",
+        Code.BAD_LIFETIME: "the warrant begins later: the clock of the machine that signed it may be wrong",
+        Code.BAD_SIGNATURE: "it is not signed by the present root key, or for another relay, unit or organisation",
+    },
+    RevokeWarrant: {Code.CONFLICT: "the warrant is not there any more"},
+    Attest: {
+        Code.CONFLICT: "the account is an office or application and this says a person, or the other way round, or"
+        f" {_STOPPED}",
+        Code.BAD_LIFETIME: "it begins later than the relay's clock says, or does not lie within its warrant",
+        Code.BAD_ADDRESS: "not the account's address, or not one of your organisation's domain",
+        Code.BAD_SIGNATURE: "it does not fit its account, unit or organisation, whose root key may have been replaced",
+        Code.NOT_PERMITTED: "this device has no warrant for that unit that still counts, or you may not place them",
+    },
+    RevokeAttestation: {Code.CONFLICT: "nothing is attested of that account"},
     Approve: {
         Code.CONFLICT: "it was approved or withdrawn already, or what it would do does not fit any more; look at relay"
         " proposal list --all",

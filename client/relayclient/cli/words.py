@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import assert_never
 
 from relayclient.cli import terminal
-from relayclient.cli.columns import day, word
+from relayclient.cli.columns import word
 from relayproto.administration import (
     Approve,
     AssignOffice,
@@ -56,7 +56,7 @@ def _organisation(change: Change, name: Name) -> str:
         case CreateOrganisation(called, domain, root_key, _, form_hash, admin, until_ms):
             return (
                 f'let the organisation "{called}" in, with the mail domain {domain}, the root key {root_key.hex()} and'
-                f" the form with hash {form_hash.hex()}; {name(admin)} is its admin until {day(until_ms)}"
+                f" the form with hash {form_hash.hex()}; {name(admin)} is its admin until {terminal.when(until_ms)}"
             )
         case SuspendOrganisation(unit, suspended):
             return f"suspend the organisation {unit}" if suspended else f"let the organisation {unit} work again"
@@ -89,7 +89,7 @@ def _unit(change: Change) -> str:
 def _people(change: Change, name: Name) -> str:
     match change:
         case GrantRole(unit, account, role, until_ms):
-            return f"let {name(account)} act as {word(role)} over {place(unit)} until {day(until_ms)}"
+            return f"let {name(account)} act as {word(role)} over {place(unit)} until {terminal.when(until_ms)}"
         case RevokeRole(unit, account, role):
             return f"take the role {word(role)} over {place(unit)} from {name(account)}"
         case InviteMember(unit, address, standing, ttl_s):

@@ -1,9 +1,11 @@
 """Badges: checked by the device alone, by records that lead on from what it knows, and never given back."""
 
+from functools import partial
+
 import pytest
 
 from relayclient.events import OrganisationRefused
-from relayproto import attestation
+from relayproto import attestation, descriptor
 from relayproto.attestation import Attested, Doubt
 from relayproto.codes import Code
 from relayproto.commands import GetDevices, Lookup
@@ -15,9 +17,12 @@ from relayproto.rootkeys import sign_successor
 from relayproto.verification import GetOrganisation, GetRevocations, Organisation, Revocation, Revocations
 from support import attesting
 from support.attesting import DAY_MS, NOW_MS, ROOT_SEED, attested, record, signed
+from support.small_relay import SmallRelay
 from support.talk import BOB, introduce, of
 
 NEW_SEED = b"N" * 32
+ROOT = descriptor.fingerprint(ed25519_public(SmallRelay().root_seed))
+world_proof = partial(attesting.proof, relay=ROOT)
 LIST = GetRevocations(0, 100)
 
 
@@ -33,7 +38,7 @@ class World:
     def shows(self, packed: bytes | None = None, **changes) -> None:
         """Let the relay show a proof, a good one but for the changes."""
         if packed is None:
-            packed = attestation.encode_proof(attesting.proof(attested(**{"account": self.bob} | changes)))
+            packed = attestation.encode_proof(world_proof(attested(**{"account": self.bob} | changes)))
         shown = Devices(*self.relay.accounts[self.bob], BOB, packed)
         self.relay.answers[GetDevices] = shown
         self.alice.answered(shown, GetDevices(self.bob), NOW_MS)
@@ -73,7 +78,7 @@ def test_a_badge_needs_a_proof_and_the_organisations_record(world) -> None:
 
 def test_a_look_up_brings_the_proof_too(world) -> None:
     world.tells()
-    packed = attestation.encode_proof(attesting.proof(attested(account=world.bob)))
+    packed = attestation.encode_proof(world_proof(attested(account=world.bob)))
     listed, signature = world.relay.accounts[world.bob]
 
     world.alice.answered(Account(world.bob, BOB, listed, signature, packed), Lookup(BOB), NOW_MS)
@@ -101,7 +106,7 @@ def test_what_the_relay_stops_showing_is_no_badge_any_more(world) -> None:
     assert world.badge() is None
 
 
-@pytest.mark.parametrize("packed", [b"\x01nonsense", attestation.encode_proof(attesting.proof())[:-1]])
+@pytest.mark.parametrize("packed", [b"\x01nonsense", attestation.encode_proof(world_proof())[:-1]])
 def test_nonsense_is_doubted_and_asks_nothing(world, packed: bytes) -> None:
     world.shows(packed)
 
@@ -110,7 +115,7 @@ def test_nonsense_is_doubted_and_asks_nothing(world, packed: bytes) -> None:
 
 
 def test_a_proof_whose_attestation_is_none_is_doubted(world) -> None:
-    whole = attesting.proof()
+    whole = world_proof()
     world.shows(attestation.encode_proof(attestation.Proof(b"\x01x", whole.signature, b"\x01x", whole.signature)))
 
     assert world.badge() is Doubt.FORGED
@@ -142,8 +147,8 @@ def test_a_root_key_is_followed_and_never_swapped(world) -> None:
     assert isinstance(world.badge(), Attested)
 
     new = ed25519_public(NEW_SEED)
-    led_on = RootKey(new, sign_successor(ROOT_SEED, 1, new), sign_successor(NEW_SEED, 1, new), NOW_MS)
-    renewed = attesting.proof(attested(account=world.bob, root=blake2b_256(new)), root_seed=NEW_SEED)
+    led_on = RootKey(new, sign_successor(ROOT_SEED, ROOT, 1, new), sign_successor(NEW_SEED, ROOT, 1, new), NOW_MS)
+    renewed = world_proof(attested(account=world.bob, root=blake2b_256(new)), root_seed=NEW_SEED)
     world.shows(attestation.encode_proof(renewed))
     assert world.badge() is Doubt.UNKNOWN
     assert GetOrganisation(1) in world.asks()
@@ -235,13 +240,13 @@ def test_a_proof_that_ends_soon_is_asked_for_again_once_a_day(world) -> None:
     assert asked.account == world.bob
     assert renewals(world, NOW_MS + 83 * DAY_MS) == []
     listed, signature = world.relay.accounts[world.bob]
-    held = attestation.encode_proof(attesting.proof(attested(account=world.bob)))
+    held = attestation.encode_proof(world_proof(attested(account=world.bob)))
     world.alice.answered(Devices(listed, signature, BOB, held), asked, NOW_MS + 83 * DAY_MS)
     assert renewals(world, NOW_MS + 84 * DAY_MS - 1) == []
 
     [again] = renewals(world, NOW_MS + 84 * DAY_MS)
     longer = attested(account=world.bob, not_before_ms=NOW_MS + 80 * DAY_MS, expires_ms=NOW_MS + 170 * DAY_MS)
-    renewed = attestation.encode_proof(attesting.proof(longer))
+    renewed = attestation.encode_proof(world_proof(longer))
     world.alice.answered(Devices(listed, signature, BOB, renewed), again, NOW_MS + 84 * DAY_MS)
     world.tells()
 

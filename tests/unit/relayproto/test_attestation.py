@@ -27,6 +27,7 @@ from support.attesting import (
     record,
     warrant,
 )
+from support.organisations import RELAY
 
 NEW_SEED = b"N" * 32
 
@@ -34,7 +35,7 @@ NEW_SEED = b"N" * 32
 def doubt(shown, organisation=None, *, account=OFFICER, now_ms=NOW_MS, revoked=()) -> Doubt | None:
     """Return why a proof attests nothing, None where it does."""
     try:
-        attestation.check(shown, organisation or record(), account, now_ms, revoked)
+        attestation.check(shown, RELAY, organisation or record(), account, now_ms, revoked)
     except Unattested as unattested:
         return unattested.doubt
     return None
@@ -43,12 +44,12 @@ def doubt(shown, organisation=None, *, account=OFFICER, now_ms=NOW_MS, revoked=(
 def rotated(since_ms: int):
     """Return a record whose root key was replaced at a time."""
     new = ed25519_public(NEW_SEED)
-    signatures = sign_successor(ROOT_SEED, 1, new), sign_successor(NEW_SEED, 1, new)
+    signatures = sign_successor(ROOT_SEED, RELAY, 1, new), sign_successor(NEW_SEED, RELAY, 1, new)
     return record(keys=(*record().keys, RootKey(new, *signatures, since_ms)))
 
 
 def test_a_good_proof_says_who_somebody_is() -> None:
-    found = attestation.check(proof(), record(), OFFICER, NOW_MS)
+    found = attestation.check(proof(), RELAY, record(), OFFICER, NOW_MS)
 
     assert (found.said, found.organisation, found.name, found.title) == (
         attested(), "General Administration", "Bob Roy", "Registrar",
@@ -60,7 +61,7 @@ def test_a_good_proof_says_who_somebody_is() -> None:
     ("name", "title"), [(NAME, None), (None, TITLE), (None, None)]
 )  # fmt: skip
 def test_each_field_can_be_shown_without_the_other(name: Shown | None, title: Shown | None) -> None:
-    found = attestation.check(proof(name=name, title=title), record(), OFFICER, NOW_MS)
+    found = attestation.check(proof(name=name, title=title), RELAY, record(), OFFICER, NOW_MS)
 
     assert (found.name, found.title) == (name and name.text, title and title.text)
 
@@ -75,7 +76,8 @@ def test_nobody_can_try_names_out_on_a_hash() -> None:
     "shown",
     [
         replace(proof(), signature=bytes(64)), replace(proof(), warrant_signature=bytes(64)),
-        proof(root_seed=NEW_SEED), proof(sign_seed=NEW_SEED), replace(proof(), attestation=b"\x01nothing"),
+        proof(root_seed=NEW_SEED), proof(relay=bytes(32)),
+        proof(sign_seed=NEW_SEED), replace(proof(), attestation=b"\x01nothing"),
         replace(proof(), warrant=b"\x02" + proof().warrant[1:]), proof(name=NAME._replace(text="Carol")),
         proof(title=TITLE._replace(salt=b"u" * 16)), proof(attested(name=b""), name=NAME),
         proof(attested(warrant=b"x" * 16)), proof(under=warrant(organisation=3)), proof(under=warrant(account=OFFICER)),
@@ -92,7 +94,7 @@ def test_it_is_one_accounts_one_organisations_and_one_keys() -> None:
     assert doubt(proof(), record(unit=7)) is Doubt.UNKNOWN
     assert doubt(proof(attested(root=bytes(32)))) is Doubt.UNKNOWN
     with pytest.raises(Unattested, match="not known"):
-        attestation.check(proof(), None, OFFICER, NOW_MS)
+        attestation.check(proof(), RELAY, None, OFFICER, NOW_MS)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +158,9 @@ def test_one_signature_never_counts_as_another() -> None:
 
     with pytest.raises(CryptoFailure):
         attestation.check_attestation(
-            ed25519_public(VERIFIER_SEED), shown.attestation, attestation.sign_warrant(VERIFIER_SEED, shown.attestation)
+            ed25519_public(VERIFIER_SEED),
+            RELAY,
+            shown.attestation,
+            attestation.sign_warrant(VERIFIER_SEED, RELAY, shown.attestation),
         )
-    attestation.check_warrant(ed25519_public(ROOT_SEED), shown.warrant, shown.warrant_signature)
+    attestation.check_warrant(ed25519_public(ROOT_SEED), RELAY, shown.warrant, shown.warrant_signature)

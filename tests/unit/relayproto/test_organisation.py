@@ -12,20 +12,21 @@ from relayproto.packed import pack
 from relayproto.primitives import ed25519_public
 from relayproto.rootkeys import sign_successor
 from support.attesting import NOW_MS, ROOT_SEED, STAMP_SEED, record, signed
+from support.organisations import RELAY
 
 NEW_SEED, OTHER_SEED = b"N" * 32, b"X" * 32
 
 
 def next_key(old_seed: bytes = ROOT_SEED, new_seed: bytes = NEW_SEED, unit: int = 1) -> RootKey:
     key = ed25519_public(new_seed)
-    return RootKey(key, sign_successor(old_seed, unit, key), sign_successor(new_seed, unit, key), NOW_MS)
+    return RootKey(key, sign_successor(old_seed, RELAY, unit, key), sign_successor(new_seed, RELAY, unit, key), NOW_MS)
 
 
 def test_a_record_comes_back_as_it_went_and_is_the_relays_word() -> None:
     said = record(keys=(*record().keys, next_key()))
     octets, signature = signed(said)
 
-    assert organisation.decode(octets) == said
+    assert organisation.decode(octets, RELAY) == said
     organisation.check_record(ed25519_public(STAMP_SEED), octets, signature)
     with pytest.raises(CryptoFailure):
         organisation.check_record(ed25519_public(NEW_SEED), octets, signature)
@@ -45,7 +46,7 @@ def test_a_record_comes_back_as_it_went_and_is_the_relays_word() -> None:
 )  # fmt: skip
 def test_what_is_no_record_or_no_chain_is_malformed(octets: bytes) -> None:
     with pytest.raises(Malformed):
-        organisation.decode(octets)
+        organisation.decode(octets, RELAY)
 
 
 def test_a_newer_record_follows_where_the_key_that_is_known_leads_to_it() -> None:
@@ -58,3 +59,10 @@ def test_a_newer_record_follows_where_the_key_that_is_known_leads_to_it() -> Non
     assert not organisation.follows(led_on, replace(held, issued_ms=NOW_MS + 2)), "back to the key that was replaced"
     assert not organisation.follows(led_on, held)
     assert not organisation.follows(held, replace(led_on, unit=2))
+
+
+def test_keys_name_each_other_for_one_relay() -> None:
+    octets = organisation.encode(record(keys=(*record().keys, next_key())))
+
+    with pytest.raises(Malformed):
+        organisation.decode(octets, bytes(32))

@@ -225,7 +225,18 @@ def test_a_relay_that_leaves_records_out_is_found_while_exporting(office, works)
 
 
 def test_a_file_that_cannot_be_written_or_read_is_told(office, works):
-    assert office.run("alice", "audit", "export", str(office.place / "none" / "log")).status == 66
+    unwritten = office.run("alice", "audit", "export", str(office.place / "none" / "log"))
+    assert unwritten.status == 73
+    assert "cannot be written" in unwritten.err
     assert office.run("alice", "audit", "verify", str(office.place / "none")).status == 66
     (office.place / "bytes").write_bytes(b"\xff\xfe")
     assert office.run("alice", "audit", "verify", str(office.place / "bytes")).status == 65
+
+
+def test_only_verbs_that_can_be_in_the_log_are_searched_for(office, works):
+    ran = office.run("alice", "audit", "search", "--verb", "nonsense")
+
+    assert ran.status == 2
+    assert "'grant-role'" in ran.err
+    assert "'kick'" in ran.err
+    assert all(f"'{verb}'" not in ran.err for verb in ("ping", "welcome", "submit", "hello", "get-status"))

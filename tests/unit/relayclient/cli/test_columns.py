@@ -1,10 +1,11 @@
 """Tables, times and words."""
 
+import time
 from argparse import ArgumentTypeError
 
 import pytest
 
-from relayclient.cli import columns
+from relayclient.cli import columns, terminal
 from relayproto.standing import Role
 
 
@@ -22,10 +23,30 @@ def test_an_empty_table_says_so(capsys):
 
 @pytest.mark.parametrize(
     ("text", "ms"),
-    [("1970-01-02", 86_400_000), ("1970-01-01T00:01", 60_000), ("1970-01-01T01:00+01:00", 0), ("1969-01-01", 0)],
+    [
+        ("1970-01-02T00:00Z", 86_400_000),
+        ("1970-01-01T00:01+00:00", 60_000),
+        ("1970-01-01T01:00+01:00", 0),
+        ("1969-01-01", 0),
+    ],
 )
-def test_a_time_is_read_in_utc_where_it_names_no_zone(text, ms):
+def test_a_time_is_read(text, ms):
     assert columns.moment(text) == ms
+
+
+@pytest.fixture
+def kolkata(monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_time_that_names_no_zone_is_of_the_readers_as_it_is_shown(kolkata):
+    assert columns.moment("2026-03-01T09:30") == 1_772_337_600_000
+    assert columns.moment("2026-03-01T09:30Z") == 1_772_357_400_000
+    assert terminal.when(columns.moment("2026-03-01")) == "2026-03-01 00:00:00 IST"
 
 
 def test_what_is_no_time_is_told():
@@ -33,7 +54,6 @@ def test_what_is_no_time_is_told():
         columns.moment("tomorrow")
 
 
-def test_a_word_means_its_value_and_a_day_is_shown():
+def test_a_word_means_its_value():
     assert [columns.meant(Role, each) for each in columns.words(Role)] == list(Role)
     assert columns.word(Role.ORGANISATION_ADMIN) == "organisation-admin"
-    assert columns.day(86_400_000) == "1970-01-02"

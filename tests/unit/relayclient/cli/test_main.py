@@ -104,3 +104,16 @@ def test_an_error_that_nobody_reads_is_no_error(office, monkeypatch):
     monkeypatch.setattr(main.terminal, "note", gone)
 
     assert office.run("alice", "whoami").status == 78
+
+
+@pytest.mark.parametrize("verb", [["--help"], ["whoami"], ["whoami", "--json"], ["unit", "list", "--help"]])
+def test_an_output_that_cannot_be_written_is_one_line(office, verb):
+    office.join("alice")
+    command = [sys.executable, "-m", "relayclient.cli.main", "--home", str(office.place / "alice"), *verb]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=30, check=False,
+                              env={"PYTHONPATH": os.pathsep.join(sys.path)})  # fmt: skip
+
+    assert done.returncode == 73
+    assert done.stderr.count(b"\n") == 1
+    assert b"cannot be written" in done.stderr

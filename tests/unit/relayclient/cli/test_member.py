@@ -9,10 +9,11 @@ from relayclient.cli import statements
 from relayclient.device import Device
 from relayproto import attestation
 from relayproto.attestation import Warrant
+from relayproto.codes import Code
 from relayproto.commands import GetDevices
 from relayproto.organisation import RootKey
 from relayproto.primitives import blake2b_256, ed25519_public
-from relayproto.replies import Devices
+from relayproto.replies import Devices, Refused
 from relayproto.standing import Standing
 from relayproto.verification import (
     GetOrganisation,
@@ -42,7 +43,9 @@ def warranted(office, *, key=None, days=300, name="warrant.json"):
     said = Warrant(b"w" * 16, 3, 7, office.relay.addresses["vera@office.example"], key or own, now_ms - 9 * DAY_MS,
                    now_ms + days * DAY_MS)  # fmt: skip
     path = office.place / "vera" / name
-    path.write_text(json.dumps(statements.warrant(ROOT_SEED, attestation.encode_warrant(said))))
+    path.write_text(
+        json.dumps(statements.warrant(ROOT_SEED, office.relay.root_fingerprint, attestation.encode_warrant(said)))
+    )
     return path
 
 
@@ -65,7 +68,9 @@ def test_a_verifier_attests_name_and_title_apart(office, works):
     assert (said.organisation, said.root, said.warrant) == (3, blake2b_256(ed25519_public(ROOT_SEED)), b"w" * 16)
     assert said.expires_ms - said.not_before_ms == 90 * DAY_MS
     with Device.open(office.place / "vera") as device:
-        attestation.check_attestation(device.administration.sign_key(), change.attestation, change.signature)
+        attestation.check_attestation(
+            device.administration.sign_key(), office.relay.root_fingerprint, change.attestation, change.signature
+        )
 
 
 def test_an_attestation_ends_with_its_warrant_at_the_latest(office, works):
@@ -99,7 +104,15 @@ def test_whose_address_nobody_knows_is_not_attested(office, works):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--name", "x" * 121), ("--name", "  "), ("--title", "a\x1bb"), ("--days", "91"), ("--days", "x")]
+    "arguments",
+    [
+        ("--name", "x" * 121),
+        ("--name", "  "),
+        ("--title", "a\x1bb"),
+        ("--days", "91"),
+        ("--days", "0091"),
+        ("--days", "x"),
+    ],
 )
 def test_what_cannot_be_attested_is_a_usage_error(office, works, arguments):
     assert office.run("vera", "member", "attest", "7", "bob@office.example", *arguments).status == 2
@@ -109,7 +122,9 @@ def test_what_is_attested_is_shown_as_the_device_checks_it(office, works):
     bob, now_ms = office.relay.addresses["bob@office.example"], int(time.time() * 1000)
     times = {"not_before_ms": now_ms, "expires_ms": now_ms + DAY_MS}
     shown = attesting.proof(
-        attesting.attested(account=bob, address="bob@office.example", **times), attesting.warrant(**times)
+        attesting.attested(account=bob, address="bob@office.example", **times),
+        attesting.warrant(**times),
+        relay=office.relay.root_fingerprint,
     )
     packed = attestation.encode_proof(shown)
     said = attesting.record(
@@ -137,3 +152,58 @@ def test_what_is_attested_is_taken_back(office, works):
 
     assert ran.out.startswith("Nothing is attested of bob@office.example any more.")
     assert works.changes == [RevokeAttestation(7, bob)]
+
+
+def sheet(office, *rows):
+    path = office.place / "officers.csv"
+    path.write_text("\n".join(["E-Mail;Name;Post", *rows]))
+    return str(path)
+
+
+def test_a_list_of_people_is_attested_and_what_is_wrong_is_named_by_its_line(office, works):
+    office.join("carol")
+    warranted(office)
+    path = sheet(office, "bob@office.example;Bob Roy;Registrar", "nobody;Nobody;", "dave@office.example;Dave;",
+                 "carol@office.example;;", "bob@office.example;Bob again;")  # fmt: skip
+
+    ran = office.run("vera", "member", "import", "7", path, "--reason", "quarterly")
+
+    said = [attestation.decode(change.attestation) for change in works.changes]
+    assert [each.address for each in said] == ["bob@office.example", "carol@office.example"]
+    assert [change.name and change.name.text for change in works.changes] == ["Bob Roy", None]
+    assert {act.reason for act in works.acts} == {"quarterly"}
+    assert ran.status == 65
+    assert [line.partition(":")[0] for line in ran.out.splitlines()] == ["line 3", "line 6", "line 4"]
+    assert "2 were attested, 3 were not." in ran.err
+    assert "(3, 4, 6)" in ran.err
+
+
+def test_a_preview_asks_nobody_and_needs_no_warrant(office, works):
+    office.stop()
+    good = sheet(office, "bob@office.example;Bob;")
+
+    ran = office.run("vera", "member", "import", "7", good, "--preview")
+    [bad] = office.run("vera", "member", "import", "7", sheet(office, "bob;Bob;"), "--preview", "--json").lines
+
+    assert (ran.status, ran.out) == (0, "")
+    assert "1 can be attested, 0 were not." in ran.err
+    assert bad == {"line": 2, "address": "bob", "came": "that is no address"}
+
+
+def test_what_the_relay_refuses_is_told_line_by_line(office, works):
+    warranted(office)
+    works.outcome = Refused(Code.BAD_ADDRESS, 0)
+
+    ran = office.run("vera", "member", "import", "7", sheet(office, "bob@office.example;Bob;"))
+
+    assert (ran.status, len(works.acts)) == (65, 1)
+    assert ran.out.startswith("line 2: bob@office.example: ")
+    assert "BAD_ADDRESS" in ran.out
+
+
+def test_a_script_is_told_of_every_line(office, works):
+    warranted(office)
+
+    [told] = office.run("vera", "member", "import", "7", sheet(office, "bob@office.example;Bob;"), "--json").lines
+
+    assert told == {"line": 2, "address": "bob@office.example", "came": "attested"}

@@ -1,7 +1,10 @@
 """relay role."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from relayclient.cli import columns, terminal
 from relayproto.administration import GrantRole, RevokeRole
 from relayproto.administration_replies import Acted, Grant
 from relayproto.standing import ActState, Role
@@ -21,7 +24,8 @@ def test_roles_are_listed(office, works):
     ran = office.run("alice", "role", "list", "2")
     [said] = office.run("alice", "role", "list", "2", "--json").lines
 
-    assert ran.out.splitlines()[1].split() == ["2", "bob@office.example", "verifier", "1970-01-21"]
+    assert ran.out.splitlines()[1].split()[:4] == ["2", "bob@office.example", "verifier", "1970-01-21"]
+    assert terminal.when(20 * DAY_MS) in ran.out
     assert said == {"unit": 2, "account": "62" * 32, "address": "bob@office.example", "role": "verifier",
                     "until_ms": 20 * DAY_MS}  # fmt: skip
 
@@ -35,10 +39,13 @@ def test_all_pages_are_listed(office, works):
 def test_a_role_is_granted_until_a_day(office, works):
     bob = office.relay.addresses["bob@office.example"]
 
-    ran = office.run("alice", "role", "grant", "2", "bob@office.example", "unit-admin", "--until", "2027-03-31")
+    until = f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}"
+    ran = office.run("alice", "role", "grant", "2", "bob@office.example", "unit-admin", "--until", until)
 
-    assert works.changes == [GrantRole(2, bob, Role.UNIT_ADMIN, 1_806_451_200_000)]
-    assert "bob@office.example is unit-admin over unit 2 until 2027-03-31." in ran.out
+    until_ms = columns.moment(until)
+    assert works.changes == [GrantRole(2, bob, Role.UNIT_ADMIN, until_ms)]
+    assert f"bob@office.example is unit-admin over unit 2 until {terminal.when(until_ms)}." in ran.out
+    assert f"until {until} 00:00:00 " in ran.out
 
 
 def test_a_role_is_granted_for_half_a_year_where_no_day_is_named(office, works):

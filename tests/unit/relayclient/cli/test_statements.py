@@ -10,7 +10,7 @@ from relayproto import attestation, rootkeys
 from relayproto.primitives import ed25519_public
 from support.attesting import warrant
 
-OLD, NEW = b"o" * 32, b"n" * 32
+OLD, NEW, RELAY, OTHER = b"o" * 32, b"n" * 32, b"r" * 32, b"q" * 32
 
 
 def written(tmp_path, fields):
@@ -20,42 +20,61 @@ def written(tmp_path, fields):
 
 
 def test_a_domain_is_owned_by_its_key(tmp_path):
-    said = statements.read_owned(written(tmp_path, statements.own(OLD, "works.example")))
+    said = statements.read_owned(written(tmp_path, statements.own(OLD, RELAY, "works.example")))
 
-    rootkeys.check_domain(said.root_key, "works.example", said.owned)
-    assert (said.domain, said.root_key) == ("works.example", ed25519_public(OLD))
+    rootkeys.check_domain(said.root_key, RELAY, "works.example", said.owned)
+    assert (said.relay, said.domain, said.root_key) == (RELAY, "works.example", ed25519_public(OLD))
 
 
 def test_a_successor_is_named_by_both_keys(tmp_path):
-    said = statements.read_succeeded(written(tmp_path, statements.succeed(OLD, NEW, 3)))
+    said = statements.read_succeeded(written(tmp_path, statements.succeed(OLD, RELAY, NEW, 3)))
 
-    rootkeys.check_successor(ed25519_public(OLD), 3, said.root_key, said.by_old)
-    assert (said.unit, said.root_key) == (3, ed25519_public(NEW))
+    rootkeys.check_successor(ed25519_public(OLD), RELAY, 3, said.root_key, said.by_old)
+    assert (said.relay, said.unit, said.root_key) == (RELAY, 3, ed25519_public(NEW))
 
 
 def test_a_document_is_signed_as_it_is(tmp_path):
-    path = written(tmp_path, statements.document(OLD, b"bytes"))
+    path = written(tmp_path, statements.document(OLD, RELAY, b"bytes"))
 
-    rootkeys.check_document(ed25519_public(OLD), b"bytes", statements.read_document_signature(path, b"bytes"))
+    signature = statements.read_document_signature(path, RELAY, b"bytes")
+
+    rootkeys.check_document(ed25519_public(OLD), RELAY, b"bytes", signature)
     with pytest.raises(StatementBad, match="other bytes"):
-        statements.read_document_signature(path, b"other")
+        statements.read_document_signature(path, RELAY, b"other")
+
+
+def test_what_is_signed_for_another_relay_is_told(tmp_path):
+    path = written(tmp_path, {**statements.document(OLD, RELAY, b"bytes"), "relay": OTHER.hex()})
+
+    with pytest.raises(StatementBad, match=f"the root {OTHER.hex()}"):
+        statements.read_document_signature(path, RELAY, b"bytes")
+    with pytest.raises(StatementBad, match="other bytes"):
+        statements.read_document_signature(path, OTHER, b"bytes")
+    with pytest.raises(StatementBad):
+        statements.require(OTHER, RELAY)
 
 
 @pytest.mark.parametrize(
     "fields",
-    [[], {}, {"statement": "successor"}, {**statements.own(OLD, "works.example"), "domain": "other.example"},
-     {**statements.own(OLD, "works.example"), "domain": 7}, {**statements.own(OLD, "works.example"), "owned": "zz"},
-     {**statements.own(OLD, "works.example"), "root_key": "00"}],
+    [
+        [], {}, {"statement": "successor"},
+        *({**statements.own(OLD, RELAY, "works.example"), **change} for change in (
+            {"domain": "other.example"}, {"domain": 7}, {"owned": "zz"}, {"root_key": "00"}, {"relay": OTHER.hex()},
+            {"relay": None},
+        )),
+    ],
 )  # fmt: skip
 def test_a_statement_that_is_none_is_told(tmp_path, fields):
     with pytest.raises(StatementBad):
         statements.read_owned(written(tmp_path, fields))
 
 
-@pytest.mark.parametrize("change", [{"unit": 0}, {"unit": "3"}, {"unit": 4}, {"by_old": "00" * 64}, {"old_key": ""}])
+@pytest.mark.parametrize(
+    "change", [{"unit": 0}, {"unit": "3"}, {"unit": 4}, {"relay": OTHER.hex()}, {"by_old": "00" * 64}, {"old_key": ""}]
+)
 def test_a_succession_that_is_none_is_told(tmp_path, change):
     with pytest.raises(StatementBad):
-        statements.read_succeeded(written(tmp_path, {**statements.succeed(OLD, NEW, 3), **change}))
+        statements.read_succeeded(written(tmp_path, {**statements.succeed(OLD, RELAY, NEW, 3), **change}))
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path):
@@ -68,26 +87,36 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path):
 
 
 def test_a_verifiers_device_says_what_it_would_attest_with(tmp_path):
-    said = statements.read_verifier(written(tmp_path, statements.verifier(b"a" * 32, ed25519_public(NEW))))
+    said = statements.read_verifier(written(tmp_path, statements.verifier(RELAY, b"a" * 32, ed25519_public(NEW))))
 
-    assert said == (b"a" * 32, ed25519_public(NEW))
+    assert said == (RELAY, b"a" * 32, ed25519_public(NEW))
     with pytest.raises(StatementBad):
-        statements.read_verifier(written(tmp_path, {"statement": "verifier", "account": "00" * 31, "key": "00" * 32}))
+        statements.read_verifier(
+            written(tmp_path, {"statement": "verifier", "relay": "00" * 32, "account": "00" * 31, "key": "00" * 32})
+        )
 
 
 def test_a_warrant_is_read_with_what_it_says(tmp_path):
     octets = attestation.encode_warrant(warrant())
 
-    said = statements.read_warrant(written(tmp_path, statements.warrant(OLD, octets)))
+    said = statements.read_warrant(written(tmp_path, statements.warrant(OLD, RELAY, octets)))
 
-    assert (said.root_key, said.warrant, said.said) == (ed25519_public(OLD), octets, warrant())
+    assert (said.relay, said.root_key, said.warrant, said.said) == (RELAY, ed25519_public(OLD), octets, warrant())
 
 
 @pytest.mark.parametrize(
-    "change", [{"warrant": "zz"}, {"warrant": "01"}, {"warrant": 7}, {"root_key": "00" * 32}, {"signature": "00" * 64}]
+    "change",
+    [
+        {"warrant": "zz"},
+        {"warrant": "01"},
+        {"warrant": 7},
+        {"root_key": "00" * 32},
+        {"relay": "00" * 32},
+        {"signature": "00" * 64},
+    ],
 )
 def test_a_warrant_that_is_none_is_told(tmp_path, change):
-    fields = statements.warrant(OLD, attestation.encode_warrant(warrant())) | change
+    fields = statements.warrant(OLD, RELAY, attestation.encode_warrant(warrant())) | change
 
     with pytest.raises(StatementBad):
         statements.read_warrant(written(tmp_path, fields))

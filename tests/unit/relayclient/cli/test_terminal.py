@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from relayclient.cli import terminal
-from relayclient.errors import FileUnusable
+from relayclient.errors import FileUnwritable
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_time_is_in_the_zone_of_whoever_reads(monkeypatch):
 
     shown = terminal.when(1_772_337_600_000)
 
-    assert shown == "2026-03-01 09:30:00"
+    assert shown == "2026-03-01 09:30:00 IST"
     monkeypatch.undo()
     __import__("time").tzset()
 
@@ -95,5 +95,5 @@ def test_a_file_is_written_for_its_owner_alone(tmp_path):
 
     assert (tmp_path / "file").read_bytes() == b"bytes"
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
-    with pytest.raises(FileUnusable):
+    with pytest.raises(FileUnwritable):
         terminal.write_file(tmp_path / "none" / "file", b"bytes")

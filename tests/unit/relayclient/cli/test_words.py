@@ -2,7 +2,7 @@
 
 import pytest
 
-from relayclient.cli import words
+from relayclient.cli import terminal, words
 from relayproto.administration import (
     CHANGES,
     Approve,
@@ -32,7 +32,7 @@ NAMES = {ALICE: "alice", BOB: "bob"}
 SAID = {
     CreateOrganisation("Works", "works.example", b"k" * 32, bytes(64), b"f" * 32, ALICE, DAY_MS):
         f'let the organisation "Works" in, with the mail domain works.example, the root key {"6b" * 32} and the form'
-        f" with hash {'66' * 32}; alice is its admin until 1970-01-02",
+        f" with hash {'66' * 32}; alice is its admin until {terminal.when(86_400_000)}",
     SuspendOrganisation(1, True): "suspend the organisation 1",
     SuspendOrganisation(1, False): "let the organisation 1 work again",
     MergeOrganisation(1, 2): "make the organisation 1, with all below it, a unit of unit 2",
@@ -43,7 +43,7 @@ SAID = {
     MoveUnit(2, 3): "put unit 2, with all below it, under unit 3",
     CloseUnit(2): "close unit 2 for good",
     GrantRole(PLATFORM, ALICE, Role.PLATFORM_OPERATOR, DAY_MS):
-        "let alice act as platform-operator over the platform until 1970-01-02",
+        f"let alice act as platform-operator over the platform until {terminal.when(86_400_000)}",
     RevokeRole(2, BOB, Role.UNIT_ADMIN): "take the role unit-admin over unit 2 from bob",
     InviteMember(2, "c@works.example", Standing.OFFICE, 7200):
         "invite c@works.example into unit 2 as office, for 2 hours",

@@ -85,7 +85,8 @@ def test_what_cannot_be_attested_is_denied(tmp_path, changes, code: Code) -> Non
 def test_it_is_about_that_account_and_unit_and_signed_by_that_key(tmp_path) -> None:
     with department(tmp_path) as at:
         for change in (
-            attest(at.attestation(), OTHER_SEED), attest(at.attestation(), account=at.admin),
+            attest(at.attestation(), OTHER_SEED), attest(at.attestation(), relay=bytes(32)),
+            attest(at.attestation(), account=at.admin),
             attest(at.attestation(), unit=at.root), attest(at.attestation(), attestation=b"\x01x"),
             attest(at.attestation(), name=Shown(NAME.salt, "Rob Roy")), attest(at.attestation(), title=None),
         ):  # fmt: skip

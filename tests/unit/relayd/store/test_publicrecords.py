@@ -12,18 +12,21 @@ from relayproto.codes import Code
 from relayproto.primitives import ed25519_public
 from relayproto.rootkeys import sign_successor
 from relayproto.verification import GetOrganisation
-from support.organisations import NOW_MS, Registry, registry, seed_of
+from support.organisations import NOW_MS, RELAY, Registry, registry, seed_of
+from support.stores import STAMP_SEED, house
 
 KEYS = [bytes([n]) * 32 for n in range(20)]
 
 
 def record(desk: Registry, unit: int):
-    return organisation.decode(publicrecords.get(desk.commit, GetOrganisation(unit)).record)
+    return organisation.decode(publicrecords.get(desk.commit, GetOrganisation(unit)).record, RELAY)
 
 
 def rotate(desk: Registry, unit: int, admin: bytes, old: bytes, new: bytes) -> object:
     key = ed25519_public(new)
-    return desk.do(admin, RotateKey(unit, key, sign_successor(old, unit, key), sign_successor(new, unit, key)))
+    return desk.do(
+        admin, RotateKey(unit, key, sign_successor(old, RELAY, unit, key), sign_successor(new, RELAY, unit, key))
+    )
 
 
 def test_a_record_says_name_domain_and_root_key(tmp_path) -> None:
@@ -80,3 +83,20 @@ def test_what_is_none_or_does_not_work_has_none(tmp_path) -> None:
             with pytest.raises(Denied) as denied:
                 publicrecords.get(desk.commit, GetOrganisation(asked))
             assert denied.value.code is Code.NOT_PERMITTED
+
+
+async def test_what_leaves_the_store_is_signed_by_the_stamp_key(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice = await relay.enrol("alice")
+        await relay.store._act(lambda commit: _found(commit.db))
+
+        answer = await relay.store.answer(alice.seat, GetOrganisation(1))
+
+        assert organisation.decode(answer.record, RELAY).name == "Works"
+        organisation.check_record(ed25519_public(STAMP_SEED), answer.record, answer.signature)
+
+
+def _found(db) -> None:
+    db.execute("INSERT INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'Works', 1)")
+    db.execute("INSERT INTO organisation VALUES (1, ?, x'', 1)", (KEYS[0],))
+    db.execute("INSERT INTO domain VALUES ('works.example', 1)")

@@ -13,7 +13,7 @@ from relayproto.standing import Standing
 from relayproto.verification import RevokeWarrant
 from support.attestable import DOMAIN, department
 from support.attesting import DAY_MS, attest, put_warrant
-from support.organisations import NOW_MS
+from support.organisations import NOW_MS, RELAY
 
 OTHER_SEED = b"X" * 32
 
@@ -47,7 +47,8 @@ def test_a_warrant_that_cannot_be_is_denied(tmp_path, changes, code: Code) -> No
 def test_it_is_for_that_unit_and_account_and_signed_by_the_root_key(tmp_path) -> None:
     with department(tmp_path, warranted=False) as at:
         for change in (
-            put_warrant(at.warrant(), OTHER_SEED), put_warrant(at.warrant(), at.root_seed, warrant=b"\x01x"),
+            put_warrant(at.warrant(), OTHER_SEED), put_warrant(at.warrant(), at.root_seed, relay=bytes(32)),
+            put_warrant(at.warrant(), at.root_seed, warrant=b"\x01x"),
             put_warrant(at.warrant(), at.root_seed, unit=at.root),
             put_warrant(at.warrant(), at.root_seed, account=at.bob),
         ):  # fmt: skip
@@ -108,7 +109,7 @@ def test_a_warrant_is_taken_back_over_its_own_unit(tmp_path) -> None:
 def test_after_a_rotation_of_the_root_key_a_new_warrant_is_needed(tmp_path) -> None:
     with department(tmp_path) as at:
         new = ed25519_public(OTHER_SEED)
-        signatures = sign_successor(at.root_seed, at.root, new), sign_successor(OTHER_SEED, at.root, new)
+        signatures = sign_successor(at.root_seed, RELAY, at.root, new), sign_successor(OTHER_SEED, RELAY, at.root, new)
         at.desk.done(at.admin, RotateKey(at.root, new, *signatures))
         under_new = at.attestation(root=blake2b_256(new))
 

@@ -1,0 +1,21 @@
+"""What an officer who attests can be told; the rules are those of ``errors``: a sentence each, and an exit status."""
+
+from relayclient.errors import ClientError
+
+
+class WarrantUnfit(ClientError):  # noqa: N818
+    """The warrant does not let this device attest: ask for another (relay warrant ask)."""
+
+    exit_status = 77
+
+
+class SheetUnreadable(ClientError):  # noqa: N818
+    """That file is no list of people: a CSV file whose first line names the columns address, name and title."""
+
+    exit_status = 65
+
+
+class LinesFaulty(ClientError):  # noqa: N818
+    """Some lines were left out: correct them and import the file again, which renews the others."""
+
+    exit_status = 65
