@@ -54,6 +54,8 @@ def welcomed(step: Step, link: Link, who: Identity, welcome: Welcome, now_ms: in
     link.own_list_stale = welcome.list_version > contacts.version(step, who.account)
     link.left = (welcome.one_time_left, welcome.kem_left)
     link.standing, link.unit, link.act = welcome.standing, welcome.unit, welcome.act
+    step.put("standing", welcome.standing)
+    step.put("unit", welcome.unit)
     link.open = True
     events: list[Event] = [RelayRestored()] if restored else []
     return events + relaykeys.choose(step, now_ms)
