@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from relayd.exits import Exit
+from relayd.exits import CannotGoOn, Exit
 from relayd.safekeeping import Adds
 
 if TYPE_CHECKING:
@@ -144,11 +144,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     )
 
 
-def _acted(config: "Config", command: "LocalCommand") -> "Acted":
+def _acted(config: "Config", command: "LocalCommand", device: str = "") -> "Acted":
     from relayd import operate
     from relayproto.administration_replies import Acted
+    from relayproto.codes import Code
 
-    return operate.ask(config.operator_socket, command, Acted)
+    try:
+        return operate.ask(config.operator_socket, command, Acted)
+    except operate.RelayRefused as refused:
+        if device and refused.code == Code.NOT_AVAILABLE:
+            raise CannotGoOn(f"there is no {device}; relayd mailbox names the devices", Exit.REFUSED) from None
+        raise
 
 
 def _reason(arguments: argparse.Namespace) -> str:
@@ -216,11 +222,17 @@ def _box(box: "Box") -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _one(arguments: argparse.Namespace) -> str:
+    """Return how the one device that is meant is called, "" where all are."""
+    return f"device {arguments.device} of {arguments.whom}" if arguments.device else ""
+
+
 def _kick(arguments: argparse.Namespace, config: "Config") -> Exit:
     from relayproto.operating import Kick
 
     after_s = arguments.back_after
-    acted = _acted(config, Kick(arguments.whom, arguments.device, after_s * 1000, _reason(arguments)))
+    kick = Kick(arguments.whom, arguments.device, after_s * 1000, _reason(arguments))
+    acted = _acted(config, kick, _one(arguments))
     said = f"{acted.value} connections end, and may come back after {after_s} s."
     return _told(arguments, acted, said, connections=acted.value)
 
@@ -249,13 +261,13 @@ def _purge(arguments: argparse.Namespace, config: "Config") -> Exit:
     from relayproto.operating import Purge
 
     reason = _reason(arguments)
-    what = f"device {arguments.device} of {arguments.whom}" if arguments.device else arguments.whom
+    what = _one(arguments) or arguments.whom
     _confirm(
         arguments,
         f"What waits for {what} is deleted for good, and its senders are told.\nType the address to go on: ",
         arguments.whom,
     )
-    acted = _acted(config, Purge(arguments.whom, arguments.device, reason))
+    acted = _acted(config, Purge(arguments.whom, arguments.device, reason), _one(arguments))
     return _told(arguments, acted, f"{acted.value:,} envelopes are gone.", envelopes=acted.value)
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from relayd import intervene, reaching, rotation, safekeeping
-from relayd.exits import CannotGoOn, Exit
+from relayd import border, intervene, reaching, rotation, safekeeping
+from relayd.exits import Exit
 from relayproto import __version__
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _serve(arguments: argparse.Namespace) -> Exit:
 
         return app.serve(read, _config_path(arguments), notifier)
     except Exception as error:
-        if _status_of(error) is None:
+        if border.status_of(error) is None:
             # Its traceback on standard error could have a person's values.
             report(error, where="serve", counters=Counters(), entropy=system_entropy)
             return Exit.SOFTWARE
@@ -200,6 +200,7 @@ def _confirm_clock(arguments: argparse.Namespace) -> Exit:
 
 def _break_glass(arguments: argparse.Namespace) -> Exit:
     from relayd import operate
+    from relayd.clock import SystemClock
     from relayproto.administration import BreakGlass
     from relayproto.administration_replies import Acted
 
@@ -215,7 +216,8 @@ def _break_glass(arguments: argparse.Namespace) -> Exit:
     if arguments.json:
         _print_json({"address": arguments.address, "seconds": arguments.duration, "record": acted.record})
     else:
-        sys.stdout.write(f"{arguments.address} is a platform operator now. Audit record {acted.record}.\n")
+        end = operate.moment(SystemClock().now_ms() + arguments.duration * 1000)
+        sys.stdout.write(f"{arguments.address} is a platform operator until {end}. Audit record {acted.record}.\n")
     return Exit.OK
 
 
@@ -312,7 +314,7 @@ def _add_rarely_needed(commands: "argparse._SubParsersAction[argparse.ArgumentPa
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; man pages and completion are made from it."""
-    top = argparse.ArgumentParser(
+    top: argparse.ArgumentParser = border.Parser(
         prog="relayd",
         description="A messaging relay that stores and forwards what it cannot read.",
         epilog="exit statuses: 0 done, 1 not whole, 2 usage, 65 refused, 66 nothing there, 69 no relay is running, "
@@ -352,45 +354,24 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _status_of(error: Exception) -> Exit | None:  # noqa: PLR0911 - one for each kind of error
-    """Return the exit status of an expected error, or None where it is our bug."""
-    from relayd import config, initialise, keyring, lifecycle, operate, restore
-    from relayd.domain.refusals import Fatal
-
-    match error:
-        case CannotGoOn():
-            return error.status
-        case config.BadConfig() | keyring.BadKeys():
-            return Exit.CONFIG
-        case initialise.CannotCreate() | lifecycle.CannotStart() | restore.CannotRenew():
-            return Exit.CANNOT_CREATE
-        case Fatal():
-            return Exit.FATAL
-        case operate.RelayAway():
-            return Exit.UNAVAILABLE
-        case operate.NotAllowed():
-            return Exit.PERMISSION
-        case operate.RelayRefused():
-            return Exit.LATER if error.later else Exit.REFUSED
-        case _:
-            return None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    arguments = parser().parse_args(argv)
+    arguments = argparse.Namespace()
     try:
-        status: Exit = arguments.run(arguments)
-        sys.stdout.flush()
+        try:
+            arguments = parser().parse_args(argv)
+            status: Exit = arguments.run(arguments)
+        finally:
+            border.flush()
     except BrokenPipeError:
         # Whoever reads us has enough, as `relayd status | head` has: nothing went wrong, and nothing more is written.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except Exception as error:
-        known = _status_of(error)
+        known = border.status_of(error)
         if known is None:
             raise
-        sys.stderr.write(f"relayd: {error}\n")
+        border.tell(error, known, as_json=getattr(arguments, "json", False))
         return known
     return status
 

@@ -48,6 +48,7 @@ class RelayRefused(Exception):  # noqa: N818 - reads better where it is raised
     def __init__(self, code: int) -> None:
         """Find the words for a code."""
         super().__init__(_SAID.get(code, f"the relay refused, code {code}; see its log"))
+        self.code = code
         self.later = range_of(code) is CodeRange.RETRY_LATER
 
 

@@ -1,11 +1,13 @@
 """The command line's room: the relay's next key, which its offline root signs on another machine (spec 55 §6).
 
 Three steps, each a file to carry: a request leaves the relay, a signed descriptor leaves the root's machine, and the
-relay takes it. The rules of this file: no private key is carried; nothing that exists is overwritten; a descriptor is
-taken only where it fits the relay, its root and the key that waits for it.
+relay takes it. The rules of this file: no private key is carried; nothing that exists is overwritten; the root signs
+nothing new but a key and its time, whatever a relay that was broken into asks for; a descriptor is taken only where it
+fits the relay, its root and the key that waits for it.
 """
 
 import argparse
+import datetime as dt
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _REQUEST_SIGNER: Final = bytes(32)
 """A request is a descriptor that nobody's root has signed: the key that everybody knows stands in for it."""
+_NO_REQUEST: Final = "not a request of relayd next-key"
 _DAY_MS: Final = 86_400_000
 _DAYS_MAX: Final = 3_650
 
@@ -27,36 +30,91 @@ _DAYS_MAX: Final = 3_650
 def request(state: Path, entropy: "Entropy", now_ms: int) -> bytes:
     """Make the next key in a state directory and return the request for it; CannotGoOn where that can't be.
 
-    A key that waits for its descriptor already is asked for again.
+    A key that waits for its descriptor already is asked for again. The descriptor before it goes along: the root's own
+    word, against which its machine holds what is asked.
     """
     from dataclasses import replace
 
     from relayd import keyring
     from relayproto import descriptor
+    from relayproto.packed import pack
     from relayproto.primitives import KEY_BYTES, x25519_public
 
     newest = keyring.latest(state)
+    previous = (state / keyring.KEYS / keyring.described(newest.key_id)).read_bytes()
     key_id = newest.key_id + 1
     path = state / keyring.KEYS / keyring.relay_key(key_id)
     if not path.exists():
         _write(path, entropy(KEY_BYTES), 0o600)
     asked = replace(newest, key_id=key_id, x25519=x25519_public(path.read_bytes()), issued_ms=now_ms)
-    return descriptor.make(_REQUEST_SIGNER, asked)
+    return pack(descriptor.make(_REQUEST_SIGNER, asked), previous)
 
 
-def sign(asked: bytes, root_seed: bytes, now_ms: int, days: int) -> bytes:
-    """Return the descriptor that the offline root makes of a request, good from now on for so many days."""
+def sign(asked: bytes, root_seed: bytes, now_ms: int, days: int, previous: bytes | None = None) -> "KeyDescriptor":
+    """Return what the offline root says to a request, to be signed with ``descriptor.make``.
+
+    Good from now on for so many days. ``previous`` is the descriptor before it, the request's own one where None.
+    CannotGoOn where the root did not sign that, or where anything differs from it but the key and its time: moderators
+    and the stamp key are nothing that a relay may ask for.
+    """
     from dataclasses import replace
 
     from relayd.initialise import SKEW_MS
     from relayproto import descriptor
     from relayproto.primitives import ed25519_public
 
-    wanted = _read(asked, descriptor.fingerprint(ed25519_public(_REQUEST_SIGNER)), "not a request of relayd next-key")
-    good = replace(
-        wanted, not_before_ms=now_ms - SKEW_MS, not_after_ms=now_ms + days * _DAY_MS, issued_ms=now_ms
+    request_, enclosed = _parts(asked)
+    wanted = _read(request_, descriptor.fingerprint(ed25519_public(_REQUEST_SIGNER)), _NO_REQUEST)
+    root = descriptor.fingerprint(ed25519_public(root_seed))
+    before = _read(
+        enclosed if previous is None else previous, root, "the descriptor before it is not signed by this root"
+    )
+    for name in ("relay_id", "stamp_key", "moderators"):
+        if getattr(wanted, name) != getattr(before, name):
+            raise CannotGoOn(
+                f"the request has another {name.replace('_', ' ')} than the descriptor before it; nothing is signed:"
+                " find out who changed it", Exit.REFUSED,
+            )  # fmt: skip
+    if wanted.key_id <= before.key_id:
+        raise CannotGoOn(f"key {wanted.key_id} does not follow key {before.key_id}", Exit.REFUSED)
+    return replace(
+        before, key_id=wanted.key_id, x25519=wanted.x25519, not_before_ms=now_ms - SKEW_MS,
+        not_after_ms=now_ms + days * _DAY_MS, issued_ms=now_ms,
     )  # fmt: skip
-    return descriptor.make(root_seed, good)
+
+
+def _parts(asked: bytes) -> tuple[bytes, bytes]:
+    """Return what a request asks for, and the descriptor before it."""
+    from relayproto.errors import Malformed
+    from relayproto.packed import unpack
+
+    try:
+        parts = unpack(asked)
+    except Malformed:
+        parts = None
+    match parts:
+        case [bytes() as wanted, bytes() as previous]:
+            return wanted, previous
+        case _:
+            raise CannotGoOn(_NO_REQUEST, Exit.REFUSED)
+
+
+def shown(said: "KeyDescriptor") -> str:
+    """Return what a descriptor says, for the person at the root's machine."""
+    from relayproto.descriptor import fingerprint
+
+    moderators = [key.hex() for key in said.moderators] or ["none"]
+    lines = [
+        ("relay", str(said.relay_id)), ("key", str(said.key_id)), ("public key", said.x25519.hex()),
+        ("good from", _when(said.not_before_ms)), ("until", _when(said.not_after_ms)),
+        ("stamp key", f"{fingerprint(said.stamp_key).hex()} (its fingerprint)"),
+        *(("moderator", each) for each in moderators),
+    ]  # fmt: skip
+    return "".join(f"  {name:<11} {value}\n" for name, value in lines)
+
+
+def _when(at_ms: int) -> str:
+    return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def install(state: Path, signed: bytes, now_ms: int) -> "KeyDescriptor":
@@ -150,6 +208,11 @@ def add(
     signing = steps.add_parser("sign", help="on the offline root's machine: make a descriptor of a request")
     signing.add_argument("request", metavar="REQUEST", help="the file that request wrote")
     signing.add_argument("--root", metavar="FILE", required=True, help="offline-root.key")
+    signing.add_argument(
+        "--previous", metavar="FILE",
+        help="the descriptor before it, as this machine kept it (default: the one in the request); nothing but the key"
+        " and its time may differ from it",
+    )  # fmt: skip
     signing.add_argument("--to", metavar="FILE", required=True, help="where the descriptor goes")
     signing.add_argument("--days", type=_days, default=730, help="how long the key is good (default: 730)")
     taking = steps.add_parser("install", help="on the relay's machine: take the descriptor; restart the relay then")
@@ -178,13 +241,19 @@ def _request(arguments: argparse.Namespace, state: Path) -> Exit:
 
 
 def _sign(arguments: argparse.Namespace) -> Exit:
+    from relayproto import descriptor
     from relayproto.primitives import KEY_BYTES
 
     root = _file(arguments.root)
     if len(root) != KEY_BYTES:
         raise CannotGoOn(f"{arguments.root}: not {KEY_BYTES} bytes, so no root key", Exit.REFUSED)
-    _write(Path(arguments.to), sign(_file(arguments.request), root, _now_ms(), arguments.days), 0o644)
-    sys.stdout.write(f"Carry {arguments.to} back to the relay: relayd next-key install\n")
+    previous = None if arguments.previous is None else _file(arguments.previous)
+    said = sign(_file(arguments.request), root, _now_ms(), arguments.days, previous)
+    _write(Path(arguments.to), descriptor.make(root, said), 0o644)
+    sys.stdout.write(
+        f"The root has signed:\n{shown(said)}If that is right, carry {arguments.to} back to the relay, and keep a copy"
+        " here for --previous: relayd next-key install\n"
+    )
     return Exit.OK
 
 

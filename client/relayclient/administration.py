@@ -95,6 +95,12 @@ class Administration:
         """Which unit this account belongs to, as the relay has said on this connection; 0 for none."""
         return self._link().unit
 
+    def belonging(self) -> tuple[Standing, UnitId] | None:
+        """Return what this account was, and in which unit, when the relay last said; None before the first time."""
+        with self._store.step() as step:
+            standing = step.setting("standing")
+            return None if standing is None else (Standing(standing), UnitId(step.setting("unit")))
+
     def root(self) -> bytes:
         """Return the fingerprint of the relay's offline root, by which everything of the relay is believed."""
         with self._store.step() as step:

@@ -54,6 +54,8 @@ def welcomed(step: Step, link: Link, who: Identity, welcome: Welcome, now_ms: in
     link.own_list_stale = welcome.list_version > contacts.version(step, who.account)
     link.left = (welcome.one_time_left, welcome.kem_left)
     link.standing, link.unit, link.act = welcome.standing, welcome.unit, welcome.act
+    step.put("standing", welcome.standing)
+    step.put("unit", welcome.unit)
     link.open = True
     if welcome.now_ms > (step.setting("latest_ms") or 0):
         step.put("latest_ms", welcome.now_ms)

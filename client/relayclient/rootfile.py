@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from relayclient.errors import FileUnusable, KeyFileBad, KeyFileExists, KeyFileNotPrivate
+from relayclient.errors import FileUnusable, FileUnwritable, KeyFileBad, KeyFileExists, KeyFileNotPrivate
 from relayproto.primitives import Entropy, ed25519_public
 
 _HEAD: Final = "relayd organisation root key 1"
@@ -20,14 +20,14 @@ _SEED_BYTES: Final = 32
 
 
 def make(path: Path, entropy: Entropy) -> bytes:
-    """Make a root key in a new file and return its public half. Raises KeyFileExists, FileUnusable."""
+    """Make a root key in a new file and return its public half. Raises KeyFileExists, FileUnwritable."""
     seed = entropy(32)
     try:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise KeyFileExists(str(path)) from None
     except OSError as error:
-        raise FileUnusable(f"{path}: {error.strerror}") from None
+        raise FileUnwritable(f"{path}: {error.strerror}") from None
     with os.fdopen(opened, "w", encoding="ascii") as file:
         file.write(f"{_HEAD}\n{seed.hex()}\n")
         file.flush()

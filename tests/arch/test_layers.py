@@ -9,7 +9,7 @@ from support.tree import Module, modules
 
 ROOMS = [
     "domain", "store", "delivery", "services", "net", "app", "initialise", "operate", "restore", "verify", "backups",
-    "safekeeping", "reaching", "rotation", "intervene", "main", "__main__",
+    "safekeeping", "reaching", "rotation", "intervene", "border", "main", "__main__",
 ]  # fmt: skip
 """The rooms of relayd, from the lowest to the highest; a room imports itself and what stands before it."""
 

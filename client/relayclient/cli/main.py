@@ -106,9 +106,12 @@ class _Parser(argparse.ArgumentParser):
             return super().parse_known_args(args, namespace)
         self._mixed = True
         try:
-            return self.parse_known_intermixed_args(args, namespace)
+            read, over = self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixed = False
+        if over:
+            self.error(f"unrecognized arguments: {' '.join(over)}")  # here, where the usage is the verb's own
+        return read, over
 
 
 def parser() -> argparse.ArgumentParser:

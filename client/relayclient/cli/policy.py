@@ -120,10 +120,11 @@ def _show(arguments: Namespace) -> int:
     found = desk.run(arguments, work)
     if found.said is None:
         terminal.note("This unit has no document: what stands above it holds.")
-    elif arguments.json:
-        terminal.say_json(json.loads(found.octets))
+    fields = {} if found.said is None else json.loads(found.octets)  # {} says nothing, and is a start for put
+    if arguments.json:
+        terminal.say_json(fields)
     else:
-        terminal.say(terminal.harmless(json.dumps(json.loads(found.octets), ensure_ascii=False, indent=2)))
+        terminal.say(terminal.harmless(json.dumps(fields, ensure_ascii=False, indent=2)))
     return 0
 
 
@@ -230,10 +231,12 @@ def _put(arguments: Namespace) -> int:
 async def _in_force_now(
     at: Desk, unit: UnitId, before: Version, made: document.Document, octets: bytes, signature: bytes
 ) -> None:
-    """Show what changes, and put a version in force. Raises Denied, NotAgreed."""
+    """Show what changes, and put a version in force where anything does. Raises Denied, NotAgreed."""
     lines = document.difference(before.said, made)
-    if not at.arguments.json:
-        _tell(lines, as_json=False)
+    if not lines or not at.arguments.json:
+        _tell(lines, as_json=at.arguments.json)
+    if not lines:
+        return
     await at.do(
         PutDocument(unit, octets, signature), f"Version {made.version} of unit {unit}'s document is in force.",
         dangerous=f"This holds for unit {unit} and all below it, at once.", difference=lines,

@@ -42,21 +42,23 @@ def _add_list(parser: ArgumentParser) -> None:
 
 
 def _list(arguments: Namespace) -> int:
-    async def work(at: Desk) -> list[tuple[int, Unit]]:
+    async def work(at: Desk) -> tuple[str, list[tuple[int, Unit]]]:
         found: dict[UnitId, tuple[int, Unit]] = {}
-        await _gather(at, await at.unit(arguments.unit), 0, found)
-        return list(found.values())
+        unit = await at.unit(arguments.unit)
+        await _gather(at, unit, 0, found)
+        return f"{unit}{'  (your own unit)' if unit == at.device.administration.unit else ''}", list(found.values())
 
-    found = desk.run(arguments, work)
+    root, found = desk.run(arguments, work)
     if arguments.json:
         for _, unit in found:
             terminal.say_json(fields(unit))
     elif arguments.flat:
         show([unit for _, unit in found])
     else:
+        terminal.say(root)
         for level, unit in found:
             state = "" if unit.state is UnitState.ACTIVE else f"  ({word(unit.state)})"
-            terminal.say(f"{'  ' * level}{unit.unit}  {terminal.harmless(unit.name)}{state}")
+            terminal.say(f"{'  ' * (level + 1)}{unit.unit}  {terminal.harmless(unit.name)}{state}")
     if not found:
         terminal.note("There is nothing below it.")
     return 0

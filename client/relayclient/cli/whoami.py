@@ -4,10 +4,14 @@ from argparse import ArgumentParser, Namespace
 from typing import Final
 
 from relayclient.cli import home, terminal
+from relayclient.cli.columns import word
 
 NAME: Final = "whoami"
 HELP: Final = "show this device's address, account and relay"
-DESCRIPTION: Final = "Show who this device is, which relay it belongs to and what is waiting. Works offline."
+DESCRIPTION: Final = """\
+Show who this device is, which relay and which unit of an organisation it belongs to, and what is waiting.
+Works offline: standing and unit are what the relay said at the last connection.
+"""
 EPILOG: Final = """\
 examples:
   relay whoami
@@ -24,11 +28,13 @@ def run(arguments: Namespace) -> int:
     """Print the identity and the counts."""
     with home.open_device(arguments) as device:
         identity, endpoint, summary = device.identity, device.endpoint(), device.summary()
-        root = device.administration.root()
+        root, belonging = device.administration.root(), device.administration.belonging()
     shown = {
         "address": identity.address,
         "account": identity.account.hex(),
         "device": identity.device,
+        "standing": None if belonging is None else word(belonging[0]),
+        "unit": None if belonging is None else belonging[1] or None,
         "relay": f"{endpoint.host}:{endpoint.port}",
         "relay_key": endpoint.key_id,
         "root": root.hex(),
@@ -41,5 +47,5 @@ def run(arguments: Namespace) -> int:
         terminal.say_json(shown)
         return 0
     for name, value in shown.items():
-        terminal.say(f"{name.replace('_', ' '):<10} {terminal.harmless(str(value))}")
+        terminal.say(f"{name.replace('_', ' '):<10} {terminal.harmless('-' if value is None else str(value))}")
     return 0

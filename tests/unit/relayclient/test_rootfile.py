@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from relayclient import rootfile
-from relayclient.errors import FileUnusable, KeyFileBad, KeyFileExists, KeyFileNotPrivate
+from relayclient.errors import FileUnusable, FileUnwritable, KeyFileBad, KeyFileExists, KeyFileNotPrivate
 from relayproto.primitives import ed25519_public
 
 SEED = bytes(range(32))
@@ -82,5 +82,5 @@ def test_a_file_that_holds_no_key_is_told(tmp_path, text):
 def test_a_file_that_is_not_there_or_cannot_be_made_is_told(tmp_path):
     with pytest.raises(FileUnusable):
         rootfile.read(tmp_path / "none")
-    with pytest.raises(FileUnusable):
+    with pytest.raises(FileUnwritable):
         rootfile.make(tmp_path / "none" / "works.key", entropy)

@@ -305,3 +305,14 @@ def test_each_command_has_examples_in_its_help(capsys) -> None:
 
 def test_columns_are_as_wide_as_what_is_in_them() -> None:
     assert intervene.table(("a", "bb"), [(1, "x"), (1000, "")]) == "    a  bb\n    1   x\n1,000\n"
+
+
+@pytest.mark.parametrize("verb", [("kick",), ("purge", "--yes")])
+def test_a_device_that_is_not_there_is_told(relay: Relay, config: Path, capsys, verb: tuple[str, ...]) -> None:
+    relay.refusal = Code.NOT_AVAILABLE
+    command = [*verb, "a@gad.example", "--reason", "r", "--config", str(config)]
+
+    assert main.main([*command, "--device", "9"]) == Exit.REFUSED
+    assert "there is no device 9 of a@gad.example" in capsys.readouterr().err
+    assert main.main(command) == Exit.REFUSED
+    assert "device 9" not in capsys.readouterr().err

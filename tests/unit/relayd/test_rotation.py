@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +10,8 @@ from relayd.exits import CannotGoOn, Exit
 from relayd.keyring import BadKeys
 from relayd.main import main
 from relayproto import descriptor
+from relayproto.descriptor import KeyDescriptor
+from relayproto.packed import pack, unpack
 
 DAY_MS = 86_400_000
 NOW_MS = 1_790_000_000_000
@@ -22,14 +25,22 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "state"
 
 
+def fields_of(described: bytes) -> dict:
+    return dataclasses.asdict(descriptor.read(described, descriptor.root_fingerprint(described)))
+
+
 def root_of(state: Path) -> bytes:
     return (state.parent / "root").read_bytes()
+
+
+def signed_by(root: bytes, asked: bytes, now_ms: int, days: int) -> bytes:
+    return descriptor.make(root, rotation.sign(asked, root, now_ms, days))
 
 
 def turned(state: Path, now_ms: int, days: int = 730):
     """Ask, sign and install."""
     asked = rotation.request(state, os.urandom, now_ms)
-    return rotation.install(state, rotation.sign(asked, root_of(state), now_ms, days), now_ms)
+    return rotation.install(state, signed_by(root_of(state), asked, now_ms, days), now_ms)
 
 
 def test_the_next_key_takes_over_while_both_are_good_and_alone_afterwards(state: Path) -> None:
@@ -63,7 +74,7 @@ def test_a_request_that_was_lost_is_made_again_for_the_same_key(state: Path) -> 
     first = rotation.request(state, os.urandom, NOW_MS)
     again = rotation.request(state, os.urandom, NOW_MS + 1)
 
-    rotation.install(state, rotation.sign(first, root_of(state), NOW_MS, 30), NOW_MS)
+    rotation.install(state, signed_by(root_of(state), first, NOW_MS, 30), NOW_MS)
 
     assert first != again
     assert set(keyring.load(state, NOW_MS).private) == {1, 2}
@@ -80,9 +91,10 @@ def test_a_request_holds_nothing_secret_and_is_no_descriptor(state: Path) -> Non
 
 
 def test_what_does_not_fit_is_not_taken(state: Path, tmp_path: Path) -> None:
-    signed = rotation.sign(rotation.request(state, os.urandom, NOW_MS), root_of(state), NOW_MS, 30)
+    signed = signed_by(root_of(state), rotation.request(state, os.urandom, NOW_MS), NOW_MS, 30)
     initialise.make_keys(tmp_path / "other", os.urandom, NOW_MS)
-    others = rotation.sign(rotation.request(tmp_path / "other", os.urandom, NOW_MS), root_of(state), NOW_MS, 30)
+    [of_another] = (tmp_path / "other" / "keys").glob("descriptor-*")
+    others = descriptor.make(root_of(state), KeyDescriptor(**fields_of(of_another.read_bytes())))
     before = sorted(path.name for path in (state / "keys").iterdir())
 
     for wrong, now_ms, words in (
@@ -103,13 +115,70 @@ def test_what_does_not_fit_is_not_taken(state: Path, tmp_path: Path) -> None:
 def test_only_a_request_is_signed(state: Path) -> None:
     [described] = (state / "keys").glob("descriptor-*")
 
-    for wrong in (b"", described.read_bytes()):
+    for wrong in (b"", described.read_bytes(), pack(b"x"), pack(b"x", b"y"), pack(1, b"y"), pack(b"x", b"y", b"z")):
         with pytest.raises(CannotGoOn, match="not a request"):
             rotation.sign(wrong, root_of(state), NOW_MS, 30)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"moderators": (b"m" * 32, b"n" * 32)}, "another moderators"), ({"moderators": ()}, "another moderators"),
+        ({"stamp_key": b"s" * 32}, "another stamp key"), ({"relay_id": 7}, "another relay id"),
+        ({"key_id": 1}, "key 1 does not follow key 1"),
+    ],
+)  # fmt: skip
+def test_the_root_signs_nothing_new_but_a_key_and_its_time(state: Path, change: dict, words: str) -> None:
+    """A relay that was broken into asks for what it likes: its own moderators would read what people report."""
+    root, [path] = root_of(state), (state / "keys").glob("descriptor-*")
+    moderated = fields_of(path.read_bytes()) | {"moderators": (b"1" * 32, b"2" * 32)}
+    path.write_bytes(descriptor.make(root, KeyDescriptor(**moderated)))
+    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS))
+    forged = descriptor.make(bytes(32), KeyDescriptor(**(fields_of(asked) | change)))
+
+    with pytest.raises(CannotGoOn, match=words) as refused:
+        rotation.sign(pack(forged, previous), root, NOW_MS, 30)
+
+    assert refused.value.status is Exit.REFUSED
+    assert rotation.sign(pack(asked, previous), root, NOW_MS, 30).moderators == (b"1" * 32, b"2" * 32)
+
+
+def test_the_descriptor_before_it_has_to_be_the_roots(state: Path) -> None:
+    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS))
+    own = KeyDescriptor(**(fields_of(previous) | {"moderators": (b"m" * 32, b"n" * 32)}))
+    forged = descriptor.make(b"x" * 32, own), descriptor.make(bytes(32), own), previous[:-1] + b"x", b""
+
+    for each in forged:
+        with pytest.raises(CannotGoOn, match="not signed by this root"):
+            rotation.sign(pack(asked, each), root_of(state), NOW_MS, 30)
+        with pytest.raises(CannotGoOn, match="not signed by this root"):
+            rotation.sign(pack(asked, previous), root_of(state), NOW_MS, 30, each)
+
+
+def test_a_copy_that_was_kept_counts_and_not_the_one_in_the_request(state: Path) -> None:
+    """An older descriptor of the same root, from before the moderators were changed, is the root's word as well."""
+    root = root_of(state)
+    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS))
+    kept = descriptor.make(root, KeyDescriptor(**(fields_of(previous) | {"moderators": (b"1" * 32, b"2" * 32)})))
+
+    with pytest.raises(CannotGoOn, match="another moderators"):
+        rotation.sign(pack(asked, previous), root, NOW_MS, 30, kept)
+
+
+def test_what_is_signed_is_shown() -> None:
+    said = KeyDescriptor(9, 2, b"x" * 32, b"s" * 32, NOW_MS, NOW_MS + DAY_MS, NOW_MS, (b"1" * 32, b"2" * 32))
+
+    assert rotation.shown(said).splitlines() == [
+        "  relay       9", "  key         2", f"  public key  {(b'x' * 32).hex()}",
+        "  good from   2026-09-21 14:13 UTC", "  until       2026-09-22 14:13 UTC",
+        f"  stamp key   {descriptor.fingerprint(b's' * 32).hex()} (its fingerprint)",
+        f"  moderator   {(b'1' * 32).hex()}", f"  moderator   {(b'2' * 32).hex()}",
+    ]  # fmt: skip
+    assert "moderator   none\n" in rotation.shown(dataclasses.replace(said, moderators=()))
+
+
 def test_nothing_that_exists_is_overwritten(state: Path) -> None:
-    signed = rotation.sign(rotation.request(state, os.urandom, NOW_MS), root_of(state), NOW_MS, 30)
+    signed = signed_by(root_of(state), rotation.request(state, os.urandom, NOW_MS), NOW_MS, 30)
     rotation.install(state, signed, NOW_MS)
 
     with pytest.raises(CannotGoOn, match="there is a file already") as refused:
@@ -131,11 +200,15 @@ def test_the_three_steps_as_an_operator_types_them(tmp_path: Path, capsys: pytes
         ["install", signed, "--state", str(state)],
     )
     assert [main(["next-key", *step]) for step in steps] == [0, 0, 0]
-    assert "Restart the relay" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Restart the relay" in out
+    assert "The root has signed:\n  relay " in out
 
     assert main(["next-key", *steps[1]]) == Exit.CANNOT_CREATE
     assert main(["next-key", "sign", str(carried / "no"), "--root", str(root), "--to", asked]) == Exit.NO_INPUT
     assert main(["next-key", "sign", asked, "--root", asked, "--to", str(carried / "x")]) == Exit.REFUSED
+    kept = ["sign", asked, "--root", str(root), "--previous", signed, "--to", str(carried / "x")]
+    assert main(["next-key", *kept]) == Exit.REFUSED, "that key is signed already"
     said = capsys.readouterr().err.splitlines()
     assert ["there is a file already" in said[0], "No such file" in said[1], "no root key" in said[2]] == [True] * 3
     with pytest.raises(SystemExit):

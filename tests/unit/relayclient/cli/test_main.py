@@ -117,3 +117,12 @@ def test_an_output_that_cannot_be_written_is_one_line(office, verb):
     assert done.returncode == 73
     assert done.stderr.count(b"\n") == 1
     assert b"cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("verb", [("whoami",), ("unit", "list"), ("role", "list")])
+def test_an_unknown_option_shows_the_usage_of_its_verb(office, verb):
+    ran = office.run("alice", *verb, "--nonsense")
+
+    assert ran.status == 2
+    assert ran.err.startswith(f"usage: relay {' '.join(verb)} ")
+    assert "--nonsense" in ran.err

@@ -88,6 +88,16 @@ def test_a_dry_run_shows_the_difference_and_changes_nothing(office, works, key):
     assert "limits.targets: nothing -> 9" in ran.out
 
 
+def test_what_changes_nothing_is_neither_asked_for_nor_put(office, works, key):
+    put(office, key, FIRST, "--yes")
+
+    again, as_json = put(office, key, FIRST), put(office, key, FIRST, "--json")
+
+    assert (again.status, again.out) == (0, "Nothing changes.\n")
+    assert as_json.lines == [{"difference": []}]
+    assert len(works.acts) == 1
+
+
 def test_putting_is_asked_for(office, works, key):
     assert put(office, key, FIRST).status == 64
     assert works.acts == []
@@ -152,7 +162,10 @@ def test_the_root_key_does_not_sign_again_what_it_never_signed(office, works, ke
 
 
 def test_a_document_is_shown_and_older_ones_too(office, works, key):
-    assert "no document" in office.run("alice", "policy", "show").err
+    none = office.run("alice", "policy", "show")
+    assert "no document" in none.err
+    assert none.out == "{}\n"
+    assert office.run("alice", "policy", "show", "--json").lines == [{}]
     put(office, key, FIRST, "--yes")
     put(office, key, SECOND, "--yes")
 

@@ -34,7 +34,10 @@ def works(office):
 def test_the_tree_below_the_own_unit_is_shown(office, works):
     ran = office.run("alice", "unit", "list")
 
-    assert (ran.status, ran.out) == (0, "2  North\n  4  Depot 4\n  5  Twin\n  6  twin\n3  South  (suspended)\n")
+    assert (ran.status, ran.out) == (
+        0,
+        "1  (your own unit)\n  2  North\n    4  Depot 4\n    5  Twin\n    6  twin\n  3  South  (suspended)\n",
+    )
 
 
 def test_the_tree_is_shown_to_a_depth_and_as_a_table_and_as_json(office, works):
@@ -42,7 +45,7 @@ def test_the_tree_is_shown_to_a_depth_and_as_a_table_and_as_json(office, works):
     flat = office.run("alice", "unit", "list", "0", "--flat", "--depth", "1")
     [said] = office.run("alice", "unit", "list", "2", "--json").lines[:1]
 
-    assert shallow.out == "2  North\n3  South  (suspended)\n"
+    assert shallow.out == "1  (your own unit)\n  2  North\n  3  South  (suspended)\n"
     assert flat.out.splitlines()[1].split() == ["1", "0", "Works", "active", "works.example", "6b" * 32]
     assert said == {"unit": 4, "under": 2, "name": "Depot 4", "state": "active", "domain": None, "root_key": None}
 

@@ -1,5 +1,7 @@
 """relay whoami."""
 
+from relayproto.standing import Standing
+
 
 def test_a_device_says_who_it_is_also_offline(office):
     office.join("alice")
@@ -20,6 +22,18 @@ def test_scripts_get_json(office):
     assert bytes.fromhex(shown["account"]) == office.relay.addresses["alice@office.example"]
     assert (shown["device"], shown["unread"]) == (1, 0)
     assert shown["root"] == office.relay.root_fingerprint.hex()
+
+
+def test_what_the_relay_last_said_that_one_is_is_kept(office):
+    office.join("alice")
+    office.relay.belongs[office.relay.addresses["alice@office.example"]] = (Standing.VERIFIED, 7)
+    office.run("alice", "listen", "--drain")
+    office.stop()
+
+    [shown] = office.run("alice", "whoami", "--json").lines
+
+    assert (shown["standing"], shown["unit"]) == ("verified", 7)
+    assert "unit       7\n" in office.run("alice", "whoami").out
 
 
 def test_a_home_without_a_device_is_told(office):
