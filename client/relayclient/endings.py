@@ -16,7 +16,7 @@ _SENTENCES = {
     GoawayCode.STALLED: "the relay waited too long for an acknowledgement",
     GoawayCode.IDLE: "the relay did not answer any more",
     GoawayCode.RESTART: "the relay restarts",
-    GoawayCode.RENEW: "the connection is a day old and is made anew",
+    GoawayCode.RENEW: "the relay asks for a new connection",
     GoawayCode.BUSY: "the relay has too many connections",
     GoawayCode.RATE: "the relay found us too fast",
     GoawayCode.AUTHENTICATION: "the relay does not let this device in",

@@ -1,4 +1,4 @@
-"""The device's room: an organisation's root key, as a file of its own machine.
+"""The device's room: a root key, an organisation's or a relay's, as a file of its own machine.
 
 A path enters and a key is made there, once, or read. The rule of this file: the seed is in a file that its owner alone
 may read, and nowhere else; what leaves this machine are public keys and signatures.
@@ -16,6 +16,7 @@ _HEAD: Final = "relayd organisation root key 1"
 _FORM: Final = re.compile(rf"{_HEAD}\n([0-9a-f]{{64}})\n")
 _OTHERS: Final = 0o077
 _OCTETS_MAX: Final = 4096
+_SEED_BYTES: Final = 32
 
 
 def make(path: Path, entropy: Entropy) -> bytes:
@@ -35,7 +36,10 @@ def make(path: Path, entropy: Entropy) -> bytes:
 
 
 def read(path: Path) -> bytes:
-    """Return the seed of a root key. Raises FileUnusable, KeyFileNotPrivate, KeyFileBad."""
+    """Return the seed of a root key: an organisation's, or a relay's as relayd init made it, 32 bytes and nothing else.
+
+    Raises FileUnusable, KeyFileNotPrivate, KeyFileBad.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -44,6 +48,8 @@ def read(path: Path) -> bytes:
         raise FileUnusable(f"{path}: {error.strerror}") from None
     if mode & _OTHERS:
         raise KeyFileNotPrivate(str(path))
+    if len(octets) == _SEED_BYTES and not octets.startswith(_HEAD.encode()):
+        return octets
     found = _FORM.fullmatch(octets.decode("ascii", "replace"))
     if found is None:
         raise KeyFileBad(str(path))

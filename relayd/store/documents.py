@@ -73,7 +73,9 @@ def _newest(sight: Sight, unit: UnitId) -> Document:
 def _read(commit: Commit, change: PutDocument) -> document.Document:
     """Return what a signed version says; Denied: CONFLICT, BAD_SIGNATURE, BAD_DOCUMENT."""
     try:
-        rootkeys.check_document(_root_key(commit, change.unit), change.document, change.signature)
+        rootkeys.check_document(
+            _root_key(commit, change.unit), organisations.relay(commit), change.document, change.signature
+        )
         new = document.read(change.document)
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None

@@ -8,7 +8,7 @@ from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied, Effect
 from relayd.store import belonging, grants, units
 from relayd.store.commit import Commit
-from relayproto import rootkeys
+from relayproto import descriptor, rootkeys
 from relayproto.administration import CreateOrganisation, MergeOrganisation, RotateKey, SuspendOrganisation
 from relayproto.codes import Code
 from relayproto.errors import CryptoFailure
@@ -27,7 +27,7 @@ def create(commit: Commit, actor: Actor, change: CreateOrganisation) -> Effect:
     if not addresses.is_domain(change.domain):
         raise Denied(Code.BAD_ADDRESS)
     try:
-        rootkeys.check_domain(change.root_key, change.domain, change.owned)
+        rootkeys.check_domain(change.root_key, relay(commit), change.domain, change.owned)
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None
     if db.execute("SELECT 1 FROM domain WHERE name = ?", (change.domain,)).fetchone() is not None:
@@ -92,12 +92,17 @@ def rotate_key(commit: Commit, actor: Actor, change: RotateKey) -> Effect:  # no
     old = root_key(commit, before.unit)
     _require_new_key(commit, change.root_key)
     try:
-        rootkeys.check_successor(old, change.unit, change.root_key, change.by_old)
-        rootkeys.check_successor(change.root_key, change.unit, change.root_key, change.by_new)
+        rootkeys.check_successor(old, relay(commit), change.unit, change.root_key, change.by_old)
+        rootkeys.check_successor(change.root_key, relay(commit), change.unit, change.root_key, change.by_new)
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None
     commit.db.execute("UPDATE organisation SET root_key = ? WHERE unit = ?", (change.root_key, before.unit))
     return Effect(before.unit, before=units.digest(old), after=units.digest(change.root_key))
+
+
+def relay(commit: Commit) -> bytes:
+    """Return the fingerprint of this relay's root, which all that root keys sign names."""
+    return descriptor.fingerprint(commit.tools.root_key)
 
 
 def root_key(commit: Commit, organisation: UnitId) -> bytes:

@@ -92,7 +92,7 @@ async def test_a_document_counts_at_once_on_open_connections_and_is_gone_back_fr
             people = Correspondence(*pair, frank)
             made = [await admin.do(CreateUnit(ROOT, "Records"))]
             made += [await admin.do(PlaceMember(UNIT, each.person.account, Standing.VERIFIED)) for each in (dave, erin)]
-            assert isinstance(await agreed(admin, second, signed(ROOT, draft(ROOT), ROOT_SEED)), Acted)
+            assert isinstance(await agreed(admin, second, signed(ROOT, draft(ROOT), ROOT_SEED, admin.relay)), Acted)
             first = draft(UNIT, **OPEN)
             tight = draft(UNIT, 2, first, **TIGHT)
             back = draft(UNIT, 3, tight, **OPEN)
@@ -100,7 +100,7 @@ async def test_a_document_counts_at_once_on_open_connections_and_is_gone_back_fr
             # Below the root one person is enough: no proposal that is taken back makes the relay forget anything.
             said = []
             for version in (first, tight, back):
-                made.append(await admin.do(signed(UNIT, version, ROOT_SEED)))
+                made.append(await admin.do(signed(UNIT, version, ROOT_SEED, admin.relay)))
                 said.append((await people.may(), await people.lives_s()))
 
             kept = [await pair[0].ask(GetDocument(UNIT, version)) for version in (1, 2, 3, None)]
@@ -125,7 +125,9 @@ async def test_what_a_document_says_outlives_the_relays_process(tmp_path: Path) 
             found_an_organisation(relay, [alice, bob], (dave, erin, frank))
             await asyncio.to_thread(relay.start)
             admin, second = await session(alice), await session(bob)
-            assert isinstance(await agreed(admin, second, signed(ROOT, draft(ROOT, **TIGHT), ROOT_SEED)), Acted)
+            assert isinstance(
+                await agreed(admin, second, signed(ROOT, draft(ROOT, **TIGHT), ROOT_SEED, admin.relay)), Acted
+            )
 
             await asyncio.to_thread(relay.kill)
             await asyncio.to_thread(relay.start)

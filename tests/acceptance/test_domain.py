@@ -45,8 +45,9 @@ async def resolving(path: Path, served: Zone) -> AsyncIterator[None]:
 def founding(admin: Visitor) -> CreateOrganisation:
     until_ms = int(time.time() * 1000) + 86_400_000
     return CreateOrganisation(
-        "Water Department", "gad.example", ed25519_public(ROOT_SEED), rootkeys.sign_domain(ROOT_SEED, "gad.example"),
-        b"f" * 32, admin.person.account, until_ms,
+        "Water Department", "gad.example", ed25519_public(ROOT_SEED),
+        rootkeys.sign_domain(ROOT_SEED, admin.invitation.root_fingerprint, "gad.example"), b"f" * 32,
+        admin.person.account, until_ms,
     )  # fmt: skip
 
 

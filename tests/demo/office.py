@@ -162,9 +162,10 @@ def department(office: Office) -> None:
     form.write_bytes(b"%PDF a form, signed on paper and scanned")
     office.run("relay", "org", "key", "new", str(key), shown="water$ relay org key new water.key")
     shown = office.run("relay", "org", "key", "show", str(key), "--json", shown="water$ relay org key show water.key")
+    root = json.loads(office.person("alice", "whoami", "--json", shown="whoami"))["root"]
     statement.write_text(office.run(
-        "relay", "org", "key", "sign", str(key), "--domain", DOMAIN,
-        shown=f"water$ relay org key sign water.key --domain {DOMAIN} > water.json",
+        "relay", "org", "key", "sign", str(key), "--relay", root, "--domain", DOMAIN,
+        shown=f"water$ relay org key sign water.key --relay {root[:12]}... --domain {DOMAIN} > water.json",
     ))  # fmt: skip
 
     office.step("One operator proposes the department; without proof of its domain nothing happens. The other approves")

@@ -64,7 +64,7 @@ MUTANTS: Final = (
         name="root-key-signs-what-the-relay-made-up",
         story="A version is brought back whoever signed it: the relay has the root key sign what it likes.",
         file="client/relayclient/cli/policy.py",
-        old="        _require_own(seed, old)\n",
+        old="        _require_own(seed, relay, old)\n",
         new="",
         killers=(
             "tests/unit/relayclient/cli/test_policy.py::test_the_root_key_does_not_sign_again_what_it_never_signed",

@@ -32,11 +32,16 @@ class Session:
         self.line = line
         self.numbers = itertools.count(number + 1)
 
+    @property
+    def relay(self) -> bytes:
+        """The fingerprint of the relay's root."""
+        return self.who.invitation.root_fingerprint
+
     def act(self, change: Change, *, rehearsal: bool = False) -> Act:
-        person, invitation = self.who.person, self.who.invitation
+        person = self.who.person
         now_ms = int(time.time() * 1000)
         act = Instruction(
-            invitation.root_fingerprint, person.account, person.device, next(self.numbers), now_ms, now_ms + 60_000,
+            self.relay, person.account, person.device, next(self.numbers), now_ms, now_ms + 60_000,
             "a test", rehearsal, change,
         )  # fmt: skip
         octets = acts.encode(act)

@@ -7,6 +7,7 @@ import msgspec
 from relayproto import document, rootkeys
 from relayproto.administration import PutDocument
 from relayproto.document import FIRST_PREVIOUS, Document
+from support.organisations import RELAY
 
 
 def draft(unit: int, version: int = 1, previous: bytes | None = None, **fields: Any) -> bytes:
@@ -16,9 +17,9 @@ def draft(unit: int, version: int = 1, previous: bytes | None = None, **fields: 
     return document.write(msgspec.convert(head | fields, Document))
 
 
-def signed(unit: int, octets: bytes, root_seed: bytes) -> PutDocument:
+def signed(unit: int, octets: bytes, root_seed: bytes, relay: bytes = RELAY) -> PutDocument:
     """Return the change that puts a document in force."""
-    return PutDocument(unit, octets, rootkeys.sign_document(root_seed, octets))
+    return PutDocument(unit, octets, rootkeys.sign_document(root_seed, relay, octets))
 
 
 def denied(sender: str, target: str, action: str, word: str = "deny") -> dict[str, Any]:

@@ -17,6 +17,8 @@ from support.documents import denied, draft
 
 PATH = Path(__file__).parents[2] / "proto" / "vectors" / "document.json"
 ROOT_SEED = bytes(range(32))
+RELAY = bytes(range(32, 64))
+"""The fingerprint of the relay's root that the signatures are for."""
 FIRST = draft(7)
 FULL = draft(
     7, 2, FIRST,
@@ -96,7 +98,8 @@ def _one(octets: bytes) -> dict[str, Any]:
     table = document.permissions(document.read(octets))
     return {
         "document": octets.decode(), "hash": document.digest(octets),
-        "signature": rootkeys.sign_document(ROOT_SEED, octets).hex(), "table": None if table is None else table.hex(),
+        "signature": rootkeys.sign_document(ROOT_SEED, RELAY, octets).hex(),
+        "table": None if table is None else table.hex(),
     }  # fmt: skip
 
 
@@ -106,6 +109,7 @@ def generate() -> str:
         "about": "Spec 75: documents, what is refused, what holds of several, what loosens what stands above.",
         "version": 1,
         "root_seed": ROOT_SEED.hex(),
+        "relay": RELAY.hex(),
         "root_key": ed25519_public(ROOT_SEED).hex(),
         "documents": [_one(octets) for octets in (FIRST, FULL, draft(PLATFORM, **denied("office", "public", "call")))],
         "refused": [{"why": why, "octets": octets.hex()} for why, octets in REFUSED.items()],

@@ -15,7 +15,7 @@ from relayd.store.commit import Commit
 from relayd.store.database import connect
 from relayd.store.residents import Residents
 from relayd.store.verbs import VERBS
-from relayproto import rootkeys
+from relayproto import descriptor, rootkeys
 from relayproto.administration import CreateOrganisation
 from relayproto.codes import Code
 from relayproto.primitives import ed25519_public
@@ -24,6 +24,8 @@ from relayproto.standing import PLATFORM, Role, Standing
 NOW_MS = 1_790_000_000_000
 YEAR_MS = 365 * 86_400_000
 OPERATOR = "operator@relay.example"
+RELAY = descriptor.fingerprint(b"")
+"""The relay that root keys sign for where a store was told of no offline root."""
 
 
 def seed_of(domain: str) -> bytes:
@@ -34,14 +36,14 @@ def seed_of(domain: str) -> bytes:
 def other_key(domain: str) -> dict[str, bytes]:
     """Return the fields of another root key for a domain."""
     seed = seed_of(f"another of {domain}")
-    return {"root_key": ed25519_public(seed), "owned": rootkeys.sign_domain(seed, domain)}
+    return {"root_key": ed25519_public(seed), "owned": rootkeys.sign_domain(seed, RELAY, domain)}
 
 
 def founding(name: str, domain: str, admin: bytes, /, **changes: Any) -> CreateOrganisation:
     """Return what lets an organisation in, rightly signed."""
     fields = {
         "name": name, "domain": domain, "root_key": ed25519_public(seed_of(domain)),
-        "owned": rootkeys.sign_domain(seed_of(domain), domain), "form_hash": b"f" * 32, "admin": admin,
+        "owned": rootkeys.sign_domain(seed_of(domain), RELAY, domain), "form_hash": b"f" * 32, "admin": admin,
         "until_ms": NOW_MS + YEAR_MS,
     } | changes  # fmt: skip
     return CreateOrganisation(**fields)

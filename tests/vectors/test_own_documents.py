@@ -24,7 +24,10 @@ def test_a_frozen_document_is_read_written_and_checked(number: int) -> None:
 
     assert document.write(read) == octets
     assert document.digest(octets) == vector["hash"]
-    rootkeys.check_document(bytes.fromhex(VECTORS["root_key"]), octets, bytes.fromhex(vector["signature"]))
+    root_key, relay, signature = (
+        bytes.fromhex(each) for each in (VECTORS["root_key"], VECTORS["relay"], vector["signature"])
+    )
+    rootkeys.check_document(root_key, relay, octets, signature)
     table = document.permissions(read)
     assert vector["table"] == (None if table is None else table.hex())
 

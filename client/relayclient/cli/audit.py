@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final, TextIO
 from relayclient import auditlog
 from relayclient.auditlog import OUTCOMES, Verdict, Verifier
 from relayclient.cli import desk, home, terminal
-from relayclient.cli.columns import moment, table, word
+from relayclient.cli.columns import fingerprint, moment, table, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.device import Device
@@ -221,16 +221,6 @@ def _new_file(path: Path) -> Iterator[TextIO]:
 
 
 # --- verify -----------------------------------------------------------------------------------
-def _fingerprint(text: str) -> bytes:
-    try:
-        octets = bytes.fromhex(text)
-    except ValueError:
-        octets = b""
-    if len(octets) != _HASH_BYTES:
-        raise ArgumentTypeError(f"{text!r} is no fingerprint of 64 hexadecimal digits")
-    return octets
-
-
 def _add_verify(parser: ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="what relay audit export wrote")
     parser.add_argument(
@@ -238,7 +228,7 @@ def _add_verify(parser: ArgumentParser) -> None:
         help="checkpoints that were carried outside: the log has to agree with them, and go as far",
     )  # fmt: skip
     parser.add_argument(
-        "--relay", metavar="HEX", type=_fingerprint,
+        "--relay", metavar="HEX", type=fingerprint,
         help="fingerprint of the relay's root, where no device of that relay is in this home",
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from relayclient.cli import terminal
 
 E = TypeVar("E", bound=IntEnum)
 _GAP: Final = "  "
+_HASH_BYTES: Final = 32
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -29,6 +30,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def _cell(text: str) -> str:
     return terminal.harmless(text).replace("\n", " ").replace("\t", " ")
+
+
+def fingerprint(text: str) -> bytes:
+    """Return the fingerprint of a relay's root, which a person gives in hexadecimal."""
+    try:
+        octets = bytes.fromhex(text)
+    except ValueError:
+        octets = b""
+    if len(octets) != _HASH_BYTES:
+        raise ArgumentTypeError(f"{text!r} is no fingerprint of 64 hexadecimal digits")
+    return octets
 
 
 def moment(text: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from relayclient.administration import Page, Paged, denial, is_named
 from relayclient.cli import home, online, terminal, wording
+from relayclient.cli.columns import word
 from relayclient.client import Client
 from relayclient.device import Device
 from relayclient.errors import (
@@ -28,12 +29,13 @@ from relayclient.errors import (
 from relayclient.events import Connected, Disconnected
 from relayproto.administration import Change, GetUnits, Question
 from relayproto.administration_replies import Acted, AdministrationReply, Unit, Units
-from relayproto.codes import Code
+from relayproto.codes import Code, Kind
 from relayproto.commands import DeviceCommand, GetDevices, Lookup
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.replies import Refused, Reply
-from relayproto.standing import ActState
+from relayproto.rules import RULES
+from relayproto.standing import ActState, UnitState
 
 T = TypeVar("T")
 UNIT_HELP: Final = "a unit: its number, or names from your own unit down (North/Depot 4; . is your own)"
@@ -84,7 +86,11 @@ class Desk:
             return UnitId(int(named))
         at = self.device.administration.unit
         for name in [part.strip() for part in named.split("/") if part.strip() not in {"", "."}]:
-            found = [each.unit for each in await self.units(at) if each.name.casefold() == name.casefold()]
+            found = [
+                each.unit
+                for each in await self.units(at)
+                if each.name.casefold() == name.casefold() and each.state is not UnitState.CLOSED
+            ]  # a name that a closed unit had may be used again
             if len(found) != 1:
                 raise UnitUnknown(f"{name} below unit {at}")
             at = found[0]
@@ -150,18 +156,18 @@ class Desk:
         arguments = self.arguments
         if dangerous and not arguments.dry_run:
             await asyncio.to_thread(agree, dangerous, arguments)
-        return await _told(self.client.act(change, reason=arguments.reason, rehearsal=arguments.dry_run))
+        return await _told(self.client.act(change, reason=arguments.reason, rehearsal=arguments.dry_run), change)
 
     async def do(
         self, change: Change, done: str | Callable[[Acted], str], *, dangerous: str = "", **more: object
     ) -> Acted:
         """Do a change and say what came of it; ``done`` is the sentence, ``more`` is for JSON."""
         acted = await self.act(change, dangerous=dangerous)
-        self.told(acted, done(acted) if callable(done) else done, **more)
+        self.told(acted, done(acted) if callable(done) else done, change.KIND, **more)
         return acted
 
-    def told(self, acted: Acted, done: str, **more: object) -> None:
-        """Say what came of an act."""
+    def told(self, acted: Acted, done: str, kind: Kind, **more: object) -> None:
+        """Say what came of an act, whose change is of ``kind``."""
         if self.arguments.json:
             terminal.say_json(
                 {"state": _STATES[acted.state], "record": acted.record, "value": acted.value, **more}
@@ -175,6 +181,8 @@ class Desk:
                     f"Proposal {acted.value} waits for a second person, for 7 days (audit record {acted.record})."
                 )
                 terminal.note(f"They look at it and approve it: relay proposal approve {acted.value}")
+                roles = " or ".join(word(role) for role in sorted(RULES[kind].approvers))
+                terminal.note(f"That takes another person, with the role {roles}.")
             case ActState.REHEARSED:
                 terminal.say("Nothing speaks against it, and nothing has changed.")
                 terminal.note("Where a second person is needed it would be proposed to them.")
@@ -237,19 +245,19 @@ async def _watch(client: Client, first: asyncio.Future[None]) -> None:
                     continue
                 if isinstance(event, Connected):
                     first.set_result(None)
-                elif isinstance(event, Disconnected):
+                elif isinstance(event, Disconnected) and event.retry_in_s is not None:
                     first.set_exception(RelayAway(event.reason))
     except ClientError as error:
         if not first.done():
             first.set_exception(error)
 
 
-async def _told(asked: Coroutine[Any, Any, T]) -> T:
+async def _told(asked: Coroutine[Any, Any, T], change: Change | None = None) -> T:
     try:
         return await asked
     except Denied as denied:
-        raise _in_words(denied) from None
+        raise _in_words(denied, change) from None
 
 
-def _in_words(denied: Denied) -> Denied:
-    return type(denied)(denied.code, denied.retry_after_ms, wording.of_act(denied.code))
+def _in_words(denied: Denied, change: Change | None = None) -> Denied:
+    return type(denied)(denied.code, denied.retry_after_ms, wording.of_act(denied.code, change))

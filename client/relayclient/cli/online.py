@@ -112,6 +112,6 @@ async def _failures(device: Device, home: Path, held: Holder, reached: Callable[
 
 
 def _worth_waiting(event: Event) -> str:
-    if isinstance(event, Disconnected):
-        raise RelayAway(event.reason)
+    if isinstance(event, Disconnected) and event.retry_in_s is not None:
+        raise RelayAway(event.reason)  # else the client itself tells what there is to tell
     return "no answer in time"

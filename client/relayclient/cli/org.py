@@ -6,7 +6,7 @@ from typing import Final
 
 from relayclient import rootfile
 from relayclient.cli import desk, statements, terminal
-from relayclient.cli.columns import day
+from relayclient.cli.columns import day, fingerprint
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.cli.role import adds_end, end_of
@@ -33,8 +33,9 @@ proposal). An organisation's root key is made on its own machine, with relay org
 EPILOG: Final = """\
 on the organisation's own machine, which needs no relay:
   relay org key new works.key                              makes the root key, prints what to put into the DNS zone
-  relay org key sign works.key --domain works.example > works.json
+  relay org key sign works.key --relay HEX --domain works.example > works.json
   relay org form-hash form.pdf
+HEX is the fingerprint of the root of the relay that it is for; an operator has it from relay whoami.
 
 as a platform operator:
   relay org create 'Public Works' --statement works.json --form form.pdf --admin head@works.example \\
@@ -51,6 +52,8 @@ def _add_key(parser: ArgumentParser) -> None:
     parser.add_argument("what", metavar="new|show|sign", choices=("new", "show", "sign"),
                         help="make a key, show its public half, or sign with it")  # fmt: skip
     parser.add_argument("file", metavar="FILE", type=Path, help="where the key is")
+    parser.add_argument("--relay", metavar="HEX", type=fingerprint,
+                        help="sign: the fingerprint of the root of the relay that it is for")  # fmt: skip
     about = parser.add_mutually_exclusive_group()
     about.add_argument("--domain", metavar="DOMAIN", help="sign: that the key speaks for this mail domain")
     about.add_argument("--document", metavar="FILE", type=Path, help="sign: a document as relay policy draft wrote it")
@@ -77,12 +80,15 @@ def _key(arguments: Namespace) -> int:
 
 
 def _statement(arguments: Namespace, seed: bytes) -> dict[str, object]:
+    relay = arguments.relay
+    if relay is None:
+        raise NothingToSign("it counts at one relay only: name its root with --relay")
     if arguments.domain is not None:
-        return statements.own(seed, arguments.domain.strip().lower())
+        return statements.own(seed, relay, arguments.domain.strip().lower())
     if arguments.document is not None:
-        return statements.document(seed, terminal.read_file(arguments.document))
+        return statements.document(seed, relay, terminal.read_file(arguments.document))
     if arguments.successor is not None and arguments.unit is not None:
-        return statements.succeed(seed, rootfile.read(arguments.successor), UnitId(arguments.unit))
+        return statements.succeed(seed, relay, rootfile.read(arguments.successor), UnitId(arguments.unit))
     raise NothingToSign
 
 
@@ -129,6 +135,7 @@ def _create(arguments: Namespace) -> int:
     form = arguments.form_hash or blake2b_256(terminal.read_file(arguments.form))
 
     async def work(at: Desk) -> None:
+        statements.require(said.relay, at.device.administration.root())
         admin, until_ms = await at.account(arguments.admin), end_of(at)
         change = CreateOrganisation(arguments.name, said.domain, said.root_key, said.owned, form, admin, until_ms)
         await at.do(change, lambda acted: f"The organisation {acted.value} is let in until {day(until_ms)}.")
@@ -219,6 +226,7 @@ def _rotate_key(arguments: Namespace) -> int:
     said = statements.read_succeeded(arguments.statement)
 
     async def work(at: Desk) -> None:
+        statements.require(said.relay, at.device.administration.root())
         await at.do(
             RotateKey(said.unit, said.root_key, said.by_old, said.by_new),
             f"The root key of organisation {said.unit} is {said.root_key.hex()} now.",

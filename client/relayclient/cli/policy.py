@@ -40,7 +40,7 @@ examples:
 
 where the root key is on another machine:
   relay policy draft . document.json --out draft.json            here
-  relay org key sign works.key --document draft.json > sig.json  there
+  relay org key sign works.key --relay HEX --document draft.json > sig.json  there
   relay policy put . draft.json --statement sig.json             here
 
 for yourself, everybody:
@@ -178,16 +178,18 @@ def _add_draft(parser: ArgumentParser) -> None:
 def _draft(arguments: Namespace) -> int:
     fields = _content(arguments.file)
 
-    async def work(at: Desk) -> tuple[bytes, list[str]]:
+    async def work(at: Desk) -> tuple[bytes, list[str], bytes]:
         unit = await at.unit(arguments.unit)
         before = await in_force(at, unit)
         made = _headed(fields, unit, before, at.client.now_ms())
-        return document.write(made), document.difference(before.said, made)
+        return document.write(made), document.difference(before.said, made), at.device.administration.root()
 
-    octets, lines = desk.run(arguments, work)
+    octets, lines, root = desk.run(arguments, work)
     terminal.write_file(arguments.out, octets)
     _tell(lines, as_json=arguments.json)
-    terminal.note(f"Sign it where the root key is: relay org key sign KEY --document {arguments.out}")
+    terminal.note(
+        f"Sign it where the root key is: relay org key sign KEY --relay {root.hex()} --document {arguments.out}"
+    )
     return 0
 
 
@@ -210,15 +212,15 @@ def _put(arguments: Namespace) -> int:
 
     async def work(at: Desk) -> None:
         unit = await at.unit(arguments.unit)
-        before = await in_force(at, unit)
+        before, relay = await in_force(at, unit), at.device.administration.root()
         if arguments.statement is not None:
             made = _parsed(fields)
             octets = terminal.read_file(arguments.file)
-            signature = statements.read_document_signature(arguments.statement, octets)
+            signature = statements.read_document_signature(arguments.statement, relay, octets)
         else:
             made = _headed(fields, unit, before, at.client.now_ms())
             octets = document.write(made)
-            signature = sign_document(rootfile.read(arguments.key), octets)
+            signature = sign_document(rootfile.read(arguments.key), relay, octets)
         await _in_force_now(at, unit, before, made, octets, signature)
 
     desk.run(arguments, work)
@@ -249,21 +251,21 @@ def _rollback(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         unit = await at.unit(arguments.unit)
         before, old = await in_force(at, unit), await in_force(at, unit, arguments.number)
-        seed = rootfile.read(arguments.key)
-        _require_own(seed, old)
+        seed, relay = rootfile.read(arguments.key), at.device.administration.root()
+        _require_own(seed, relay, old)
         made = _headed(json.loads(old.octets), unit, before, at.client.now_ms())
         octets = document.write(made)
-        signature = sign_document(seed, octets)
+        signature = sign_document(seed, relay, octets)
         await _in_force_now(at, unit, before, made, octets, signature)
 
     desk.run(arguments, work)
     return 0
 
 
-def _require_own(seed: bytes, old: Version) -> None:
+def _require_own(seed: bytes, relay: bytes, old: Version) -> None:
     """Raise BadDocument where the root key has not signed a version: it does not sign what a relay makes up."""
     try:
-        check_document(ed25519_public(seed), old.octets, old.signature)
+        check_document(ed25519_public(seed), relay, old.octets, old.signature)
     except CryptoFailure:
         raise BadDocument(
             f"version {old.number} was not signed by this key; look at it with relay policy show, and put it as a file"

@@ -7,7 +7,7 @@ from relayclient.cli import desk, policy, terminal, words
 from relayclient.cli.columns import table, word
 from relayclient.cli.desk import UNIT_HELP, Desk
 from relayclient.cli.group import Verb
-from relayclient.errors import NoProposal
+from relayclient.errors import Denied, NoProposal, NoRight
 from relayproto import acts
 from relayproto.acts import Instruction
 from relayproto.administration import Approve, GetProposals, PutDocument, Withdraw
@@ -142,6 +142,10 @@ def _approve(arguments: Namespace) -> int:
         digest = acts.digest(found.act)
         if arguments.digest is not None and arguments.digest.strip().lower() != digest.hex():
             raise NoProposal(f"{found.number} has another digest: {digest.hex()}")
+        if _read(found).account == at.device.identity.account:
+            raise NoRight(detail="you proposed this yourself; another person approves it")
+        if not _waits(found):
+            raise Denied(detail=f"proposal {found.number} is {word(found.state)} already")
         await at.do(
             Approve(found.number, digest),
             lambda acted: f"Done: {words.of(_read(found).change, at.name)}"

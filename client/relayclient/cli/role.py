@@ -7,9 +7,10 @@ from relayclient.cli import desk, terminal
 from relayclient.cli.columns import day, meant, moment, table, word, words
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
+from relayclient.errors import BadChange
 from relayproto.administration import GetRoles, GrantRole, RevokeRole
 from relayproto.administration_replies import Grant, Roles
-from relayproto.limits import PAGE_ROWS_MAX
+from relayproto.limits import GRANT_LIFETIME_S_MAX, PAGE_ROWS_MAX
 from relayproto.standing import Role
 
 NAME: Final = "role"
@@ -37,9 +38,14 @@ def adds_end(parser: ArgumentParser) -> None:
 
 
 def end_of(at: Desk) -> int:
-    """Return until when something is granted, unix ms."""
+    """Return until when something is granted, unix ms. Raises BadChange for what the relay would not take."""
     until_ms: int | None = at.arguments.until
-    return at.client.now_ms() + DAYS * _DAY_MS if until_ms is None else until_ms
+    now_ms = at.client.now_ms()
+    if until_ms is None:
+        return now_ms + DAYS * _DAY_MS
+    if not 0 < until_ms - now_ms <= GRANT_LIFETIME_S_MAX * 1000:
+        raise BadChange("a role ends in the future and within 366 days")
+    return until_ms
 
 
 def _add_list(parser: ArgumentParser) -> None:

@@ -13,57 +13,65 @@ from relayclient.errors import StatementBad
 from relayproto import rootkeys
 from relayproto.errors import CryptoFailure
 from relayproto.ids import UnitId
-from relayproto.primitives import ed25519_public
+from relayproto.primitives import ed25519_public, equal
 
 _OCTETS_MAX: Final = 4096
 _KEY_BYTES: Final = 32
+_HASH_BYTES: Final = 32
 _SIGNATURE_BYTES: Final = 64
 
 
 class Owned(NamedTuple):
-    """A root key speaks for a mail domain."""
+    """A root key speaks for a mail domain, at the relay with this root."""
 
+    relay: bytes
     domain: str
     root_key: bytes
     owned: bytes
 
 
 class Succeeded(NamedTuple):
-    """A root key is followed by another, as an organisation's."""
+    """A root key is followed by another, as an organisation's of the relay with this root."""
 
+    relay: bytes
     unit: UnitId
     root_key: bytes
     by_old: bytes
     by_new: bytes
 
 
-def own(seed: bytes, domain: str) -> dict[str, object]:
+def own(seed: bytes, relay: bytes, domain: str) -> dict[str, object]:
     """Return the statement that a root key speaks for a domain."""
-    return {"statement": "domain", "domain": domain, "root_key": ed25519_public(seed).hex(),
-            "owned": rootkeys.sign_domain(seed, domain).hex()}  # fmt: skip
+    return {"statement": "domain", "relay": relay.hex(), "domain": domain, "root_key": ed25519_public(seed).hex(),
+            "owned": rootkeys.sign_domain(seed, relay, domain).hex()}  # fmt: skip
 
 
-def succeed(old_seed: bytes, new_seed: bytes, unit: UnitId) -> dict[str, object]:
+def succeed(old_seed: bytes, relay: bytes, new_seed: bytes, unit: UnitId) -> dict[str, object]:
     """Return the statement that another root key is an organisation's from now on, by both."""
     key = ed25519_public(new_seed)
-    return {"statement": "successor", "unit": unit, "root_key": key.hex(), "old_key": ed25519_public(old_seed).hex(),
-            "by_old": rootkeys.sign_successor(old_seed, unit, key).hex(),
-            "by_new": rootkeys.sign_successor(new_seed, unit, key).hex()}  # fmt: skip
+    return {"statement": "successor", "relay": relay.hex(), "unit": unit, "root_key": key.hex(),
+            "old_key": ed25519_public(old_seed).hex(),
+            "by_old": rootkeys.sign_successor(old_seed, relay, unit, key).hex(),
+            "by_new": rootkeys.sign_successor(new_seed, relay, unit, key).hex()}  # fmt: skip
 
 
-def document(seed: bytes, octets: bytes) -> dict[str, object]:
+def document(seed: bytes, relay: bytes, octets: bytes) -> dict[str, object]:
     """Return the statement that a root key stands for the bytes of a document."""
-    return {"statement": "document", "root_key": ed25519_public(seed).hex(),
-            "signature": rootkeys.sign_document(seed, octets).hex()}  # fmt: skip
+    return {"statement": "document", "relay": relay.hex(), "root_key": ed25519_public(seed).hex(),
+            "signature": rootkeys.sign_document(seed, relay, octets).hex()}  # fmt: skip
 
 
 def read_owned(path: Path) -> Owned:
     """Return the statement about a domain. Raises StatementBad, FileUnusable."""
     fields = _read(path, "domain")
-    made = Owned(_text(fields, "domain", path), _octets(fields, "root_key", _KEY_BYTES, path),
-                 _octets(fields, "owned", _SIGNATURE_BYTES, path))  # fmt: skip
+    made = Owned(
+        _octets(fields, "relay", _HASH_BYTES, path),
+        _text(fields, "domain", path),
+        _octets(fields, "root_key", _KEY_BYTES, path),
+        _octets(fields, "owned", _SIGNATURE_BYTES, path),
+    )
     try:
-        rootkeys.check_domain(made.root_key, made.domain, made.owned)
+        rootkeys.check_domain(made.root_key, made.relay, made.domain, made.owned)
     except CryptoFailure:
         raise StatementBad(f"{path}: its signature is not that key's") from None
     return made
@@ -75,23 +83,35 @@ def read_succeeded(path: Path) -> Succeeded:
     unit = fields.get("unit")
     if type(unit) is not int or not 0 < unit < 1 << 32:
         raise StatementBad(f"{path}: unit")
-    made = Succeeded(UnitId(unit), _octets(fields, "root_key", _KEY_BYTES, path),
-                     _octets(fields, "by_old", _SIGNATURE_BYTES, path),
-                     _octets(fields, "by_new", _SIGNATURE_BYTES, path))  # fmt: skip
+    made = Succeeded(
+        _octets(fields, "relay", _HASH_BYTES, path),
+        UnitId(unit),
+        _octets(fields, "root_key", _KEY_BYTES, path),
+        _octets(fields, "by_old", _SIGNATURE_BYTES, path),
+        _octets(fields, "by_new", _SIGNATURE_BYTES, path),
+    )
     try:
-        rootkeys.check_successor(_octets(fields, "old_key", _KEY_BYTES, path), made.unit, made.root_key, made.by_old)
-        rootkeys.check_successor(made.root_key, made.unit, made.root_key, made.by_new)
+        old_key = _octets(fields, "old_key", _KEY_BYTES, path)
+        rootkeys.check_successor(old_key, made.relay, made.unit, made.root_key, made.by_old)
+        rootkeys.check_successor(made.root_key, made.relay, made.unit, made.root_key, made.by_new)
     except CryptoFailure:
         raise StatementBad(f"{path}: a signature in it is wrong") from None
     return made
 
 
-def read_document_signature(path: Path, octets: bytes) -> bytes:
-    """Return the signature over the bytes of a document. Raises StatementBad, FileUnusable."""
+def require(said: bytes, relay: bytes) -> None:
+    """Raise StatementBad where what was signed for a relay is not for this one."""
+    if not equal(said, relay):
+        raise StatementBad(f"it is signed for the relay with the root {said.hex()}, and this one's is {relay.hex()}")
+
+
+def read_document_signature(path: Path, relay: bytes, octets: bytes) -> bytes:
+    """Return the signature over the bytes of a document for a relay. Raises StatementBad, FileUnusable."""
     fields = _read(path, "document")
+    require(_octets(fields, "relay", _HASH_BYTES, path), relay)
     signature = _octets(fields, "signature", _SIGNATURE_BYTES, path)
     try:
-        rootkeys.check_document(_octets(fields, "root_key", _KEY_BYTES, path), octets, signature)
+        rootkeys.check_document(_octets(fields, "root_key", _KEY_BYTES, path), relay, octets, signature)
     except CryptoFailure:
         raise StatementBad(f"{path}: it is for other bytes; sign the very file that is put") from None
     return signature

@@ -1,6 +1,6 @@
 """relay unit: the tree of an organisation, and who belongs where."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from typing import Final
 
 from relayclient.cli import desk, terminal
@@ -29,6 +29,7 @@ examples:
   relay unit move North/Depot South --dry-run           would it be allowed?
 """
 _DAY_S: Final = 86_400
+_DAYS_MAX: Final = 90
 _INVITED_AS: Final = (Standing.INVITED, Standing.APPLICATION, Standing.OFFICE)
 
 
@@ -37,12 +38,13 @@ def _add_list(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", nargs="?", default=".", help=UNIT_HELP)
     parser.add_argument("--depth", type=int, metavar="N", default=12, help="show at most N levels (default: all)")
     parser.add_argument("--flat", action="store_true", help="a table instead of a tree, with domain and root key")
+    parser.add_argument("--all", action="store_true", help="also units that are closed")
 
 
 def _list(arguments: Namespace) -> int:
     async def work(at: Desk) -> list[tuple[int, Unit]]:
         found: dict[UnitId, tuple[int, Unit]] = {}
-        await _gather(at, await at.unit(arguments.unit), 0, arguments.depth, found)
+        await _gather(at, await at.unit(arguments.unit), 0, found)
         return list(found.values())
 
     found = desk.run(arguments, work)
@@ -60,14 +62,18 @@ def _list(arguments: Namespace) -> int:
     return 0
 
 
-async def _gather(at: Desk, unit: UnitId, level: int, depth: int, found: dict[UnitId, tuple[int, Unit]]) -> None:
-    if level >= depth:
+async def _gather(at: Desk, unit: UnitId, level: int, found: dict[UnitId, tuple[int, Unit]]) -> None:
+    """Collect what is below a unit; below a closed one there is nothing, and nobody has a right to ask."""
+    if level >= at.arguments.depth:
         return
     for below in await at.units(unit):
         if below.unit in found:
             raise RelayUntrusted  # a circle, which no honest relay has
-        found[below.unit] = (level, below)
-        await _gather(at, below.unit, level + 1, depth, found)
+        closed = below.state is UnitState.CLOSED
+        if not closed or at.arguments.all:
+            found[below.unit] = (level, below)
+        if not closed:
+            await _gather(at, below.unit, level + 1, found)
 
 
 def fields(unit: Unit) -> dict[str, object]:
@@ -83,9 +89,19 @@ def show(units: list[Unit]) -> None:
 
 
 # --- changes ----------------------------------------------------------------------------------
+def called(text: str) -> str:
+    """Return the name of a unit; an ArgumentTypeError for one that would be read as a number or a path."""
+    name = text.strip()
+    if "/" in name:
+        raise ArgumentTypeError(f"{text!r} cannot be a unit's name: / separates units")
+    if name in {"", "."} or (name.isascii() and name.isdigit()):
+        raise ArgumentTypeError(f"{text!r} cannot be a unit's name: it needs a letter, and . is your own unit")
+    return text
+
+
 def _add_add(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help=f"the unit above: {UNIT_HELP}")
-    parser.add_argument("name", metavar="NAME", help="what the new unit is called")
+    parser.add_argument("name", metavar="NAME", type=called, help="what the new unit is called")
     desk.adds(parser)
 
 
@@ -100,7 +116,7 @@ def _make(arguments: Namespace) -> int:
 
 def _add_rename(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help=UNIT_HELP)
-    parser.add_argument("name", metavar="NAME", help="what it is called from now on")
+    parser.add_argument("name", metavar="NAME", type=called, help="what it is called from now on")
     desk.adds(parser)
 
 
@@ -158,8 +174,14 @@ def _add_invite(parser: ArgumentParser) -> None:
         "--as", dest="standing", choices=[word(each) for each in _INVITED_AS], default="invited",
         help="what the account will be (default: invited, to be verified with relay unit place)",
     )  # fmt: skip
-    parser.add_argument("--days", type=int, metavar="N", default=7, help="how long it is good, 1 to 90 (default: 7)")
+    parser.add_argument("--days", type=_days, metavar="N", default=7, help="how long it is good, 1 to 90 (default: 7)")
     desk.adds(parser)
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= _DAYS_MAX):
+        raise ArgumentTypeError(f"{text!r} is not a number of days: an invitation is good for 1 to {_DAYS_MAX} days")
+    return int(text)
 
 
 def _invite(arguments: Namespace) -> int:
@@ -176,11 +198,11 @@ def _invite(arguments: Namespace) -> int:
 def _hand_out(at: Desk, acted: Acted, address: Address) -> None:
     """Print the invitation's link alone on standard output, so that it can be passed on."""
     if not acted.ticket:
-        at.told(acted, "")
+        at.told(acted, "", InviteMember.KIND)
         return
     link = to_link(at.device.administration.invitation(address, acted.ticket))
     if at.arguments.json:
-        at.told(acted, "", address=address, link=link)
+        at.told(acted, "", InviteMember.KIND, address=address, link=link)
     else:
         terminal.say(link)
         terminal.note(

@@ -24,12 +24,14 @@ def run(arguments: Namespace) -> int:
     """Print the identity and the counts."""
     with home.open_device(arguments) as device:
         identity, endpoint, summary = device.identity, device.endpoint(), device.summary()
+        root = device.administration.root()
     shown = {
         "address": identity.address,
         "account": identity.account.hex(),
         "device": identity.device,
         "relay": f"{endpoint.host}:{endpoint.port}",
         "relay_key": endpoint.key_id,
+        "root": root.hex(),
         "waiting": summary.waiting,
         "under_way": summary.under_way,
         "unread": summary.unread,

@@ -6,7 +6,29 @@ of a newer relay still has its range's.
 
 from typing import Final
 
+from relayproto.administration import (
+    Approve,
+    AssignOffice,
+    Change,
+    CloseUnit,
+    CreateOrganisation,
+    CreateUnit,
+    GrantRole,
+    HandOver,
+    InviteMember,
+    MergeOrganisation,
+    MoveUnit,
+    PlaceMember,
+    PutDocument,
+    RenameUnit,
+    RevokeRole,
+    RotateKey,
+    SuspendOrganisation,
+    Withdraw,
+)
 from relayproto.codes import Code, CodeRange, range_of
+from relayproto.rules import RULES
+from relayproto.standing import Second
 
 _WORDS: Final = {
     Code.BUSY: "the relay has too much to do; it goes when there is room",
@@ -34,18 +56,73 @@ _WORDS: Final = {
     Code.CONFLICT: "it does not fit what is there; look again at how things are",
     Code.LOCKED: "a document above does not allow that to be loosened",
     Code.BAD_DOCUMENT: "the document is not as it has to be",
-    Code.NOT_PROVEN: "the mail domain does not name that key",
+    Code.NOT_PROVEN: "the mail domain could not be proven: no record, another key, or nobody could look it up; the"
+    " relay's journal says which",
     Code.AUTHENTICATION: "the relay does not let this device do that",
     Code.INTERNAL: "the relay made a mistake; its operator finds it in the log",
 }
 _OF_ACTS: Final = {
     Code.RATE: "too many acts and questions in a short time",
-    Code.BAD_LIFETIME: "it would end too late, or has ended already: a role lasts at most 366 days, an invitation 90",
-    Code.BAD_ADDRESS: "that is no address, or none of the organisation's mail domain",
+    Code.BAD_LIFETIME: "it ends in the past or too late",
+    Code.BAD_ADDRESS: "that is no address",
     Code.NOT_AVAILABLE: "there is no such account, or you may not look it up",
     Code.LIMIT: "there are as many of these as there can be",
 }
 """Where officers are told something else than who sends a message."""
+_STOPPED: Final = "a unit or its organisation is closed or suspended"
+_NAMED: Final = "the name is none, or another unit there has it"
+_ROLE_ENDS: Final = "a role ends in the future and within 366 days"
+_OF_CHANGES: Final[dict[type[Change], dict[Code, str]]] = {
+    CreateOrganisation: {
+        Code.CONFLICT: "the name, the mail domain or the root key is an organisation's already, the name is none, or"
+        " the admin belongs to an organisation or is an auditor",
+        Code.BAD_LIFETIME: _ROLE_ENDS,
+        Code.BAD_ADDRESS: "that is no mail domain",
+    },
+    SuspendOrganisation: {Code.CONFLICT: "that is no organisation, or it is so already"},
+    MergeOrganisation: {
+        Code.CONFLICT: "that is no organisation, one of the two is closed or suspended, a unit there has its name, or"
+        " the tree would be too large or a circle",
+    },
+    HandOver: {Code.CONFLICT: "there is nothing to hand over, or an auditor would hold another role"},
+    RotateKey: {Code.CONFLICT: f"that is no organisation, the key is an organisation's already, or {_STOPPED}"},
+    CreateUnit: {Code.CONFLICT: f"{_NAMED}, {_STOPPED}, or there are too many units or levels"},
+    RenameUnit: {Code.CONFLICT: f"{_NAMED}, or {_STOPPED}"},
+    MoveUnit: {
+        Code.CONFLICT: "it is there already, the unit above it has one of that name, is below it or in another"
+        f" organisation, there are too many levels, or {_STOPPED}",
+    },
+    CloseUnit: {
+        Code.CONFLICT: "the unit is not empty: people, offices or units are in it, or somebody is its auditor; or"
+        f" {_STOPPED} already",
+    },
+    GrantRole: {
+        Code.CONFLICT: "an auditor can hold no other role, an auditor's role cannot be made shorter, or"
+        f" {_STOPPED}",
+        Code.BAD_LIFETIME: _ROLE_ENDS,
+    },
+    RevokeRole: {Code.CONFLICT: "it is not held there any more"},
+    InviteMember: {
+        Code.CONFLICT: _STOPPED,
+        Code.BAD_LIFETIME: "an invitation is good for 1 to 90 days",
+        Code.BAD_ADDRESS: "not an address of your organisation's domain",
+    },
+    PlaceMember: {
+        Code.CONFLICT: "the account is there already, belongs to no organisation, is an office or application that"
+        f" cannot become a person or the other way round, is an auditor, or {_STOPPED}",
+    },
+    AssignOffice: {Code.CONFLICT: f"it is so already, or {_STOPPED}"},
+    PutDocument: {
+        Code.CONFLICT: f"another version has come in between: make it anew from relay policy show; or {_STOPPED}",
+    },
+    Approve: {
+        Code.CONFLICT: "it was approved or withdrawn already, or what it would do does not fit any more; look at relay"
+        " proposal list --all",
+    },
+    Withdraw: {Code.CONFLICT: "it was approved or withdrawn already: look at relay proposal list --all"},
+}  # fmt: skip
+"""What a code means for one change; where others may mean it too, all of them are named."""
+_TWICE: Final = "; or you have proposed the same already"
 _OF_RANGE: Final = {
     CodeRange.SUCCESS: "it was done",
     CodeRange.RETRY_LATER: "not now; it is tried again",
@@ -55,9 +132,17 @@ _OF_RANGE: Final = {
 }
 
 
-def of_act(code: int) -> str:
-    """Return what a code means to an officer, for an act or a question."""
+def of_act(code: int, change: Change | None = None) -> str:
+    """Return what a code means to an officer, for an act's change or a question."""
+    said = {} if change is None else _OF_CHANGES[type(change)]
+    if code in said:
+        twice = _TWICE if code == Code.CONFLICT and _may_wait(change) else ""
+        return f"{said[Code(code)]}{twice}, {Code(code).name}"
     return f"{_OF_ACTS[Code(code)]}, {Code(code).name}" if code in _OF_ACTS else of(code)
+
+
+def _may_wait(change: Change | None) -> bool:
+    return change is not None and RULES[change.KIND].second is not Second.NEVER
 
 
 def of(code: int) -> str:

@@ -39,6 +39,17 @@ def test_a_key_replaces_nothing(tmp_path):
     assert path.read_text() == "a diary"
 
 
+def test_the_key_of_a_relays_offline_root_is_read_as_relayd_init_made_it(tmp_path):
+    path = tmp_path / "offline-root.key"
+    path.write_bytes(SEED)
+    path.chmod(0o600)
+
+    assert rootfile.read(path) == SEED
+    path.chmod(0o644)
+    with pytest.raises(KeyFileNotPrivate):
+        rootfile.read(path)
+
+
 def test_a_key_that_others_may_read_is_not_used(tmp_path):
     path = tmp_path / "works.key"
     rootfile.make(path, entropy)
@@ -49,7 +60,15 @@ def test_a_key_that_others_may_read_is_not_used(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "relayd organisation root key 1\n", "relayd organisation root key 2\n" + "0" * 64]
+    "text",
+    [
+        "",
+        "relayd organisation root key 1\n",
+        "relayd organisation root key 2\n" + "0" * 64,
+        "relayd organisation root key 1\r\n",
+        "x" * 31,
+        "x" * 33,
+    ],
 )
 def test_a_file_that_holds_no_key_is_told(tmp_path, text):
     path = tmp_path / "works.key"

@@ -28,8 +28,9 @@ def key(office, name="works.key"):
     return path
 
 
-def statement(office, path, *arguments):
-    ran = office.run("nobody", "org", "key", "sign", str(path), *arguments)
+def statement(office, path, *arguments, relay=None):
+    root = relay or office.relay.root_fingerprint
+    ran = office.run("nobody", "org", "key", "sign", str(path), "--relay", root.hex(), *arguments)
     assert ran.status == 0, ran.err
     made = office.place / "statement.json"
     made.write_text(ran.out)
@@ -54,8 +55,13 @@ def test_a_root_key_is_made_without_a_relay_and_only_its_public_half_is_shown(of
 def test_signing_needs_to_be_told_what(office):
     path = key(office)
 
-    assert office.run("nobody", "org", "key", "sign", str(path)).status == 64
-    assert office.run("nobody", "org", "key", "sign", str(path), "--successor", str(path)).status == 64
+    sign = ("org", "key", "sign", str(path))
+    assert office.run("nobody", *sign, "--relay", "00" * 32).status == 64
+    assert office.run("nobody", *sign, "--relay", "00" * 32, "--successor", str(path)).status == 64
+    assert office.run("nobody", *sign, "--relay", "zz", "--domain", DOMAIN).status == 2
+    nowhere = office.run("nobody", *sign, "--domain", DOMAIN)
+    assert (nowhere.status, nowhere.out) == (64, "")
+    assert "--relay" in nowhere.err
 
 
 def test_the_hash_of_a_form_is_that_of_its_bytes(office):
@@ -96,6 +102,20 @@ def test_a_statement_that_was_mixed_up_is_told_before_anything_is_sent(office, w
 
     assert (ran.status, works.acts) == (65, [])
     assert "not that key's" in ran.err
+
+
+def test_what_was_signed_for_another_relay_is_told_before_anything_is_sent(office, works):
+    made = statement(office, key(office), "--domain", DOMAIN, relay=bytes(32))
+    create = ("org", "create", "Works", "--statement", str(made), "--form-hash", "00" * 32)
+    created = office.run("alice", *create, "--admin", "bob@office.example")
+    made = statement(
+        office, key(office, "old.key"), "--successor", str(key(office, "next.key")), "--unit", "3", relay=bytes(32)
+    )
+    rotated = office.run("alice", "org", "rotate-key", "--statement", str(made), "--yes")
+
+    assert (created.status, rotated.status, works.acts) == (65, 65, [])
+    assert "signed for the relay with the root 0000" in created.err
+    assert "signed for the relay with the root 0000" in rotated.err
 
 
 def test_a_hash_that_is_none_is_a_usage_error(office, works):

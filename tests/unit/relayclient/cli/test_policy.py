@@ -59,7 +59,7 @@ def test_the_first_document_is_put_signed_with_its_head_filled_in(office, works,
     assert isinstance(change, PutDocument)
     assert (said.unit, said.version, said.previous) == (1, 1, document.FIRST_PREVIOUS)
     public = ed25519_public(bytes.fromhex(key.read_text().splitlines()[1]))
-    rootkeys.check_document(public, change.document, change.signature)
+    rootkeys.check_document(public, office.relay.root_fingerprint, change.document, change.signature)
     assert ran.out.splitlines() == [
         "limits.targets: nothing -> 9", "names.en: nothing -> Works",
         "Version 1 of unit 1's document is in force. (audit record 5)",
@@ -111,8 +111,9 @@ def test_another_units_document_is_not_put(office, works, key):
 def test_a_document_is_signed_on_another_machine(office, works, key):
     draft = office.place / "draft.json"
     drafted = office.run("alice", "policy", "draft", ".", written(office, FIRST), "--out", str(draft))
-    assert "relay org key sign" in drafted.err
-    signed = office.run("nobody", "org", "key", "sign", str(key), "--document", str(draft))
+    root = office.relay.root_fingerprint.hex()
+    assert f"relay org key sign KEY --relay {root} --document {draft}" in drafted.err
+    signed = office.run("nobody", "org", "key", "sign", str(key), "--relay", root, "--document", str(draft))
     statement = office.place / "signed.json"
     statement.write_text(signed.out)
 

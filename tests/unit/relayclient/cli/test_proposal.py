@@ -1,5 +1,7 @@
 """relay proposal."""
 
+from dataclasses import replace
+
 import pytest
 
 from relayproto import acts, document
@@ -96,3 +98,23 @@ def test_an_act_that_cannot_be_read_is_not_approved(office, works):
 def test_a_proposal_is_withdrawn(office, works):
     assert office.run("alice", "proposal", "withdraw", "3").status == 0
     assert works.changes == [Withdraw(3)]
+
+
+def test_nobody_approves_what_he_has_proposed(office, works):
+    mine = replace(acts.decode(works.proposals[1].act), account=office.relay.addresses["alice@office.example"])
+    works.proposals[1] = works.proposals[1]._replace(act=acts.encode(mine))
+
+    ran = office.run("alice", "proposal", "approve", "3", "--yes")
+
+    assert (ran.status, works.acts) == (77, [])
+    assert "you proposed this yourself; another person approves it" in ran.err
+
+
+@pytest.mark.parametrize("state", [ProposalState.APPROVED, ProposalState.WITHDRAWN, ProposalState.EXPIRED])
+def test_what_no_longer_waits_is_not_approved(office, works, state):
+    works.proposals[1] = works.proposals[1]._replace(state=state)
+
+    ran = office.run("alice", "proposal", "approve", "3", "--yes")
+
+    assert (ran.status, works.acts) == (65, [])
+    assert f"proposal 3 is {state.name.lower()} already" in ran.err

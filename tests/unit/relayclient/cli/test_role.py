@@ -56,6 +56,15 @@ def test_what_waits_for_a_second_person_is_told_with_the_next_step(office, works
     assert ran.status == 0
     assert "Proposal 4 waits for a second person" in ran.out
     assert "relay proposal approve 4" in ran.err
+    assert "platform-operator or organisation-admin" in ran.err
+
+
+@pytest.mark.parametrize("until", ["2020-01-01", "2099-01-01"])
+def test_an_end_that_no_role_can_have_is_told_before_it_is_sent(office, works, until):
+    ran = office.run("alice", "role", "grant", "2", "bob@office.example", "unit-admin", "--until", until)
+
+    assert (ran.status, works.acts) == (65, [])
+    assert "a role ends in the future and within 366 days" in ran.err
 
 
 def test_a_role_is_revoked_after_a_yes(office, works):

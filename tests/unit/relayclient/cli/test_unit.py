@@ -2,7 +2,15 @@
 
 import pytest
 
-from relayproto.administration import CloseUnit, CreateUnit, InviteMember, MoveUnit, PlaceMember, RenameUnit
+from relayproto.administration import (
+    CloseUnit,
+    CreateUnit,
+    GetUnits,
+    InviteMember,
+    MoveUnit,
+    PlaceMember,
+    RenameUnit,
+)
 from relayproto.administration_replies import Acted
 from relayproto.codes import Code
 from relayproto.invitation import from_link
@@ -166,3 +174,53 @@ def test_a_name_that_is_too_long_is_told_before_it_is_sent(office, works):
 
     assert ran.status == 65
     assert works.acts == []
+
+
+@pytest.fixture
+def closed(office, works):
+    """Unit 7 is closed, and its name is unit 8's now; nobody may ask for what is below it, as at a relay."""
+    works.units += [unit(7, 1, "Gate", state=UnitState.CLOSED), unit(8, 1, "Gate")]
+    found = office.relay.script[GetUnits]
+    office.relay.script[GetUnits] = lambda peer, asked, request: (
+        Refused(Code.NOT_PERMITTED, 0) if asked.unit == 7 else found(peer, asked, request)
+    )
+    return works
+
+
+def test_a_closed_unit_hides_nothing_else_and_is_shown_with_all(office, closed):
+    ran = office.run("alice", "unit", "list")
+    everything = office.run("alice", "unit", "list", "--all")
+
+    assert (ran.status, everything.status) == (0, 0)
+    assert "8  Gate" in ran.out
+    assert "7  Gate" not in ran.out
+    assert "7  Gate  (closed)" in everything.out
+
+
+def test_a_name_that_a_closed_unit_had_means_the_unit_that_has_it_now(office, closed):
+    assert office.run("alice", "unit", "rename", "Gate", "Door").status == 0
+    assert closed.changes == [RenameUnit(8, "Door")]
+
+
+@pytest.mark.parametrize("name", ["North/Gate", "17", ".", " "])
+def test_a_name_that_would_be_read_as_a_number_or_a_path_is_refused_here(office, works, name):
+    made, renamed = (office.run("alice", "unit", verb, "2", name) for verb in ("add", "rename"))
+
+    assert (made.status, renamed.status, works.acts) == (2, 2, [])
+    assert ("/ separates units" in made.err) == ("/" in name)
+
+
+@pytest.mark.parametrize("days", ["0", "91", "-1", "x"])
+def test_an_invitation_is_good_for_1_to_90_days(office, works, days):
+    ran = office.run("alice", "unit", "invite", "2", "c@works.example", f"--days={days}")
+
+    assert (ran.status, works.acts) == (2, [])
+    assert "1 to 90 days" in ran.err
+
+
+def test_an_address_of_another_domain_is_told(office, works):
+    works.outcome = Refused(Code.BAD_ADDRESS, 0)
+
+    assert (
+        "not an address of your organisation's domain" in office.run("alice", "unit", "invite", "2", "c@d.example").err
+    )

@@ -19,6 +19,7 @@ def test_scripts_get_json(office):
 
     assert bytes.fromhex(shown["account"]) == office.relay.addresses["alice@office.example"]
     assert (shown["device"], shown["unread"]) == (1, 0)
+    assert shown["root"] == office.relay.root_fingerprint.hex()
 
 
 def test_a_home_without_a_device_is_told(office):

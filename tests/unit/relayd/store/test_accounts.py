@@ -219,6 +219,24 @@ async def test_who_was_invited_into_a_unit_belongs_there_and_who_was_not_belongs
         assert await relay.store._read(lambda db: db.execute(standing).fetchone()) == (Standing.OFFICE,)
 
 
+async def test_a_ticket_is_good_while_its_maker_may_invite_there(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        admin, bob = await relay.enrol("admin"), guest("bob")
+        root = await organisation(relay, admin)
+        invitation = InviteMember(root, "bob@gad.example", Standing.INVITED, 60)
+        ticket = (await relay.store._act(lambda commit: tried(commit, admin.account, invitation))).ticket
+
+        async def over(unit: int) -> None:
+            await relay.store._act(lambda commit: commit.db.execute("UPDATE held_role SET unit = ?", (unit,)) and None)
+
+        await over(root + 1)
+        assert await refused(relay.store.enrol(enrol_of(bob, ticket), bob.devices)) is Code.BAD_TICKET
+        await over(root)
+        assert (await relay.store.enrol(enrol_of(bob, ticket), bob.devices)).address == "bob@gad.example"
+        await over(root + 1)
+        assert (await relay.store.enrol(enrol_of(bob, ticket), bob.devices)).address == "bob@gad.example", "a repeat"
+
+
 @pytest.mark.parametrize("state", [UnitState.SUSPENDED, UnitState.CLOSED])
 async def test_a_ticket_into_a_unit_that_does_not_work_is_none_until_it_works_again(tmp_path, state) -> None:
     async with house(tmp_path) as relay:

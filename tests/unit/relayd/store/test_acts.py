@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import sqlite3
 
@@ -17,6 +18,7 @@ from relayproto.administration import (
     HandOver,
     InviteMember,
     MergeOrganisation,
+    MoveUnit,
     PlaceMember,
     RenameUnit,
     RevokeRole,
@@ -281,6 +283,61 @@ def test_a_denied_question_is_written_too(made: Chamber) -> None:
     assert (record.code, record.state) == (Code.NOT_PERMITTED, 0)
 
 
+# --- who sees it ---
+
+
+def seen_by(made: Chamber, unit: int) -> set[tuple[Kind, bytes]]:
+    return {(record.kind, record.act) for record in made.records() if record.unit == unit}
+
+
+def test_what_operators_do_the_platform_s_auditors_see_too(made: Chamber) -> None:
+    for who in (made.bob, made.carol):
+        made.place(who, PLATFORM, Standing.PUBLIC)
+        made.hold(who.account, Role.PLATFORM_OPERATOR)
+    until_ms = made.now_ms + YEAR_MS
+    dave = made.person("dave@u1.example", 2, Standing.VERIFIED)
+    digests = []
+    for change, second in (
+        (SuspendOrganisation(1, True), made.carol), (SuspendOrganisation(1, False), made.carol),
+        (GrantRole(1, dave, Role.ABUSE_OFFICER, until_ms), made.carol),
+        (GrantRole(1, dave, Role.ORGANISATION_ADMIN, until_ms), made.alice),
+    ):  # fmt: skip
+        proposed = made.act(made.bob, change)
+        digests.append((Kind(change.KIND), made.proposal(proposed.value)[1]))
+        assert made.act(second, Approve(proposed.value, digests[-1][1])).state is ActState.DONE
+    made.act(made.carol, RevokeRole(1, dave, Role.ABUSE_OFFICER))
+
+    both = [one for one in made.records() if one.state == ActState.DONE and one.unit == 1]
+    for record in both:
+        assert dataclasses.replace(record, unit=PLATFORM) in made.records()
+    assert len(both) == len(digests) + 1
+    assert seen_by(made, PLATFORM) == {*digests, (Kind.REVOKE_ROLE, both[-1].act)}
+    assert {(one.state, one.act) for one in made.records() if one.unit == PLATFORM} >= {
+        (state, digest) for state in (ActState.PROPOSED, ActState.DONE) for _, digest in digests
+    }
+
+
+def test_what_an_organisation_does_itself_is_its_own_affair(made: Chamber) -> None:
+    made.act(made.alice, RenameUnit(2, "Registry"))
+    made.act(made.alice, RenameUnit(1, "Waiting"))
+
+    assert [record.unit for record in made.records()] == [2, 1]
+
+
+def test_who_loses_sight_of_something_sees_it_go(made: Chamber) -> None:
+    made.unit(3, 2)
+    made.unit(4, 1)
+
+    made.act(made.alice, MoveUnit(3, 4))
+    moved = {record.unit: record for record in made.records()}
+    made.act(made.alice, PlaceMember(4, made.bob.account, Standing.VERIFIED))
+    placed = {record.unit: record for record in made.records()[2:]}
+
+    assert (moved.keys(), placed.keys()) == ({3, 2}, {4, 2})
+    for records in (moved, placed):
+        assert len({dataclasses.replace(record, unit=PLATFORM) for record in records.values()}) == 1
+
+
 # --- the log has to be written ---
 
 
@@ -473,6 +530,25 @@ def test_an_emergency_shortens_no_regular_grant(made: Chamber) -> None:
     _break_glass(made)
 
     assert made.db.execute("SELECT until_ms FROM held_role WHERE role = 1").fetchall() == [(made.now_ms + YEAR_MS,)]
+
+
+@pytest.mark.parametrize("why", ["auditor", "office", "application", "suspended", "organisation"])
+def test_the_glass_is_broken_for_a_person_whose_role_counts_and_for_no_auditor(made: Chamber, why: str) -> None:
+    if why == "auditor":
+        made.hold(made.bob.account, Role.AUDITOR, 1)
+    elif why in {"office", "application"}:
+        made.place(made.bob, 2, Standing[why.upper()])
+    elif why == "suspended":
+        made.db.execute("UPDATE account SET suspended = 1 WHERE account = ?", (made.bob.account,))
+    else:
+        made.db.execute("UPDATE unit SET state = ? WHERE id = 1", (UnitState.SUSPENDED,))
+    before = made.dump()
+
+    with pytest.raises(Refusal) as refused:
+        _break_glass(made, "bob@gad.example")
+
+    assert refused.value.code is Code.CONFLICT
+    assert made.dump() == before
 
 
 def test_there_is_no_operator_without_an_account(made: Chamber) -> None:

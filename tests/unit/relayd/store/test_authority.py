@@ -3,7 +3,14 @@ import pytest
 from relayd.domain.acting import Actor, Authority, Denied
 from relayd.domain.authority import Reach
 from relayd.store import authority
-from relayproto.administration import CreateUnit, GrantRole, MoveUnit, RevokeRole
+from relayproto.administration import (
+    CreateUnit,
+    GrantRole,
+    MergeOrganisation,
+    MoveUnit,
+    RevokeRole,
+    SuspendOrganisation,
+)
 from relayproto.codes import Code, Kind
 from relayproto.rules import RULES, Rule
 from relayproto.standing import PLATFORM, Role, Standing, UnitState, Where
@@ -68,6 +75,45 @@ def test_a_role_counts_until_its_time_is_over(made: Chamber) -> None:
     made.clock.advance(1)
 
     assert authority.find(made.view, who, rule, 3) is None
+
+
+@pytest.mark.parametrize("standing", Standing)
+def test_people_alone_hold_roles(made: Chamber, standing: Standing) -> None:
+    person = standing not in (Standing.APPLICATION, Standing.OFFICE)
+    made.place(made.alice, 2, standing)
+    made.hold(made.alice.account, Role.UNIT_ADMIN, 2)
+
+    who = actor(made, made.alice.account)
+
+    assert authority.held(made.view, who.row) == ([Authority(Role.UNIT_ADMIN, 2)] if person else [])
+    assert authority.may_hold(made.view, who.row) is person
+
+
+@pytest.mark.parametrize(("stopped", "state"), [(1, UnitState.SUSPENDED), (2, UnitState.CLOSED)])
+def test_whose_organisation_does_not_work_holds_nothing_over_the_platform(made: Chamber, stopped: int, state) -> None:
+    for who, unit in ((made.alice, 2), (made.bob, PLATFORM)):
+        made.place(who, unit)
+        made.hold(who.account, Role.PLATFORM_OPERATOR)
+    made.hold(made.alice.account, Role.UNIT_ADMIN, 2)
+    made.db.execute("UPDATE unit SET state = ? WHERE id = ?", (state, stopped))
+    alice, bob = actor(made, made.alice.account), actor(made, made.bob.account)
+
+    assert authority.held(made.view, alice.row) == [Authority(Role.UNIT_ADMIN, 2)]
+    assert authority.held(made.view, bob.row) == [Authority(Role.PLATFORM_OPERATOR, PLATFORM)]
+    assert [authority.may_hold(made.view, who.row) for who in (alice, bob)] == [False, True]
+    with pytest.raises(Denied):
+        authority.require(made.view, alice, SuspendOrganisation(1, False))
+
+
+@pytest.mark.parametrize(("over", "gains"), [(PLATFORM, False), (1, True), (2, True), (3, False), (6, True)])
+def test_who_holds_a_role_where_something_is_merged_gains_by_it(made: Chamber, over: int, gains: bool) -> None:
+    made.hold(made.alice.account, Role.STATISTICS_VIEWER, over)
+
+    assert authority.gains(made.view, actor(made, made.alice.account), MergeOrganisation(6, 2)) is gains
+
+
+def test_a_unit_is_of_one_organisation_or_there_is_none(made: Chamber) -> None:
+    assert [authority.root(made.view, unit) for unit in (PLATFORM, 1, 3, 6, 77)] == [PLATFORM, 1, 1, 6, None]
 
 
 def test_a_rule_of_the_platform_is_checked_there_wherever_the_change_is(made: Chamber) -> None:

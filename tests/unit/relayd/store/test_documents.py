@@ -6,7 +6,7 @@ from relayd.domain.acting import Effect
 from relayd.domain.bounds import Bounds
 from relayd.store import documents, sides
 from relayd.store.authority import View
-from relayproto import document, policy, rootkeys
+from relayproto import descriptor, document, policy, rootkeys
 from relayproto.administration import CreateUnit, GetDocument, MoveUnit, PutDocument, RotateKey, SuspendOrganisation
 from relayproto.administration_replies import Document
 from relayproto.codes import Class, Code
@@ -14,12 +14,14 @@ from relayproto.document import FIRST_PREVIOUS
 from relayproto.limits import BODY_BYTES_MAX, DOCUMENT_BYTES_MAX, LIFETIME_S_MAX
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.standing import PLATFORM, Action, Permission, Standing
-from support.documents import denied, draft, signed
+from support.documents import denied, draft
+from support.documents import signed as signed_for
 from support.officers import Chamber, chamber
 from support.organisations import NOW_MS, Registry, registry, seed_of
 
 ROOT_SEED = seed_of("gad.example")
 RELAY_SEED = b"r" * 32
+RELAY = descriptor.fingerprint(ed25519_public(RELAY_SEED))
 
 
 @pytest.fixture
@@ -52,9 +54,13 @@ def test_what_there_is_not_is_version_0(made: Chamber, unit: int, version: int |
 @pytest.fixture
 def desk(tmp_path):
     with registry(tmp_path) as opened:
-        opened.commit.tools.root_key = ed25519_public(RELAY_SEED)
         opened.root, opened.admin = opened.organisation()
+        opened.commit.tools.root_key = ed25519_public(RELAY_SEED)
         yield opened
+
+
+def signed(unit: int, octets: bytes, root_seed: bytes) -> PutDocument:
+    return signed_for(unit, octets, root_seed, RELAY)
 
 
 def below(desk: Registry, unit: int, name: str = "Water") -> int:
@@ -130,21 +136,22 @@ def test_where_the_relay_knows_no_root_the_platform_has_no_document(desk: Regist
 
 def test_only_the_root_keys_signature_over_these_bytes_counts(desk: Registry) -> None:
     octets = draft(desk.root)
-    good = rootkeys.sign_document(ROOT_SEED, octets)
+    good = rootkeys.sign_document(ROOT_SEED, RELAY, octets)
     wrong = [
         signed(desk.root, octets, b"another" + bytes(25)),
-        PutDocument(desk.root, octets, rootkeys.sign_domain(ROOT_SEED, octets.decode())),
+        signed_for(desk.root, octets, ROOT_SEED, bytes(32)),
+        PutDocument(desk.root, octets, rootkeys.sign_domain(ROOT_SEED, RELAY, octets.decode())),
         PutDocument(desk.root, draft(desk.root, lifetimes={"chat_s": 60}), good),
         PutDocument(desk.root, octets, bytes(64)),
     ]
 
-    assert [desk.do(desk.admin, each) for each in wrong] == [Code.BAD_SIGNATURE] * 4
+    assert [desk.do(desk.admin, each) for each in wrong] == [Code.BAD_SIGNATURE] * 5
 
 
 def test_after_a_rotation_the_new_key_signs_and_the_old_one_does_not(desk: Registry) -> None:
     new, holder = b"n" * 32, desk.person("keys@gad.example", desk.root)
     key = ed25519_public(new)
-    by_old, by_new = (rootkeys.sign_successor(seed, desk.root, key) for seed in (ROOT_SEED, new))
+    by_old, by_new = (rootkeys.sign_successor(seed, RELAY, desk.root, key) for seed in (ROOT_SEED, new))
     first = draft(desk.root)
     desk.done(desk.admin, signed(desk.root, first, ROOT_SEED))
     desk.done(holder, RotateKey(desk.root, key, by_old, by_new))

@@ -212,6 +212,31 @@ def test_all_that_somebody_holds_within_a_unit_is_handed_over(tmp_path) -> None:
         assert (effect.unit, len({effect.before, effect.after, b""})) == (unit, 3)
 
 
+@pytest.mark.parametrize("standing", [Standing.OFFICE, Standing.APPLICATION])
+def test_people_alone_are_given_roles(tmp_path, standing: Standing) -> None:
+    """Several answer for an office: nobody would give himself something by giving it to his own."""
+    with registry(tmp_path) as desk:
+        admin, _, unit, [bob, carol] = office(desk, "bob", "carol")
+        post = desk.person("post@gad.example", unit, standing)
+        public = desk.person("removed@gad.example", PLATFORM, standing)
+        desk.hold(bob, Role.VERIFIER, unit)
+
+        assert desk.do(admin, GrantRole(unit, post, Role.VERIFIER, UNTIL_MS)) is Code.NOT_PERMITTED
+        assert desk.do(desk.operator(), GrantRole(PLATFORM, public, Role.AUDITOR, UNTIL_MS)) is Code.NOT_PERMITTED
+        assert desk.do(admin, HandOver(unit, bob, post)) is Code.NOT_PERMITTED
+        assert isinstance(desk.do(admin, HandOver(unit, bob, carol)), Effect)
+
+
+def test_an_auditor_s_grant_is_renewed_and_not_shortened(tmp_path) -> None:
+    """Two end it; a renewal until a moment from now would be an end by one."""
+    with registry(tmp_path) as desk:
+        admin, _, unit, [bob] = office(desk, "bob")
+        desk.done(admin, GrantRole(unit, bob, Role.AUDITOR, UNTIL_MS - 5))
+
+        assert desk.do(admin, GrantRole(unit, bob, Role.AUDITOR, UNTIL_MS - 6)) is Code.CONFLICT
+        assert isinstance(desk.do(admin, GrantRole(unit, bob, Role.AUDITOR, UNTIL_MS)), Effect)
+
+
 def test_what_may_not_be_handed_over_stays(tmp_path) -> None:
     with registry(tmp_path) as desk:
         admin, root, unit, [bob, carol, dave, erin] = office(desk, "bob", "carol", "dave", "erin")

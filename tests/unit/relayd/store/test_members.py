@@ -33,8 +33,10 @@ def test_a_ticket_carries_address_unit_and_standing(tmp_path, standing: Standing
 
         effect = desk.done(admin, InviteMember(unit, " Bob@GAD.example", standing, HOUR_S))
 
-        kept = desk.db.execute("SELECT hash, address, expires_ms, unit, standing FROM ticket").fetchall()
-        assert kept == [(blake2b_256(effect.ticket), "bob@gad.example", NOW_MS + HOUR_S * 1000, unit, standing)]
+        kept = desk.db.execute("SELECT hash, address, expires_ms, unit, standing, inviter FROM ticket").fetchall()
+        assert kept == [
+            (blake2b_256(effect.ticket), "bob@gad.example", NOW_MS + HOUR_S * 1000, unit, standing, desk.row(admin))
+        ]
         assert (len(effect.ticket), effect.unit, effect.before, len(effect.after)) == (16, unit, b"", 32)
         assert effect.ticket.hex() not in repr(effect)
 
@@ -64,6 +66,24 @@ def test_an_address_that_names_an_account_is_taken(tmp_path) -> None:
         desk.person("bob@gad.example")
 
         assert desk.do(admin, InviteMember(unit, "bob@gad.example", Standing.INVITED, 60)) is Code.ADDRESS_TAKEN
+
+
+def test_so_many_tickets_into_a_unit_are_open(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("relayd.store.accounts.TICKETS_OPEN_MAX", 2)
+    with registry(tmp_path) as desk:
+        admin, root, unit = unit_of(desk)
+
+        def invited(where: int, name: str) -> Effect | Code:
+            return desk.do(admin, InviteMember(where, f"{name}@gad.example", Standing.INVITED, 60))
+
+        assert all(isinstance(invited(unit, name), Effect) for name in ("a", "b"))
+        assert invited(unit, "c") is Code.LIMIT
+        assert isinstance(invited(root, "c"), Effect)
+        desk.db.execute("UPDATE ticket SET account = x'00' WHERE address = 'a@gad.example'")
+        assert isinstance(invited(unit, "d"), Effect), "what was used takes no room"
+        assert invited(unit, "e") is Code.LIMIT
+        desk.db.execute("UPDATE ticket SET expires_ms = ? WHERE address = 'b@gad.example'", (NOW_MS,))
+        assert isinstance(invited(unit, "e"), Effect), "nor what is over"
 
 
 def test_nobody_is_invited_or_placed_where_nothing_works(tmp_path) -> None:
@@ -98,6 +118,7 @@ def test_an_account_with_an_address_of_the_domain_is_placed_moved_and_verified(t
         assert desk.belongs(bob) == (root, Standing.VERIFIED)
         assert (placed.before, placed.after, verified.after) == (b"", verified.before, moved.before)
         assert (placed.unit, moved.unit) == (unit, root)
+        assert [effect.also for effect in (placed, verified, moved)] == [set(), set(), {unit}], "whence he goes"
         assert len({id(roster) for roster in rosters}) == 3
 
 
@@ -173,6 +194,42 @@ def test_only_people_are_verified_and_what_something_is_stays(tmp_path, was, bec
         done = desk.do(admin, PlaceMember(unit, bob, becomes))
 
         assert (done if isinstance(done, Code) else None) == code
+
+
+@pytest.mark.parametrize("standing", [Standing.OFFICE, Standing.APPLICATION])
+def test_nobody_becomes_an_office_by_way_of_the_public(tmp_path, standing: Standing) -> None:
+    """Whoever has been a person would be several at once, with the key and the contacts that were his."""
+    with registry(tmp_path) as desk:
+        admin, _, unit = unit_of(desk)
+        bob = desk.person("bob@gad.example", unit, Standing.VERIFIED)
+        desk.done(admin, PlaceMember(unit, bob, Standing.PUBLIC))
+
+        assert desk.do(admin, PlaceMember(unit, bob, standing)) is Code.CONFLICT
+
+
+@pytest.mark.parametrize("standing", [Standing.OFFICE, Standing.APPLICATION])
+def test_a_verifier_moves_and_removes_people_alone(tmp_path, standing: Standing) -> None:
+    with registry(tmp_path) as desk:
+        admin, root, unit = unit_of(desk)
+        carol = desk.person("carol@gad.example", root, Standing.VERIFIED)
+        desk.hold(carol, Role.VERIFIER, root)
+        bob = desk.person("bob@gad.example", unit, Standing.VERIFIED)
+        post = desk.person("post@gad.example", unit, standing)
+
+        for becomes in (standing, Standing.PUBLIC):
+            assert desk.do(carol, PlaceMember(root, post, becomes)) is Code.NOT_PERMITTED
+        assert isinstance(desk.do(carol, PlaceMember(root, bob, Standing.PUBLIC)), Effect)
+        assert isinstance(desk.do(admin, PlaceMember(root, post, standing)), Effect)
+
+
+def test_an_auditor_is_not_taken_out(tmp_path) -> None:
+    """Two end his role; taking him out with all his roles would be an end by one."""
+    with registry(tmp_path) as desk:
+        admin, _, unit = unit_of(desk)
+        bob = desk.person("bob@gad.example", unit, Standing.VERIFIED)
+        desk.hold(bob, Role.AUDITOR, unit)
+
+        assert desk.do(admin, PlaceMember(unit, bob, Standing.PUBLIC)) is Code.CONFLICT
 
 
 def test_an_office_goes_to_another_unit_as_an_office(tmp_path) -> None:

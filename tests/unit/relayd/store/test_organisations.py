@@ -16,8 +16,8 @@ from relayproto.administration import (
 from relayproto.codes import Code
 from relayproto.limits import GRANT_LIFETIME_S_MAX, UNIT_DEPTH_MAX
 from relayproto.primitives import ed25519_public
-from relayproto.standing import Role, Standing, UnitState
-from support.organisations import NOW_MS, founding, other_key, registry, seed_of, tried
+from relayproto.standing import PLATFORM, Role, Standing, UnitState
+from support.organisations import NOW_MS, RELAY, founding, other_key, registry, seed_of, tried
 from support.stores import house
 
 
@@ -46,11 +46,16 @@ def test_an_organisation_comes_with_its_domain_its_key_and_its_first_admin(tmp_p
         ({"domain": "new"}, "new", Code.BAD_ADDRESS),
         ({"domain": "other.example"}, "other.example", Code.BAD_SIGNATURE),
         ({"owned": bytes(64)}, "new.example", Code.BAD_SIGNATURE),
+        (
+            {"owned": rootkeys.sign_domain(seed_of("new.example"), bytes(32), "new.example")},
+            "new.example",
+            Code.BAD_SIGNATURE,
+        ),
         ({"root_key": ed25519_public(seed_of("gad.example"))}, "new.example", Code.BAD_SIGNATURE),
         (
             {
                 "root_key": ed25519_public(seed_of("gad.example")),
-                "owned": rootkeys.sign_domain(seed_of("gad.example"), "new.example"),
+                "owned": rootkeys.sign_domain(seed_of("gad.example"), RELAY, "new.example"),
             },
             "new.example",
             Code.CONFLICT,
@@ -82,6 +87,13 @@ def test_an_operator_makes_neither_himself_nor_somebody_elses_nor_an_auditor_an_
         ]
 
         assert codes == [Code.NOT_PERMITTED, Code.CONFLICT, Code.CONFLICT]
+
+
+def test_an_office_is_nobody_s_first_admin(tmp_path) -> None:
+    with registry(tmp_path) as desk:
+        post = desk.person("post@gad.example", PLATFORM, Standing.OFFICE)
+
+        assert desk.do(desk.operator(), founding("New", "gad.example", post), "gad.example") is Code.NOT_PERMITTED
 
 
 def test_an_organisation_is_suspended_and_works_again(tmp_path) -> None:
@@ -193,11 +205,14 @@ def test_a_root_key_is_replaced_when_both_have_signed(tmp_path) -> None:
         unit = desk.done(admin, CreateUnit(root, "Records")).value
         old, new = seed_of("gad.example"), b"n" * 32
         key = ed25519_public(new)
-        by_old, by_new = (rootkeys.sign_successor(seed, root, key) for seed in (old, new))
+        by_old, by_new = (rootkeys.sign_successor(seed, RELAY, root, key) for seed in (old, new))
+        elsewhere = [rootkeys.sign_successor(seed, bytes(32), root, key) for seed in (old, new)]
         known = ed25519_public(seed_of("pwd.example"))
 
         assert desk.do(admin, RotateKey(root, key, by_new, by_new)) is Code.BAD_SIGNATURE
         assert desk.do(admin, RotateKey(root, key, by_old, by_old)) is Code.BAD_SIGNATURE
+        for signatures in ((elsewhere[0], by_new), (by_old, elsewhere[1])):
+            assert desk.do(admin, RotateKey(root, key, *signatures)) is Code.BAD_SIGNATURE
         assert desk.do(admin, RotateKey(other, key, by_old, by_new)) is Code.BAD_SIGNATURE
         assert desk.do(admin, RotateKey(unit, key, by_old, by_new)) is Code.CONFLICT
         assert desk.do(admin, RotateKey(999, key, by_old, by_new)) is Code.NOT_PERMITTED
@@ -214,6 +229,6 @@ def test_a_suspended_organisation_replaces_no_key(tmp_path) -> None:
         root, admin = desk.organisation()
         desk.done(desk.operator(), SuspendOrganisation(root, True))
         key = ed25519_public(b"n" * 32)
-        signed = [rootkeys.sign_successor(seed, root, key) for seed in (seed_of("gad.example"), b"n" * 32)]
+        signed = [rootkeys.sign_successor(seed, RELAY, root, key) for seed in (seed_of("gad.example"), b"n" * 32)]
 
         assert desk.do(admin, RotateKey(root, key, *signed)) is Code.CONFLICT

@@ -6,6 +6,7 @@ from relayproto.administration import (
     CreateUnit,
     GrantRole,
     HandOver,
+    MergeOrganisation,
     RenameUnit,
     RevokeRole,
     Withdraw,
@@ -13,7 +14,7 @@ from relayproto.administration import (
 from relayproto.administration_replies import Acted
 from relayproto.audit import NOBODY
 from relayproto.codes import Code, Kind
-from relayproto.limits import PROPOSAL_LIFETIME_MS
+from relayproto.limits import PROPOSAL_LIFETIME_MS, PROPOSALS_EACH_MAX
 from relayproto.standing import ActState, ProposalState, Role, Standing
 from support.officers import YEAR_MS, Chamber, chamber
 
@@ -278,3 +279,122 @@ def test_nobody_approves_what_gives_him_something(made: Chamber) -> None:
     assert denied is Code.NOT_PERMITTED
     assert made.proposal(proposed.value)[0] is ProposalState.WAITING
     assert Role.KEY_HOLDER not in {role for role, _ in made.held(made.bob.account)}
+
+
+# --- who is the second person, and for what ---
+
+
+def approved(made: Chamber, who, number: int):
+    return made.act(who, Approve(number, made.proposal(number)[1]))
+
+
+@pytest.mark.parametrize("unit", [1, 2])
+def test_an_auditor_s_role_is_taken_by_two(made: Chamber, unit: int) -> None:
+    """Whoever is watched doesn't end the watching alone."""
+    made.hold(made.carol.account, Role.AUDITOR, unit)
+    proposed = made.act(made.alice, RevokeRole(unit, made.carol.account, Role.AUDITOR))
+
+    assert proposed.state is ActState.PROPOSED
+    assert made.held(made.carol.account) == {(Role.AUDITOR, unit)}
+    assert approved(made, made.alice, proposed.value) is Code.NOT_PERMITTED
+    assert approved(made, made.bob, proposed.value).state is ActState.DONE
+    assert made.held(made.carol.account) == set()
+
+
+def test_an_operator_alone_takes_no_auditor_s_role(made: Chamber) -> None:
+    made.hold(made.alice.account, Role.PLATFORM_OPERATOR)
+    made.hold(made.carol.account, Role.AUDITOR)
+
+    assert made.act(made.alice, RevokeRole(0, made.carol.account, Role.AUDITOR)).state is ActState.PROPOSED
+    assert made.act(made.carol, RevokeRole(0, made.carol.account, Role.AUDITOR)).state is ActState.DONE
+
+
+def test_an_office_is_no_second_person(made: Chamber) -> None:
+    number, _ = waiting(made)
+    made.place(made.bob, 1, Standing.OFFICE)
+
+    assert approved(made, made.bob, number) is Code.NOT_PERMITTED
+
+
+@pytest.mark.parametrize("over", [1, 2, 9])
+@pytest.mark.parametrize("first", [True, False])
+def test_nobody_decides_a_merger_that_makes_his_own_roles_larger(made: Chamber, over: int, first: bool) -> None:
+    made.unit(9)
+    for who in (made.alice, made.bob):
+        made.drop(who.account)
+        made.hold(who.account, Role.PLATFORM_OPERATOR)
+    made.hold((made.alice if first else made.bob).account, Role.UNIT_ADMIN, over)
+
+    proposed = made.act(made.alice, MergeOrganisation(9, 2))
+
+    if first:
+        assert proposed is Code.NOT_PERMITTED
+    else:
+        assert approved(made, made.bob, proposed.value) is Code.NOT_PERMITTED
+        made.drop(made.bob.account)
+        made.hold(made.bob.account, Role.PLATFORM_OPERATOR)
+        assert approved(made, made.bob, proposed.value).state is ActState.DONE
+
+
+@pytest.mark.parametrize(
+    ("role", "given", "unit", "code"),
+    [
+        (Role.UNIT_ADMIN, Role.ORGANISATION_ADMIN, 1, Code.NOT_PERMITTED),
+        (Role.UNIT_ADMIN, Role.VERIFIER, 1, Code.NOT_PERMITTED),
+        (Role.UNIT_ADMIN, Role.KEY_HOLDER, 2, Code.NOT_PERMITTED),
+        (Role.UNIT_ADMIN, Role.VERIFIER, 2, None),
+        (Role.ORGANISATION_ADMIN, Role.KEY_HOLDER, 1, None),
+        (Role.ORGANISATION_ADMIN, Role.AUDITOR, 2, None),
+        (Role.PLATFORM_OPERATOR, Role.UNIT_ADMIN, 1, None),
+        (Role.PLATFORM_OPERATOR, Role.UNIT_ADMIN, 2, Code.NOT_PERMITTED),
+    ],
+)
+def test_who_approves_a_handover_could_approve_each_role_of_it(made: Chamber, role, given, unit: int, code) -> None:
+    dave, erin = (made.person(f"{name}@u1.example", 2, Standing.VERIFIED) for name in ("dave", "erin"))
+    made.hold(dave, given, unit)
+    made.drop(made.bob.account)
+    made.hold(made.bob.account, role, 0 if role is Role.PLATFORM_OPERATOR else 1)
+    proposed = made.act(made.alice, HandOver(1, dave, erin))
+
+    came = approved(made, made.bob, proposed.value)
+
+    assert (came if isinstance(came, Code) else None) is code
+    assert made.held(erin) == (set() if code else {(given, unit)})
+
+
+# --- how much waits ---
+
+
+def test_the_same_waits_once_for_the_same_person(made: Chamber) -> None:
+    number, _ = waiting(made)
+
+    assert made.act(made.alice, granting(made)) is Code.CONFLICT
+    assert made.act(made.alice, GrantRole(1, made.carol.account, Role.VERIFIER, made.now_ms + 9)).value == number + 1
+    assert made.act(made.bob, granting(made)).state is ActState.PROPOSED, "another person may ask for it too"
+    made.act(made.alice, Withdraw(number))
+    assert made.act(made.alice, granting(made)).state is ActState.PROPOSED
+
+
+def test_what_is_over_and_not_swept_may_be_asked_for_again(made: Chamber) -> None:
+    made.act(made.alice, RenameUnit(1, "Another"))
+    made.clock.advance(WEEK_S)
+
+    assert made.act(made.alice, RenameUnit(1, "Another")).state is ActState.PROPOSED
+
+
+def test_nobody_uses_up_what_all_share(made: Chamber) -> None:
+    names = [f"Name {number}" for number in range(PROPOSALS_EACH_MAX)]
+    assert {made.act(made.alice, RenameUnit(1, name)).state for name in names} == {ActState.PROPOSED}
+
+    assert made.act(made.alice, RenameUnit(1, "One more")) is Code.LIMIT
+    assert made.act(made.bob, RenameUnit(1, "One more")).state is ActState.PROPOSED
+
+
+def test_what_somebody_without_roles_has_proposed_takes_no_room(made: Chamber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposals, "PROPOSALS_MAX", 1)
+    waiting(made)
+    assert made.act(made.bob, RenameUnit(1, "Another")) is Code.LIMIT
+
+    made.act(made.bob, RevokeRole(1, made.alice.account, Role.ORGANISATION_ADMIN))
+
+    assert made.act(made.bob, RenameUnit(1, "Another")).state is ActState.PROPOSED

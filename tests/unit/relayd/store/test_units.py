@@ -16,7 +16,7 @@ from relayproto.administration import CloseUnit, CreateUnit, GetUnits, MergeOrga
 from relayproto.codes import Code
 from relayproto.limits import FRAME_BYTES_MAX, PAGE_ROWS_MAX, REQUEST_MAX, UNIT_DEPTH_MAX, UNIT_NAME_CHARS_MAX
 from relayproto.standing import PLATFORM, Role, Standing, UnitState
-from support.organisations import founding, other_key, registry
+from support.organisations import NOW_MS, founding, other_key, registry
 
 
 def tree(desk, *names: str) -> tuple[bytes, list[int]]:
@@ -84,6 +84,27 @@ def test_an_organisation_has_so_many_units(tmp_path, monkeypatch) -> None:
         assert desk.do(admin, CreateUnit(root, "Archive")) is Code.CONFLICT
 
 
+def test_a_closed_unit_leaves_room_for_another(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(units, "UNITS_MAX", 2)
+    with registry(tmp_path) as desk:
+        admin, [root, records] = tree(desk, "Records")
+        desk.done(admin, CloseUnit(records))
+
+        assert isinstance(desk.do(admin, CreateUnit(root, "Archive")), Effect)
+        assert desk.do(admin, CreateUnit(root, "Registry")) is Code.CONFLICT
+
+
+def test_nobody_closes_a_unit_under_its_auditor(tmp_path) -> None:
+    with registry(tmp_path) as desk:
+        admin, [root, records] = tree(desk, "Records")
+        bob = desk.person("bob@gad.example", root, Standing.VERIFIED)
+        desk.hold(bob, Role.AUDITOR, records)
+
+        assert desk.do(admin, CloseUnit(records)) is Code.CONFLICT
+        desk.db.execute("UPDATE held_role SET until_ms = ? WHERE role = ?", (NOW_MS, Role.AUDITOR))
+        assert isinstance(desk.do(admin, CloseUnit(records)), Effect)
+
+
 def test_a_unit_moves_with_everything_below_it(tmp_path) -> None:
     with registry(tmp_path) as desk:
         admin, [root, first, second] = tree(desk, "first", "second")
@@ -95,6 +116,7 @@ def test_a_unit_moves_with_everything_below_it(tmp_path) -> None:
 
         assert [node(desk, unit).under for unit in (first, second)] == [other, first]
         assert effect.before != effect.after
+        assert (effect.unit, effect.also) == (first, {root}), "those who saw it until now see that it goes"
         assert desk.commit.roster(bob) is not before
 
 

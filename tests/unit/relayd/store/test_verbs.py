@@ -27,7 +27,7 @@ from relayproto.codes import Kind
 from relayproto.primitives import ed25519_public
 from relayproto.rootkeys import sign_successor
 from relayproto.standing import Role, Standing
-from support.organisations import NOW_MS, YEAR_MS, founding, registry, seed_of
+from support.organisations import NOW_MS, RELAY, YEAR_MS, founding, registry, seed_of
 
 ELSEWHERE = {Kind.APPROVE, Kind.WITHDRAW}
 ORGANISATIONS, ACCOUNTS = 500, 100_000
@@ -72,7 +72,7 @@ def everything(desk) -> None:
     bob, carol, post = (desk.person(f"{name}@gad.example") for name in ("bob", "carol", "post"))
     desk.come(post, unit, Standing.OFFICE)
     key, until_ms = ed25519_public(b"n" * 32), NOW_MS + YEAR_MS
-    signed = [sign_successor(seed, root, key) for seed in (seed_of("gad.example"), b"n" * 32)]
+    signed = [sign_successor(seed, RELAY, root, key) for seed in (seed_of("gad.example"), b"n" * 32)]
     for change in (
         PlaceMember(unit, bob, Standing.VERIFIED), PlaceMember(unit, carol, Standing.INVITED),
         AssignOffice(unit, post, bob, True),
