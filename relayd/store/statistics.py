@@ -21,7 +21,7 @@ from relayproto.standing import PLATFORM
 from relayproto.statistics import Cell, Day, GetStatistics, Statistics
 
 TOTALS_DAYS_MAX: Final = 1
-"""Days with totals in one answer: 75 ms where 500 organisations have every cell, in which nobody else is read for."""
+"""Days with totals in one answer: 75 ms where 500 organisations have every cell, and other officers wait so long."""
 _OWN: Final = (
     "SELECT class, size, fate, count FROM statistic WHERE day = :day AND organisation = :unit"
     " ORDER BY class, size, fate"

@@ -1,12 +1,13 @@
 """relay stats: how much was sent and what became of it, and what the relay keeps."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Final
 
 from relayclient.cli import desk, terminal
-from relayclient.cli.columns import day, moment, table, word
+from relayclient.cli.columns import table, word
 from relayclient.cli.desk import UNIT_HELP, Desk
 from relayclient.cli.group import Verb
 from relayproto.codes import Fate
@@ -44,20 +45,32 @@ _FEW: Final = f"<{STATISTICS_CELL_MIN}"
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
+def _date(text: str) -> int:
+    """Return the number of a day since 1970, in UTC as the relay counts: 2027-01-31."""
+    try:
+        return max(0, (date.fromisoformat(text) - date(1970, 1, 1)).days)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no date: write it as 2027-01-31") from None
+
+
+def _day(number: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=number)).date().isoformat()
+
+
 def _add_show(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", nargs="?", default=".", help=f"an organisation; {UNIT_HELP}")
     parser.add_argument(
-        "--from", dest="first", metavar="DATE", type=moment, help=f"the first day, in UTC (default: {_SHOWN_DAYS} ago)"
+        "--from", dest="first", metavar="DATE", type=_date, help=f"the first day, in UTC (default: {_SHOWN_DAYS} ago)"
     )
-    parser.add_argument("--to", dest="last", metavar="DATE", type=moment, help="the last day (default: yesterday)")
+    parser.add_argument("--to", dest="last", metavar="DATE", type=_date, help="the last day (default: yesterday)")
 
 
 def _show(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         unit = await at.unit(arguments.unit)
-        last = at.client.now_ms() if arguments.last is None else arguments.last
-        first = max(0, last - _SHOWN_DAYS * _DAY_MS) if arguments.first is None else arguments.first
-        asked = GetStatistics(unit, min(_DAY_MAX, first // _DAY_MS), min(_DAY_MAX, last // _DAY_MS))
+        last = at.client.now_ms() // _DAY_MS if arguments.last is None else arguments.last
+        first = max(0, last - _SHOWN_DAYS) if arguments.first is None else arguments.first
+        asked = GetStatistics(unit, min(_DAY_MAX, first), min(_DAY_MAX, last))
         days = [each async for page in at.pages(asked) if isinstance(page, Statistics) for each in page.days]
         if arguments.json:
             _say_cells(days)
@@ -74,7 +87,7 @@ def _say_cells(days: Iterable[Day]) -> None:
     for number, cells in days:
         for class_, size, fate, targets in cells:
             terminal.say_json(
-                {"day": day(number * _DAY_MS), "class": word(class_), "size": word(size), "fate": word(fate),
+                {"day": _day(number), "class": word(class_), "size": word(size), "fate": word(fate),
                  "targets": targets}
             )  # fmt: skip
 
@@ -83,7 +96,7 @@ def _lines(days: Iterable[Day]) -> Iterable[tuple[object, ...]]:
     for number, cells in days:
         for (class_, size), same in groupby(sorted(cells), key=lambda cell: (cell.class_, cell.size)):
             found: dict[Fate, int] = {cell.fate: cell.targets for cell in same}
-            yield day(number * _DAY_MS), word(class_), word(size), *(found.get(fate, _FEW) for fate in Fate)
+            yield _day(number), word(class_), word(size), *(found.get(fate, _FEW) for fate in Fate)
 
 
 def _add_retention(_: ArgumentParser) -> None:
