@@ -27,7 +27,7 @@ _SAID: Final[dict[int, str]] = {
     Code.BAD_ADDRESS: "that is not an address; one looks like officer@office.example",
     Code.ADDRESS_TAKEN: "somebody has that address already",
     Code.NOT_AVAILABLE: "there is no such account or device; an account has to be there first (relayd invite)",
-    Code.CONFLICT: "it is so already; nothing was done",
+    Code.CONFLICT: "it is so already, or that account can hold no such role; nothing was done",
     Code.UNSUPPORTED: "the running relay does not know this command; it is of another version",
     Code.LIMIT: "there are too many open invitations; wait until some are used or have expired",
     Code.DISK: "the relay's disk is nearly full",

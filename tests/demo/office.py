@@ -242,10 +242,8 @@ def linked(office: Office, old: str, new: str) -> None:
     """Give an account another device, as a person does who compares the digits both times."""
     compared = ("--yes", "--digits")
     said = json.loads(office.person(new, "link", "new", "--json", shown="link new"))
-    print(f"     digits: {said['digits']}", flush=True)
     said = json.loads(office.person(old, "link", "add", "--json", *compared, said["digits"],
                                     shown="link add          (the same digits)", stdin=said["code"]))  # fmt: skip
-    print(f"     digits of the answer: {said['digits']}", flush=True)
     said = office.person(
         new, "link", "finish", *compared, said["digits"], shown="link finish       (the same digits)",
         stdin=said["answer"],

@@ -17,8 +17,7 @@ def test_an_output_that_cannot_be_written_is_one_line(arguments):
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [sys.executable, "-m", "relayd.main", *arguments], stdout=full, stderr=subprocess.PIPE, timeout=30,
-            check=False,
-            env={"PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False, env={"PYTHONPATH": os.pathsep.join(sys.path)},
         )  # fmt: skip
 
     assert done.returncode == Exit.CANNOT_CREATE
