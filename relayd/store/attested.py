@@ -53,7 +53,8 @@ def end_expired(commit: Commit) -> None:
 
 def _end(commit: Commit, which: str, arguments: tuple[object, ...]) -> None:
     ending = commit.db.execute(which, arguments).fetchall()
-    commit.db.executemany("DELETE FROM attestation WHERE id = ?", [(number,) for number, _ in ending])
+    for number, _ in ending:
+        commit.db.execute("DELETE FROM attestation WHERE id = ?", (number,))
     left = {account for _, account in ending}
     for account in left:
         if not serials(commit, account):

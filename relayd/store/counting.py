@@ -46,7 +46,8 @@ class Counting:
 
     def _write(self, db: sqlite3.Connection, rows: int) -> None:
         taken = list(islice(self._counts.items(), rows))
-        db.executemany(_ADD, [(self._day, *apart(key), count) for key, count in taken])
+        for key, count in taken:
+            db.execute(_ADD, (self._day, *apart(key), count))
         self._written = [key for key, _ in taken]
 
     def committed(self, counted: Mapping[int, int], now_ms: int) -> None:

@@ -120,7 +120,12 @@ async def _open(
 
         with readable(path):
             tools, restored, high_water_ms, queued = await writer.run(begin)
-        reader, desk = [await Thread.start(lambda: connect_reader(path)) for _ in range(2)]
+        reader = await Thread.start(lambda: connect_reader(path))
+        try:
+            desk = await Thread.start(lambda: connect_reader(path))
+        except BaseException:
+            await reader.close()
+            raise
     except BaseException:
         with unmoved(path):
             await writer.close()

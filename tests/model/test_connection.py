@@ -7,13 +7,14 @@ said and nothing else; where nothing happens to them, it hears all.
 
 from functools import cache
 from itertools import count
+from typing import get_args
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relayproto.codes import Kind, Purpose, Suite
-from relayproto.commands import COMMANDS
+from relayproto.commands import COMMANDS, OperatorCommand
 from relayproto.events import Closed, DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
 from relayproto.message import Message
 from relayproto.notices import NOTICES
@@ -22,7 +23,7 @@ from relayproto.replies import REPLIES
 from support.samples import SAMPLES
 from support.wire import ALICE_KEY, DESCRIPTOR, HELLO, WELCOME, a_client, a_relay
 
-_BEFORE = {Kind.HELLO, Kind.ENROL, Kind.WELCOME, Kind.INVITE, Kind.GET_STATUS, Kind.CONFIRM_CLOCK}
+_BEFORE = {Kind.HELLO, Kind.ENROL, Kind.WELCOME, *(each.KIND for each in get_args(OperatorCommand))}
 """What belongs to the beginning of a connection, or to the local operator."""
 COMMANDS_SAID = [SAMPLES[kind] for kind in sorted(COMMANDS.keys() - _BEFORE)]
 ANSWERS_SAID = [SAMPLES[kind] for kind in sorted((REPLIES.keys() | NOTICES.keys()) - _BEFORE)]

@@ -37,8 +37,8 @@ MUTANTS: Final = (
         name="checkpoint-under-any-key",
         story="A checkpoint counts without a signature of the relay's: whoever writes the file also writes those.",
         file="client/relayclient/auditlog.py",
-        old="        if not any(self._signed(key, one) for key in keys):\n",
-        new="        if not keys:\n",
+        old="        if not any(self._signed(key, one) for key in self._keys):\n",
+        new="        if not self._keys:\n",
         killers=("tests/unit/relayclient/test_auditlog.py::test_a_checkpoint_that_the_relay_did_not_sign_is_found",),
     ),
     Mutant(
