@@ -132,8 +132,8 @@ class Conversation(RuleBasedStateMachine):
     def teardown(self):
         """However it went: after one new session and a message each way, the two are in the same session.
 
-        Not promised of a device that went on from an older copy: it is to stop and enrol anew (spec 50 §2, spec 60), and
-        until then shows nothing twice and nothing that was not sent, which is held after every step.
+        Not promised of a device that went on from an older copy: it is to stop and enrol anew (spec 50 §2), and until
+        then shows nothing twice and nothing that was not sent, which is held after every step.
         """
         if not hasattr(self, "devices") or self.rolled_back:
             return
