@@ -118,7 +118,7 @@ def test_an_officer_is_badged_by_his_organisation_and_no_longer_once_that_is_tak
     out, err = story.place / "carol.out", story.place / "carol.err"
     listening = command("relayclient.cli.main", "--home", story.home(CAROL), "listen")
     with running(listening, story.place, out=out, err=err):
-        until(lambda: _connected(story, CAROL), 20.0)
+        until(lambda: _connected(story, CAROL), 60.0)
         story.run(ADMIN, "member", "revoke", "2", BOB, "--yes", "--reason", "left")
         since = time.monotonic()
         until(lambda: story.standing(BOB) == Standing.INVITED, AT_THE_RELAY_S)
