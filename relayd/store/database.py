@@ -81,7 +81,11 @@ def _prepare(db: sqlite3.Connection, autocheckpoint_pages: int) -> None:
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
-    """Open a connection that can only read."""
+    """Open a connection that can only read, with every file that it will need.
+
+    SQLite opens the log and its index at the first read. Should that come when no descriptor is left, it says that the
+    database can't be opened, and that must mean what it says.
+    """
     db = sqlite3.connect(
         path,
         timeout=_BUSY_TIMEOUT_S,
@@ -89,7 +93,12 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         check_same_thread=False,
         cached_statements=_STATEMENTS_CACHED,
     )
-    db.execute("PRAGMA query_only = ON")
+    try:
+        db.execute("PRAGMA query_only = ON")
+        db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except BaseException:
+        db.close()
+        raise
     return db
 
 

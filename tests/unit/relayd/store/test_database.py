@@ -1,5 +1,8 @@
 import contextlib
+import os
+import resource
 import sqlite3
+from collections.abc import Iterator
 
 import pytest
 
@@ -76,6 +79,33 @@ def test_a_reader_cannot_write(tmp_path) -> None:
 
     with contextlib.closing(connect_reader(tmp_path / "relay.db")) as db, pytest.raises(sqlite3.OperationalError):
         db.execute("DELETE FROM envelope")
+
+
+@contextlib.contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            os.dup(0)
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_what_is_open_needs_no_further_descriptor(tmp_path) -> None:
+    path = tmp_path / "relay.db"
+    with (
+        contextlib.closing(connect(path, autocheckpoint_pages=1000)) as writer,
+        contextlib.closing(connect_reader(path)) as reader,
+        no_descriptor_left(),
+    ):
+        writer.execute("UPDATE relay_time SET high_water_ms = 42")
+        checkpoint(writer)
+
+        assert reader.execute("SELECT high_water_ms FROM relay_time").fetchone() == (42,)
 
 
 async def test_what_a_function_on_the_thread_returns_or_raises_comes_back(tmp_path) -> None:
