@@ -23,11 +23,13 @@ from relayproto.commands import Act
 from relayproto.errors import Malformed
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.invitation import Invitation
+from relayproto.people import GetPeople, People
 from relayproto.policy import ROW_BYTES
 from relayproto.primitives import ed25519_public
 from relayproto.standing import Field, Standing
 from relayproto.statistics import GetRetention, GetStatistics, Retention, Statistics
 from relayproto.verification import Attest
+from relayproto.visibility import NOTHING_HIDDEN
 
 ACT_LIFETIME_MS: Final = 300_000
 """Half of what the relay allows: time for a connection to come back, and none for whoever has found an act."""
@@ -36,9 +38,9 @@ _NUMBER_MAX: Final = (1 << 63) - 1
 
 Numbered = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints
 """Questions whose pages go on after the number of their last thing."""
-Paged = Numbered | GetStatistics | GetRetention
+Paged = Numbered | GetStatistics | GetRetention | GetPeople
 """Questions whose answers come in pages."""
-Page = Units | Roles | Proposals | Audit | Checkpoints | Statistics | Retention
+Page = Units | Roles | Proposals | Audit | Checkpoints | Statistics | Retention | People
 
 
 class Administration:
@@ -150,6 +152,17 @@ class Administration:
         with self._store.step() as step:
             step.put("own_policy", row)
 
+    def own_profile(self) -> tuple[str, bytes]:
+        """Return what this device last said of the user, and what it hides: a line and a table of visibilities."""
+        with self._store.step() as step:
+            return step.setting("own_about") or "", step.setting("own_hidden") or NOTHING_HIDDEN
+
+    def keep_profile(self, about: str, hidden: bytes) -> None:
+        """Note what the relay was told of that."""
+        with self._store.step() as step:
+            step.put("own_about", about)
+            step.put("own_hidden", hidden)
+
 
 def following(question: Paged, page: Page) -> Paged | None:
     """Return the question for the page after this one, None where there is none.
@@ -161,9 +174,11 @@ def following(question: Paged, page: Page) -> Paged | None:
             return replace(question, first_day=next_day)
         case GetRetention(after), Retention(rows, True) if rows:
             return replace(question, after=after + len(rows))
-        case GetStatistics() | GetRetention(), _:
+        case GetPeople(_, _, after), People(people, True) if people and people[-1].account > after:
+            return replace(question, after=people[-1].account)
+        case GetStatistics() | GetRetention() | GetPeople(), _:
             return None
-        case _, Statistics() | Retention():
+        case _, Statistics() | Retention() | People():
             return None
         case _:
             return _after(question, page)
