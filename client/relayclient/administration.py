@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
-from relayclient import membership, relaykeys
+from relayclient import badges, membership, relaykeys
+from relayclient.badges import Badge
 from relayclient.errors import BadChange, Denied, DeniedForNow, NoRight, RelayUntrusted
 from relayclient.link import Link
 from relayclient.store.database import Store
@@ -140,6 +141,11 @@ class Administration:
             if checkpoint.records > (step.setting("checkpoint_records") or 0):
                 step.put("checkpoint_records", checkpoint.records)
                 step.put("checkpoint_head", checkpoint.head)
+
+    def judge(self, account: AccountId, proof: bytes, now_ms: int) -> Badge:
+        """Return what a proof of a list of people attests of an account, or why it is doubted."""
+        with self._store.step() as step:
+            return badges.judge(step, account, proof, now_ms)
 
     def own_policy(self) -> bytes:
         """Return what this device last said of what others may do to the user: a row of permissions."""

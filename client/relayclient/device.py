@@ -350,11 +350,6 @@ class Device:
         with self._step() as step:
             return badges.badge(step, account, now_ms)
 
-    def judge(self, account: AccountId, proof: bytes, now_ms: int) -> Badge:
-        """Return what a proof that the relay shows attests of an account, or why it is doubted."""
-        with self._step() as step:
-            return badges.judge(step, account, proof, now_ms)
-
     def safety_number(self, account: AccountId) -> str:
         """Return the 60 digits to compare with that person. Raises UnknownContact."""
         with self._step() as step:

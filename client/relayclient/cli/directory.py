@@ -53,7 +53,7 @@ def _tell(arguments: Namespace, sought: str) -> int:
 
 def _judged(at: Desk, found: list[Person]) -> list[tuple[Person, Badge]]:
     now_ms = at.client.now_ms()
-    return [(person, at.device.judge(person.account, person.proof, now_ms)) for person in found]
+    return [(person, at.device.administration.judge(person.account, person.proof, now_ms)) for person in found]
 
 
 def _row(person: Person, shown: Badge) -> tuple[object, ...]:

@@ -264,12 +264,12 @@ def test_nothing_is_asked_of_whom_a_message_waits_for(world) -> None:
 def test_a_proof_that_is_not_kept_is_judged_and_what_that_takes_is_asked_for(world) -> None:
     packed = attestation.encode_proof(world_proof(attested(account=world.bob)))
 
-    assert world.alice.judge(world.bob, packed, NOW_MS) is Doubt.UNKNOWN
+    assert world.alice.administration.judge(world.bob, packed, NOW_MS) is Doubt.UNKNOWN
     assert world.asks() == [LIST, GetOrganisation(1)]
     world.tells()
 
-    assert isinstance(world.alice.judge(world.bob, packed, NOW_MS), Attested)
-    assert world.alice.judge(world.bob, b"nonsense", NOW_MS) is Doubt.FORGED
+    assert isinstance(world.alice.administration.judge(world.bob, packed, NOW_MS), Attested)
+    assert world.alice.administration.judge(world.bob, b"nonsense", NOW_MS) is Doubt.FORGED
     assert world.badge() is None, "nothing is kept of it"
 
 
