@@ -41,9 +41,10 @@ from relayproto.administration import (
 )
 from relayproto.administration_replies import Acted
 from relayproto.codes import Code, Kind
+from relayproto.people import GetPeople
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, ActState, Role, Standing, Where
+from relayproto.standing import PLATFORM, ActState, Field, Role, Standing, Where
 from relayproto.statistics import GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations, RevokeAttestation, RevokeWarrant
 from support.attesting import DAY_MS, VERIFIER_SEED, attest, attested, put_warrant, warrant
@@ -110,6 +111,7 @@ QUESTION_RULES = {
     Kind.GET_PROPOSALS: ADMINS | {AUDITOR, OPERATOR, KEYS},
     Kind.GET_AUDIT: {AUDITOR},
     Kind.GET_CHECKPOINTS: None,
+    Kind.GET_PEOPLE: set(Role),
     Kind.GET_ORGANISATION: None,
     Kind.GET_REVOCATIONS: None,
     Kind.GET_STATISTICS: {ADMIN, OPERATOR, Role.STATISTICS_VIEWER},
@@ -214,13 +216,11 @@ def verification_of(made: Chamber, unit: int) -> list[Change]:
     times = {"not_before_ms": made.now_ms, "expires_ms": made.now_ms + DAY_MS}
     root, frank = blake2b_256(ed25519_public(b"k" * 32)), made.known["frank@u1.example"]
     under = warrant(organisation=ROOT, unit=unit, account=erin, serial=b"n" * 16, **times)
-    said = attested(
-        root=root, organisation=ROOT, unit=unit, account=frank, address="frank@u1.example",
-        warrant=b"%d" % unit * 16, **times,
-    )  # fmt: skip
+    said = attested(root=root, organisation=ROOT, account=frank, warrant=b"%d" % unit * 16, **times)
+    texts = {Field.UNIT: str(unit), Field.ADDRESS: "frank@u1.example"}
     return [
         put_warrant(under, b"k" * 32), RevokeWarrant(unit, b"%d" % unit * 16), RevokeAttestation(unit, dave),
-        attest(said, made.alice.keys[1][1]),
+        attest(said, made.alice.keys[1][1], texts=texts),
     ]  # fmt: skip
 
 
@@ -368,7 +368,7 @@ def questions_of(unit: int) -> list[Question]:
     return [
         GetUnits(unit, 0, 9), GetRoles(unit, 0, 9), GetDocument(unit, None), GetProposals(unit, 0, 9),
         GetAudit(unit, 0, 9), GetCheckpoints(0, 9), GetOrganisation(ROOT), GetRevocations(0, 9),
-        GetStatistics(unit, 0, 9),
+        GetStatistics(unit, 0, 9), GetPeople(unit, "", b"", 9),
     ]  # fmt: skip
 
 
@@ -382,8 +382,8 @@ def test_a_question_is_answered_exactly_where_the_role_reaches(world: Chamber, r
         for unit in (PLATFORM, ROOT, OWN):
             for question in questions_of(unit):
                 by = QUESTION_RULES[question.KIND]
-                # Everybody may read what the platform says; carol belongs to the other organisation.
-                allowed = by is None or (isinstance(question, GetDocument) and unit == PLATFORM)
+                # Everybody is of the platform, which says something and has nobody; carol is of the other organisation.
+                allowed = by is None or (isinstance(question, GetDocument | GetPeople) and unit == PLATFORM)
                 if role is not None and by is not None:
                     allowed |= role in by and reaches(role, over, unit, change=False)
                 if (world.ask(carol.account, question) is Code.NOT_PERMITTED) == allowed:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from relayclient import spreadsheet
-from relayclient.cli import badge, desk, online, statements, terminal
+from relayclient.cli import badge, desk, directory, online, statements, terminal
 from relayclient.cli.columns import meant, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
@@ -13,17 +13,16 @@ from relayclient.entropy import system_entropy
 from relayclient.errors import AddressChanged, AddressUnknown, Denied
 from relayclient.officer_errors import LinesFaulty, WarrantUnfit
 from relayclient.spreadsheet import Fault, Line, presentable
-from relayproto import attestation
-from relayproto.attestation import Attestation, Shown
+from relayproto.attestation import Attestation
 from relayproto.commands import GetDevices
 from relayproto.ids import AccountId, Address, UnitId
-from relayproto.limits import ATTESTATION_LIFETIME_MS_MAX, SALT_BYTES, SERIAL_BYTES, SHOWN_CHARS_MAX
+from relayproto.limits import ATTESTATION_LIFETIME_MS_MAX, SERIAL_BYTES, SHOWN_CHARS_MAX
 from relayproto.primitives import blake2b_256
-from relayproto.standing import Standing
+from relayproto.standing import Field, Standing
 from relayproto.verification import Attest, RevokeAttestation
 
 NAME: Final = "member"
-HELP: Final = "attest who people are, and take it back"
+HELP: Final = "who people are: list them, attest it, and take it back"
 DESCRIPTION: Final = """\
 An organisation attests who its people are: each device then shows a badge, and checks it itself. An attestation is good
 for 90 days at most and is renewed by the same verb; name, title and unit may change, the account stays. Needs the role
@@ -35,6 +34,8 @@ examples:
   relay member import North officers.csv --preview              what is wrong with which line; asks nobody
   relay member import North officers.csv --reason 'quarterly'   attests all of them, or renews it
   relay member show bob@works.example
+  relay member list North                                       who is there, as far as you are shown it
+  relay member search . roy                                     in your own unit and below it
   relay member revoke North bob@works.example --reason 'left on 3 March'
 """
 _DAY_MS: Final = 86_400_000
@@ -86,10 +87,6 @@ def _add_terms(parser: ArgumentParser) -> None:
     desk.adds(parser)
 
 
-def _shown(text: str | None) -> Shown | None:
-    return Shown(system_entropy(SALT_BYTES), text) if text else None
-
-
 def _attest(arguments: Namespace) -> int:
     under = statements.read_warrant(arguments.warrant or arguments.home / _WARRANT)
 
@@ -122,14 +119,13 @@ def _change(at: Desk, under: statements.Warranted, unit: UnitId, who: _Who) -> t
         raise WarrantUnfit("it is for another device's key")
     if under.said.expires_ms <= now_ms:
         raise WarrantUnfit(f"it ended on {terminal.when(under.said.expires_ms)}")
-    name, title = _shown(who.name), _shown(who.title)
     until_ms = min(now_ms + arguments.days * _DAY_MS, under.said.expires_ms)
     said = Attestation(
-        system_entropy(SERIAL_BYTES), under.said.serial, blake2b_256(under.root_key), under.said.organisation, unit,
-        who.account, who.address, meant(Standing, arguments.standing), attestation.hash_of("name", name),
-        attestation.hash_of("title", title), now_ms, until_ms,
+        system_entropy(SERIAL_BYTES), under.said.serial, blake2b_256(under.root_key), under.said.organisation,
+        who.account, meant(Standing, arguments.standing), now_ms, until_ms,
     )  # fmt: skip
-    return administration.attest(said, name, title), until_ms
+    texts = {Field.ADDRESS: who.address, Field.NAME: who.name, Field.TITLE: who.title}
+    return administration.attest(said, unit, {each: text for each, text in texts.items() if text}), until_ms
 
 
 # --- import -----------------------------------------------------------------------------------
@@ -198,11 +194,13 @@ def _show(arguments: Namespace) -> int:
         account = await at.account(arguments.account)
         await at.ask(GetDevices(account))
         await at.client.settle(online.SETTLE_S)
-        found = at.device.badge(account, at.client.now_ms())
+        found, about = at.device.badge(account, at.client.now_ms()), at.device.contact(account).about
         if arguments.json:
-            terminal.say_json({"account": account.hex(), **badge.fields(found)})
+            terminal.say_json({"account": account.hex(), "about": about, **badge.fields(found)})
         else:
             terminal.say(badge.line(found))
+            if about:
+                terminal.say(terminal.harmless(f"They say of themselves: {about}"))
 
     desk.run(arguments, work)
     return 0
@@ -231,5 +229,6 @@ VERBS: Final = (
     Verb("attest", "attest who somebody is, or renew it", _add_attest, _attest),
     Verb("import", "attest a whole list of people, or renew it", _add_import, _import),
     Verb("show", "what is attested of somebody, as this device checks it", _add_show, _show),
+    *directory.VERBS,
     Verb("revoke", "take back what is attested of somebody", _add_revoke, _revoke),
 )
