@@ -19,3 +19,9 @@ class LinesFaulty(ClientError):  # noqa: N818
     """Some lines were left out: correct them and import the file again, which renews the others."""
 
     exit_status = 65
+
+
+class RosterLost(ClientError):  # noqa: N818
+    """The relay lost the list on the way, or has no room for it: import the file again a little later."""
+
+    exit_status = 75

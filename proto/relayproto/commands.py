@@ -31,6 +31,7 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 from relayproto.operating import LOCAL_COMMANDS, LocalCommand
 from relayproto.policy import ROW_BYTES
+from relayproto.rosters import Claim, PutRoster
 
 _U32 = (1 << 32) - 1
 _account: Reader[bytes] = octets(32)
@@ -313,7 +314,7 @@ class ConfirmClock(Message):
 
 DeviceCommand = (
     Submit | Body | Ack | Ephemeral | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
-    | Block | Report | Act | PutPolicy | Question
+    | Block | Report | Act | PutPolicy | PutRoster | Claim | Question
 )  # fmt: skip
 """What a device may ask on an open connection."""
 
@@ -323,4 +324,5 @@ OperatorCommand = Invite | GetStatus | ConfirmClock | BreakGlass | LocalCommand
 COMMANDS = table(
     Hello, Enrol, Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
     Block, Report, Act, PutPolicy, Invite, GetStatus, ConfirmClock, BreakGlass,
+    PutRoster, Claim,
 ) | LOCAL_COMMANDS | QUESTIONS  # fmt: skip

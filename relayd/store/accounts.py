@@ -11,7 +11,7 @@ from relayd.domain.answers import DevicesChanged, Enrolment
 from relayd.domain.authority import rule_of
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
-from relayd.store import authority, prekeys, removals, rows
+from relayd.store import authority, claims, prekeys, removals, rows
 from relayd.store.commit import Commit
 from relayd.store.restored import new_epoch
 from relayproto.administration import InviteMember
@@ -99,6 +99,7 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     prekeys.put(commit, numbers[0], command.prekeys)
     # From now on the address stands in the account's row alone (protocol.md §6).
     db.execute("UPDATE ticket SET account = ?, address = '' WHERE hash = ?", (devices.account, ticket))
+    claims.arrived(commit, account, address)
     commit.done.tally.enrolled += 1
     return Enrolment(devices.account, address)
 
