@@ -5,6 +5,7 @@ CREATE TABLE account (
     id INTEGER PRIMARY KEY,
     account BLOB NOT NULL UNIQUE,        -- hash of the identity key, 32 bytes; for as long as the account exists
     address TEXT NOT NULL UNIQUE,        -- what people type; the only place where an account's stands
+    look TEXT NOT NULL,                  -- what its address looks like: no other account's looks the same
     list_version INTEGER NOT NULL,       -- of the newest device list
     highest_device INTEGER NOT NULL,     -- the highest number that a device ever had, so that none is given twice
     devices BLOB NOT NULL,               -- the newest device list, as its account signed it
@@ -15,6 +16,7 @@ CREATE TABLE account (
     act INTEGER NOT NULL DEFAULT 0,      -- the number of its newest act: an older one is a replay
     suspended INTEGER NOT NULL DEFAULT 0 -- by the relay's operator: it may fetch, and is not there for others
 );
+CREATE UNIQUE INDEX account_by_look ON account (look);
 CREATE INDEX account_by_unit ON account (unit) WHERE unit <> 0;
 
 -- AUTOINCREMENT: the number names a mailbox, and a removed one's must never name another.

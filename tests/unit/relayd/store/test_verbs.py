@@ -52,8 +52,8 @@ def populate(desk) -> None:
         db.execute("INSERT INTO organisation VALUES (?, ?, x'', 1)", (first, number.to_bytes(32)))
         db.execute("INSERT INTO domain VALUES (?, ?)", (f"d{number}.example", first))
     db.executemany(
-        "INSERT INTO account (account, address, unit, standing, list_version, highest_device, devices, signature)"
-        " VALUES (?, ?, ?, 2, 1, 1, x'', x'')",
+        "INSERT INTO account (account, address, look, unit, standing, list_version, highest_device, devices, signature)"
+        " VALUES (?1, ?2, ?2, ?3, 2, 1, 1, x'', x'')",
         [
             (number.to_bytes(32), f"a{number}@d{number % ORGANISATIONS}.example", 100 + number % (ORGANISATIONS * 10))
             for number in range(ACCOUNTS)
