@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Any
 
-from relayd.domain import lookalikes
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.store import settling, staging
@@ -17,12 +16,6 @@ NAME = b"n" * 16
 
 def line(who: str, name: str = "", title: str = "", domain: str = DOMAIN) -> Person:
     return Person(f"{who}@{domain}", name, title)
-
-
-def looked_at(at: Department) -> None:
-    """Write what the addresses of all accounts look like, as where accounts are made."""
-    for (address,) in at.desk.db.execute("SELECT address FROM account").fetchall():
-        at.desk.db.execute("UPDATE account SET look = ? WHERE address = ?", (lookalikes.look(address), address))
 
 
 def seat(at: Department, account: bytes) -> Seat:

@@ -39,7 +39,7 @@ from relayproto.administration_replies import (
     Unit,
     Units,
 )
-from relayproto.attestation import Shown
+from relayproto.attestation import Statement
 from relayproto.codes import Class, Code, Fate, GapReason, GoawayCode, Lane, PrekeyKind, Result, Size
 from relayproto.commands import (
     Ack,
@@ -138,7 +138,7 @@ from relayproto.rosters import (
     Rostered,
     StrikeLine,
 )
-from relayproto.standing import ActState, ClaimState, ProposalState, Role, Standing, UnitState
+from relayproto.standing import ActState, ClaimState, Field, ProposalState, Role, Standing, UnitState
 from relayproto.statistics import Cell, Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 from relayproto.verification import (
     Attest,
@@ -217,7 +217,10 @@ _ALL: tuple[Message, ...] = (
     RevokeWarrant(9, octets(16)),
     ImportRoster(9, octets(16), 1_987, octets(32)),
     StrikeLine(9, "bob@gad.example"),
-    Attest(9, ALICE, octets(400), octets(64), Shown(octets(16), "Alice Rao"), None),
+    Attest(
+        9, ALICE, octets(400), octets(64),
+        (Statement(Field.NAME, "Alice Rao", octets(64)), Statement(Field.UNIT, "9", octets(64))),
+    ),
     RevokeAttestation(9, ALICE),
     RefuseClaim(9, BOB),
     Approve(3, octets(32)),

@@ -185,8 +185,8 @@ VERBS: Final = (
     Verb(
         "import", "expect a whole list of people in a unit", _add_import, _import,
         description="Reads a CSV file and hands its lines to the relay. Whoever comes with such an address belongs to"
-        " the unit from the first moment, and is attested by relay member attest-all. The same file goes on where it was"
-        f" cut off. More than {ROSTER_ALONE_MAX} lines a day wait for a second person (relay proposal).",
+        " the unit from the first moment, and is attested by relay member attest-all. The same file goes on where it"
+        f" was cut off. More than {ROSTER_ALONE_MAX} lines a day wait for a second person (relay proposal).",
     ),
     Verb("roster", "who is expected in a unit and below", _add_roster, _roster),
     Verb("strike", "expect somebody no longer", _add_strike, _strike),
