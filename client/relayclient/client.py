@@ -164,7 +164,7 @@ class Client:
         raise ActLost
 
     async def answer(self, question: Question | PutRoster | Claim) -> AdministrationReply:
-        """Ask an officer's question, or hand in a part of a roster or a claim; where the relay says when it may be asked, wait so long.
+        """Ask an officer's question, or hand in a part of a roster or a claim; wait as long as the relay says.
 
         Raises Denied with the relay's code, and RelayAway.
         """

@@ -99,7 +99,7 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.GET_UNITS: Rule(Where.UNIT, _EVERY_ROLE),
         Kind.GET_ROLES: Rule(Where.UNIT, _WATCHERS | _OPERATOR),
         Kind.GET_DOCUMENT: Rule(Where.MEMBER, _EVERY_ROLE),
-        Kind.GET_PROPOSALS: Rule(Where.UNIT, _WATCHERS | _OPERATOR | {Role.KEY_HOLDER}),
+        Kind.GET_PROPOSALS: Rule(Where.UNIT, _WATCHERS | _OPERATOR | {Role.VERIFIER, Role.KEY_HOLDER}),
         Kind.GET_AUDIT: Rule(Where.UNIT, frozenset({Role.AUDITOR})),
         Kind.GET_CHECKPOINTS: Rule(Where.ANYBODY),
         Kind.GET_ROSTER: Rule(Where.UNIT, _STAFF),

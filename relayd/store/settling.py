@@ -33,14 +33,15 @@ def settle(commit: Commit) -> int:
     _, end = rosters.span(roster)
     lines = db.execute(
         "SELECT id, look, address, name, title FROM roster_line WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
-        (settled, end, LINES_MAX),
+        (settled, end, LINES_MAX + 1),
     ).fetchall()
-    for number, look, address, name, title in lines:
+    now = lines[:LINES_MAX]
+    for number, look, address, name, title in now:
         rosters.delete(commit, [older for (older,) in db.execute(_OLDER, (look, address, force)).fetchall()])
         _expect(commit, address, rosters.Line(number, UnitId(unit), name, title))
-    last = lines[-1][0] if len(lines) == LINES_MAX else None
+    last = now[-1][0] if len(lines) > len(now) else None
     db.execute("UPDATE roster SET settled = ? WHERE id = ?", (last, roster))
-    return len(lines)
+    return len(now)
 
 
 def _expect(commit: Commit, address: Address, line: rosters.Line) -> None:

@@ -110,8 +110,8 @@ _OF_CHANGES: Final[dict[type[Change], dict[Code, str]]] = {
         Code.BAD_ADDRESS: "not an address of your organisation's domain",
     },
     PlaceMember: {
-        Code.NOT_PERMITTED: "you have no right to that, or there is no such account; whoever is to be verified is attested"
-        " (relay member attest)",
+        Code.NOT_PERMITTED: "you have no right to that, or there is no such account; who is to be verified is attested"
+        " instead (relay member attest)",
         Code.CONFLICT: "the account is there already, belongs to no organisation, is an office or application that"
         f" cannot become a person or the other way round, is an auditor, or {_STOPPED}",
     },

@@ -133,8 +133,8 @@ def _rosters(change: Change, name: Name) -> str:
     match change:
         case ImportRoster(unit, roster, lines, digest):
             return (
-                f"expect the {lines:,} people of the roster {roster.hex()}, whose lines have the hash {digest.hex()}, in"
-                f" {place(unit)}"
+                f"expect the {lines:,} people of the roster {roster.hex()}, whose lines have the hash {digest.hex()},"
+                f" in {place(unit)}"
             )
         case StrikeLine(unit, address):
             return f"expect {address} no longer in {place(unit)}"

@@ -1,4 +1,4 @@
-"""Whom an organisation expects, and who claims to be of it: the bounds of its messages; round trips are test_message's."""
+"""Whom an organisation expects, and who claims to be of it: the bounds of these messages."""
 
 import pytest
 

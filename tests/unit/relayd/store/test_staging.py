@@ -33,7 +33,8 @@ def test_a_part_is_kept_in_its_order_with_a_hash_over_it(tmp_path) -> None:
     [
         (line("no address"), Code.BAD_ADDRESS), (line("Upper"), Code.BAD_ADDRESS), (line(" ann"), Code.BAD_ADDRESS),
         (line("ann", domain="else.example"), Code.BAD_ADDRESS), (line("ann", domain="a.gad.example"), Code.BAD_ADDRESS),
-        (line("\u0430nn"), Code.BAD_ADDRESS), (line("dan", "a\u202eb"), Code.LIMIT), (line("dan", "", "a\x1b"), Code.LIMIT),
+        (line("\u0430nn"), Code.BAD_ADDRESS), (line("dan", "a\u202eb"), Code.LIMIT),
+        (line("dan", "", "a\x1b"), Code.LIMIT),
         (line("dan", " "), Code.LIMIT), (line("ben", "Ben again"), Code.CONFLICT), (line("b0b"), Code.ADDRESS_TAKEN),
     ],
 )  # fmt: skip

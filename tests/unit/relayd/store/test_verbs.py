@@ -74,7 +74,7 @@ def everything(desk) -> None:
     key, until_ms = ed25519_public(b"n" * 32), NOW_MS + YEAR_MS
     signed = [sign_successor(seed, RELAY, root, key) for seed in (seed_of("gad.example"), b"n" * 32)]
     for change in (
-        PlaceMember(unit, bob, Standing.VERIFIED), PlaceMember(unit, carol, Standing.INVITED),
+        PlaceMember(unit, bob, Standing.INVITED), PlaceMember(unit, carol, Standing.INVITED),
         AssignOffice(unit, post, bob, True),
         GrantRole(unit, bob, Role.VERIFIER, until_ms), HandOver(unit, bob, carol), RenameUnit(unit, "First"),
         MoveUnit(below, second), RevokeRole(unit, carol, Role.VERIFIER), PlaceMember(unit, carol, Standing.PUBLIC),
