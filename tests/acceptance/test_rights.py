@@ -218,12 +218,19 @@ def rostered(made: Chamber, unit: int) -> None:
     """Let alice stage a roster of a unit, another be in force there, and somebody claim to be of it."""
     db, alice = made.db, made.alice.account
     for name, force, address in ((b"s", 0, "new"), (b"f", unit, "old")):
+        person = expected_of(address, unit)
         staged = db.execute(
             "INSERT INTO roster (unit, account, name, sent, kept, digest, force, until_ms)"
             " VALUES (?, (SELECT id FROM account WHERE account = ?), ?, 1, 1, ?, ?, ?)",
-            (unit, alice, name * 15 + bytes([unit]), digest([expected_of(address, unit)]), force, made.now_ms + YEAR_MS),
+            (
+                unit,
+                alice,
+                name * 15 + bytes([unit]),
+                digest([person]),
+                force,
+                made.now_ms + YEAR_MS,
+            ),
         ).lastrowid
-        person = expected_of(address, unit)
         db.execute(
             "INSERT INTO roster_line (id, look, address, name, title) VALUES (?, ?, ?, '', '')",
             (staged << PLACE_BITS, look(person.address), person.address),
@@ -357,7 +364,8 @@ def test_who_holds_nothing_changes_nothing(world: Chamber) -> None:
 
 PROPOSED = [
     (kind, unit) for kind, rule in CHANGE_RULES.items() for unit in (PLATFORM, ROOT, OWN)
-    if rule.approved_by and not rule.in_bulk and rule.platform == (unit == PLATFORM) and (rule.everywhere or unit != OWN)
+    if rule.approved_by and not rule.in_bulk and rule.platform == (unit == PLATFORM)
+    and (rule.everywhere or unit != OWN)
     and kind not in (Kind.PUT_DOCUMENT, Kind.CLOSE_UNIT) and (kind, unit) != (Kind.ROTATE_KEY, OWN)
 ] + [
     (Kind.GRANT_ROLE, PLATFORM), (Kind.REVOKE_ROLE, PLATFORM), (Kind.REVOKE_ROLE, OWN), (Kind.IMPORT_ROSTER, ROOT),

@@ -8,6 +8,7 @@ from relayclient.cli import desk, terminal, vouching
 from relayclient.cli.columns import table, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
+from relayclient.cli.statements import Warranted
 from relayclient.cli.vouching import Who
 from relayclient.errors import AddressChanged, Denied, DeniedForNow, RelayUntrusted
 from relayclient.officer_errors import ClaimUnknown, LinesFaulty
@@ -36,7 +37,7 @@ examples:
 # --- one's own --------------------------------------------------------------------------------
 def _add_make(parser: ArgumentParser) -> None:
     parser.add_argument("--name", metavar="TEXT", type=vouching.text, required=True, help="what you are called")
-    parser.add_argument("--title", metavar="TEXT", type=vouching.text, default="", help="what you are: the post")
+    parser.add_argument("--title", metavar="TEXT", type=vouching.text, help="what you are: the post")
 
 
 def _add_nothing(parser: ArgumentParser) -> None:
@@ -71,7 +72,7 @@ def _said(claimed: Claimed) -> str:
 
 
 def _make(arguments: Namespace) -> int:
-    return _own(arguments, Claim(arguments.name, arguments.title))
+    return _own(arguments, Claim(arguments.name, arguments.title or ""))
 
 
 def _status(arguments: Namespace) -> int:
@@ -186,7 +187,7 @@ def _attest_all(arguments: Namespace) -> int:
     return 0
 
 
-async def attest(at: Desk, under: vouching.Warranted, unit: UnitId, who: Who) -> str:
+async def attest(at: Desk, under: Warranted, unit: UnitId, who: Who) -> str:
     """Attest one of many; return what came of it. What concerns all of them is raised."""
     try:
         change, _ = vouching.change(at, under, unit, who)

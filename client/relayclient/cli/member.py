@@ -35,8 +35,8 @@ examples:
 def _add_attest(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help=f"where they belong: {UNIT_HELP}")
     parser.add_argument("account", metavar="WHO", help=WHO_HELP)
-    parser.add_argument("--name", metavar="TEXT", type=vouching.text, default="", help="what they are called")
-    parser.add_argument("--title", metavar="TEXT", type=vouching.text, default="", help="what they are: the post")
+    parser.add_argument("--name", metavar="TEXT", type=vouching.text, help="what they are called")
+    parser.add_argument("--title", metavar="TEXT", type=vouching.text, help="what they are: the post")
     vouching.adds_terms(parser, people=False)
 
 
@@ -45,7 +45,7 @@ def _attest(arguments: Namespace) -> int:
 
     async def work(at: Desk) -> None:
         unit, account = await at.unit(arguments.unit), await at.account(arguments.account)
-        who = Who(account, await _address(at, account), arguments.name, arguments.title)
+        who = Who(account, await _address(at, account), arguments.name or "", arguments.title or "")
         change, until_ms = vouching.change(at, under, unit, who)
         named = terminal.harmless(arguments.account)
         await at.do(
