@@ -24,7 +24,8 @@ def settle(commit: Commit) -> int:
     """Go through lines of the oldest roster that has come in force and was not gone through; return how many."""
     db = commit.db
     found = db.execute(
-        "SELECT id, unit, force, settled FROM roster WHERE settled IS NOT NULL AND until_ms > ? ORDER BY force LIMIT 1",
+        "SELECT id, unit, force, settled FROM roster WHERE settled IS NOT NULL AND force > 0 AND until_ms > ?"
+        " ORDER BY force LIMIT 1",
         (commit.now_ms,),
     ).fetchone()
     if found is None:

@@ -266,6 +266,7 @@ CREATE TABLE claim (
     rostered INTEGER NOT NULL,           -- whether a roster says it, or only he himself
     until_ms INTEGER NOT NULL
 );
+CREATE INDEX claim_by_unit ON claim (unit, id);
 CREATE INDEX claim_by_end ON claim (until_ms);
 
 -- How much an account has done of a kind on a day without a second person, where that has a bound; goes with the day.
