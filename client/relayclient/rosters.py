@@ -14,7 +14,7 @@ from relayproto.ids import UnitId
 from relayproto.limits import FRAME_BYTES_MAX, ROSTER_NAME_BYTES, ROSTER_PART_LINES_MAX
 from relayproto.packed import pack
 from relayproto.primitives import blake2b_256
-from relayproto.rosters import ImportRoster, Person, PutRoster, Rostered
+from relayproto.rosters import ImportRoster, PutRoster, Rostered, RosterLine
 
 _AROUND: Final = 64
 """Bytes of a frame for all of PUT_ROSTER but its lines."""
@@ -44,9 +44,9 @@ class Parts:
             yield PutRoster(self.unit, self.name, position, part)
             position += len(part)
 
-    def _part(self, position: int) -> tuple[Person, ...]:
+    def _part(self, position: int) -> tuple[RosterLine, ...]:
         """Return as many lines from a position on as fit a command."""
-        part: list[Person] = []
+        part: list[RosterLine] = []
         left = FRAME_BYTES_MAX - _AROUND
         for line in self.lines[position : position + ROSTER_PART_LINES_MAX]:
             left -= len(pack(*_person(line)))
@@ -75,5 +75,5 @@ class Parts:
         return ImportRoster(self.unit, self.name, self.kept, self._digest)
 
 
-def _person(line: Line) -> Person:
-    return Person(line.address, line.name, line.title)
+def _person(line: Line) -> RosterLine:
+    return RosterLine(line.address, line.name, line.title)

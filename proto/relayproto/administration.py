@@ -21,6 +21,7 @@ from relayproto.limits import (
     UNIT_NAME_CHARS_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.people import GetPeople
 from relayproto.rosters import GetClaim, GetClaims, GetRoster, ImportRoster, RefuseClaim, StrikeLine
 from relayproto.standing import Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
@@ -332,7 +333,7 @@ Change = (
 
 Question = (
     GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
-    | GetStatistics | GetRetention | GetRoster | GetClaims | GetClaim
+    | GetStatistics | GetRetention | GetPeople | GetRoster | GetClaims | GetClaim
 )  # fmt: skip
 """What officers ask; nothing changes by it."""
 
@@ -343,5 +344,5 @@ CHANGES = table(
 )  # fmt: skip
 QUESTIONS = table(
     GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints, GetOrganisation, GetRevocations,
-    GetStatistics, GetRetention, GetRoster, GetClaims, GetClaim,
+    GetStatistics, GetRetention, GetPeople, GetRoster, GetClaims, GetClaim,
 )  # fmt: skip

@@ -55,6 +55,7 @@ class Kind(IntEnum):
     PUT_DEVICES = 10
     GET_DEVICES = 11
     GET_RELAY_KEYS = 12
+    PUT_PROFILE = 13
     INVITE = 14
     GET_STATUS = 15
     BLOCK = 16
@@ -111,6 +112,7 @@ class Kind(IntEnum):
     GET_AUDIT = 100
     GET_CHECKPOINTS = 101
     GET_ROSTER = 102
+    GET_PEOPLE = 103
     GET_CLAIMS = 104
     GET_ORGANISATION = 105
     GET_REVOCATIONS = 106
@@ -148,6 +150,7 @@ class Kind(IntEnum):
     RETENTION = 155
     ROSTERED = 156
     ROSTER = 157
+    PEOPLE = 158
     CLAIMS = 159
 
     DELIVER = 160

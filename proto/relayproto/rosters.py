@@ -37,7 +37,7 @@ NO_LINES: Final = bytes(32)
 """The digest of a roster without lines."""
 
 
-class Person(NamedTuple):
+class RosterLine(NamedTuple):
     """A line of a roster: somebody who is expected; an empty text is one that is not said."""
 
     address: str
@@ -75,7 +75,7 @@ class Claimant(NamedTuple):
     at_ms: int
 
 
-_person: Reader[Person] = record(Person, _address, _said, _said)
+_person: Reader[RosterLine] = record(RosterLine, _address, _said, _said)
 _expected: Reader[Expected] = record(Expected, _u64, _below, _address, _said, _said)
 _fault: Reader[Fault] = record(Fault, uint(ROSTER_PART_LINES_MAX - 1), uint(999))
 _claimant: Reader[Claimant] = record(
@@ -83,7 +83,7 @@ _claimant: Reader[Claimant] = record(
 )  # fmt: skip
 
 
-def digest(lines: Iterable[Person], before: bytes = NO_LINES) -> bytes:
+def digest(lines: Iterable[RosterLine], before: bytes = NO_LINES) -> bytes:
     """Return the running hash over good lines, from the hash of those before."""
     for line in lines:
         before = blake2b_256(before + pack(*line))
@@ -101,7 +101,7 @@ class PutRoster(Message):
     unit: UnitId
     roster: bytes
     position: int
-    lines: tuple[Person, ...] = field(repr=False)
+    lines: tuple[RosterLine, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

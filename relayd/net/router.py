@@ -38,6 +38,7 @@ from relayproto.commands import (
     PutDevices,
     PutPolicy,
     PutPrekeys,
+    PutProfile,
     Report,
     Submit,
 )
@@ -46,6 +47,7 @@ from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing, Ping
 from relayproto.operating import Line
+from relayproto.people import GetPeople
 from relayproto.replies import NotTaken, Refused, Submitted
 from relayproto.rosters import Claim, GetClaim, GetClaims, GetRoster, PutRoster
 from relayproto.statistics import GetRetention, GetStatistics
@@ -65,7 +67,7 @@ RENEW_SPREAD_MS: Final = 1_000
 
 Verb = (
     PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys | Block | Report | Ephemeral | Act
-    | PutPolicy | PutRoster | Claim | Question
+    | PutPolicy | PutProfile | PutRoster | Claim | Question
 )  # fmt: skip
 
 
@@ -141,8 +143,8 @@ class Router:
                     self._run(request, command)
             case (
                 PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys() | Block()
-                | Report() | Act() | PutPolicy() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit()
-                | GetCheckpoints() | GetStatistics() | GetRetention()
+                | Report() | Act() | PutPolicy() | PutProfile() | GetUnits() | GetRoles() | GetDocument()
+                | GetProposals() | GetAudit() | GetCheckpoints() | GetStatistics() | GetRetention() | GetPeople()
                 | GetOrganisation() | GetRevocations()
                 | PutRoster() | Claim() | GetRoster() | GetClaims() | GetClaim()
             ):  # fmt: skip
@@ -229,18 +231,18 @@ class Router:
             case GetBundles():
                 answer = await desk.prekeys.bundles(seat, verb)
             case Lookup():
-                answer = await desk.directory.lookup(seat, verb)
+                answer = await desk.directory.lookup(seat, verb, self._rooms.clock.monotonic())
             case PutDevices():
                 answer = await desk.directory.put_devices(seat, verb)
             case GetDevices():
                 answer = await desk.directory.devices(seat, verb)
             case GetRelayKeys():
                 answer = desk.directory.relay_keys()
-            case Block() | Report() | PutPolicy():
+            case Block() | Report() | PutPolicy() | PutProfile():
                 answer = await self._defend(verb)
             case (
                 Act() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
-                | GetStatistics() | GetRetention()
+                | GetStatistics() | GetRetention() | GetPeople()
                 | GetOrganisation() | GetRevocations()
                 | PutRoster() | Claim() | GetRoster() | GetClaims() | GetClaim()
             ):  # fmt: skip
@@ -251,7 +253,7 @@ class Router:
                 assert_never(never)
         return answer
 
-    async def _defend(self, verb: Block | Report | PutPolicy) -> Message:
+    async def _defend(self, verb: Block | Report | PutPolicy | PutProfile) -> Message:
         safety = self._rooms.desk.safety
         match verb:
             case Block():
@@ -260,6 +262,8 @@ class Router:
                 return await safety.report(self.seat, verb, self._rooms.clock.monotonic())
             case PutPolicy():
                 return await safety.tighten(self.seat, verb)
+            case PutProfile():
+                return await safety.present(self.seat, verb)
             case _ as never:
                 assert_never(never)
 

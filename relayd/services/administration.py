@@ -20,6 +20,7 @@ from relayproto.administration import BreakGlass, CreateOrganisation, Question
 from relayproto.administration_replies import Acted, AdministrationReply
 from relayproto.codes import Code
 from relayproto.commands import Act
+from relayproto.people import GetPeople
 from relayproto.rosters import Claim, Claimed, PutRoster, Rostered
 from relayproto.statistics import GetRetention, Kept, Retention
 
@@ -30,6 +31,11 @@ organisation's log page by page takes its time, and nobody keeps the writer from
 PARTS_PER_S: Final = 40.0
 PARTS_BURST: Final = 40
 """Parts of rosters: 100,000 lines in 25 s, of which the writer has a fifth."""
+PEOPLE_RATE_PER_S: Final = 1.0
+PEOPLE_BURST_MAX: Final = 100
+"""Pages of people of one account at once, and one a second on: a long list is read in the background."""
+SEARCH_COST: Final = 10.0
+"""Pages that a search counts for: among 100,000 people it keeps a reader busy for two or three seconds."""
 
 _log = get_logger("administration")
 
@@ -47,7 +53,7 @@ class Administration:
     ``kept`` is the data map with the retention in force.
     """
 
-    __slots__ = ("_domains", "_kept", "_parts", "_rates", "_relay", "_store")
+    __slots__ = ("_domains", "_kept", "_parts", "_people", "_rates", "_relay", "_store")
 
     def __init__(
         self, store: Store, *, relay: bytes, domains: Domains | None = None, kept: Sequence[Kept] = ()
@@ -58,6 +64,7 @@ class Administration:
         self._domains = domains
         self._rates: Rates[bytes] = Rates(per_s=RATE_PER_S, burst=BURST_MAX)
         self._parts: Rates[bytes] = Rates(per_s=PARTS_PER_S, burst=PARTS_BURST)
+        self._people: Rates[bytes] = Rates(per_s=PEOPLE_RATE_PER_S, burst=PEOPLE_BURST_MAX)
 
     async def act(self, seat: Seat, command: Act, now: float) -> Acted:
         """Do what an act says. Raises Refusal with the code of what is wrong with it (spec 70 §2)."""
@@ -77,6 +84,8 @@ class Administration:
     async def question(self, seat: Seat, command: Question, now: float) -> AdministrationReply:
         """Answer an officer's question. Raises Refusal: NOT_PERMITTED, RATE."""
         _take(self._rates, seat, now)
+        if isinstance(command, GetPeople):
+            _take(self._people, seat, now, SEARCH_COST if command.sought else 1.0)
         if isinstance(command, GetRetention):
             return Retention(*fitting(self._kept[command.after :], command.rows))
         try:
@@ -99,8 +108,8 @@ class Administration:
         return await self._store.claim(seat, command)
 
 
-def _take(rates: Rates[bytes], seat: Seat, now: float) -> None:
-    wait_ms = rates.take(seat.account, now)
+def _take(rates: Rates[bytes], seat: Seat, now: float, cost: float = 1.0) -> None:
+    wait_ms = rates.take(seat.account, now, cost)
     if wait_ms:
         raise Refusal(Code.RATE, wait_ms)
 

@@ -20,7 +20,7 @@ from relayproto import rosters as contract
 from relayproto.codes import Code
 from relayproto.ids import Address, UnitId
 from relayproto.limits import ROSTER_LINES_MAX, ROSTER_STAGED_MS
-from relayproto.rosters import Fault, Person, PutRoster, Rostered
+from relayproto.rosters import Fault, PutRoster, Rostered, RosterLine
 from relayproto.rules import RULES
 
 REPLACED_AFTER_MS: Final = 5_000
@@ -110,7 +110,7 @@ def _take(commit: Commit, roster: Staged, command: PutRoster, page: _Page) -> Ro
     return Rostered(sent, tuple(faults))
 
 
-def _again(commit: Commit, number: int, line: Person, page: _Page) -> Code | None:
+def _again(commit: Commit, number: int, line: RosterLine, page: _Page) -> Code | None:
     """Return what was wrong with a line that has come before; Refusal(CONFLICT) where another stood in its place."""
     found = commit.db.execute("SELECT address, name, title FROM roster_line WHERE id = ?", (number,)).fetchone()
     if found is None:
@@ -121,7 +121,7 @@ def _again(commit: Commit, number: int, line: Person, page: _Page) -> Code | Non
     return None
 
 
-def _fault(commit: Commit, line: Person, page: _Page) -> Code | None:
+def _fault(commit: Commit, line: RosterLine, page: _Page) -> Code | None:
     """Return what is wrong with a line, None for a good one."""
     try:
         address = addresses.parse(line.address)

@@ -148,3 +148,26 @@ def test_a_stolen_verifiers_key_takes_all_that_it_attested_along(story: Story) -
     refused = relay(story.home(VERA), "member", "attest", "2", CAROL)
     assert refused.status == 77
     assert b"NOT_PERMITTED" in refused.err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_somebody_hides_is_neither_shown_nor_found_but_by_who_has_to_know_him(story: Story) -> None:
+    story.warranted()
+    story.run(VERA, "member", "attest", "2", BOB, "--name", "Bob Roy", "--title", "Registrar")
+    [before] = story.run(CAROL, "member", "search", "2", "ROY")
+
+    story.run(BOB, "profile", "set", "--about", "on leave")
+    story.run(BOB, "profile", "hide", "name:same-unit", "address")
+
+    assert (before["attested"]["name"], before["attested"]["address"]) == ("Bob Roy", BOB)
+    assert story.run(CAROL, "member", "search", "2", "roy") == []
+    [listed] = story.run(CAROL, "member", "list", "2")
+    assert (listed["attested"]["name"], listed["attested"]["address"]) == (None, None)
+    assert (listed["attested"]["title"], listed["about"]) == ("Registrar", "on leave")
+    [known] = story.run(VERA, "member", "search", "2", "roy")
+    assert (known["attested"]["name"], known["attested"]["address"]) == ("Bob Roy", BOB)
+    [own] = story.run(BOB, "profile", "show")
+    assert (own["attested"]["name"], own["hidden"][0]) == ("Bob Roy", {"field": "name", "from": "same-unit"})
+    story.run(VERA, "member", "revoke", "2", BOB, "--yes", "--reason", "left")
+    assert story.run(CAROL, "member", "list", "2") == []

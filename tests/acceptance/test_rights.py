@@ -44,14 +44,15 @@ from relayproto.administration import (
 )
 from relayproto.administration_replies import Acted
 from relayproto.codes import Code, Kind
+from relayproto.people import GetPeople
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.rosters import (
     GetClaim,
     GetClaims,
     GetRoster,
     ImportRoster,
-    Person,
     RefuseClaim,
+    RosterLine,
     StrikeLine,
     digest,
 )
@@ -130,6 +131,7 @@ QUESTION_RULES = {
     Kind.GET_PROPOSALS: STAFF | {AUDITOR, OPERATOR, KEYS},
     Kind.GET_AUDIT: {AUDITOR},
     Kind.GET_CHECKPOINTS: None,
+    Kind.GET_PEOPLE: set(Role),
     Kind.GET_ORGANISATION: None,
     Kind.GET_REVOCATIONS: None,
     Kind.GET_STATISTICS: {ADMIN, OPERATOR, Role.STATISTICS_VIEWER},
@@ -243,8 +245,8 @@ def rostered(made: Chamber, unit: int) -> None:
     )
 
 
-def expected_of(name: str, unit: int) -> Person:
-    return Person(f"{name}{unit}@u1.example", "", "")
+def expected_of(name: str, unit: int) -> RosterLine:
+    return RosterLine(f"{name}{unit}@u1.example", "", "")
 
 
 def changes_of(made: Chamber, unit: int) -> list[Change]:
@@ -439,7 +441,8 @@ def questions_of(unit: int) -> list[Question]:
     return [
         GetUnits(unit, 0, 9), GetRoles(unit, 0, 9), GetDocument(unit, None), GetProposals(unit, 0, 9),
         GetAudit(unit, 0, 9), GetCheckpoints(0, 9), GetOrganisation(ROOT), GetRevocations(0, 9),
-        GetStatistics(unit, 0, 9), GetRoster(unit, b"", 0, 9), GetClaims(unit, 0, 9), GetClaim(),
+        GetStatistics(unit, 0, 9), GetPeople(unit, "", b"", 9), GetRoster(unit, b"", 0, 9), GetClaims(unit, 0, 9),
+        GetClaim(),
     ]  # fmt: skip
 
 
@@ -453,8 +456,8 @@ def test_a_question_is_answered_exactly_where_the_role_reaches(world: Chamber, r
         for unit in (PLATFORM, ROOT, OWN):
             for question in questions_of(unit):
                 by = QUESTION_RULES[question.KIND]
-                # Everybody may read what the platform says; carol belongs to the other organisation.
-                allowed = by is None or (isinstance(question, GetDocument) and unit == PLATFORM)
+                # Everybody is of the platform, which says something and has nobody; carol is of the other organisation.
+                allowed = by is None or (isinstance(question, GetDocument | GetPeople) and unit == PLATFORM)
                 if role is not None and by is not None:
                     allowed |= role in by and reaches(role, over, unit, change=False)
                 if (world.ask(carol.account, question) is Code.NOT_PERMITTED) == allowed:

@@ -1,4 +1,4 @@
-"""Whom an organisation expects (issue 6): a list is imported whatever is wrong with some of it, by two where it is long.
+"""Whom an organisation expects (issue 6): a list is imported whatever is wrong with some of it; a long one by two.
 
 Real processes and people's own command lines. Only the department and its roles are written into the database
 beforehand: its founding needs a look-up of a mail domain.
@@ -73,7 +73,7 @@ class Story:
 
     def count(self, table: str) -> int:
         with contextlib.closing(sqlite3.connect(f"file:{self.made.state / 'relay.db'}?mode=ro", uri=True)) as db:
-            return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 - ours
+            return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
     def belongs(self, address: str) -> tuple[int, int]:
         with contextlib.closing(sqlite3.connect(f"file:{self.made.state / 'relay.db'}?mode=ro", uri=True)) as db:
@@ -84,7 +84,7 @@ class Story:
         self.made.stop()
         with contextlib.closing(sqlite3.connect(self.made.state / "relay.db")) as db, db:
             for table in ("roster", "roster_line", "claim", "alone", "proposal"):
-                db.execute(f"DELETE FROM {table}")  # noqa: S608 - ours
+                db.execute(f"DELETE FROM {table}")
         self.made.start()
 
     def warranted(self) -> None:

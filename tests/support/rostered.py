@@ -8,14 +8,14 @@ from relayd.domain.seat import Seat
 from relayd.store import settling, staging
 from relayproto import rosters
 from relayproto.codes import Code
-from relayproto.rosters import ImportRoster, Person, PutRoster, Rostered
+from relayproto.rosters import ImportRoster, PutRoster, Rostered, RosterLine
 from support.attestable import DOMAIN, Department
 
 NAME = b"n" * 16
 
 
-def line(who: str, name: str = "", title: str = "", domain: str = DOMAIN) -> Person:
-    return Person(f"{who}@{domain}", name, title)
+def line(who: str, name: str = "", title: str = "", domain: str = DOMAIN) -> RosterLine:
+    return RosterLine(f"{who}@{domain}", name, title)
 
 
 def seat(at: Department, account: bytes) -> Seat:
@@ -29,7 +29,7 @@ def seat(at: Department, account: bytes) -> Seat:
     return Seat(device[0], 0, account, 1)
 
 
-def put(at: Department, lines: Iterable[Person], account: bytes | None = None, **changes: Any) -> Rostered | Code:
+def put(at: Department, lines: Iterable[RosterLine], account: bytes | None = None, **changes: Any) -> Rostered | Code:
     """Hand a part of a roster in, as vera's for the unit; a refusal is its code."""
     fields = {"unit": at.unit, "roster": NAME, "position": 0, "lines": tuple(lines)} | changes
     try:
@@ -38,14 +38,14 @@ def put(at: Department, lines: Iterable[Person], account: bytes | None = None, *
         return refusal.code
 
 
-def importing(at: Department, lines: Iterable[Person], **changes: Any) -> ImportRoster:
+def importing(at: Department, lines: Iterable[RosterLine], **changes: Any) -> ImportRoster:
     """Return the change that lets these good lines come in force."""
     good = list(lines)
     fields = {"unit": at.unit, "roster": NAME, "lines": len(good), "digest": rosters.digest(good)} | changes
     return ImportRoster(**fields)
 
 
-def in_force(at: Department, *lines: Person, unit: int = 0, name: bytes = NAME, settled: bool = True) -> None:
+def in_force(at: Department, *lines: RosterLine, unit: int = 0, name: bytes = NAME, settled: bool = True) -> None:
     """Let these lines come in force for the unit, or another one where the admin puts them."""
     who = at.admin if unit else at.vera
     where = unit or at.unit

@@ -26,6 +26,7 @@ from relayclient.cli import (
     office,
     org,
     policy,
+    profile,
     proposal,
     report,
     role,
@@ -48,7 +49,7 @@ INTERRUPTED: Final = 130
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
 _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
-_GROUPS: Final = (link, claim, org, warrant, unit, member, role, proposal, office, policy, audit, stats)
+_GROUPS: Final = (link, claim, org, warrant, unit, member, role, proposal, office, policy, profile, audit, stats)
 """Verbs with verbs of their own; all but the first two are for officers."""
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."

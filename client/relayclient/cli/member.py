@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from relayclient.cli import badge, claim, desk, online, roster, terminal, vouching
+from relayclient.cli import badge, claim, desk, directory, online, roster, terminal, vouching
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.cli.vouching import Who
@@ -13,7 +13,7 @@ from relayproto.ids import AccountId, Address
 from relayproto.verification import RevokeAttestation
 
 NAME: Final = "member"
-HELP: Final = "attest who people are, and take it back"
+HELP: Final = "who people are: list them, attest it, and take it back"
 DESCRIPTION: Final = """\
 An organisation attests who its people are: each device then shows a badge, and checks it itself. An attestation is good
 for 90 days at most and is renewed by the same verb; name, title and unit may change, the account stays. Needs the role
@@ -27,6 +27,8 @@ examples:
   relay member attest-all North                                 attests those who have come
   relay member strike North bob@works.example                   he is expected no longer
   relay member show bob@works.example
+  relay member list North                                       who is there, as far as you are shown it
+  relay member search . roy                                     in your own unit and below it
   relay member revoke North bob@works.example --reason 'left on 3 March'
 """
 
@@ -75,11 +77,13 @@ def _show(arguments: Namespace) -> int:
         account = await at.account(arguments.account)
         await at.ask(GetDevices(account))
         await at.client.settle(online.SETTLE_S)
-        found = at.device.badge(account, at.client.now_ms())
+        found, about = at.device.badge(account, at.client.now_ms()), at.device.contact(account).about
         if arguments.json:
-            terminal.say_json({"account": account.hex(), **badge.fields(found)})
+            terminal.say_json({"account": account.hex(), "about": about, **badge.fields(found)})
         else:
             terminal.say(badge.line(found))
+            if about:
+                terminal.say(terminal.harmless(f"They say of themselves: {about}"))
 
     desk.run(arguments, work)
     return 0
@@ -109,5 +113,6 @@ VERBS: Final = (
     *roster.VERBS,
     claim.ATTEST_ALL,
     Verb("show", "what is attested of somebody, as this device checks it", _add_show, _show),
+    *directory.VERBS,
     Verb("revoke", "take back what is attested of somebody", _add_revoke, _revoke),
 )

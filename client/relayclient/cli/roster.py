@@ -16,7 +16,7 @@ from relayclient.rosters import Parts
 from relayclient.spreadsheet import Fault, Line
 from relayproto import rosters
 from relayproto.limits import PAGE_ROWS_MAX, ROSTER_ALONE_MAX, ROSTER_NAME_BYTES
-from relayproto.rosters import Expected, GetRoster, ImportRoster, Person, PutRoster, Roster, Rostered, StrikeLine
+from relayproto.rosters import Expected, GetRoster, ImportRoster, PutRoster, Roster, Rostered, RosterLine, StrikeLine
 
 _NAMED_MAX: Final = 20
 """Numbers of lines in the last sentence."""
@@ -150,7 +150,7 @@ async def _read(at: Desk, question: GetRoster) -> list[Expected]:
 
 
 def _hash(lines: list[Expected]) -> bytes:
-    return rosters.digest(Person(*line[2:]) for line in lines)
+    return rosters.digest(RosterLine(*line[2:]) for line in lines)
 
 
 async def shown(at: Desk, change: ImportRoster) -> list[str]:

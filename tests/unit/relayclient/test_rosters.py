@@ -8,7 +8,7 @@ from relayclient.spreadsheet import Line
 from relayproto import message, rosters
 from relayproto.codes import Code
 from relayproto.limits import FRAME_BYTES_MAX, ROSTER_PART_LINES_MAX
-from relayproto.rosters import Fault, ImportRoster, Person, Rostered
+from relayproto.rosters import Fault, ImportRoster, Rostered, RosterLine
 
 PEOPLE = [
     Line(2, "ann@gad.example", "Ann", "Clerk"),
@@ -17,8 +17,8 @@ PEOPLE = [
 ]
 
 
-def person(line: Line) -> Person:
-    return Person(*line[1:])
+def person(line: Line) -> RosterLine:
+    return RosterLine(*line[1:])
 
 
 def test_lines_go_in_parts_from_the_first_to_the_last() -> None:

@@ -26,15 +26,15 @@ from relayproto.rosters import (
     GetClaims,
     GetRoster,
     ImportRoster,
-    Person,
     PutRoster,
     Roster,
     Rostered,
+    RosterLine,
     digest,
 )
 from relayproto.standing import ClaimState
 
-BOB, CAROL = Person("bob@gad.example", "Bob Roy", "Registrar"), Person("carol@gad.example", "", "")
+BOB, CAROL = RosterLine("bob@gad.example", "Bob Roy", "Registrar"), RosterLine("carol@gad.example", "", "")
 LONGEST = ["a" * ADDRESS_CHARS_MAX, "b" * SHOWN_CHARS_MAX, "c" * SHOWN_CHARS_MAX]
 
 
@@ -53,7 +53,7 @@ def test_the_digest_runs_over_the_lines_in_their_order() -> None:
      ["a", "", "c" * (SHOWN_CHARS_MAX + 1)], ["a", ""], ["a", "", 7], "a"],
 )  # fmt: skip
 def test_a_line_out_of_bounds_is_malformed(line: object) -> None:
-    assert message.read(PutRoster, [9, bytes(16), 0, [LONGEST]]).lines == (Person(*LONGEST),)
+    assert message.read(PutRoster, [9, bytes(16), 0, [LONGEST]]).lines == (RosterLine(*LONGEST),)
     with pytest.raises(Malformed):
         message.read(PutRoster, [9, bytes(16), 0, [line]])
 

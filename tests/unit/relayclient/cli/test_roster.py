@@ -8,11 +8,11 @@ from relayproto.acts import Instruction
 from relayproto.administration_replies import Acted, Proposal
 from relayproto.codes import Code
 from relayproto.replies import Refused
-from relayproto.rosters import Expected, Fault, ImportRoster, Person, PutRoster, Rostered, StrikeLine
+from relayproto.rosters import Expected, Fault, ImportRoster, PutRoster, Rostered, RosterLine, StrikeLine
 from relayproto.standing import ActState, ProposalState
 from support.registrar import Registrar
 
-BOB, CAROL = Person("bob@office.example", "Bob Roy", "Registrar"), Person("carol@office.example", "", "")
+BOB, CAROL = RosterLine("bob@office.example", "Bob Roy", "Registrar"), RosterLine("carol@office.example", "", "")
 
 
 @pytest.fixture

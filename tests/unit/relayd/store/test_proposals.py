@@ -15,7 +15,7 @@ from relayproto.administration_replies import Acted
 from relayproto.audit import NOBODY
 from relayproto.codes import Code, Kind
 from relayproto.limits import PROPOSAL_LIFETIME_MS, PROPOSALS_EACH_MAX, ROSTER_ALONE_MAX
-from relayproto.rosters import GetRoster, ImportRoster, Person, PutRoster, Rostered, digest
+from relayproto.rosters import GetRoster, ImportRoster, PutRoster, Rostered, RosterLine, digest
 from relayproto.standing import ActState, ProposalState, Role, Standing
 from support.officers import YEAR_MS, Chamber, chamber
 
@@ -401,7 +401,7 @@ def test_what_somebody_without_roles_has_proposed_takes_no_room(made: Chamber, m
     assert made.act(made.bob, RenameUnit(1, "Another")).state is ActState.PROPOSED
 
 
-def staged(made: Chamber, lines: list[Person], name: bytes = b"n" * 16) -> ImportRoster:
+def staged(made: Chamber, lines: list[RosterLine], name: bytes = b"n" * 16) -> ImportRoster:
     """Let alice stage a roster of organisation 1, and return the change that lets it come in force."""
     for position in range(0, len(lines), 100):
         part = PutRoster(1, name, position, tuple(lines[position : position + 100]))
@@ -411,7 +411,7 @@ def staged(made: Chamber, lines: list[Person], name: bytes = b"n" * 16) -> Impor
     return ImportRoster(1, name, len(lines), digest(lines))
 
 
-MANY = [Person(f"p{number}@u1.example", "", "") for number in range(ROSTER_ALONE_MAX + 1)]
+MANY = [RosterLine(f"p{number}@u1.example", "", "") for number in range(ROSTER_ALONE_MAX + 1)]
 
 
 def in_force(made: Chamber) -> int:
@@ -435,7 +435,7 @@ def test_a_long_roster_is_read_and_approved_by_a_second_person(made: Chamber) ->
 def test_a_roster_that_is_not_what_was_proposed_is_not_approved(made: Chamber) -> None:
     change = staged(made, MANY)
     proposed = made.act(made.alice, change)
-    more = PutRoster(1, change.roster, len(MANY), (Person("mallory@u1.example", "", ""),))
+    more = PutRoster(1, change.roster, len(MANY), (RosterLine("mallory@u1.example", "", ""),))
     made.store.act(lambda commit: staging.put(commit, made.alice.seat, more))
 
     came = made.act(made.bob, Approve(proposed.value, made.proposal(proposed.value)[1]))
