@@ -34,6 +34,10 @@ examples:
 """
 
 
+GOOD: Final = frozenset({"attested", "proposed", "rehearsed"})
+"""What came of an attestation that was not refused."""
+
+
 # --- one's own --------------------------------------------------------------------------------
 def _add_make(parser: ArgumentParser) -> None:
     parser.add_argument("--name", metavar="TEXT", type=vouching.text, required=True, help="what you are called")
@@ -131,7 +135,7 @@ def _approve(arguments: Namespace) -> int:
         async for claim in _waiting(at, unit):
             if claim.account == account:
                 change, until_ms = vouching.change(at, under, claim.unit, _who(claim))
-                said = ", ".join(text for text in _who(claim)[1:] if text)
+                said = ", ".join(text for text in (claim.address, claim.name, claim.title) if text)
                 done = f"{said}, is attested as of unit {claim.unit} until {terminal.when(until_ms)}."
                 await at.do(change, terminal.harmless(done), expires_ms=until_ms)
                 return
@@ -173,10 +177,10 @@ def _attest_all(arguments: Namespace) -> int:
         found = [claim async for claim in _waiting(at, await at.unit(arguments.unit)) if claim.rostered]
         for done, claim in enumerate(found, 1):
             came = await attest(at, under, claim.unit, _who(claim))
-            if came not in {"attested", "proposed", "rehearsed"}:
+            if came not in GOOD:
                 failed.append(claim.address)
-            if arguments.json or claim.address in failed:
-                _tell(arguments, claim.address, came)
+            if arguments.json or came not in GOOD:
+                tell(arguments, claim.address, came)
             terminal.progress(f"{done:,} of {len(found):,}", end="\r")
         return len(found)
 
@@ -199,7 +203,8 @@ async def attest(at: Desk, under: Warranted, unit: UnitId, who: Who) -> str:
     return "attested" if acted.state is ActState.DONE else word(acted.state)
 
 
-def _tell(arguments: Namespace, address: str, came: str) -> None:
+def tell(arguments: Namespace, address: str, came: str) -> None:
+    """Say what became of one of many."""
     if arguments.json:
         terminal.say_json({"address": address, "came": came})
     else:

@@ -3,13 +3,15 @@
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from relayclient.cli import badge, claim, desk, directory, online, roster, terminal, vouching
+from relayclient.cli import badge, claim, desk, directory, online, renewal, roster, terminal, vouching
+from relayclient.cli.columns import meant, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.cli.vouching import Who
 from relayclient.errors import AddressUnknown
 from relayproto.commands import GetDevices
 from relayproto.ids import AccountId, Address
+from relayproto.standing import Standing
 from relayproto.verification import RevokeAttestation
 
 NAME: Final = "member"
@@ -25,12 +27,14 @@ examples:
   relay member import North officers.csv --preview              what is wrong with which line; asks nobody
   relay member import North officers.csv --reason 'quarterly'   expects all of them there
   relay member attest-all North                                 attests those who have come
+  relay member renew North --within 14                          attests anew who would end in two weeks
   relay member strike North bob@works.example                   he is expected no longer
   relay member show bob@works.example
   relay member list North                                       who is there, as far as you are shown it
   relay member search . roy                                     in your own unit and below it
   relay member revoke North bob@works.example --reason 'left on 3 March'
 """
+_KINDS: Final = (Standing.VERIFIED, Standing.APPLICATION, Standing.OFFICE)
 
 
 # --- attest -----------------------------------------------------------------------------------
@@ -39,7 +43,9 @@ def _add_attest(parser: ArgumentParser) -> None:
     parser.add_argument("account", metavar="WHO", help=WHO_HELP)
     parser.add_argument("--name", metavar="TEXT", type=vouching.text, help="what they are called")
     parser.add_argument("--title", metavar="TEXT", type=vouching.text, help="what they are: the post")
-    vouching.adds_terms(parser, people=False)
+    parser.add_argument("--as", dest="standing", choices=[word(each) for each in _KINDS], default="verified",
+                        help="what is attested (default: verified, a person)")  # fmt: skip
+    vouching.adds_terms(parser)
 
 
 def _attest(arguments: Namespace) -> int:
@@ -47,7 +53,8 @@ def _attest(arguments: Namespace) -> int:
 
     async def work(at: Desk) -> None:
         unit, account = await at.unit(arguments.unit), await at.account(arguments.account)
-        who = Who(account, await _address(at, account), arguments.name or "", arguments.title or "")
+        who = Who(account, await _address(at, account), arguments.name or "", arguments.title or "",
+                  meant(Standing, arguments.standing))  # fmt: skip
         change, until_ms = vouching.change(at, under, unit, who)
         named = terminal.harmless(arguments.account)
         await at.do(
@@ -112,6 +119,7 @@ VERBS: Final = (
     Verb("attest", "attest who somebody is, or renew it", _add_attest, _attest),
     *roster.VERBS,
     claim.ATTEST_ALL,
+    renewal.VERB,
     Verb("show", "what is attested of somebody, as this device checks it", _add_show, _show),
     *directory.VERBS,
     Verb("revoke", "take back what is attested of somebody", _add_revoke, _revoke),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from relayclient.cli import desk, statements, terminal
-from relayclient.cli.columns import meant, word
 from relayclient.cli.desk import Desk
 from relayclient.cli.statements import Warranted
 from relayclient.entropy import system_entropy
@@ -26,7 +25,6 @@ from relayproto.verification import Attest
 
 DAY_MS: Final = 86_400_000
 DAYS_MAX: Final = ATTESTATION_LIFETIME_MS_MAX // DAY_MS
-_KINDS: Final = (Standing.VERIFIED, Standing.APPLICATION, Standing.OFFICE)
 _WARRANT: Final = "warrant.json"
 
 
@@ -37,6 +35,7 @@ class Who(NamedTuple):
     address: Address
     name: str = ""
     title: str = ""
+    standing: Standing = Standing.VERIFIED
 
 
 def text(said: str) -> str:
@@ -54,13 +53,8 @@ def days(said: str) -> int:
     return int(said)
 
 
-def adds_terms(parser: ArgumentParser, *, people: bool = True) -> None:
-    """Say what every verb that attests takes; ``people``: nothing else is attested by it."""
-    if people:
-        parser.set_defaults(standing=word(Standing.VERIFIED))
-    else:
-        parser.add_argument("--as", dest="standing", choices=[word(each) for each in _KINDS], default="verified",
-                            help="what is attested (default: verified, a person)")  # fmt: skip
+def adds_terms(parser: ArgumentParser) -> None:
+    """Say what every verb that attests takes."""
     parser.add_argument("--days", metavar="N", type=days, default=DAYS_MAX,
                         help="for how long, 1 to 90 (default: 90, or until the warrant ends)")  # fmt: skip
     parser.add_argument("--warrant", metavar="FILE", type=Path,
@@ -90,7 +84,7 @@ def change(at: Desk, under: Warranted, unit: UnitId, who: Who) -> tuple[Attest, 
     until_ms = min(now_ms + arguments.days * DAY_MS, under.said.expires_ms)
     said = Attestation(
         system_entropy(SERIAL_BYTES), under.said.serial, blake2b_256(under.root_key), under.said.organisation,
-        who.account, meant(Standing, arguments.standing), now_ms, until_ms,
+        who.account, who.standing, now_ms, until_ms,
     )  # fmt: skip
     texts = {Field.ADDRESS: who.address, Field.NAME: who.name, Field.TITLE: who.title}
     return administration.attest(said, unit, {each: text for each, text in texts.items() if text}), until_ms

@@ -23,17 +23,6 @@ def test_a_name_is_one_line_that_can_be_seen(said: str) -> None:
         vouching.text(said)
 
 
-def test_what_attests_people_attests_nothing_else() -> None:
-    people, any_ = ArgumentParser(), ArgumentParser()
-    vouching.adds_terms(people)
-    vouching.adds_terms(any_, people=False)
-
-    assert people.parse_args([]).standing == "verified"
-    assert any_.parse_args(["--as", "office"]).standing == "office"
-    with pytest.raises(SystemExit):
-        people.parse_args(["--as", "office"])
-
-
 def test_the_warrant_is_in_the_home_where_no_other_is_named(tmp_path: Path) -> None:
     parser = ArgumentParser()
     vouching.adds_terms(parser)
