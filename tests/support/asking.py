@@ -1,0 +1,140 @@
+"""Who asks a live relay everything that there is to ask, and every byte that comes back."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+
+from relayproto import acts, message
+from relayproto.acts import Instruction
+from relayproto.administration import CHANGES, Change
+from relayproto.codes import Kind, Purpose
+from relayproto.commands import Act, GetDevices
+from relayproto.descriptor import root_fingerprint
+from relayproto.events import Established, MessageReceived
+from relayproto.message import Message
+from relayproto.notices import Drained
+from relayproto.replies import Welcome
+from support.device import Line, client, connect, dial
+from support.every_kind import ENROLLING, SILENT, Asker, Whom, everything
+from support.live_relay import DESCRIPTOR, LiveRelay
+from support.people import Person
+
+RELAY = root_fingerprint(DESCRIPTOR)
+NOBODY = b"x" * 32
+"""An account that there is not: its answer stands behind what has none."""
+ROOM = {"device_burst": 100_000, "address_burst": 100_000, "address_connections_max": 10_000,
+        "reports_per_hour": 1_000}  # fmt: skip
+"""Limits for who asks everything from one address; time stands still meanwhile."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came: frames, and how many bytes there were on the wire."""
+
+    frames: tuple[bytes, ...]
+    octets: int
+
+
+@dataclass
+class Voice:
+    """One connection, of which every byte is counted."""
+
+    line: Line
+    octets: int = 0
+    frames: list[bytes] = field(default_factory=list)
+    epoch: int = 0
+
+    def __post_init__(self) -> None:
+        receive = self.line.data_received
+
+        def counted(data: bytes) -> None:
+            self.octets += len(data)
+            receive(data)
+
+        self.line.data_received = counted  # type: ignore[method-assign]
+
+    async def _next(self) -> MessageReceived:
+        happened = await self.line._events.get()
+        assert isinstance(happened, MessageReceived), happened
+        self.frames.append(message.encode(happened.message, happened.request))
+        if isinstance(happened.message, Welcome):
+            self.epoch = happened.message.epoch
+        return happened
+
+    async def until(self, kind: type[Message]) -> None:
+        async with asyncio.timeout(30):
+            while not isinstance((await self._next()).message, kind):
+                pass
+
+    async def say(self, said: Message) -> None:
+        """Say something and wait for its answer, or for that of what was said behind it."""
+        told = (said, GetDevices(NOBODY)) if said.KIND in SILENT else (said,)
+        self.line.say(*told)
+        async with asyncio.timeout(30):
+            while (await self._next()).request != self.line.requests:
+                pass
+
+    def taken(self) -> Heard:
+        heard = Heard(tuple(self.frames), self.octets)
+        self.frames, self.octets = [], 0
+        return heard
+
+
+class Signing:
+    """The acts of somebody's device."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self._numbers = itertools.count(1)
+
+    def said(self, each: Message, now_ms: int) -> Message:
+        """Return what has to be said: a change is what an act does."""
+        return self.act(each, now_ms) if each.KIND in CHANGES else each  # type: ignore[arg-type]
+
+    def act(self, change: Change, now_ms: int) -> Act:
+        who = self.person
+        octets = acts.encode(
+            Instruction(RELAY, who.account, who.device, next(self._numbers), now_ms, now_ms + 60_000, "a test",
+                        False, change)
+        )  # fmt: skip
+        return Act(octets, acts.signature_of(who.sign_seed, octets))
+
+
+@contextlib.asynccontextmanager
+async def voice(relay: LiveRelay, person: Person) -> AsyncIterator[Voice]:
+    """Log in and come as far as DRAINED."""
+    line = await connect(relay.port, person)
+    made = Voice(line)
+    await line.expect(Established)
+    await made.until(Drained)
+    yield made
+    await made.line.close()
+
+
+async def _enrolling(relay: LiveRelay, said: Message) -> Heard:
+    line = await dial(relay.port, client(Purpose.ENROL, None, None))
+    await line.expect(Established)
+    made = Voice(line)
+    await made.say(said)
+    await line.close()
+    return made.taken()
+
+
+async def hear(relay: LiveRelay, asker: Asker, whom: Whom, kinds: Iterable[int]) -> dict[Kind, Heard]:
+    """Let somebody ask everything of some kinds; WELCOME and what waited for him stand under HELLO."""
+    heard: dict[Kind, Heard] = {}
+    signing = Signing(asker.person)
+    async with voice(relay, asker.person) as made:
+        heard[Kind.HELLO] = made.taken()
+        asker.epoch = made.epoch
+        for kind, scenario in everything(kinds):
+            if kind in ENROLLING:
+                several = [await _enrolling(relay, each) for each in scenario(asker, whom)]
+                heard[kind] = Heard(sum([each.frames for each in several], ()), sum(each.octets for each in several))
+                continue
+            for each in scenario(asker, whom):
+                await made.say(signing.said(each, asker.now_ms))
+            heard[kind] = made.taken()
+    return heard
