@@ -219,8 +219,6 @@ AUDIT_RECORD_BYTES_MAX: Final = 2_560
 """A record holds digests, not what was changed: 400 bytes, and a reason of 500 characters in any script."""
 SERIAL_BYTES: Final = 16
 """Random, so that no two warrants or attestations of any organisation are called the same."""
-SALT_BYTES: Final = 16
-"""Without it nobody can try names out on the hash of one."""
 SHOWN_CHARS_MAX: Final = 120
 """A name or the title of a post, as long as the longest name of a department."""
 WARRANT_LIFETIME_MS_MAX: Final = 366 * 86_400_000
@@ -232,7 +230,7 @@ ATTESTATION_SKEW_MS: Final = 300_000
 SUCCESSION_OVERLAP_MS: Final = 90 * 86_400_000
 """For how long what a replaced root key stands behind still counts: until it would have been renewed anyway."""
 PROOF_BYTES_MAX: Final = 2_048
-"""An attestation with its warrant and two fields in any script comes to 1,750."""
+"""An attestation with its warrant and four fields in any script comes to 1,900."""
 ORGANISATION_BYTES_MAX: Final = 8_192
 """A record with its longest domains and all keys comes to 7,100."""
 ORGANISATION_DOMAINS_MAX: Final = 16

@@ -61,6 +61,33 @@ class Permission(IntEnum):
     DENY = 2
 
 
+class Field(IntEnum):
+    """What can be shown of somebody (spec 88 §1): all but the last is what an organisation attests."""
+
+    NAME = 0
+    TITLE = 1
+    UNIT = 2
+    ADDRESS = 3
+    ABOUT = 4
+
+
+class Viewer(IntEnum):
+    """Who looks at somebody, by where he stands to him (spec 88 §2)."""
+
+    SAME_UNIT = 0
+    SAME_ORGANISATION = 1
+    OFFICERS = 2
+    APPLICATION = 3
+    PUBLIC = 4
+
+
+class Visibility(IntEnum):
+    """What a cell of a table of visibilities says; of several the maximum counts, as of permissions."""
+
+    SHOW = 0
+    HIDE = 1
+
+
 class UnitState(IntEnum):
     """Whether a unit works (spec 70 §1). What is suspended or closed refuses, and so does everything below it."""
 

@@ -18,7 +18,7 @@ from relayproto.errors import CryptoFailure, Malformed
 from relayproto.limits import ATTESTATION_SKEW_MS
 from relayproto.primitives import blake2b_256
 from relayproto.rules import RULES
-from relayproto.standing import PEOPLE, PLATFORM, Standing
+from relayproto.standing import PEOPLE, PLATFORM, Field, Standing
 from relayproto.verification import Attest, RevokeAttestation
 
 KEPT_MAX: Final = 32
@@ -30,7 +30,7 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
 
     Denied: CONFLICT for a unit that does not work, a serial that is known, and for an office or application that would
     become a person or the other way round; BAD_SIGNATURE for what is no attestation of this account, unit and
-    organisation, does not open, or is not signed; NOT_PERMITTED without a good warrant of the actor's over the unit,
+    organisation, or is not signed in every part; NOT_PERMITTED without a good warrant of the actor's over the unit,
     and for an account that he may not place; EXPIRED, BAD_LIFETIME; BAD_ADDRESS; LIMIT.
     """
     unit = units.working(commit, change.unit)
@@ -44,7 +44,7 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
         raise Denied(Code.NOT_PERMITTED) from None
     who = _subject(commit, actor, change)
     _require_time(commit, said, warrant.said)
-    if said.address != who.address:
+    if attestation.texts(change.statements)[Field.ADDRESS] != who.address:
         raise Denied(Code.BAD_ADDRESS)
     person = who.standing in PEOPLE
     if said.standing is not (Standing.VERIFIED if person else who.standing):
@@ -55,14 +55,14 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
         raise Denied(Code.LIMIT)
     before = b"" if who.unit == PLATFORM else units.digest(who.account, who.unit, who.standing)
     proof = attestation.encode_proof(
-        Proof(change.attestation, change.signature, warrant.warrant, warrant.signature, change.name, change.title)
+        Proof(change.attestation, change.signature, warrant.warrant, warrant.signature, change.statements)
     )
     commit.db.execute(
         "INSERT INTO attestation (account, serial, warrant, expires_ms, proof) VALUES (?, ?, ?, ?, ?)",
         (who.row, said.serial, said.warrant, said.expires_ms, proof),
     )
     belonging.put(commit, who, unit.unit, said.standing)
-    return Effect(unit.unit, before=before, after=units.digest(change.attestation))
+    return Effect(unit.unit, before=before, after=units.digest(change.attestation, change.statements))
 
 
 def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, warranted.Kept]:
@@ -71,8 +71,10 @@ def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, wa
         said = attestation.decode(change.attestation)
     except Malformed:
         raise Denied(Code.BAD_SIGNATURE) from None
-    hashes = attestation.hash_of("name", change.name), attestation.hash_of("title", change.title)
-    if (said.account, said.unit, said.name, said.title) != (change.account, change.unit, *hashes):
+    stated = attestation.texts(change.statements)
+    if said.account != change.account or not stated.keys() >= attestation.REQUIRED:
+        raise Denied(Code.BAD_SIGNATURE)
+    if stated[Field.UNIT] != str(change.unit):
         raise Denied(Code.BAD_SIGNATURE)
     warrant = warranted.find(commit, said.warrant)
     if (
@@ -82,10 +84,10 @@ def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, wa
         or not warranted.has_key(commit, actor, warrant.said.key)
     ):
         raise Denied(Code.NOT_PERMITTED)
+    relay = organisations.relay(commit)
     try:
-        attestation.check_attestation(
-            warrant.said.key, organisations.relay(commit), change.attestation, change.signature
-        )
+        attestation.check_attestation(warrant.said.key, relay, change.attestation, change.signature)
+        attestation.check_statements(warrant.said.key, relay, said.serial, change.statements)
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None
     return said, warrant

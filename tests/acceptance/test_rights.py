@@ -43,7 +43,7 @@ from relayproto.administration_replies import Acted
 from relayproto.codes import Code, Kind
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, ActState, Role, Standing, Where
+from relayproto.standing import PLATFORM, ActState, Field, Role, Standing, Where
 from relayproto.statistics import GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations, RevokeAttestation, RevokeWarrant
 from support.attesting import DAY_MS, VERIFIER_SEED, attest, attested, put_warrant, warrant
@@ -214,13 +214,11 @@ def verification_of(made: Chamber, unit: int) -> list[Change]:
     times = {"not_before_ms": made.now_ms, "expires_ms": made.now_ms + DAY_MS}
     root, frank = blake2b_256(ed25519_public(b"k" * 32)), made.known["frank@u1.example"]
     under = warrant(organisation=ROOT, unit=unit, account=erin, serial=b"n" * 16, **times)
-    said = attested(
-        root=root, organisation=ROOT, unit=unit, account=frank, address="frank@u1.example",
-        warrant=b"%d" % unit * 16, **times,
-    )  # fmt: skip
+    said = attested(root=root, organisation=ROOT, account=frank, warrant=b"%d" % unit * 16, **times)
+    texts = {Field.UNIT: str(unit), Field.ADDRESS: "frank@u1.example"}
     return [
         put_warrant(under, b"k" * 32), RevokeWarrant(unit, b"%d" % unit * 16), RevokeAttestation(unit, dave),
-        attest(said, made.alice.keys[1][1]),
+        attest(said, made.alice.keys[1][1], texts=texts),
     ]  # fmt: skip
 
 

@@ -30,7 +30,8 @@ SECTIONS = {
     "wrap_kinds": codes.WrapKind, "passing_kinds": codes.PassingKind, "content_kinds": codes.ContentKind,
     "features": codes.Feature,
     "roles": standing.Role, "standings": standing.Standing, "actions": standing.Action,
-    "permissions": standing.Permission, "unit_states": standing.UnitState, "act_states": standing.ActState,
+    "permissions": standing.Permission, "fields": standing.Field, "viewers": standing.Viewer,
+    "visibilities": standing.Visibility, "unit_states": standing.UnitState, "act_states": standing.ActState,
     "proposal_states": standing.ProposalState, "seconds": standing.Second, "places": standing.Where,
 }  # fmt: skip
 """Section of the registry -> enumeration; the kinds have a test of their own."""

@@ -39,7 +39,7 @@ from relayproto.administration_replies import (
     Unit,
     Units,
 )
-from relayproto.attestation import Shown
+from relayproto.attestation import Statement
 from relayproto.codes import Class, Code, Fate, GapReason, GoawayCode, Lane, PrekeyKind, Result, Size
 from relayproto.commands import (
     Ack,
@@ -120,7 +120,7 @@ from relayproto.replies import (
     Submitted,
     Welcome,
 )
-from relayproto.standing import ActState, ProposalState, Role, Standing, UnitState
+from relayproto.standing import ActState, Field, ProposalState, Role, Standing, UnitState
 from relayproto.statistics import Cell, Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 from relayproto.verification import (
     Attest,
@@ -196,7 +196,10 @@ _ALL: tuple[Message, ...] = (
     PutDocument(7, octets(300), octets(64)),
     PutWarrant(9, BOB, octets(150), octets(64)),
     RevokeWarrant(9, octets(16)),
-    Attest(9, ALICE, octets(400), octets(64), Shown(octets(16), "Alice Rao"), None),
+    Attest(
+        9, ALICE, octets(400), octets(64),
+        (Statement(Field.NAME, "Alice Rao", octets(64)), Statement(Field.UNIT, "9", octets(64))),
+    ),
     RevokeAttestation(9, ALICE),
     Approve(3, octets(32)),
     Withdraw(3),

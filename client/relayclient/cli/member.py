@@ -13,13 +13,12 @@ from relayclient.entropy import system_entropy
 from relayclient.errors import AddressChanged, AddressUnknown, Denied
 from relayclient.officer_errors import LinesFaulty, WarrantUnfit
 from relayclient.spreadsheet import Fault, Line, presentable
-from relayproto import attestation
-from relayproto.attestation import Attestation, Shown
+from relayproto.attestation import Attestation
 from relayproto.commands import GetDevices
 from relayproto.ids import AccountId, Address, UnitId
-from relayproto.limits import ATTESTATION_LIFETIME_MS_MAX, SALT_BYTES, SERIAL_BYTES, SHOWN_CHARS_MAX
+from relayproto.limits import ATTESTATION_LIFETIME_MS_MAX, SERIAL_BYTES, SHOWN_CHARS_MAX
 from relayproto.primitives import blake2b_256
-from relayproto.standing import Standing
+from relayproto.standing import Field, Standing
 from relayproto.verification import Attest, RevokeAttestation
 
 NAME: Final = "member"
@@ -86,10 +85,6 @@ def _add_terms(parser: ArgumentParser) -> None:
     desk.adds(parser)
 
 
-def _shown(text: str | None) -> Shown | None:
-    return Shown(system_entropy(SALT_BYTES), text) if text else None
-
-
 def _attest(arguments: Namespace) -> int:
     under = statements.read_warrant(arguments.warrant or arguments.home / _WARRANT)
 
@@ -122,14 +117,13 @@ def _change(at: Desk, under: statements.Warranted, unit: UnitId, who: _Who) -> t
         raise WarrantUnfit("it is for another device's key")
     if under.said.expires_ms <= now_ms:
         raise WarrantUnfit(f"it ended on {terminal.when(under.said.expires_ms)}")
-    name, title = _shown(who.name), _shown(who.title)
     until_ms = min(now_ms + arguments.days * _DAY_MS, under.said.expires_ms)
     said = Attestation(
-        system_entropy(SERIAL_BYTES), under.said.serial, blake2b_256(under.root_key), under.said.organisation, unit,
-        who.account, who.address, meant(Standing, arguments.standing), attestation.hash_of("name", name),
-        attestation.hash_of("title", title), now_ms, until_ms,
+        system_entropy(SERIAL_BYTES), under.said.serial, blake2b_256(under.root_key), under.said.organisation,
+        who.account, meant(Standing, arguments.standing), now_ms, until_ms,
     )  # fmt: skip
-    return administration.attest(said, name, title), until_ms
+    texts = {Field.ADDRESS: who.address, Field.NAME: who.name, Field.TITLE: who.title}
+    return administration.attest(said, unit, {each: text for each, text in texts.items() if text}), until_ms
 
 
 # --- import -----------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from relayproto.administration import (
     SuspendOrganisation,
     Withdraw,
 )
-from relayproto.standing import PLATFORM, Standing
+from relayproto.standing import PLATFORM, Field, Standing
 from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
 
 Name = Callable[[bytes], str]
@@ -113,8 +113,8 @@ def _verification(change: Change, name: Name) -> str:
             return f"let a device of {name(account)} attest for {place(unit)} and below, by the root key's warrant"
         case RevokeWarrant(unit, serial):
             return f"take back the warrant {serial.hex()} of {place(unit)} and all that was attested under it"
-        case Attest(unit, account, _, _, called, title):
-            shown = ", ".join(each.text for each in (called, title) if each is not None)
+        case Attest(unit, account, _, _, stated):
+            shown = ", ".join(each.text for each in stated if each.field is not Field.UNIT)
             return f"attest that {name(account)} belongs to {place(unit)}" + (f": {shown}" if shown else "")
         case RevokeAttestation(unit, account):
             return f"take back what is attested of {name(account)} in {place(unit)}, with all roles and offices"

@@ -218,7 +218,7 @@ CREATE TABLE attestation (
     serial BLOB NOT NULL UNIQUE,
     warrant BLOB NOT NULL,               -- serial of the warrant of the key that signed
     expires_ms INTEGER NOT NULL,
-    proof BLOB NOT NULL                  -- spec 85: the attestation, its warrant, and name and title as they are shown
+    proof BLOB NOT NULL                  -- spec 85: the attestation, its warrant and its statements, of which each is shown what he may see
 );
 CREATE INDEX attestation_by_account ON attestation (account, expires_ms);
 CREATE INDEX attestation_by_warrant ON attestation (warrant);

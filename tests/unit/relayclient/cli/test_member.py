@@ -14,7 +14,7 @@ from relayproto.commands import GetDevices
 from relayproto.organisation import RootKey
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.replies import Devices, Refused
-from relayproto.standing import Standing
+from relayproto.standing import Field, Standing
 from relayproto.verification import (
     GetOrganisation,
     GetRevocations,
@@ -60,17 +60,16 @@ def test_a_verifier_attests_name_and_title_apart(office, works):
     [change] = works.changes
     said = attestation.decode(change.attestation)
     bob = office.relay.addresses["bob@office.example"]
-    assert (change.unit, change.account, said.account, said.address) == (7, bob, bob, "bob@office.example")
-    assert (change.name.text, change.title.text, said.standing) == ("Bob Roy", "Registrar", Standing.VERIFIED)
-    assert (said.name, said.title) == (
-        attestation.hash_of("name", change.name), attestation.hash_of("title", change.title),
-    )  # fmt: skip
+    assert (change.unit, change.account, said.account, said.standing) == (7, bob, bob, Standing.VERIFIED)
+    assert attestation.texts(change.statements) == {
+        Field.NAME: "Bob Roy", Field.TITLE: "Registrar", Field.UNIT: "7", Field.ADDRESS: "bob@office.example",
+    }  # fmt: skip
     assert (said.organisation, said.root, said.warrant) == (3, blake2b_256(ed25519_public(ROOT_SEED)), b"w" * 16)
     assert said.expires_ms - said.not_before_ms == 90 * DAY_MS
     with Device.open(office.place / "vera") as device:
-        attestation.check_attestation(
-            device.administration.sign_key(), office.relay.root_fingerprint, change.attestation, change.signature
-        )
+        key, relay = device.administration.sign_key(), office.relay.root_fingerprint
+        attestation.check_attestation(key, relay, change.attestation, change.signature)
+        attestation.check_statements(key, relay, said.serial, change.statements)
 
 
 def test_an_attestation_ends_with_its_warrant_at_the_latest(office, works):
@@ -80,7 +79,8 @@ def test_an_attestation_ends_with_its_warrant_at_the_latest(office, works):
 
     said = attestation.decode(works.changes[0].attestation)
     assert said.expires_ms == statements.read_warrant(other).said.expires_ms
-    assert (said.standing, said.name, works.changes[0].title) == (Standing.OFFICE, b"", None)
+    assert said.standing is Standing.OFFICE
+    assert attestation.texts(works.changes[0].statements).keys() == {Field.UNIT, Field.ADDRESS}
 
 
 @pytest.mark.parametrize(("key", "days", "why"), [(b"x" * 32, 300, "another device"), (None, -1, "it ended on")])
@@ -122,8 +122,9 @@ def test_what_is_attested_is_shown_as_the_device_checks_it(office, works):
     bob, now_ms = office.relay.addresses["bob@office.example"], int(time.time() * 1000)
     times = {"not_before_ms": now_ms, "expires_ms": now_ms + DAY_MS}
     shown = attesting.proof(
-        attesting.attested(account=bob, address="bob@office.example", **times),
+        attesting.attested(account=bob, **times),
         attesting.warrant(**times),
+        texts=attesting.TEXTS | {Field.ADDRESS: "bob@office.example"},
         relay=office.relay.root_fingerprint,
     )
     packed = attestation.encode_proof(shown)
@@ -168,9 +169,9 @@ def test_a_list_of_people_is_attested_and_what_is_wrong_is_named_by_its_line(off
 
     ran = office.run("vera", "member", "import", "7", path, "--reason", "quarterly")
 
-    said = [attestation.decode(change.attestation) for change in works.changes]
-    assert [each.address for each in said] == ["bob@office.example", "carol@office.example"]
-    assert [change.name and change.name.text for change in works.changes] == ["Bob Roy", None]
+    said = [attestation.texts(change.statements) for change in works.changes]
+    assert [each[Field.ADDRESS] for each in said] == ["bob@office.example", "carol@office.example"]
+    assert [each.get(Field.NAME) for each in said] == ["Bob Roy", None]
     assert {act.reason for act in works.acts} == {"quarterly"}
     assert ran.status == 65
     assert [line.partition(":")[0] for line in ran.out.splitlines()] == ["line 3", "line 6", "line 4"]
