@@ -60,7 +60,7 @@ from relayproto.limits import REPORT_BYTES
 from relayproto.message import Message
 from relayproto.policy import ROW_BYTES
 from relayproto.primitives import blake2b_256, ed25519_public
-from relayproto.standing import Role, Standing
+from relayproto.standing import Field, Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations, RevokeAttestation, RevokeWarrant
 from support import attesting
@@ -281,11 +281,12 @@ def _until(asker: Asker) -> int:
 def _attest(asker: Asker, whom: Whom, unit: int) -> Message:
     root = blake2b_256(ed25519_public(seed_of(asker.domain)))
     said = attesting.attested(
-        organisation=asker.unit, unit=unit, account=whom.account, address=whom.address, root=root,
-        warrant=asker.warrant.serial, not_before_ms=asker.now_ms, expires_ms=_until(asker),
+        organisation=asker.unit, account=whom.account, root=root, warrant=asker.warrant.serial,
+        not_before_ms=asker.now_ms, expires_ms=_until(asker),
         serial=blake2b_256(asker.person.account + bytes([unit]))[:16],
     )  # fmt: skip
-    return attesting.attest(said, asker.person.sign_seed)
+    texts = attesting.TEXTS | {Field.UNIT: str(unit), Field.ADDRESS: whom.address}
+    return attesting.attest(said, asker.person.sign_seed, texts=texts)
 
 
 def _warrant(asker: Asker, whom: Whom, unit: int) -> Message:
