@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from relayproto import acts, message
 from relayproto.acts import Instruction
@@ -14,7 +14,7 @@ from relayproto.commands import Act, GetDevices
 from relayproto.descriptor import root_fingerprint
 from relayproto.events import Established, MessageReceived
 from relayproto.message import Message
-from relayproto.notices import Drained
+from relayproto.notices import Deliver, Drained
 from relayproto.replies import Welcome
 from support.device import Line, client, connect, dial
 from support.every_kind import ENROLLING, SILENT, Asker, Whom, everything
@@ -45,6 +45,9 @@ class Voice:
     octets: int = 0
     frames: list[bytes] = field(default_factory=list)
     epoch: int = 0
+    shown: bytes = b""
+    floor: int = 0
+    """The pass that came with an envelope, and the number of the last one."""
 
     def __post_init__(self) -> None:
         receive = self.line.data_received
@@ -61,12 +64,21 @@ class Voice:
         self.frames.append(message.encode(happened.message, happened.request))
         if isinstance(happened.message, Welcome):
             self.epoch = happened.message.epoch
+        elif isinstance(happened.message, Deliver):
+            self.shown, self.floor = happened.message.pass_, happened.message.sequence
         return happened
 
     async def until(self, kind: type[Message]) -> None:
         async with asyncio.timeout(30):
             while not isinstance((await self._next()).message, kind):
                 pass
+
+    async def quiet(self, seconds: float = 0.2) -> None:
+        """Take what comes until nothing has come for a while."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                async with asyncio.timeout(seconds):
+                    await self._next()
 
     async def say(self, said: Message) -> None:
         """Say something and wait for its answer, or for that of what was said behind it."""
@@ -80,6 +92,9 @@ class Voice:
         heard = Heard(tuple(self.frames), self.octets)
         self.frames, self.octets = [], 0
         return heard
+
+
+Afterwards = Callable[[Voice, Whom], Awaitable[None]]
 
 
 class Signing:
@@ -122,13 +137,18 @@ async def _enrolling(relay: LiveRelay, said: Message) -> Heard:
     return made.taken()
 
 
-async def hear(relay: LiveRelay, asker: Asker, whom: Whom, kinds: Iterable[int]) -> dict[Kind, Heard]:
-    """Let somebody ask everything of some kinds; WELCOME and what waited for him stand under HELLO."""
+async def hear(
+    relay: LiveRelay, asker: Asker, whom: Whom, kinds: Iterable[int], afterwards: Afterwards | None = None
+) -> dict[Kind, Heard]:
+    """Let somebody ask everything of some kinds; WELCOME and what waited for him stand under HELLO.
+
+    What comes while ``afterwards`` happens stands under GOAWAY, the last thing there is.
+    """
     heard: dict[Kind, Heard] = {}
     signing = Signing(asker.person)
     async with voice(relay, asker.person) as made:
         heard[Kind.HELLO] = made.taken()
-        asker.epoch = made.epoch
+        asker.epoch, whom = made.epoch, replace(whom, shown=made.shown)
         for kind, scenario in everything(kinds):
             if kind in ENROLLING:
                 several = [await _enrolling(relay, each) for each in scenario(asker, whom)]
@@ -137,4 +157,7 @@ async def hear(relay: LiveRelay, asker: Asker, whom: Whom, kinds: Iterable[int])
             for each in scenario(asker, whom):
                 await made.say(signing.said(each, asker.now_ms))
             heard[kind] = made.taken()
+        if afterwards is not None:
+            await afterwards(made, whom)
+            heard[Kind.GOAWAY] = made.taken()
     return heard

@@ -104,12 +104,17 @@ class Asker:
 
 @dataclass(frozen=True)
 class Whom:
-    """Whom it is about; ``unit`` is one that he is said to belong to, ``shown`` the pass that he gave, if any."""
+    """Whom it is about.
+
+    ``unit`` is where he may belong, as ``elsewhere`` is; ``shown`` is the pass that he gave, if any; ``texts`` is what
+    he is sought by.
+    """
 
     person: Person
     address: str
     unit: int
     root: int
+    elsewhere: tuple[int, ...] = ()
     shown: bytes = b""
     texts: tuple[str, ...] = ("",)
 
@@ -268,7 +273,7 @@ def _over(*made: Callable[[Asker, Whom, int], Message]) -> Scenario:
     """Return a scenario that says each over the asker's unit, that of whom it is about, and its organisation."""
 
     def said(asker: Asker, whom: Whom) -> Iterable[Message]:
-        for unit in dict.fromkeys((asker.unit or 1, whom.unit, whom.root)):
+        for unit in dict.fromkeys((asker.unit or 1, whom.unit, whom.root, *whom.elsewhere)):
             yield from [each(asker, whom, unit) for each in made]
 
     return said

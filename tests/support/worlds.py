@@ -5,8 +5,12 @@ from collections.abc import Callable
 from relayd.domain.seat import Seat
 from relayd.store.commit import Commit
 from relayproto import attestation
+from relayproto.administration import Change
+from relayproto.administration_replies import Acted
 from relayproto.primitives import ed25519_public
-from relayproto.standing import PLATFORM, Role, Standing, UnitState
+from relayproto.standing import PLATFORM, ActState, Role, Standing, UnitState
+from support.asking import RELAY as ACTED_AT
+from support.asking import Signing
 from support.device import enrolment, hello
 from support.every_kind import YEAR_MS, Asker
 from support.live_relay import LiveRelay
@@ -26,6 +30,14 @@ async def done(relay: LiveRelay, change: Callable[[Commit], None]) -> None:
 
 async def enrolled(relay: LiveRelay, person: Person, address: str) -> None:
     await relay.store.enrol(enrolment(person, await relay.ticket(address)), person.list)
+
+
+async def acted(relay: LiveRelay, who: Person, signing: Signing, change: Change) -> None:
+    """Let somebody do something that nothing speaks against."""
+    act = signing.act(change, relay.clock.now_ms())
+    done = await relay.store.act(await seat(relay, who), act, relay=ACTED_AT, proven=frozenset())
+    assert isinstance(done, Acted), done
+    assert done.state is ActState.DONE
 
 
 async def seat(relay: LiveRelay, person: Person) -> Seat:

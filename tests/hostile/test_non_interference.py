@@ -1,0 +1,184 @@
+"""What is hidden from somebody leaves no trace in anything that he is told (spec 88 §4).
+
+Two worlds differ in one field of Bob's and in nothing else: the same keys, the same randomness, the same clock. Who may
+not see that field asks all that there is to ask, of every kind that the contract has; every frame that comes, asked
+for or not, and the bytes on the wire are compared.
+"""
+
+import contextlib
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from relayd.store.commit import Commit
+from relayproto import frame
+from relayproto.codes import Kind
+from relayproto.commands import GetDevices, Lookup, PutPolicy
+from relayproto.policy import ACTIONS, ROW_BYTES
+from relayproto.primitives import blake2b_256, ed25519_public
+from relayproto.standing import Action, Field, Permission, Role, Standing, Viewer
+from relayproto.verification import RevokeAttestation
+from support import attesting
+from support.asking import ROOM, Heard, Signing, Voice, hear, voice
+from support.device import ack, submit
+from support.every_kind import EVERY, HOUR_MS, SCENARIOS, Asker, Whom
+from support.inline_store import PLACE
+from support.live_relay import LiveRelay, live_relay
+from support.organisations import seed_of
+from support.people import Person
+from support.worlds import acted, done, enrolled, found, hold, place, warranted
+
+GAD, RECORDS, ARCHIVE, ACCOUNTS, WORKS = 1, 2, 3, 4, 5
+"""Bob's organisation with three units, and another."""
+FACTS = {
+    Field.NAME: ("Bob Roy", "Balan Krishnamurthy"),
+    Field.TITLE: ("Registrar", "Deputy Registrar of Deeds"),
+    Field.UNIT: (str(RECORDS), str(ARCHIVE)),
+    Field.ADDRESS: ("bob@gad.example", "balan.krishnamurthy@gad.example"),
+    Field.ABOUT: ("", "Away until the end of May"),
+}
+"""Each field in one world and in the other, of different lengths where it can have."""
+EXACT = "neither.of.both@gad.example"
+"""Whom a viewer looks up where the address differs: who types an address knows it, and learns whether it is taken."""
+UNLISTED = bytes([Permission.DENY if cell % ACTIONS == Action.LOOKUP else 0 for cell in range(ROW_BYTES)])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Somebody who looks: by what he is, where he belongs and what he holds there."""
+
+    name: str
+    unit: int
+    standing: Standing
+    roles: frozenset[Role] = frozenset()
+
+    def asker(self, now_ms: int) -> Asker:
+        domain = {0: "town.example", WORKS: "works.example"}.get(self.unit, "gad.example")
+        return Asker(Person(self.name), self.unit, domain, now_ms)
+
+
+ALL_BUT_AUDITING = frozenset(Role) - {Role.AUDITOR, Role.PLATFORM_OPERATOR}
+VIEWERS = {
+    Viewer.SAME_UNIT: (Seen("anna", RECORDS, Standing.VERIFIED),),
+    Viewer.SAME_ORGANISATION: (Seen("carl", ACCOUNTS, Standing.VERIFIED),),
+    Viewer.OFFICERS: (
+        Seen("otto", WORKS, Standing.VERIFIED),
+        Seen("mallory", WORKS, Standing.VERIFIED, ALL_BUT_AUDITING),
+        Seen("desk", WORKS, Standing.OFFICE),
+    ),
+    Viewer.APPLICATION: (Seen("app", WORKS, Standing.APPLICATION),),
+    Viewer.PUBLIC: (Seen("paul", 0, Standing.PUBLIC), Seen("ina", WORKS, Standing.INVITED)),
+}
+VERA, BOB = Person("vera"), Person("bob")
+SAME_UNIT_IS_TOLD = (Field.UNIT, Viewer.SAME_UNIT)
+"""Who is of somebody's unit knows it by that: to another unit he would be another viewer."""
+
+
+class World:
+    """A relay with Bob in it, and those who look at him."""
+
+    def __init__(self, relay: LiveRelay, facts: dict[Field, str], viewers: Iterable[Seen]) -> None:
+        self.relay = relay
+        self.facts = facts
+        self.viewers = tuple(viewers)
+        self.signing = Signing(VERA)
+        self.vera = Asker(VERA, GAD, "gad.example", relay.clock.now_ms())
+        self.numbers = itertools.count(1)
+        self.attestations = itertools.count(1)
+
+    async def come_about(self) -> None:
+        """Let everybody be there."""
+        await enrolled(self.relay, VERA, "vera@gad.example")
+        await enrolled(self.relay, BOB, self.facts[Field.ADDRESS])
+        for seen in self.viewers:
+            await enrolled(self.relay, Person(seen.name), f"{seen.name}@{seen.asker(0).domain}")
+        await done(self.relay, self._organise)
+
+    def _organise(self, commit: Commit) -> None:
+        found(commit, GAD, "gad.example", RECORDS, ARCHIVE, ACCOUNTS)
+        found(commit, WORKS, "works.example")
+        place(commit, VERA, GAD, Standing.VERIFIED)
+        hold(commit, VERA, GAD, Role.VERIFIER)
+        warranted(commit, self.vera)
+        place(commit, BOB, int(self.facts[Field.UNIT]), Standing.INVITED)
+        for seen in self.viewers:
+            place(commit, Person(seen.name), seen.unit, seen.standing)
+            if seen.roles:
+                hold(commit, Person(seen.name), seen.unit, *seen.roles)
+                warranted(commit, seen.asker(commit.now_ms))
+
+    def _attestation(self) -> attesting.Attest:
+        now_ms, number = self.relay.clock.now_ms(), next(self.attestations)
+        said = attesting.attested(
+            organisation=GAD, account=BOB.account, root=blake2b_256(ed25519_public(seed_of("gad.example"))),
+            warrant=self.vera.warrant.serial, not_before_ms=now_ms, expires_ms=now_ms + 24 * HOUR_MS,
+            serial=number.to_bytes(16),
+        )  # fmt: skip
+        stated = {field: text for field, text in self.facts.items() if field is not Field.ABOUT and text}
+        return attesting.attest(said, VERA.sign_seed, texts=stated)
+
+    async def write_to(self, person: Person) -> None:
+        """Let Bob write to somebody, who may then answer."""
+        async with voice(self.relay, BOB) as bob:
+            await bob.say(submit(next(self.numbers), person))
+
+    async def heard_by(self, seen: Seen, address: str) -> dict[Kind, Heard]:
+        """Return all that somebody is told while Bob is attested, and when that is taken back."""
+        await acted(self.relay, VERA, self.signing, self._attestation())
+        texts = ("", "a", "@", *[text for each in FACTS.values() for text in each if text])
+        whom = Whom(BOB, address, RECORDS, GAD, (ARCHIVE,), texts=texts)
+
+        async def afterwards(made: Voice, whom: Whom) -> None:
+            async with voice(self.relay, BOB) as bob:
+                await bob.say(ack(bob.epoch, bob.floor))
+            await made.quiet()
+            await acted(self.relay, VERA, self.signing, RevokeAttestation(GAD, BOB.account))
+            await made.quiet()
+            await made.say(Lookup(whom.address))
+            await made.say(GetDevices(BOB.account, whom.shown))
+
+        return await hear(self.relay, seen.asker(self.relay.clock.now_ms()), whom, EVERY, afterwards)
+
+
+@contextlib.asynccontextmanager
+async def a_world(facts: dict[Field, str], viewers: Iterable[Seen]) -> AsyncIterator[World]:
+    """Let a world come about, in memory where that can be: nobody looks at its disk."""
+    with tempfile.TemporaryDirectory(dir=PLACE) as directory:
+        async with live_relay(Path(directory), **ROOM) as relay:
+            world = World(relay, facts, viewers)
+            await world.come_about()
+            yield world
+
+
+def differing(one: dict[Kind, Heard], other: dict[Kind, Heard]) -> dict[str, tuple[object, object]]:
+    """Return which kinds were answered otherwise in the other world, and how."""
+    assert one.keys() == other.keys()
+    return {kind.name: (said(one[kind]), said(other[kind])) for kind in one if one[kind] != other[kind]}
+
+
+def said(heard: Heard) -> list[object]:
+    return [frame.decode(each) for each in heard.frames]
+
+
+def test_every_kind_has_a_scenario() -> None:
+    assert {Kind(number) for number in EVERY} == SCENARIOS.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("viewer", Viewer)
+async def test_whom_nobody_may_look_up_is_the_same_to_everybody_whoever_he_is(viewer: Viewer) -> None:
+    heard = []
+    for one in (0, 1):
+        async with a_world({field: facts[one] for field, facts in FACTS.items()}, VIEWERS[viewer]) as world:
+            async with voice(world.relay, BOB) as bob:
+                await bob.say(PutPolicy(UNLISTED))
+
+            heard.append([await world.heard_by(seen, EXACT) for seen in VIEWERS[viewer]])
+
+    found_out = [differing(one, other) for one, other in zip(*heard, strict=True)]
+    assert found_out == [{}] * len(VIEWERS[viewer])
