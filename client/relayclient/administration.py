@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
-from relayclient import membership, relaykeys
+from relayclient import badges, membership, relaykeys
+from relayclient.badges import Badge
 from relayclient.errors import BadChange, Denied, DeniedForNow, NoRight, RelayUntrusted
 from relayclient.link import Link
 from relayclient.store.database import Store
@@ -23,11 +24,13 @@ from relayproto.commands import Act
 from relayproto.errors import Malformed
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.invitation import Invitation
+from relayproto.people import GetPeople, People
 from relayproto.policy import ROW_BYTES
 from relayproto.primitives import ed25519_public
 from relayproto.standing import Field, Standing
 from relayproto.statistics import GetRetention, GetStatistics, Retention, Statistics
 from relayproto.verification import Attest
+from relayproto.visibility import NOTHING_HIDDEN
 
 ACT_LIFETIME_MS: Final = 300_000
 """Half of what the relay allows: time for a connection to come back, and none for whoever has found an act."""
@@ -36,9 +39,9 @@ _NUMBER_MAX: Final = (1 << 63) - 1
 
 Numbered = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints
 """Questions whose pages go on after the number of their last thing."""
-Paged = Numbered | GetStatistics | GetRetention
+Paged = Numbered | GetStatistics | GetRetention | GetPeople
 """Questions whose answers come in pages."""
-Page = Units | Roles | Proposals | Audit | Checkpoints | Statistics | Retention
+Page = Units | Roles | Proposals | Audit | Checkpoints | Statistics | Retention | People
 
 
 class Administration:
@@ -139,6 +142,11 @@ class Administration:
                 step.put("checkpoint_records", checkpoint.records)
                 step.put("checkpoint_head", checkpoint.head)
 
+    def judge(self, account: AccountId, proof: bytes, now_ms: int) -> Badge:
+        """Return what a proof of a list of people attests of an account, or why it is doubted."""
+        with self._store.step() as step:
+            return badges.judge(step, account, proof, now_ms)
+
     def own_policy(self) -> bytes:
         """Return what this device last said of what others may do to the user: a row of permissions."""
         with self._store.step() as step:
@@ -149,6 +157,17 @@ class Administration:
         """Note what the relay was told of that."""
         with self._store.step() as step:
             step.put("own_policy", row)
+
+    def own_profile(self) -> tuple[str, bytes]:
+        """Return what this device last said of the user, and what it hides: a line and a table of visibilities."""
+        with self._store.step() as step:
+            return step.setting("own_about") or "", step.setting("own_hidden") or NOTHING_HIDDEN
+
+    def keep_profile(self, about: str, hidden: bytes) -> None:
+        """Note what the relay was told of that."""
+        with self._store.step() as step:
+            step.put("own_about", about)
+            step.put("own_hidden", hidden)
 
 
 def following(question: Paged, page: Page) -> Paged | None:
@@ -161,9 +180,11 @@ def following(question: Paged, page: Page) -> Paged | None:
             return replace(question, first_day=next_day)
         case GetRetention(after), Retention(rows, True) if rows:
             return replace(question, after=after + len(rows))
-        case GetStatistics() | GetRetention(), _:
+        case GetPeople(_, _, after), People(people, True) if people and people[-1].account > after:
+            return replace(question, after=people[-1].account)
+        case GetStatistics() | GetRetention() | GetPeople(), _:
             return None
-        case _, Statistics() | Retention():
+        case _, Statistics() | Retention() | People():
             return None
         case _:
             return _after(question, page)

@@ -36,10 +36,12 @@ from relayproto.commands import (
     PutDevices,
     PutPolicy,
     PutPrekeys,
+    PutProfile,
     Report,
     Submit,
 )
 from relayproto.ids import Address
+from relayproto.people import GetPeople
 from relayproto.replies import (
     Account,
     Bundles,
@@ -126,6 +128,7 @@ def _account(step: Step, link: Link, reply: Account, address: Address, now_ms: i
         link.asking.pause(Lookup(address), now_ms + RETRY_MS)
         return events
     badges.keep(step, reply.account, reply.proof, now_ms)
+    contacts.keep_about(step, reply.account, reply.about)
     events += contacts.pin(step, address, reply.account)
     outbox.addressed(step, address)
     return events
@@ -150,6 +153,7 @@ def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms
         link.asking.pause(command, now_ms + RETRY_MS)
         return events
     badges.keep(step, command.account, reply.proof, now_ms)
+    contacts.keep_about(step, command.account, reply.about)
     if contacts.plausible(address := Address(reply.address.strip().lower())):
         events += contacts.pin(step, address, command.account)
     return events
@@ -159,7 +163,7 @@ def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now
     again_ms = now_ms + (reply.retry_after_ms or RETRY_MS)
     never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL) and not reply.retry_after_ms
     asks_itself = isinstance(command, GetOrganisation | GetRevocations)
-    if isinstance(command, Act | PutPolicy | Question) and not asks_itself:
+    if isinstance(command, Act | PutPolicy | PutProfile | Question) and not asks_itself:
         # Whoever asked holds the answer (Exchange.ask); the device does not ask such a thing again by itself.
         if isinstance(command, Act):
             _numbered(link, command.octets)
@@ -194,11 +198,11 @@ def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: in
             badges.give_up(step, link, command)
         case Block() | Report():
             return safety.settled(step, command, code)
-        case Submit() | PutPrekeys() | Body() | Ack() | PutDevices() | Ephemeral() | Act() | PutPolicy():
+        case Submit() | PutPrekeys() | Body() | Ack() | PutDevices() | Ephemeral() | Act() | PutPolicy() | PutProfile():
             pass
         case (
             GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
-            | GetStatistics() | GetRetention()
+            | GetStatistics() | GetRetention() | GetPeople()
         ):  # fmt: skip
             pass
         case _ as unknown:

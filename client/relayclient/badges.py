@@ -38,8 +38,12 @@ def keep(step: Step, account: AccountId, packed: bytes, now_ms: int) -> None:
     said = _said(packed)
     due_ms = None if said is None else max(said.expires_ms - _RENEWED_MS, now_ms + _AGAIN_MS)
     step.run("UPDATE contact SET proof = ?, proof_due_ms = ? WHERE account = ?", packed or None, due_ms, account)
-    if said is None:
-        return
+    if said is not None:
+        _want(step, said)
+
+
+def _want(step: Step, said: attestation.Attestation) -> None:
+    """Note that the organisation's record is to be asked for, unless it is held and has the key that is named."""
     held = _record(step, said.organisation)
     if held is None or said.root not in {blake2b_256(key.root_key) for key in held.keys}:
         step.run(
@@ -54,9 +58,22 @@ def badge(step: Step, account: AccountId, now_ms: int) -> Badge | None:
     ``now_ms`` is this machine's; the latest time of the relay's that the device has seen counts where that is later.
     """
     found = step.row("SELECT proof FROM contact WHERE account = ?", account)
-    if found is None or found[0] is None:
-        return None
-    proof, said = _proof(found[0]), _said(found[0])
+    return None if found is None or found[0] is None else _judged(step, account, found[0], now_ms)
+
+
+def judge(step: Step, account: AccountId, packed: bytes, now_ms: int) -> Badge:
+    """Return what a proof that is not kept attests of an account at a time, or why it is doubted.
+
+    The organisation's record is asked for where it is lacking.
+    """
+    said = _said(packed)
+    if said is not None:
+        _want(step, said)
+    return _judged(step, account, packed, now_ms)
+
+
+def _judged(step: Step, account: AccountId, packed: bytes, now_ms: int) -> Badge:
+    proof, said = _proof(packed), _said(packed)
     if proof is None or said is None:
         return Doubt.FORGED
     held = _record(step, said.organisation)

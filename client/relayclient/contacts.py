@@ -124,6 +124,17 @@ def pass_of(step: Step, account: AccountId) -> bytes:
     return bytes(found[0]) if found and found[0] is not None else b""
 
 
+def keep_about(step: Step, account: AccountId, about: str) -> None:
+    """Keep what somebody says of himself, as the relay shows it now; empty for nothing."""
+    step.run("UPDATE contact SET about = ? WHERE account = ?", about, account)
+
+
+def about(step: Step, account: AccountId) -> str:
+    """Return what somebody says of himself, empty for nothing: his own words, which nobody attests."""
+    found = step.row("SELECT about FROM contact WHERE account = ?", account)
+    return found[0] if found else ""
+
+
 def version(step: Step, account: AccountId) -> int:
     """Return the version of the newest list that is believed of an account, 0 where none is known."""
     return step.number("SELECT version FROM contact WHERE account = ?", account)

@@ -19,7 +19,7 @@ class Contact:
     """An account that this device knows. ``offered`` is the account that its address names now, where that differs.
 
     ``blocked``: the user wants to see nothing of it; ``block_due``: the relay is still to be told of that, or of the
-    contrary; ``block_code``: the relay's where it refused to take part.
+    contrary; ``block_code``: the relay's where it refused to take part. ``about``: what the person says of himself.
     """
 
     account: AccountId
@@ -30,6 +30,7 @@ class Contact:
     blocked: bool
     block_due: bool
     block_code: int | None
+    about: str = ""
 
 
 def everybody(step: Step) -> list[Contact]:
@@ -56,6 +57,7 @@ def _contact(step: Step, account: AccountId) -> Contact:
         found[0] if found else None,
         contacts.is_blocked(step, account),
         *safety.block_state(step, account),
+        contacts.about(step, account),
     )
 
 

@@ -21,6 +21,7 @@ from relayproto.limits import (
     UNIT_NAME_CHARS_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.people import GetPeople
 from relayproto.standing import Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import (
@@ -330,7 +331,7 @@ Change = (
 
 Question = (
     GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
-    | GetStatistics | GetRetention
+    | GetStatistics | GetRetention | GetPeople
 )  # fmt: skip
 """What officers ask; nothing changes by it."""
 
@@ -341,5 +342,5 @@ CHANGES = table(
 )  # fmt: skip
 QUESTIONS = table(
     GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints, GetOrganisation, GetRevocations,
-    GetStatistics, GetRetention,
+    GetStatistics, GetRetention, GetPeople,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from relayproto.limits import (
     UNIT_NAME_CHARS_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.people import People
 from relayproto.standing import ActState, ProposalState, Role, UnitState
 from relayproto.statistics import Retention, Statistics
 from relayproto.verification import Organisation, Revocations
@@ -168,8 +169,9 @@ class Checkpoints(Message):
 
 AdministrationReply = (
     Acted | Units | Roles | Document | Proposals | Audit | Checkpoints | Organisation | Revocations | Statistics
-    | Retention
+    | Retention | People
 )  # fmt: skip
 ADMINISTRATION_REPLIES = table(
     Acted, Units, Roles, Document, Proposals, Audit, Checkpoints, Organisation, Revocations, Statistics, Retention,
+    People,
 )  # fmt: skip

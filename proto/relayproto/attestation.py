@@ -258,6 +258,13 @@ def decode_proof(packed: bytes) -> Proof:
     return proof
 
 
+def texts_of(packed: bytes) -> dict[int, str]:
+    """Return, by field, what the statements of a proof say that this program has packed itself; nothing is checked."""
+    said = unpack(packed[1:])
+    assert isinstance(said, list)  # noqa: S101 - encode_proof has made it
+    return {each: text for each, text, _ in said[-1]}
+
+
 def check(
     proof: Proof,
     relay: bytes,

@@ -54,6 +54,7 @@ class Kind(IntEnum):
     PUT_DEVICES = 10
     GET_DEVICES = 11
     GET_RELAY_KEYS = 12
+    PUT_PROFILE = 13
     INVITE = 14
     GET_STATUS = 15
     BLOCK = 16
@@ -105,6 +106,7 @@ class Kind(IntEnum):
     GET_PROPOSALS = 99
     GET_AUDIT = 100
     GET_CHECKPOINTS = 101
+    GET_PEOPLE = 103
     GET_ORGANISATION = 105
     GET_REVOCATIONS = 106
     GET_STATISTICS = 107
@@ -137,6 +139,7 @@ class Kind(IntEnum):
     REVOCATIONS = 152
     STATISTICS = 154
     RETENTION = 155
+    PEOPLE = 158
 
     DELIVER = 160
     GAP = 161

@@ -11,6 +11,7 @@ from relayproto.codes import Class, Kind, Lane, PrekeyKind
 from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, optional, record, sequence, text, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
+    ABOUT_CHARS_MAX,
     ACK_RANGES_MAX,
     ACT_BYTES_MAX,
     ADDRESS_CHARS_MAX,
@@ -31,6 +32,7 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 from relayproto.operating import LOCAL_COMMANDS, LocalCommand
 from relayproto.policy import ROW_BYTES
+from relayproto.visibility import TABLE_BYTES as VISIBILITY_BYTES
 
 _U32 = (1 << 32) - 1
 _account: Reader[bytes] = octets(32)
@@ -288,6 +290,16 @@ class PutPolicy(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class PutProfile(Message):
+    """Say a line of oneself, and hide fields from viewers: a visibility for each (spec 88 §3). Answer: DONE."""
+
+    KIND: ClassVar[Kind] = Kind.PUT_PROFILE
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ABOUT_CHARS_MAX), octets(VISIBILITY_BYTES))
+    about: str = field(repr=False)
+    hidden: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Invite(Message):
     """The operator's: make a ticket that binds an address, good once, for so long. Answer: INVITED."""
 
@@ -313,7 +325,7 @@ class ConfirmClock(Message):
 
 DeviceCommand = (
     Submit | Body | Ack | Ephemeral | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
-    | Block | Report | Act | PutPolicy | Question
+    | Block | Report | Act | PutPolicy | PutProfile | Question
 )  # fmt: skip
 """What a device may ask on an open connection."""
 
@@ -322,5 +334,5 @@ OperatorCommand = Invite | GetStatus | ConfirmClock | BreakGlass | LocalCommand
 
 COMMANDS = table(
     Hello, Enrol, Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
-    Block, Report, Act, PutPolicy, Invite, GetStatus, ConfirmClock, BreakGlass,
+    Block, Report, Act, PutPolicy, PutProfile, Invite, GetStatus, ConfirmClock, BreakGlass,
 ) | LOCAL_COMMANDS | QUESTIONS  # fmt: skip

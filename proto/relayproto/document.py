@@ -8,162 +8,41 @@ in a document is fetched from anywhere; a document below may tighten what stands
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
+from enum import IntEnum
 from itertools import accumulate, product
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from relayproto.codes import Class
+from relayproto import policy, visibility
 from relayproto.errors import Malformed
-from relayproto.limits import (
-    BODY_BYTES_MAX,
-    DOCUMENT_BYTES_MAX,
-    LIFETIME_S_MAX,
-    TARGETS_MAX,
-    TIME_MS_MAX,
-    UNIT_NAME_CHARS_MAX,
-)
-from relayproto.policy import PLATFORM_DEFAULT, TABLE_BYTES, cell
+from relayproto.limits import DOCUMENT_BYTES_MAX
 from relayproto.primitives import blake2b_256
-from relayproto.standing import PLATFORM, Action, Permission, Standing
+from relayproto.schema import (
+    ID,
+    LANGUAGE,
+    Branding,
+    Document,
+    Lifetimes,
+    Limits,
+    Name,
+    Notice,
+    Paragraph,
+    Policy,
+    Reference,
+    Visibility,
+)
+from relayproto.standing import PLATFORM, Action, Field, Permission, Standing, Viewer
+from relayproto.standing import Visibility as Seen
 
 FIRST_PREVIOUS: Final = "00" * 32
 """What the first version of a document names as the one before."""
-_U32: Final = (1 << 32) - 1
-_BODY_BYTES_MIN: Final = 6_144
-"""The largest receipt, READ_MAX messages, is a body of 5 KB; whoever allows less would keep programs from working."""
-_UNSEEN: Final = r"\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ue000-\uf8ff\ufeff\U000e0000-\U000e0fff"
-"""Control characters, those that turn a line round, private ones and tags; joiners are needed in Indian scripts."""
-_ID: Final = "[a-z0-9][a-z0-9-]{0,31}"
-_LANGUAGE: Final = "[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
-_MEDIA: Final = r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,63})"
-
-Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Language = Annotated[str, Meta(pattern=rf"^{_LANGUAGE}\Z")]
-Id = Annotated[str, Meta(pattern=rf"^{_ID}\Z")]
-Colour = Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}\Z")]
-Word = Literal["allow", "request", "deny"]
-
-
-class _Part(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A part of a document; what it does not say is not written."""
-
-
-class Name(_Part, frozen=True):
-    """What the unit is called in a language (BCP 47: language, script, region)."""
-
-    language: Language
-    text: Annotated[str, Meta(pattern=rf"^(?=.*\S)[^\n{_UNSEEN}]+\Z", max_length=UNIT_NAME_CHARS_MAX)]
-
-
-class Branding(_Part, frozen=True):
-    """Colours as #rrggbb and a picture by the hash of its bytes: never by an address."""
-
-    primary: Colour | None = None
-    accent: Colour | None = None
-    picture: Hash | None = None
-
-
-class Actions(_Part, frozen=True):
-    """What people of one standing may do to those of another."""
-
-    first_contact: Word | None = None
-    text: Word | None = None
-    file: Word | None = None
-    call: Word | None = None
-    add_to_group: Word | None = None
-    lookup: Word | None = None
-
-
-class Targets(_Part, frozen=True):
-    """To whom."""
-
-    public: Actions | None = None
-    invited: Actions | None = None
-    verified: Actions | None = None
-    application: Actions | None = None
-    office: Actions | None = None
-
-
-class Policy(_Part, frozen=True):
-    """From whom."""
-
-    public: Targets | None = None
-    invited: Targets | None = None
-    verified: Targets | None = None
-    application: Targets | None = None
-    office: Targets | None = None
-
-
-def _at_most(class_: Class) -> Meta:
-    return Meta(ge=1, le=LIFETIME_S_MAX[class_])
-
-
-class Lifetimes(_Part, frozen=True):
-    """How long what the unit's people send may wait, seconds by class."""
-
-    call_s: Annotated[int, _at_most(Class.CALL)] | None = None
-    otp_s: Annotated[int, _at_most(Class.OTP)] | None = None
-    alert_s: Annotated[int, _at_most(Class.ALERT)] | None = None
-    chat_s: Annotated[int, _at_most(Class.CHAT)] | None = None
-    receipt_s: Annotated[int, _at_most(Class.RECEIPT)] | None = None
-    notice_s: Annotated[int, _at_most(Class.NOTICE)] | None = None
-    broadcast_s: Annotated[int, _at_most(Class.BROADCAST)] | None = None
-
-
-class Limits(_Part, frozen=True):
-    """The largest submission of the unit's people: bytes of its body, accounts that it goes to."""
-
-    body_bytes: Annotated[int, Meta(ge=_BODY_BYTES_MIN, le=BODY_BYTES_MAX)] | None = None
-    targets: Annotated[int, Meta(ge=1, le=TARGETS_MAX)] | None = None
-
-
-class Reference(_Part, frozen=True):
-    """A pack of pictures or a vocabulary of tags: what it is called and the hash of its bytes."""
-
-    id: Id
-    hash: Hash
-
-
-class Paragraph(_Part, frozen=True):
-    """A text of a notice in a language."""
-
-    language: Language
-    text: Annotated[str, Meta(pattern=rf"^(?=[\s\S]*\S)[^{_UNSEEN}]+\Z", max_length=2_000)]
-
-
-class Notice(_Part, frozen=True):
-    """A text that programs show to the unit's people: under which name, in which languages."""
-
-    id: Id
-    texts: Annotated[tuple[Paragraph, ...], Meta(min_length=1, max_length=32)]
-
-
-class Document(_Part, frozen=True, kw_only=True):
-    """A document; ``previous`` is the hash of the version before, FIRST_PREVIOUS for the first."""
-
-    schema: Literal[1]
-    unit: Annotated[int, Meta(ge=0, le=_U32)]
-    version: Annotated[int, Meta(ge=1, le=_U32)]
-    previous: Hash
-    issued_ms: Annotated[int, Meta(ge=0, le=TIME_MS_MAX)]
-    names: Annotated[tuple[Name, ...], Meta(max_length=32)] = ()
-    branding: Branding | None = None
-    policy: Policy | None = None
-    lifetimes: Lifetimes | None = None
-    limits: Limits | None = None
-    file_types: Annotated[tuple[Annotated[str, Meta(pattern=rf"^{_MEDIA}\Z")], ...], Meta(max_length=128)] | None = None
-    packs: Annotated[tuple[Reference, ...], Meta(max_length=64)] = ()
-    tags: Annotated[tuple[Reference, ...], Meta(max_length=64)] = ()
-    notices: Annotated[tuple[Notice, ...], Meta(max_length=32)] = ()
-    locked: Annotated[tuple[str, ...], Meta(max_length=256)] = ()
-
-
 Leaf = str | int | tuple[str, ...]
 
-_TREES: Final = {"branding": Branding, "policy": Policy, "lifetimes": Lifetimes, "limits": Limits}
-_TIGHTENED: Final = frozenset({"policy", "lifetimes", "limits", "file_types"})
+_TREES: Final = {"branding": Branding, "policy": Policy, "visibility": Visibility, "lifetimes": Lifetimes,
+                 "limits": Limits}  # fmt: skip
+_TIGHTENED: Final = frozenset({"policy", "visibility", "lifetimes", "limits", "file_types"})
 """Of these the strictest of all documents counts; of everything else the lowest one that may say it."""
 
 
@@ -173,15 +52,18 @@ def _either(names: Iterable[str]) -> str:
 
 _STANDING: Final = _either(each.name.lower() for each in Standing)
 _ACTION: Final = _either(each.name.lower() for each in Action)
+_FIELD: Final = _either(each.name.lower() for each in Field)
+_VIEWER: Final = _either(each.name.lower() for each in Viewer)
 _PATHS: Final = (
-    rf"names(?:\.{_LANGUAGE})?",
+    rf"names(?:\.{LANGUAGE})?",
     rf"branding(?:\.{_either(Branding.__struct_fields__)})?",
     rf"policy(?:\.{_STANDING}(?:\.{_STANDING}(?:\.{_ACTION})?)?)?",
+    rf"visibility(?:\.{_FIELD}(?:\.{_VIEWER})?)?",
     rf"lifetimes(?:\.{_either(Lifetimes.__struct_fields__)})?",
     rf"limits(?:\.{_either(Limits.__struct_fields__)})?",
     "file_types",
-    rf"(?:packs|tags)(?:\.{_ID})?",
-    rf"notices(?:\.{_ID}(?:\.{_LANGUAGE})?)?",
+    rf"(?:packs|tags)(?:\.{ID})?",
+    rf"notices(?:\.{ID}(?:\.{LANGUAGE})?)?",
 )
 _LOCKABLE: Final = re.compile(_either(_PATHS))
 
@@ -298,6 +180,9 @@ def _stricter(path: str, one: Any, other: Any) -> Leaf:
     if part == "policy":
         word: str = max(one, other, key=lambda word: Permission[word.upper()])
         return word
+    if part == "visibility":
+        seen: str = max(one, other, key=lambda word: Seen[word.upper()])
+        return seen
     if part == "file_types":
         return tuple(sorted({each for each in one if _has(other, each)} | {each for each in other if _has(one, each)}))
     tightest: int = min(one, other)
@@ -316,14 +201,22 @@ def _is_tightened(path: str) -> bool:
 def _cells() -> Iterator[tuple[str, int]]:
     """Yield the path of each cell of a policy, and its place in the table."""
     for sender, target, action in product(Standing, Standing, Action):
-        yield f"policy.{sender.name}.{target.name}.{action.name}".lower(), cell(sender, target, action)
+        yield f"policy.{sender.name}.{target.name}.{action.name}".lower(), policy.cell(sender, target, action)
+
+
+def _views() -> Iterator[tuple[str, int]]:
+    """Yield the path of each cell of a table of visibilities, and its place."""
+    for field, viewer in product(Field, Viewer):
+        yield f"visibility.{field.name}.{viewer.name}".lower(), visibility.cell(field, viewer)
 
 
 def _default() -> dict[str, Leaf]:
     """Return what holds without any document."""
-    return {
-        path: Permission(PLATFORM_DEFAULT[place]).name.lower() for path, place in _cells() if PLATFORM_DEFAULT[place]
+    allowed, shown = policy.PLATFORM_DEFAULT, visibility.PLATFORM_DEFAULT
+    words: dict[str, Leaf] = {
+        path: Permission(allowed[place]).name.lower() for path, place in _cells() if allowed[place]
     }
+    return words | {path: Seen(shown[place]).name.lower() for path, place in _views() if shown[place]}
 
 
 def inherited(documents: Iterable[Document]) -> Document:
@@ -385,9 +278,21 @@ def permissions(document: Document) -> bytes | None:
 
     The platform's begins from the default, every other from what allows everything and hence tightens nothing.
     """
-    said = leaves(document)
-    table = bytearray(PLATFORM_DEFAULT if document.unit == PLATFORM else TABLE_BYTES)
-    words = {place: said[path] for path, place in _cells() if path in said}
-    for place, word in words.items():
-        table[place] = Permission[str(word).upper()]
-    return bytes(table) if words else None
+    above = policy.PLATFORM_DEFAULT if document.unit == PLATFORM else bytes(policy.TABLE_BYTES)
+    return _compiled(document, above, _cells(), Permission)
+
+
+def views(document: Document) -> bytes | None:
+    """Return the table of visibilities (spec 88) that a document makes, None where it says nothing of that."""
+    above = visibility.PLATFORM_DEFAULT if document.unit == PLATFORM else bytes(visibility.TABLE_BYTES)
+    return _compiled(document, above, _views(), Seen)
+
+
+def _compiled(
+    document: Document, above: bytes, places: Iterable[tuple[str, int]], words: type[IntEnum]
+) -> bytes | None:  # fmt: skip
+    said, table = leaves(document), bytearray(above)
+    found = {place: said[path] for path, place in places if path in said}
+    for place, word in found.items():
+        table[place] = words[str(word).upper()]
+    return bytes(table) if found else None

@@ -239,6 +239,10 @@ ROOT_KEYS_MAX: Final = 16
 """Of the newest: with one a year a client that was away for fifteen years still follows."""
 SERIALS_TOGETHER_MAX: Final = 64
 """In one notice; where a commit takes more back, devices ask."""
+ABOUT_CHARS_MAX: Final = 120
+"""What somebody says of himself, a line as long as a title."""
+SOUGHT_CHARS_MAX: Final = 60
+"""Part of a name that is looked for: longer than most whole names."""
 PASS_BYTES: Final = 19
 """Version, day and 16 bytes of a keyed hash: one guess in 2^128 is right, and a guess costs a submission."""
 PASS_DAYS: Final = 30

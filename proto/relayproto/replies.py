@@ -9,6 +9,7 @@ from relayproto.commands import SignedPrekey, prekey
 from relayproto.fields import Reader, octets, octets_up_to, one_of, optional, record, sequence, text, uint
 from relayproto.ids import AccountId, DeviceId, UnitId
 from relayproto.limits import (
+    ABOUT_CHARS_MAX,
     ADDRESS_CHARS_MAX,
     DESCRIPTOR_BYTES_MAX,
     DEVICE_LIST_BYTES_MAX,
@@ -157,33 +158,40 @@ class Bundles(Message):
 class Account(Message):
     """The account that an address names, with its signed device list.
 
-    ``proof`` is what its organisation attests of it (spec 85 §3), empty where there is nothing.
+    ``proof`` is what its organisation attests of it (spec 85 §3), empty where there is nothing; ``about`` what the
+    person says of himself: both as far as the asker is shown it (spec 88).
     """
 
     KIND: ClassVar[Kind] = Kind.ACCOUNT
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         _account, text(ADDRESS_CHARS_MAX), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64),
-        octets_up_to(PROOF_BYTES_MAX),
+        octets_up_to(PROOF_BYTES_MAX), text(ABOUT_CHARS_MAX),
     )  # fmt: skip
     account: AccountId
     address: str
     devices: bytes
     signature: bytes
     proof: bytes = b""
+    about: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Devices(Message):
-    """An account's newest signed device list, the address that names it (empty: none), and its proof, as in ACCOUNT."""
+    """An account's newest signed device list; ``address`` names it; ``proof`` and ``about`` as in ACCOUNT.
+
+    Each is empty where there is nothing, or nothing that the asker is shown.
+    """
 
     KIND: ClassVar[Kind] = Kind.DEVICES
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), text(ADDRESS_CHARS_MAX), octets_up_to(PROOF_BYTES_MAX)
+        octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), text(ADDRESS_CHARS_MAX), octets_up_to(PROOF_BYTES_MAX),
+        text(ABOUT_CHARS_MAX),
     )  # fmt: skip
     devices: bytes
     signature: bytes
     address: str
     proof: bytes = b""
+    about: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

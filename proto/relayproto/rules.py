@@ -52,6 +52,7 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.PUT_DEVICES: _OWN,
         Kind.GET_DEVICES: _OWN,
         Kind.GET_RELAY_KEYS: _OWN,
+        Kind.PUT_PROFILE: _OWN,
         Kind.INVITE: _LOCAL,
         Kind.GET_STATUS: _LOCAL,
         Kind.BLOCK: _OWN,
@@ -98,6 +99,7 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.GET_PROPOSALS: Rule(Where.UNIT, _WATCHERS | _OPERATOR | {Role.KEY_HOLDER}),
         Kind.GET_AUDIT: Rule(Where.UNIT, frozenset({Role.AUDITOR})),
         Kind.GET_CHECKPOINTS: Rule(Where.ANYBODY),
+        Kind.GET_PEOPLE: Rule(Where.MEMBER, _EVERY_ROLE),
         Kind.GET_ORGANISATION: Rule(Where.ANYBODY),
         Kind.GET_REVOCATIONS: Rule(Where.ANYBODY),
         Kind.GET_STATISTICS: Rule(Where.UNIT, _ORGANISATION | _OPERATOR | {Role.STATISTICS_VIEWER}),
@@ -125,6 +127,9 @@ GRANTED_BY: Final[Mapping[Role, frozenset[Role]]] = MappingProxyType(
 
 OFFICES_BY: Final = _ADMINS
 """Who invites, places and takes out offices and applications; a verifier answers for people alone."""
+
+SHOWN_ALL: Final = _STAFF
+"""Who is shown all of the people of his units, whatever they hide: he invites, places and attests them."""
 
 PLATFORM_ROLES: Final = frozenset({Role.PLATFORM_OPERATOR, Role.STATISTICS_VIEWER, Role.AUDITOR, Role.ABUSE_OFFICER})
 """What can be held over the platform itself; it reaches no organisation's objects (spec 70 §4)."""

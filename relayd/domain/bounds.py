@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from relayproto.codes import Class
-from relayproto.document import Document
 from relayproto.limits import BODY_BYTES_MAX, LIFETIME_S_MAX, TARGETS_MAX
+from relayproto.schema import Document
 
 _OCTETS: Final = struct.Struct(f">{len(Class) + 2}I")
 

@@ -11,6 +11,7 @@ from relayd.domain.bounds import Bounds
 from relayproto.ids import UnitId
 from relayproto.policy import ACTIONS, ROW_BYTES
 from relayproto.standing import PLATFORM, Action, Permission, Standing
+from relayproto.visibility import NOTHING_HIDDEN
 
 _OPEN: Final = bytes(ROW_BYTES)
 _FIRST: Final = int(Action.FIRST_CONTACT)
@@ -24,7 +25,7 @@ class Side:
     ``inbound`` is what may be done to it, by standing of who does it and action; ``outbound`` what it may do, by
     standing of whom it is done to. ``active`` is false where its organisation is suspended: then it does nothing and is
     not there. ``bounds`` are those of its submissions, None where no document has any; ``organisation`` is where
-    its unit belongs, for counting only.
+    its ``unit`` belongs, for counting and for who looks at it; ``visibility`` is what documents let be shown of it.
     """
 
     standing: Standing = Standing.PUBLIC
@@ -33,6 +34,8 @@ class Side:
     active: bool = True
     bounds: Bounds | None = None
     organisation: UnitId = PLATFORM
+    unit: UnitId = PLATFORM
+    visibility: bytes = NOTHING_HIDDEN
 
 
 NOWHERE: Final = Side()

@@ -38,6 +38,7 @@ from relayproto.commands import (
     PutDevices,
     PutPolicy,
     PutPrekeys,
+    PutProfile,
     Report,
     Submit,
 )
@@ -46,6 +47,7 @@ from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing, Ping
 from relayproto.operating import Line
+from relayproto.people import GetPeople
 from relayproto.replies import NotTaken, Refused, Submitted
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations
@@ -64,7 +66,7 @@ RENEW_SPREAD_MS: Final = 1_000
 
 Verb = (
     PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys | Block | Report | Ephemeral | Act
-    | PutPolicy | Question
+    | PutPolicy | PutProfile | Question
 )  # fmt: skip
 
 
@@ -140,8 +142,8 @@ class Router:
                     self._run(request, command)
             case (
                 PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys() | Block()
-                | Report() | Act() | PutPolicy() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit()
-                | GetCheckpoints() | GetStatistics() | GetRetention()
+                | Report() | Act() | PutPolicy() | PutProfile() | GetUnits() | GetRoles() | GetDocument()
+                | GetProposals() | GetAudit() | GetCheckpoints() | GetStatistics() | GetRetention() | GetPeople()
                 | GetOrganisation() | GetRevocations()
             ):  # fmt: skip
                 return self._queue(request, command, now)
@@ -227,18 +229,18 @@ class Router:
             case GetBundles():
                 answer = await desk.prekeys.bundles(seat, verb)
             case Lookup():
-                answer = await desk.directory.lookup(seat, verb)
+                answer = await desk.directory.lookup(seat, verb, self._rooms.clock.monotonic())
             case PutDevices():
                 answer = await desk.directory.put_devices(seat, verb)
             case GetDevices():
                 answer = await desk.directory.devices(seat, verb)
             case GetRelayKeys():
                 answer = desk.directory.relay_keys()
-            case Block() | Report() | PutPolicy():
+            case Block() | Report() | PutPolicy() | PutProfile():
                 answer = await self._defend(verb)
             case (
                 Act() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
-                | GetStatistics() | GetRetention()
+                | GetStatistics() | GetRetention() | GetPeople()
                 | GetOrganisation() | GetRevocations()
             ):  # fmt: skip
                 answer = await self._administer(verb)
@@ -248,7 +250,7 @@ class Router:
                 assert_never(never)
         return answer
 
-    async def _defend(self, verb: Block | Report | PutPolicy) -> Message:
+    async def _defend(self, verb: Block | Report | PutPolicy | PutProfile) -> Message:
         safety = self._rooms.desk.safety
         match verb:
             case Block():
@@ -257,6 +259,8 @@ class Router:
                 return await safety.report(self.seat, verb, self._rooms.clock.monotonic())
             case PutPolicy():
                 return await safety.tighten(self.seat, verb)
+            case PutProfile():
+                return await safety.present(self.seat, verb)
             case _ as never:
                 assert_never(never)
 

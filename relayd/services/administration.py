@@ -20,12 +20,18 @@ from relayproto.administration import BreakGlass, CreateOrganisation, Question
 from relayproto.administration_replies import Acted, AdministrationReply
 from relayproto.codes import Code
 from relayproto.commands import Act
+from relayproto.people import GetPeople
 from relayproto.statistics import GetRetention, Kept, Retention
 
 RATE_PER_S: Final = 5.0
 BURST_MAX: Final = 100
 """Acts and questions of one account at once, and 5 a second on, however many devices it has: a script that reads an
 organisation's log page by page takes its time, and nobody keeps the writer from messages."""
+PEOPLE_RATE_PER_S: Final = 1.0
+PEOPLE_BURST_MAX: Final = 100
+"""Pages of people of one account at once, and one a second on: a long list is read in the background."""
+SEARCH_COST: Final = 10.0
+"""Pages that a search counts for: among 100,000 people it keeps a reader busy for two or three seconds."""
 
 _log = get_logger("administration")
 
@@ -43,7 +49,7 @@ class Administration:
     ``kept`` is the data map with the retention in force.
     """
 
-    __slots__ = ("_domains", "_kept", "_rates", "_relay", "_store")
+    __slots__ = ("_domains", "_kept", "_people", "_rates", "_relay", "_store")
 
     def __init__(
         self, store: Store, *, relay: bytes, domains: Domains | None = None, kept: Sequence[Kept] = ()
@@ -53,6 +59,7 @@ class Administration:
         self._relay = relay
         self._domains = domains
         self._rates: Rates[bytes] = Rates(per_s=RATE_PER_S, burst=BURST_MAX)
+        self._people: Rates[bytes] = Rates(per_s=PEOPLE_RATE_PER_S, burst=PEOPLE_BURST_MAX)
 
     async def act(self, seat: Seat, command: Act, now: float) -> Acted:
         """Do what an act says. Raises Refusal with the code of what is wrong with it (spec 70 §2)."""
@@ -72,6 +79,10 @@ class Administration:
     async def question(self, seat: Seat, command: Question, now: float) -> AdministrationReply:
         """Answer an officer's question. Raises Refusal: NOT_PERMITTED, RATE."""
         self._take(seat, now)
+        if isinstance(command, GetPeople):
+            wait_ms = self._people.take(seat.account, now, SEARCH_COST if command.sought else 1.0)
+            if wait_ms:
+                raise Refusal(Code.RATE, wait_ms)
         if isinstance(command, GetRetention):
             return Retention(*fitting(self._kept[command.after :], command.rows))
         try:

@@ -4,10 +4,13 @@ Names and accounts enter; signed lists leave, or a Refusal. The rule of this fil
 suspended are one answer, NOT_AVAILABLE, by one code path: the store's (protocol.md §6).
 """
 
+from typing import Final
+
 from relayd.delivery.hub import Hub
 from relayd.domain import addresses
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
+from relayd.services.rates import Rates
 from relayd.store import Store
 from relayproto import identity
 from relayproto.codes import Code
@@ -15,19 +18,28 @@ from relayproto.commands import GetDevices, Lookup, PutDevices
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.replies import Account, Devices, RelayKeys
 
+LOOKUP_RATE_PER_S: Final = 0.2
+LOOKUP_BURST_MAX: Final = 100
+"""Addresses that one account looks up at once, and one every five seconds on, however many devices it has: enough for
+an address book on a new phone; trying a list of guesses out takes 17,000 a day at most."""
+
 
 class Directory:
     """Who is who."""
 
-    __slots__ = ("_descriptors", "_hub", "_store")
+    __slots__ = ("_descriptors", "_hub", "_rates", "_store")
 
     def __init__(self, store: Store, hub: Hub, descriptors: tuple[bytes, ...]) -> None:
         self._store = store
         self._hub = hub
         self._descriptors = descriptors
+        self._rates: Rates[bytes] = Rates(per_s=LOOKUP_RATE_PER_S, burst=LOOKUP_BURST_MAX)
 
-    async def lookup(self, seat: Seat, command: Lookup) -> Account:
-        """Return the account that an address names. Raises Refusal: BAD_ADDRESS, NOT_AVAILABLE."""
+    async def lookup(self, seat: Seat, command: Lookup, now: float) -> Account:
+        """Return the account that an address names. Raises Refusal: RATE, BAD_ADDRESS, NOT_AVAILABLE."""
+        wait_ms = self._rates.take(seat.account, now)  # Before anything of the address is looked at.
+        if wait_ms:
+            raise Refusal(Code.RATE, wait_ms)
         return await self._store.account_of(addresses.parse(command.address), seat.account)
 
     async def devices(self, seat: Seat, command: GetDevices) -> Devices:

@@ -1,16 +1,17 @@
-"""The services' room: BLOCK, PUT_POLICY and REPORT, by which people defend themselves (spec 50 §5, 65 §6, 70 §6).
+"""The services' room: BLOCK, PUT_POLICY, PUT_PROFILE and REPORT, by which people defend themselves.
 
-Commands enter; DONE leaves after the commit, or a Refusal. The rules of this file: what is said here never reaches the
-other side; and a report is taken only where there are moderators who can open it.
+Commands enter; DONE leaves after the commit, or a Refusal (spec 50 §5, 65 §6, 70 §6, 88 §3). The rules of this file:
+who is shut out is never told; and a report is taken only where there are moderators who can open it.
 """
 
+from relayd.domain import names
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.services.rates import Rates
 from relayd.store import Store
-from relayproto import policy
+from relayproto import policy, visibility
 from relayproto.codes import Code
-from relayproto.commands import Block, PutPolicy, Report
+from relayproto.commands import Block, PutPolicy, PutProfile, Report
 from relayproto.errors import Malformed
 from relayproto.replies import Done
 
@@ -37,6 +38,18 @@ class Safety:
         except Malformed:
             raise Refusal(Code.UNSUPPORTED) from None
         await self._store.put_policy(seat, row)
+        return Done()
+
+    async def present(self, seat: Seat, command: PutProfile) -> Done:
+        """Keep what the account says of itself and hides. Raises Refusal(UNSUPPORTED) for what is no line or table."""
+        about = names.named(command.about) if command.about else ""
+        try:
+            hidden = visibility.checked(command.hidden)
+        except Malformed:
+            raise Refusal(Code.UNSUPPORTED) from None
+        if about is None:
+            raise Refusal(Code.UNSUPPORTED)
+        await self._store.put_profile(seat, about, hidden)
         return Done()
 
     async def report(self, seat: Seat, command: Report, now: float) -> Done:

@@ -13,7 +13,7 @@ from relayd.domain.acting import Actor, Denied, Effect
 from relayd.store import authority, organisations, policies, units
 from relayd.store.authority import Sight
 from relayd.store.commit import Commit
-from relayproto import document, rootkeys
+from relayproto import document, rootkeys, schema
 from relayproto.administration import GetDocument, PutDocument
 from relayproto.administration_replies import Document
 from relayproto.codes import Code
@@ -23,12 +23,14 @@ from relayproto.primitives import blake2b_256
 from relayproto.standing import PLATFORM
 
 _NEWEST: Final = "SELECT version, document, signature FROM document WHERE unit = ? ORDER BY version DESC LIMIT 1"
+_Compiled = tuple[bytes | None, bytes | None, bytes | None]
+"""Permissions, bounds and visibilities, as the store has them."""
 _THAT: Final = "SELECT version, document, signature FROM document WHERE unit = ? AND version = ?"
 
 
 _UNITS: Final = (
-    "SELECT 0, policy, bounds FROM platform UNION ALL SELECT id, policy, bounds FROM unit"
-    " WHERE policy IS NOT NULL OR bounds IS NOT NULL OR id IN (SELECT unit FROM document)"
+    "SELECT 0, policy, bounds, visibility FROM platform UNION ALL SELECT id, policy, bounds, visibility FROM unit"
+    " WHERE coalesce(policy, bounds, visibility) IS NOT NULL OR id IN (SELECT unit FROM document)"
 )
 """What is compiled of documents, for the platform and every unit that has any."""
 
@@ -58,7 +60,7 @@ def put(commit: Commit, actor: Actor, change: PutDocument) -> Effect:  # noqa: A
         "INSERT INTO document (unit, version, document, signature, since_ms) VALUES (?, ?, ?, ?, ?)",
         (change.unit, new.version, change.document, change.signature, commit.now_ms),
     )
-    policies.put(commit, change.unit, document.permissions(new), bounds.octets_of(new))
+    policies.put(commit, change.unit, *_compiled(new))
     return Effect(
         change.unit,
         before=blake2b_256(before.document) if before.version else b"",
@@ -70,7 +72,7 @@ def _newest(sight: Sight, unit: UnitId) -> Document:
     return Document(unit, *(sight.db.execute(_NEWEST, (unit,)).fetchone() or (0, b"", b"")))
 
 
-def _read(commit: Commit, change: PutDocument) -> document.Document:
+def _read(commit: Commit, change: PutDocument) -> schema.Document:
     """Return what a signed version says; Denied: CONFLICT, BAD_SIGNATURE, BAD_DOCUMENT."""
     try:
         rootkeys.check_document(
@@ -93,7 +95,7 @@ def _root_key(commit: Commit, unit: UnitId) -> bytes:
     return organisations.root_key(commit, units.working(commit, unit).organisation)
 
 
-def _above(commit: Commit, unit: UnitId) -> list[document.Document]:
+def _above(commit: Commit, unit: UnitId) -> list[schema.Document]:
     """Return the documents in force above a unit, from the top down."""
     if unit == PLATFORM:
         return []
@@ -105,12 +107,12 @@ def _above(commit: Commit, unit: UnitId) -> list[document.Document]:
 def check(db: sqlite3.Connection) -> tuple[int, list[UnitId]]:
     """Return how many units were looked at, and those whose documents break their chain or aren't what is enforced."""
     found = db.execute(_UNITS).fetchall()
-    return len(found), [UnitId(unit) for unit, policy, bound in found if _in_force(db, unit) != (policy, bound)]
+    return len(found), [UnitId(unit) for unit, *compiled in found if _in_force(db, unit) != tuple(compiled)]
 
 
-def _in_force(db: sqlite3.Connection, unit: int) -> tuple[bytes | None, bytes | None] | None:
+def _in_force(db: sqlite3.Connection, unit: int) -> _Compiled | None:
     """Return what the store should have of a unit's documents, None where they don't follow each other."""
-    compiled: tuple[bytes | None, bytes | None] = (None, None)
+    compiled: _Compiled = (None, None, None)
     expected = (unit, 1, document.FIRST_PREVIOUS)
     rows = db.execute("SELECT version, document FROM document WHERE unit = ? ORDER BY version", (unit,))
     for version, octets in rows:
@@ -121,5 +123,9 @@ def _in_force(db: sqlite3.Connection, unit: int) -> tuple[bytes | None, bytes | 
         if expected != (said.unit, said.version, said.previous) or version != said.version:
             return None
         expected = (unit, version + 1, document.digest(octets))
-        compiled = (document.permissions(said), bounds.octets_of(said))
+        compiled = _compiled(said)
     return compiled
+
+
+def _compiled(said: schema.Document) -> _Compiled:
+    return document.permissions(said), bounds.octets_of(said), document.views(said)

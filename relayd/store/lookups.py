@@ -1,25 +1,28 @@
-"""The store room: who is who, for somebody who asks (spec 40 §4, spec 70 §6).
+"""The store room: who is who, for somebody who asks (spec 40 §4, spec 70 §6, spec 88).
 
 An address or an account enters; what the directory says of it leaves, or one refusal. The rule of this file: unknown,
-blocked, suspended and not permitted are that one refusal, after the same look-ups.
+blocked, suspended and not permitted are that one refusal, after the same look-ups; who is found is shown as the asker
+may see him.
 """
 
 import sqlite3
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from relayd.domain import permits
 from relayd.domain.refusals import Refusal
-from relayd.store import attested, sides
+from relayd.store import attested, authority, projections, sides
+from relayd.store.authority import View
 from relayd.store.contacts import Passes
 from relayd.store.marks import Marks
+from relayd.store.projections import Projection, Seen, Viewing
 from relayproto.codes import Code
 from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.replies import Account, Devices
 from relayproto.standing import PLATFORM, Action, Permission, Standing
 
-_NOBODY: Final = (0, Standing.PUBLIC, PLATFORM, None, 0, AccountId(bytes(32)))
+_NOBODY: Final = (0, Standing.PUBLIC, PLATFORM, None, 0, AccountId(bytes(32)), "", "", None, b"", b"")
 """Who is looked at where there is no account, so that the look-ups are the same."""
-_ASKER: Final = "SELECT standing, unit, policy, suspended FROM account WHERE account = ?"
+_ASKER: Final = "SELECT id, standing, unit, policy, suspended FROM account WHERE account = ?"
 
 
 class Asking(NamedTuple):
@@ -33,14 +36,19 @@ class Asking(NamedTuple):
 
 
 def account_of(db: sqlite3.Connection, asking: Asking, address: Address) -> Account:
-    """Return the account that an address names; Refusal(NOT_AVAILABLE) where there is none for the asker."""
-    return Account(*_found(db, asking, "address", address, Action.LOOKUP))
+    """Return the account that an address names; Refusal(NOT_AVAILABLE) where there is none for the asker.
+
+    Whoever has the whole address is told no more by seeing it again; everything else is as he is shown it.
+    """
+    found = _found(db, asking, "address", address, Action.LOOKUP)
+    shown = _projected(db, asking, found)
+    return Account(found.seen.account, address, found.devices, found.signature, shown.proof, shown.about)
 
 
 def devices_of(db: sqlite3.Connection, asking: Asking, account: AccountId) -> Devices:
     """Return an account's newest device list and address; Refusal(NOT_AVAILABLE) where there is none for the asker."""
-    _, address, devices, signature, proof = _found(db, asking, "account", account, Action.LOOKUP)
-    return Devices(devices, signature, address, proof)
+    found = _found(db, asking, "account", account, Action.LOOKUP)
+    return Devices(found.devices, found.signature, *_projected(db, asking, found))
 
 
 def mailboxes_of(db: sqlite3.Connection, asking: Asking, account: AccountId) -> dict[DeviceId, int]:
@@ -52,19 +60,32 @@ def mailboxes_of(db: sqlite3.Connection, asking: Asking, account: AccountId) -> 
     return {DeviceId(device): row for device, row in found.fetchall()}
 
 
-def _found(
-    db: sqlite3.Connection, asking: Asking, column: str, value: bytes | str, action: Action
-) -> tuple[Any, ...]:  # fmt: skip
-    """Return account, address, list, signature and proof."""
+class _Found(NamedTuple):
+    """Somebody as he lies, the row and the side of who asks, and the signed list."""
+
+    asker: int
+    who: permits.Side
+    seen: Seen
+    devices: bytes
+    signature: bytes
+
+
+def _projected(db: sqlite3.Connection, asking: Asking, found: _Found) -> Projection:
+    """Return what the asker is shown."""
+    view = View(db, asking.now_ms)
+    viewing = Viewing(asking.account, found.who, authority.held(view, found.asker))
+    return projections.of(found.seen, projections.fields(view, viewing, found.seen))
+
+
+def _found(db: sqlite3.Connection, asking: Asking, column: str, value: bytes | str, action: Action) -> _Found:
     found = db.execute(
-        "SELECT id, standing, unit, policy, suspended, account, address, devices, signature"  # noqa: S608 - our own column
+        "SELECT id, standing, unit, policy, suspended, account, address, about, hidden, devices, signature"  # noqa: S608 - our own column
         f" FROM account WHERE {column} = ?",
         (value,),
     ).fetchone()
-    row, standing, unit, own, suspended, account, *rest = found or _NOBODY
+    row, standing, unit, own, suspended, account, address, about, hidden, *listed = found or _NOBODY
     whom = sides.own_side(sides.read(db, unit, Standing(standing)), own, suspended=bool(suspended))
-    asker = db.execute(_ASKER, (asking.account,)).fetchone()
-    standing, unit, own, suspended = asker or _NOBODY[1:5]
+    asker, standing, unit, own, suspended = db.execute(_ASKER, (asking.account,)).fetchone() or _NOBODY[:5]
     who = sides.own_side(sides.read(db, unit, Standing(standing)), own, suspended=bool(suspended))
     proof = attested.proof(db, row, asking.now_ms)
     blocked = asking.marks.blocked(db, row, account, asking.account)
@@ -72,7 +93,7 @@ def _found(
     permitted = _permitted(who, whom, action, answering=answering)
     if found is None or (account != asking.account and (blocked or not permitted)):
         raise Refusal(Code.NOT_AVAILABLE)
-    return account, *rest, proof
+    return _Found(asker, who, Seen(account, whom, address, proof, about, hidden), *listed)
 
 
 def _permitted(who: permits.Side, whom: permits.Side, action: Action, *, answering: bool) -> bool:

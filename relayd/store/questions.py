@@ -9,8 +9,9 @@ from typing import assert_never
 
 from relayd.domain.acting import Actor, Denied
 from relayd.domain.fitting import fitting
-from relayd.store import audit, authority, documents, publicrecords, revocations, statistics, units
+from relayd.store import audit, authority, documents, people, publicrecords, revocations, statistics, units
 from relayd.store.authority import BELOW, Sight
+from relayd.store.marks import Marks
 from relayproto.administration import (
     GetAudit,
     GetCheckpoints,
@@ -22,15 +23,18 @@ from relayproto.administration import (
 from relayproto.administration_replies import AdministrationReply, Grant, Proposal, Proposals, Roles
 from relayproto.codes import Code, Kind
 from relayproto.ids import AccountId, UnitId
+from relayproto.people import GetPeople
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ProposalState, Role, Where
 from relayproto.statistics import GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations
 
-Asked = (
+_AsTold = (
     GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
     | GetStatistics
 )  # fmt: skip
+"""Those whose answer is the same for everybody who may ask."""
+Asked = _AsTold | GetPeople
 """Questions that the store answers: all but the one about what is kept, which depends on no row."""
 
 _GRANTS = (
@@ -48,15 +52,20 @@ _PROPOSALS = (
 """Below the platform: what waits for an operator, at the roots of organisations too."""
 
 
-def answer(sight: Sight, account: AccountId, question: Asked) -> AdministrationReply:
-    """Return the answer to somebody's question. Raises Denied: NOT_PERMITTED, CONFLICT."""
+def answer(sight: Sight, account: AccountId, question: Asked, marks: Marks) -> AdministrationReply:
+    """Return the answer to somebody's question; blocks are known by ``marks``.
+
+    Raises Denied: NOT_PERMITTED, CONFLICT.
+    """
     who = authority.actor(sight, account)
     if who is None or not allowed(sight, who, question):
         raise Denied(Code.NOT_PERMITTED)
+    if isinstance(question, GetPeople):
+        return people.listed(sight, marks, account, question)
     return _of_anybody(sight, question) or _of_officers(sight, question)
 
 
-def _of_anybody(sight: Sight, question: Asked) -> AdministrationReply | None:
+def _of_anybody(sight: Sight, question: _AsTold) -> AdministrationReply | None:
     match question:
         case GetCheckpoints():
             return audit.checkpoints(sight, question)
@@ -68,7 +77,7 @@ def _of_anybody(sight: Sight, question: Asked) -> AdministrationReply | None:
             return None
 
 
-def _of_officers(sight: Sight, question: Asked) -> AdministrationReply:
+def _of_officers(sight: Sight, question: _AsTold) -> AdministrationReply:
     match question:
         case GetUnits():
             return units.listed(sight.db, question)

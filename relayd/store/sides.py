@@ -10,6 +10,7 @@ from typing import Final
 
 from relayd.domain.bounds import least
 from relayd.domain.permits import Side
+from relayproto import visibility
 from relayproto.ids import UnitId
 from relayproto.policy import PLATFORM_DEFAULT, inbound, outbound, strictest
 from relayproto.standing import PLATFORM, Standing, UnitState
@@ -17,25 +18,31 @@ from relayproto.standing import PLATFORM, Standing, UnitState
 KEPT_MAX: Final = 8_192
 """Sides that are kept: 500 organisations with three standings each in five units that have a policy of their own."""
 _ABOVE: Final = """
-WITH RECURSIVE above (under, state, policy, bounds) AS (
-    SELECT under, state, policy, bounds FROM unit WHERE id = ?
+WITH RECURSIVE above (under, state, policy, bounds, visibility) AS (
+    SELECT under, state, policy, bounds, visibility FROM unit WHERE id = ?
     UNION ALL
-    SELECT unit.under, unit.state, unit.policy, unit.bounds FROM unit JOIN above ON unit.id = above.under
+    SELECT unit.under, unit.state, unit.policy, unit.bounds, unit.visibility FROM unit
+    JOIN above ON unit.id = above.under
 )
-SELECT state, policy, bounds FROM above
+SELECT state, policy, bounds, visibility FROM above
 """
 
 
 def read(db: sqlite3.Connection, unit: UnitId, standing: Standing) -> Side:
     """Return the side of people of a standing in a unit."""
-    platform, bounds = db.execute("SELECT policy, bounds FROM platform").fetchone()
+    platform, bounds, views = db.execute("SELECT policy, bounds, visibility FROM platform").fetchone()
     above = db.execute(_ABOVE, (unit,)).fetchall()
-    table = strictest([platform or PLATFORM_DEFAULT, *[policy for _, policy, _ in above if policy is not None]])
-    active = all(state == UnitState.ACTIVE for state, _, _ in above)
-    bound = least(each for each in (bounds, *[bounds for _, _, bounds in above]) if each is not None)
+    table = strictest([platform or PLATFORM_DEFAULT, *[policy for _, policy, _, _ in above if policy is not None]])
+    active = all(state == UnitState.ACTIVE for state, *_ in above)
+    bound = least(each for each in (bounds, *[bounds for _, _, bounds, _ in above]) if each is not None)
+    shown = visibility.strictest(
+        [views or visibility.PLATFORM_DEFAULT, *[views for *_, views in above if views is not None]]
+    )
     root = db.execute("SELECT organisation FROM unit WHERE id = ?", (unit,)).fetchone()
     organisation = PLATFORM if root is None else UnitId(root[0])
-    return Side(standing, inbound(table, standing), outbound(table, standing), active, bound, organisation)
+    return Side(
+        standing, inbound(table, standing), outbound(table, standing), active, bound, organisation, unit, shown
+    )  # fmt: skip
 
 
 def own_side(side: Side, own: bytes | None, *, suspended: bool = False) -> Side:

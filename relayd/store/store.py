@@ -290,6 +290,10 @@ class Store(LocalVerbs):
         """Keep what the seat's account has tightened for itself."""
         await self._act(lambda commit: policies.put_own(commit, seat, row))
 
+    async def put_profile(self, seat: Seat, about: str, hidden: bytes) -> None:
+        """Keep what the seat's account says of itself and hides."""
+        await self._act(lambda commit: policies.put_profile(commit, seat, about, hidden))
+
     async def domain_to_prove(self, seat: Seat, command: Act) -> CreateOrganisation | None:
         """Return whose mail domain has to be looked up before an act is performed, or None."""
         return await self._read(lambda db: acts.domain_to_prove(self._view(db), seat.account, command), long=True)
@@ -300,7 +304,10 @@ class Store(LocalVerbs):
 
     async def answer(self, seat: Seat, question: Asked) -> AdministrationReply:
         """Answer an officer's question. Raises Denied."""
-        answer = await self._read(lambda db: questions.answer(self._view(db), seat.account, question), long=True)
+        marks = self._opened.tools.marks
+        answer = await self._read(
+            lambda db: questions.answer(self._view(db), seat.account, question, marks), long=True
+        )  # fmt: skip
         if isinstance(answer, Organisation):
             return replace(answer, signature=self._opened.tools.stamper.sign_record(answer.record))
         return answer

@@ -74,6 +74,9 @@ class AgreeableStore:
     async def block(self, *arguments: object, blocked: bool) -> None:
         self.taken.append((*arguments, blocked))
 
+    async def put_profile(self, *arguments: object) -> None:
+        self.taken.append(arguments)
+
     async def report(self, *arguments: object) -> None:
         self.taken.append(arguments)
 

@@ -6,7 +6,8 @@ import msgspec
 
 from relayproto import document, rootkeys
 from relayproto.administration import PutDocument
-from relayproto.document import FIRST_PREVIOUS, Document
+from relayproto.document import FIRST_PREVIOUS
+from relayproto.schema import Document
 from support.organisations import RELAY
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from relayproto import document, rootkeys
-from relayproto.document import Document
 from relayproto.limits import DOCUMENT_BYTES_MAX
 from relayproto.primitives import ed25519_public
+from relayproto.schema import Document
 from relayproto.standing import PLATFORM
 from support.documents import denied, draft
 
@@ -26,6 +26,7 @@ FULL = draft(
            {"language": "sat-Olck-IN", "text": "ᱫᱟᱜ"}],
     branding={"primary": "#0b5394", "accent": "#ffd966", "picture": "11" * 32},
     policy={"public": {"verified": {"call": "deny", "first_contact": "request"}, "office": {"file": "allow"}}},
+    visibility={"address": {"officers": "hide"}, "name": {"public": "show"}},
     lifetimes={"chat_s": 604_800, "otp_s": 300}, limits={"body_bytes": 8_192, "targets": 50},
     file_types=["application/pdf", "image/*"],
     packs=[{"id": "a", "hash": "22" * 32}, {"id": "a-b", "hash": "33" * 32}],
@@ -73,6 +74,8 @@ INHERITED: dict[str, list[bytes]] = {
     ],
 }  # fmt: skip
 LOOSENED = {
+    "a field shown that the default hides": ([], draft(8, visibility={"unit": {"public": "show"}})),
+    "a field hidden": ([], draft(8, visibility={"name": {"public": "hide"}})),
     "a longer lifetime": ([draft(7, lifetimes={"chat_s": 100})], draft(8, lifetimes={"chat_s": 101})),
     "a shorter one": ([draft(7, lifetimes={"chat_s": 100})], draft(8, lifetimes={"chat_s": 99})),
     "a type of a kind": ([draft(7, file_types=["image/*"])], draft(8, file_types=["image/png"])),
@@ -95,11 +98,13 @@ def _read(several: list[bytes]) -> list[Document]:
 
 
 def _one(octets: bytes) -> dict[str, Any]:
-    table = document.permissions(document.read(octets))
+    read = document.read(octets)
+    table, visibilities = document.permissions(read), document.views(read)
     return {
         "document": octets.decode(), "hash": document.digest(octets),
         "signature": rootkeys.sign_document(ROOT_SEED, RELAY, octets).hex(),
         "table": None if table is None else table.hex(),
+        "visibilities": None if visibilities is None else visibilities.hex(),
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from relayd.domain.seat import Seat
 from relayd.store import acts as store_acts
 from relayd.store import logins, questions
 from relayd.store.authority import View
+from relayd.store.marks import Marks
 from relayd.store.works import Verb, Works
 from relayproto import acts, audit
 from relayproto.acts import Instruction
@@ -29,7 +30,7 @@ from relayproto.primitives import x25519_public
 from relayproto.standing import PLATFORM, ProposalState, Role, Standing, UnitState
 from support.clocks import HandClock
 from support.inline_store import PLACE, Cut, InlineStore, founded
-from support.stores import Guest, hello_of
+from support.stores import MASTER_KEY, Guest, hello_of
 
 RELAY = hashlib.sha256(b"the relay's root").digest()
 MINUTE_MS = 60_000
@@ -187,7 +188,7 @@ class Chamber:
     def ask(self, account: bytes, question: Question) -> Any:
         """Answer a question; a denial is its code."""
         try:
-            return questions.answer(self.view, account, question)
+            return questions.answer(self.view, account, question, Marks(MASTER_KEY))
         except Denied as denied:
             return denied.code
 

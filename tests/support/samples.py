@@ -60,6 +60,7 @@ from relayproto.commands import (
     PutDevices,
     PutPolicy,
     PutPrekeys,
+    PutProfile,
     Report,
     SignedPrekey,
     Submit,
@@ -102,6 +103,7 @@ from relayproto.operating import (
     SetLogLevel,
     Suspend,
 )
+from relayproto.people import GetPeople, People, Person
 from relayproto.replies import (
     Account,
     Bundle,
@@ -169,6 +171,7 @@ _ALL: tuple[Message, ...] = (
     ConfirmClock(),
     Act(octets(200), octets(64)),
     PutPolicy(bytes(30)),
+    PutProfile("on leave until Monday", bytes(25)),
     BreakGlass("alice@gad.example", 3_600, "nobody else can be reached"),
     SelfCheck(),
     GetConnections(0, 100),
@@ -211,6 +214,7 @@ _ALL: tuple[Message, ...] = (
     GetCheckpoints(40, 100),
     GetStatistics(7, 20_700, 20_730),
     GetRetention(0, 100),
+    GetPeople(9, "rao", b"", 50),
     GetOrganisation(7),
     GetRevocations(40, 100),
     Welcome(
@@ -222,7 +226,7 @@ _ALL: tuple[Message, ...] = (
     NotTaken(14, Code.RATE, 1_500),
     PrekeysLeft(99, 19),
     Bundles(octets(120), octets(64), (Bundle(1, SIGNED, ONE_TIME, KEM), Bundle(2, SIGNED, None, KEM))),
-    Account(BOB, "bob@gad.example", octets(120), octets(64), octets(700)),
+    Account(BOB, "bob@gad.example", octets(120), octets(64), octets(700), "on leave until Monday"),
     Devices(octets(120), octets(64), "bob@gad.example", b""),
     RelayKeys((octets(200),)),
     Done(),
@@ -238,6 +242,7 @@ _ALL: tuple[Message, ...] = (
     Checkpoints((Checkpoint(41, octets(32), 1_700_000_000_000, 1, octets(64)),), False),
     Statistics((Day(20_701, (Cell(Class.OTP, Size.SMALL, Fate.DELIVERED, 1_204),)),), None),
     Retention((Kept("envelope", "sealed", "both people", "what is delivered", "acknowledged", 2_592_000),), False),
+    People((Person(ALICE, octets(700), "on leave until Monday"), Person(BOB, octets(500), "")), True),
     Organisation(octets(150), octets(64)),
     Revocations((Revocation(41, octets(16), UNTIL),), 44, False),
     Connections(12, 1, 9, 3, False, (Line(7, 1_700_000_000_000, 900, 4_000, 63, 1, 120),), True),

@@ -28,8 +28,8 @@ def test_a_frozen_document_is_read_written_and_checked(number: int) -> None:
         bytes.fromhex(each) for each in (VECTORS["root_key"], VECTORS["relay"], vector["signature"])
     )
     rootkeys.check_document(root_key, relay, octets, signature)
-    table = document.permissions(read)
-    assert vector["table"] == (None if table is None else table.hex())
+    for name, table in (("table", document.permissions(read)), ("visibilities", document.views(read))):
+        assert vector[name] == (None if table is None else table.hex())
 
 
 @pytest.mark.parametrize("vector", VECTORS["refused"], ids=lambda vector: vector["why"])
@@ -55,6 +55,7 @@ def test_what_loosened_loosens(vector: dict) -> None:
 def test_the_words_of_the_vectors_are_what_they_say() -> None:
     """Written down once more by hand, so that code and vectors cannot be wrong together."""
     assert {vector["what"]: vector["paths"] for vector in VECTORS["loosened"]} == {
+        "a field shown that the default hides": ["visibility.unit.public"], "a field hidden": [],
         "a longer lifetime": ["lifetimes.chat_s"], "a shorter one": [], "a type more": ["file_types"],
         "a type of a kind": [], "a kind for a type": ["file_types"],
         "the default's word": ["policy.public.verified.call"], "the same by the platform": [],

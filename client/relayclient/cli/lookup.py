@@ -41,7 +41,8 @@ def run(arguments: Namespace) -> int:
         terminal.say_json(
             {"address": contact.address, "account": contact.account.hex(),
              "devices": [entry.device for entry in devices], "verified": contact.verified, "blocked": contact.blocked,
-             "offered": contact.offered.hex() if contact.offered else None, **badge.fields(shown)}
+             "offered": contact.offered.hex() if contact.offered else None, "about": contact.about,
+             **badge.fields(shown)}
         )  # fmt: skip
         return 0
     verified = "verified" if contact.verified else "not verified: relay verify"
@@ -50,6 +51,8 @@ def run(arguments: Namespace) -> int:
     count = f"{len(devices)} device{'' if len(devices) == 1 else 's'}"
     terminal.say(f"{terminal.harmless(arguments.address)}  account {contact.account.hex()}  {count}  ({verified})")
     terminal.say(f"  {badge.line(shown)}")
+    if contact.about:
+        terminal.say(terminal.harmless(f"  They say of themselves: {contact.about}"))
     if contact.offered is not None:
         terminal.note(f"The relay now names another account, {contact.offered.hex()}. Nothing is sent to it. Compare "
                       "numbers in person, then: relay verify --accept ADDRESS")  # fmt: skip

@@ -25,6 +25,7 @@ from relayclient.cli import (
     office,
     org,
     policy,
+    profile,
     proposal,
     report,
     role,
@@ -47,7 +48,7 @@ INTERRUPTED: Final = 130
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
 _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
-_GROUPS: Final = (link, org, warrant, unit, member, role, proposal, office, policy, audit, stats)
+_GROUPS: Final = (link, org, warrant, unit, member, role, proposal, office, policy, profile, audit, stats)
 """Verbs with verbs of their own; all but the first are for officers."""
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from relayclient import spreadsheet
-from relayclient.cli import badge, desk, online, statements, terminal
+from relayclient.cli import badge, desk, directory, online, statements, terminal
 from relayclient.cli.columns import meant, word
 from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
@@ -22,7 +22,7 @@ from relayproto.standing import Field, Standing
 from relayproto.verification import Attest, RevokeAttestation
 
 NAME: Final = "member"
-HELP: Final = "attest who people are, and take it back"
+HELP: Final = "who people are: list them, attest it, and take it back"
 DESCRIPTION: Final = """\
 An organisation attests who its people are: each device then shows a badge, and checks it itself. An attestation is good
 for 90 days at most and is renewed by the same verb; name, title and unit may change, the account stays. Needs the role
@@ -34,6 +34,8 @@ examples:
   relay member import North officers.csv --preview              what is wrong with which line; asks nobody
   relay member import North officers.csv --reason 'quarterly'   attests all of them, or renews it
   relay member show bob@works.example
+  relay member list North                                       who is there, as far as you are shown it
+  relay member search . roy                                     in your own unit and below it
   relay member revoke North bob@works.example --reason 'left on 3 March'
 """
 _DAY_MS: Final = 86_400_000
@@ -192,11 +194,13 @@ def _show(arguments: Namespace) -> int:
         account = await at.account(arguments.account)
         await at.ask(GetDevices(account))
         await at.client.settle(online.SETTLE_S)
-        found = at.device.badge(account, at.client.now_ms())
+        found, about = at.device.badge(account, at.client.now_ms()), at.device.contact(account).about
         if arguments.json:
-            terminal.say_json({"account": account.hex(), **badge.fields(found)})
+            terminal.say_json({"account": account.hex(), "about": about, **badge.fields(found)})
         else:
             terminal.say(badge.line(found))
+            if about:
+                terminal.say(terminal.harmless(f"They say of themselves: {about}"))
 
     desk.run(arguments, work)
     return 0
@@ -225,5 +229,6 @@ VERBS: Final = (
     Verb("attest", "attest who somebody is, or renew it", _add_attest, _attest),
     Verb("import", "attest a whole list of people, or renew it", _add_import, _import),
     Verb("show", "what is attested of somebody, as this device checks it", _add_show, _show),
+    *directory.VERBS,
     Verb("revoke", "take back what is attested of somebody", _add_revoke, _revoke),
 )

@@ -12,7 +12,7 @@ from relayclient.cli.columns import table, word, words
 from relayclient.cli.desk import UNIT_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.errors import BadDocument
-from relayproto import document
+from relayproto import document, schema
 from relayproto import policy as tables
 from relayproto.administration import GetDocument, PutDocument
 from relayproto.administration_replies import Document
@@ -55,7 +55,7 @@ class Version(NamedTuple):
 
     number: int
     octets: bytes
-    said: document.Document | None
+    said: schema.Document | None
     signature: bytes = b""
 
 
@@ -83,7 +83,7 @@ def _content(path: Path) -> dict[str, Any]:
     return fields
 
 
-def _headed(fields: dict[str, Any], unit: UnitId, before: Version, now_ms: int) -> document.Document:
+def _headed(fields: dict[str, Any], unit: UnitId, before: Version, now_ms: int) -> schema.Document:
     """Return the document that follows another and says this. Raises BadDocument."""
     if fields.get("unit", unit) != unit:
         raise BadDocument(f"it is of unit {fields['unit']}, not of {unit}")
@@ -92,7 +92,7 @@ def _headed(fields: dict[str, Any], unit: UnitId, before: Version, now_ms: int) 
     return _parsed({**fields, **head})
 
 
-def _parsed(fields: dict[str, Any]) -> document.Document:
+def _parsed(fields: dict[str, Any]) -> schema.Document:
     try:
         return document.read(document.write(document.parse(json.dumps(fields, ensure_ascii=False).encode())))
     except Malformed as error:
@@ -229,7 +229,7 @@ def _put(arguments: Namespace) -> int:
 
 
 async def _in_force_now(
-    at: Desk, unit: UnitId, before: Version, made: document.Document, octets: bytes, signature: bytes
+    at: Desk, unit: UnitId, before: Version, made: schema.Document, octets: bytes, signature: bytes
 ) -> None:
     """Show what changes, and put a version in force where anything does. Raises Denied, NotAgreed."""
     lines = document.difference(before.said, made)

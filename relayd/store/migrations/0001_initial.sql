@@ -13,9 +13,13 @@ CREATE TABLE account (
     unit INTEGER NOT NULL DEFAULT 0,     -- of table unit, where it belongs; 0: to nobody
     policy BLOB,                         -- what it has tightened itself, 30 permissions; NULL: nothing
     act INTEGER NOT NULL DEFAULT 0,      -- the number of its newest act: an older one is a replay
-    suspended INTEGER NOT NULL DEFAULT 0 -- by the relay's operator: it may fetch, and is not there for others
+    suspended INTEGER NOT NULL DEFAULT 0, -- by the relay's operator: it may fetch, and is not there for others
+    about TEXT NOT NULL DEFAULT '',      -- a line of its own, shown to whom it lets
+    hidden BLOB                          -- what it hides of itself, 25 visibilities; NULL: nothing
 );
 CREATE INDEX account_by_unit ON account (unit) WHERE unit <> 0;
+-- Who belongs to units, by account and without touching their rows: pages of people go on after an account.
+CREATE INDEX account_of_unit ON account (account, unit) WHERE unit <> 0;
 
 -- AUTOINCREMENT: the number names a mailbox, and a removed one's must never name another.
 CREATE TABLE device (
@@ -177,7 +181,8 @@ CREATE TABLE unit (
     name TEXT NOT NULL,
     state INTEGER NOT NULL,              -- active, suspended, closed
     policy BLOB,                         -- what its document in force says, 150 permissions; NULL: nothing
-    bounds BLOB                          -- the same of lifetimes and sizes, nine times 4 bytes; NULL: nothing
+    bounds BLOB,                         -- the same of lifetimes and sizes, nine times 4 bytes; NULL: nothing
+    visibility BLOB                      -- the same of what is shown of its people, 25 visibilities; NULL: nothing
 );
 CREATE INDEX unit_by_under ON unit (under);
 CREATE INDEX unit_by_organisation ON unit (organisation);
@@ -236,7 +241,8 @@ CREATE INDEX revocation_by_end ON revocation (until_ms);
 CREATE TABLE platform (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     policy BLOB,
-    bounds BLOB
+    bounds BLOB,
+    visibility BLOB
 );
 INSERT INTO platform (id, policy) VALUES (1, NULL);
 

@@ -26,6 +26,7 @@ from relayproto.errors import CryptoFailure
 from relayproto.ids import Address
 from relayproto.invitation import from_link, to_link
 from relayproto.limits import UNIT_NAME_CHARS_MAX
+from relayproto.people import GetPeople, People, Person
 from relayproto.primitives import ed25519_public
 from relayproto.replies import Refused
 from relayproto.standing import PLATFORM, ActState, ProposalState, Role, Standing, UnitState
@@ -207,3 +208,23 @@ def test_an_account_may_be_named_by_its_digits():
     assert administration.is_named("ab" * 32) == b"\xab" * 32
     assert administration.is_named("ab" * 31) is None
     assert administration.is_named("bob@office.example") is None
+
+
+def test_people_go_on_after_the_last_account_of_a_page() -> None:
+    question, last = GetPeople(1, "roy", b"", 9), Person(b"b" * 32, b"", "")
+    page = People((Person(b"a" * 32, b"", ""), last), True)
+
+    assert following(question, page) == GetPeople(1, "roy", last.account, 9)
+    assert following(GetPeople(1, "roy", last.account, 9), page) is None, "that leads no further"
+    assert following(question, People((last,), False)) is None
+    assert following(question, People((), True)) is None
+    assert following(question, Units((), True)) is None
+    assert following(GetUnits(PLATFORM, 0, 9), page) is None
+
+
+def test_what_one_says_and_hides_is_remembered(alice) -> None:
+    assert alice.administration.own_profile() == ("", bytes(25))
+
+    alice.administration.keep_profile("on leave", b"\x01" * 25)
+
+    assert alice.administration.own_profile() == ("on leave", b"\x01" * 25)

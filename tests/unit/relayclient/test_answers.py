@@ -18,7 +18,17 @@ from relayproto.administration import (
 )
 from relayproto.administration_replies import Acted, Audit, Checkpoints, Document, Proposals, Roles, Units
 from relayproto.codes import Code, PrekeyKind
-from relayproto.commands import Act, GetBundles, GetDevices, GetRelayKeys, Lookup, PutPolicy, PutPrekeys, Submit
+from relayproto.commands import (
+    Act,
+    GetBundles,
+    GetDevices,
+    GetRelayKeys,
+    Lookup,
+    PutPolicy,
+    PutPrekeys,
+    PutProfile,
+    Submit,
+)
 from relayproto.ids import Address
 from relayproto.replies import Account, Devices, Done, NotTaken, Refused
 from relayproto.standing import ActState
@@ -173,6 +183,7 @@ def test_an_acts_number_is_not_given_again_whatever_came_of_it(relay, alice, rep
         (GetAudit(1, 0, 9), Audit((), False)), (GetCheckpoints(0, 9), Checkpoints((), False)),
         (GetStatistics(1, 0, 9), Statistics((), None)), (GetRetention(0, 9), Retention((), False)),
         (PutPolicy(bytes(30)), Done()),
+        (PutProfile("on leave", bytes(25)), Done()),
     ],
 )  # fmt: skip
 def test_the_answer_to_an_officers_question_is_for_who_asked(relay, alice, question, answer):

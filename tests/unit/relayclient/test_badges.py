@@ -259,3 +259,34 @@ def test_nothing_is_asked_of_whom_a_message_waits_for(world) -> None:
     world.alice.queue(BOB, "waits", now_ms=NOW_MS + 83 * DAY_MS)
 
     assert renewals(world, NOW_MS + 83 * DAY_MS) == []
+
+
+def test_a_proof_that_is_not_kept_is_judged_and_what_that_takes_is_asked_for(world) -> None:
+    packed = attestation.encode_proof(world_proof(attested(account=world.bob)))
+
+    assert world.alice.administration.judge(world.bob, packed, NOW_MS) is Doubt.UNKNOWN
+    assert world.asks() == [LIST, GetOrganisation(1)]
+    world.tells()
+
+    assert isinstance(world.alice.administration.judge(world.bob, packed, NOW_MS), Attested)
+    assert world.alice.administration.judge(world.bob, b"nonsense", NOW_MS) is Doubt.FORGED
+    assert world.badge() is None, "nothing is kept of it"
+
+
+def test_what_somebody_says_of_himself_is_kept_as_it_is_shown_last(world) -> None:
+    listed = world.relay.accounts[world.bob]
+    seen = []
+    for about in ("on leave", ""):
+        world.alice.answered(Devices(*listed, BOB, b"", about), GetDevices(world.bob), NOW_MS)
+        seen.append(world.alice.contact(world.bob).about)
+    world.alice.answered(Account(world.bob, BOB, *listed, b"", "back"), Lookup(BOB), NOW_MS)
+
+    assert [*seen, world.alice.contact(world.bob).about] == ["on leave", "", "back"]
+
+
+def test_an_address_that_is_not_shown_is_no_address_and_takes_none_away(world) -> None:
+    listed = world.relay.accounts[world.bob]
+
+    world.alice.answered(Devices(*listed, ""), GetDevices(world.bob), NOW_MS)
+
+    assert world.alice.contact(world.bob).address == BOB

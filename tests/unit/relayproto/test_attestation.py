@@ -157,6 +157,11 @@ def test_a_replaced_root_key_counts_for_as_long_as_it_takes_to_renew_all() -> No
     assert doubt(proof(new, root_seed=NEW_SEED), rotated(NOW_MS - 90 * DAY_MS)) is None
 
 
+def test_what_a_proof_of_ones_own_says_is_read_without_checking_it() -> None:
+    assert attestation.texts_of(attestation.encode_proof(proof())) == TEXTS
+    assert attestation.texts_of(attestation.encode_proof(proof(texts={}))) == {}
+
+
 def test_bytes_come_back_as_they_went() -> None:
     shown = proof(texts={Field.NAME: "Bob Roy"})
 

@@ -1,4 +1,5 @@
 import json
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -6,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayproto import document, policy
+from relayproto import document, policy, visibility
 from relayproto.codes import Class
-from relayproto.document import Actions, Document, Lifetimes, Policy, Targets
 from relayproto.errors import Malformed
 from relayproto.limits import DOCUMENT_BYTES_MAX, LIFETIME_S_MAX
-from relayproto.standing import Action, Permission, Standing
+from relayproto.schema import Document, Lifetimes
+from relayproto.standing import Action, Field, Permission, Standing, Viewer
 
 HEAD = {"schema": 1, "unit": 7, "version": 3, "previous": "ab" * 32, "issued_ms": 1_790_000_000_000}
 PICTURE, PACK, TAGS = "11" * 32, "22" * 32, "33" * 32
@@ -19,6 +20,7 @@ FULL = HEAD | {
     "names": [{"language": "en", "text": "Water Department"}, {"language": "hi", "text": "जल विभाग"}],
     "branding": {"primary": "#0b5394", "accent": "#ffd966", "picture": PICTURE},
     "policy": {"public": {"verified": {"call": "deny", "first_contact": "request"}}},
+    "visibility": {"address": {"officers": "hide"}},
     "lifetimes": {"chat_s": 604_800, "otp_s": 300},
     "limits": {"body_bytes": 8_192, "targets": 50},
     "file_types": ["application/pdf", "image/*"],
@@ -39,6 +41,10 @@ def of(unit: int = 7, **fields: Any) -> Document:
 
 def cell(sender: str, target: str, action: str, word: str) -> dict[str, Any]:
     return {"policy": {sender: {target: {action: word}}}}
+
+
+def seen(field: Field, viewer: Viewer, word: str) -> dict[str, Any]:
+    return {"visibility": {field.name.lower(): {viewer.name.lower(): word}}}
 
 
 def wrong(fields: dict[str, Any]) -> str:
@@ -160,14 +166,6 @@ def test_any_bytes_are_a_document_or_malformed(text: bytes) -> None:
         document.read(text)
 
 
-def test_the_schema_has_every_standing_action_and_class() -> None:
-    standings, actions = [each.name.lower() for each in Standing], [each.name.lower() for each in Action]
-
-    assert [*Policy.__struct_fields__] == [*Targets.__struct_fields__] == standings
-    assert [*Actions.__struct_fields__] == actions
-    assert [*Lifetimes.__struct_fields__] == [f"{each.name.lower()}_s" for each in Class]
-
-
 # --- policy ---
 
 
@@ -191,12 +189,37 @@ def test_the_platforms_table_begins_from_the_default_and_may_allow_more() -> Non
     assert made == bytes(expected)
 
 
+@pytest.mark.parametrize(("field", "viewer"), list(product(Field, Viewer)))
+def test_a_document_hides_a_field_from_a_viewer_and_nothing_else(field: Field, viewer: Viewer) -> None:
+    made = document.views(of(**seen(field, viewer, "hide")))
+
+    assert [place for place in range(visibility.TABLE_BYTES) if made[place]] == [visibility.cell(field, viewer)]
+    assert document.views(of(**seen(field, viewer, "show"))) == bytes(visibility.TABLE_BYTES)
+
+
+def test_the_platform_may_show_more_than_the_default_and_nobody_below_may() -> None:
+    unit, citizens = Field.UNIT, Viewer.PUBLIC
+    platform, low = of(0, **seen(unit, citizens, "show")), of(7, **seen(unit, citizens, "show"))
+
+    assert not document.views(platform)[visibility.cell(unit, citizens)]
+    assert document.views(of(0)) is None
+    assert document.leaves(document.inherited((platform,)))["visibility.unit.public"] == "show"
+    assert document.leaves(document.inherited((low,)))["visibility.unit.public"] == "hide"
+    assert document.loosened(document.inherited(()), low) == ("visibility.unit.public",)
+    assert document.loosened(document.inherited((platform,)), of(7, **seen(unit, citizens, "hide"))) == ()
+    locking = of(7, **seen(Field.NAME, citizens, "hide"), locked=["visibility.name"])
+    assert document.loosened(document.inherited((locking,)), of(8, **seen(Field.NAME, Viewer.OFFICERS, "hide"))) == (
+        "visibility.name.officers",
+    )
+
+
 # --- inheritance ---
 
 
 def test_without_documents_the_default_holds() -> None:
     holds = document.inherited(())
 
+    assert document.views(holds) == visibility.PLATFORM_DEFAULT
     assert document.permissions(holds) == policy.PLATFORM_DEFAULT
     assert (holds.names, holds.locked, holds.unit) == ((), (), 0)
 

@@ -9,7 +9,7 @@ CREATE TABLE relay_key (key_id INTEGER PRIMARY KEY, descriptor BLOB NOT NULL, no
 -- Accounts and the newest device list that is believed of each, the own account's included. `block_due`: the relay is to
 -- be told of `blocked`; `block_code`: what it refused that with. `pass`: what the relay gave with the newest
 -- envelope of one that may only be answered. `proof`: what it shows as attested of the account; `proof_due_ms`:
--- when it is to be asked for a newer one.
+-- when it is to be asked for a newer one. `about`: what the person says of himself.
 CREATE TABLE contact (
     account BLOB PRIMARY KEY,
     conversation BLOB NOT NULL,
@@ -24,7 +24,8 @@ CREATE TABLE contact (
     block_code INTEGER,
     pass BLOB,
     proof BLOB,
-    proof_due_ms INTEGER
+    proof_due_ms INTEGER,
+    about TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 CREATE INDEX contact_proof ON contact (proof_due_ms) WHERE proof_due_ms IS NOT NULL;
 CREATE INDEX contact_conversation ON contact (conversation);

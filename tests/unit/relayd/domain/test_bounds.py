@@ -2,8 +2,9 @@ from relayd.domain import bounds
 from relayd.domain.bounds import Bounds
 from relayproto import document
 from relayproto.codes import Class
-from relayproto.document import FIRST_PREVIOUS, Document, Lifetimes, Limits
+from relayproto.document import FIRST_PREVIOUS
 from relayproto.limits import BODY_BYTES_MAX, LIFETIME_S_MAX
+from relayproto.schema import Document, Lifetimes, Limits
 
 
 def of(**fields) -> Document:

@@ -12,12 +12,13 @@ from relayd.net.router import ABUSE_MAX, VERBS_MAX, Router
 from relayproto.administration import GetCheckpoints, GetUnits
 from relayproto.administration_replies import Acted, Checkpoints
 from relayproto.codes import Code, GoawayCode
-from relayproto.commands import Act, Block, Body, Credit, Ephemeral, GetRelayKeys, PutPolicy, Report, Target
+from relayproto.commands import Act, Block, Body, Credit, Ephemeral, GetRelayKeys, PutPolicy, PutProfile, Report, Target
 from relayproto.errors import RemoteProtocolError
 from relayproto.limits import CONNECTION_LIFETIME_S, REPORT_BYTES, UNANSWERED_MAX
 from relayproto.message import Message
 from relayproto.notices import Passing, Ping, PrekeysLow
 from relayproto.operating import Line
+from relayproto.people import GetPeople
 from relayproto.replies import Done, LaneState, NotTaken, Refused, RelayKeys, Submitted
 from relayproto.standing import PLATFORM, ActState
 from support.desks import seat_of
@@ -351,11 +352,12 @@ async def test_officers_ask_and_act_and_people_tighten_what_others_may(tmp_path:
         line, _ = await login(relay.port, ALICE)
 
         line.say(GetCheckpoints(0, 9), GetUnits(PLATFORM, 0, 9), Act(b"no act", bytes(64)), PutPolicy(bytes(30)))
+        line.say(GetPeople(1, "", b"", 9), PutProfile("on leave", bytes(25)))
 
         assert await line.expect(Checkpoints) == Checkpoints((), False)
-        refused = await line.several(Refused, 2)
-        assert [answer.code for answer in refused] == [Code.NOT_PERMITTED, Code.BAD_SIGNATURE]
-        assert await line.expect(Done) == Done()
+        refused = await line.several(Refused, 3)
+        assert [answer.code for answer in refused] == [Code.NOT_PERMITTED, Code.BAD_SIGNATURE, Code.NOT_PERMITTED]
+        assert await line.several(Done, 2) == [Done(), Done()]
         await line.close()
         assert relay.counters.acts == {"denied": 1}
 

@@ -4,12 +4,13 @@ import structlog
 from relayd.domain.acting import Denied
 from relayd.domain.refusals import Refusal
 from relayd.metrics import Counters
-from relayd.services.administration import BURST_MAX, Administration, break_glass
+from relayd.services.administration import BURST_MAX, PEOPLE_BURST_MAX, SEARCH_COST, Administration, break_glass
 from relayd.store import By
 from relayproto.administration import BreakGlass, GetUnits
 from relayproto.administration_replies import Acted, Units
 from relayproto.codes import Code
 from relayproto.commands import Act
+from relayproto.people import GetPeople
 from relayproto.standing import ActState
 from relayproto.statistics import GetRetention, Kept, Retention
 from support.desks import AgreeableStore, seat_of
@@ -184,3 +185,17 @@ async def test_anybody_is_told_what_is_kept_page_by_page_and_the_store_is_not_as
     assert tuple(found) == kept
     assert page == Retention((), False)
     assert store.written == []
+
+
+@pytest.mark.parametrize(("sought", "most"), [("", PEOPLE_BURST_MAX), ("roy", PEOPLE_BURST_MAX // SEARCH_COST)])
+async def test_pages_of_people_have_a_rate_of_their_own_and_a_search_counts_for_several(sought, most) -> None:
+    service, asked = Administration(Registry(), relay=RELAY), GetPeople(1, sought, b"", 9)
+    for turn in range(int(most)):
+        await service.question(seat_of(ALICE), asked, turn * 0.001)
+
+    with pytest.raises(Refusal) as refused:
+        await service.question(seat_of(ALICE), asked, 0.2)
+    await service.question(seat_of(ALICE), QUESTION, 30.0)
+    await service.question(seat_of(ALICE), asked, 30.0)
+
+    assert refused.value.code is Code.RATE

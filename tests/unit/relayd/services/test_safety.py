@@ -4,7 +4,7 @@ from relayd.domain.refusals import Refusal
 from relayd.services.rates import Rates
 from relayd.services.safety import Safety
 from relayproto.codes import Code
-from relayproto.commands import Block, Report
+from relayproto.commands import Block, PutProfile, Report
 from relayproto.limits import REPORT_BYTES
 from relayproto.replies import Done
 from support.desks import AgreeableStore, seat_of
@@ -48,3 +48,24 @@ async def test_where_nobody_can_open_a_report_none_is_taken() -> None:
 
     assert refused.value.code is Code.UNSUPPORTED
     assert store.taken == []
+
+
+@pytest.mark.parametrize(("said", "kept"), [("", ""), (" on leave ", "on leave"), ("cafe\u0301", "caf\xe9")])
+async def test_a_profile_is_kept_in_its_one_form(said: str, kept: str) -> None:
+    store = AgreeableStore(ALICE)
+
+    assert await safety(store).present(seat_of(ALICE), PutProfile(said, bytes(25))) == Done()
+
+    assert store.taken == [(seat_of(ALICE), kept, bytes(25))]
+
+
+@pytest.mark.parametrize(
+    ("about", "hidden"), [("two\nlines", bytes(25)), ("\u202eturned", bytes(25)), (" ", bytes(25)), ("", b"\x02" * 25)]
+)
+async def test_what_is_no_line_or_no_table_is_not_kept(about: str, hidden: bytes) -> None:
+    store = AgreeableStore(ALICE)
+
+    with pytest.raises(Refusal) as refused:
+        await safety(store).present(seat_of(ALICE), PutProfile(about, hidden))
+
+    assert (refused.value.code, store.taken) == (Code.UNSUPPORTED, [])

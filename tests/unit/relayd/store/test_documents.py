@@ -6,14 +6,14 @@ from relayd.domain.acting import Effect
 from relayd.domain.bounds import Bounds
 from relayd.store import documents, sides
 from relayd.store.authority import View
-from relayproto import descriptor, document, policy, rootkeys
+from relayproto import descriptor, document, policy, rootkeys, visibility
 from relayproto.administration import CreateUnit, GetDocument, MoveUnit, PutDocument, RotateKey, SuspendOrganisation
 from relayproto.administration_replies import Document
 from relayproto.codes import Class, Code
 from relayproto.document import FIRST_PREVIOUS
 from relayproto.limits import BODY_BYTES_MAX, DOCUMENT_BYTES_MAX, LIFETIME_S_MAX
 from relayproto.primitives import blake2b_256, ed25519_public
-from relayproto.standing import PLATFORM, Action, Permission, Standing
+from relayproto.standing import PLATFORM, Action, Field, Permission, Standing, Viewer
 from support.documents import denied, draft
 from support.documents import signed as signed_for
 from support.officers import Chamber, chamber
@@ -110,7 +110,20 @@ def test_the_next_version_that_says_less_takes_back_what_the_last_one_said(desk:
 
     desk.done(desk.admin, signed(desk.root, draft(desk.root, 2, first), ROOT_SEED))
 
-    assert replace(side(desk, desk.root), organisation=PLATFORM) == side(desk, PLATFORM)
+    assert replace(side(desk, desk.root), organisation=PLATFORM, unit=PLATFORM) == side(desk, PLATFORM)
+
+
+def test_what_it_hides_is_hidden_of_its_people_and_of_all_below(desk: Registry) -> None:
+    low = below(desk, desk.root)
+    hiding = {"visibility": {"name": {"officers": "hide"}}}
+
+    desk.done(desk.admin, signed(desk.root, draft(desk.root, **hiding), ROOT_SEED))
+
+    officers = visibility.cell(Field.NAME, Viewer.OFFICERS)
+    assert [side(desk, unit).visibility[officers] for unit in (desk.root, low, PLATFORM)] == [1, 1, 0]
+    assert documents.check(desk.db) == (1, [])
+    desk.db.execute("UPDATE unit SET visibility = NULL")
+    assert documents.check(desk.db) == (1, [desk.root]), "what is enforced is what was signed"
 
 
 def test_the_platforms_document_is_signed_by_the_relays_root_and_holds_for_everybody(desk: Registry) -> None:

@@ -80,3 +80,50 @@ async def test_nobody_of_a_suspended_organisation_finds_or_is_found(tmp_path) ->
         assert await asked(relay, bob, alice) == await asked(relay, alice, bob) == [False] * 4
         assert await asked(relay, alice, alice) == [True] * 4
         assert (await relay.submit(bob, alice)).codes == (await relay.submit(alice, bob)).codes == (Code.NOT_AVAILABLE,)
+
+
+async def show(relay, someone, standing: Standing, unit: int = 0, hidden: bytes | None = None, about: str = "") -> None:
+    def change(commit) -> None:
+        commit.db.execute(
+            "INSERT OR IGNORE INTO unit (id, under, organisation, name, state) VALUES (5, 0, 5, 'GAD', 1)"
+        )
+        commit.db.execute(
+            "UPDATE account SET standing = ?, unit = ?, hidden = ?, about = ? WHERE account = ?",
+            (standing, unit, hidden, about, someone.account),
+        )
+        commit.tools.residents.forget_rosters()
+
+    await relay.store._act(change)
+
+
+async def test_an_officers_address_is_not_for_applications_and_for_who_typed_it(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        officer, asker = await relay.enrol("officer"), await relay.enrol("asker")
+        await show(relay, officer, Standing.VERIFIED, 5, about="on leave")
+        await show(relay, asker, Standing.APPLICATION)
+
+        hidden = await relay.store.devices_of(officer.account, asker.account)
+        typed = await relay.store.account_of("officer@gad.example", asker.account)
+        await show(relay, asker, Standing.VERIFIED)
+        shown = await relay.store.devices_of(officer.account, asker.account)
+        own = await relay.store.devices_of(officer.account, officer.account)
+
+    assert (hidden.address, hidden.about) == ("", "")
+    assert (typed.address, typed.about) == ("officer@gad.example", "")
+    assert (shown.address, shown.about) == (own.address, own.about) == ("officer@gad.example", "on leave")
+
+
+async def test_what_one_hides_is_hidden_at_once_and_from_oneself_never(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        before = await relay.store.devices_of(alice.account, bob.account)
+
+        await relay.store.put_profile(alice.seat, "on leave", b"\x01" * 25)
+        after = await relay.store.devices_of(alice.account, bob.account)
+        own = await relay.store.devices_of(alice.account, alice.account)
+        await relay.store.put_profile(alice.seat, "", bytes(25))
+        again = await relay.store.devices_of(alice.account, bob.account)
+
+    assert (before.address, after.address, after.about) == ("alice@gad.example", "", "")
+    assert (own.address, own.about) == ("alice@gad.example", "on leave")
+    assert again == before

@@ -71,3 +71,20 @@ async def test_the_table_of_a_unit_concerns_its_people_only(tmp_path) -> None:
         said = [(await relay.submit(one, other)).codes for one, other in pairs]
 
     assert said == [(Code.NOT_AVAILABLE,), (Code.NOT_AVAILABLE,), (Code.STORED,)]
+
+
+async def test_a_profile_is_the_accounts_own_and_what_hides_nothing_takes_no_room(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await relay.store.put_profile(alice.seat, "on leave", bytes(24) + b"\x01")
+        await relay.store.put_profile(bob.seat, "", bytes(25))
+        old = alice.seat
+        await relay.login(alice)
+        with pytest.raises(Refusal) as refused:
+            await relay.store.put_profile(old, "", bytes(25))
+
+        kept = "SELECT about, hidden FROM account ORDER BY id"
+        rows = await relay.store._read(lambda db: db.execute(kept).fetchall())
+
+    assert refused.value.code is Code.AUTHENTICATION
+    assert rows == [("on leave", bytes(24) + b"\x01"), ("", None)]
