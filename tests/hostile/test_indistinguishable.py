@@ -20,7 +20,7 @@ from relayproto.notices import Passing
 from relayproto.policy import ACTIONS, ROW_BYTES
 from relayproto.replies import Done, Refused
 from relayproto.standing import Action, Permission, Role, Standing, UnitState
-from support.asking import ROOM, Heard, hear, voice
+from support.asking import Heard, hear, patient_relay, voice
 from support.device import login
 from support.every_kind import EVERY, SCENARIOS, Asker, Whom, names_a_person
 from support.live_relay import LiveRelay, live_relay
@@ -114,7 +114,7 @@ def test_every_kind_that_names_a_person_has_a_scenario() -> None:
 async def test_whom_mallory_may_not_know_of_answers_with_the_same_bytes_to_every_kind(
     tmp_path: Path, *, officer: bool
 ) -> None:
-    async with live_relay(tmp_path, **ROOM) as relay:
+    async with patient_relay(tmp_path) as relay:
         await a_world(relay)
 
         heard = {}
@@ -129,7 +129,7 @@ async def test_whom_mallory_may_not_know_of_answers_with_the_same_bytes_to_every
 
 
 async def test_who_is_not_blocked_is_answered_so_the_comparison_means_something(tmp_path: Path) -> None:
-    async with live_relay(tmp_path, **ROOM) as relay:
+    async with patient_relay(tmp_path) as relay:
         alice = Asker(Person("alice"), 0, "works.example", relay.clock.now_ms())
         nobody = CASES["unknown"]
         await enrolled(relay, BOB, "bob@town.example")
@@ -212,7 +212,7 @@ ASKED = NAMING - CHANGES.keys()
 
 @pytest.mark.timeout(300)
 async def test_the_answers_cost_the_same_look_ups(tmp_path: Path) -> None:
-    async with live_relay(tmp_path, **ROOM) as relay:
+    async with patient_relay(tmp_path) as relay:
         await a_world(relay)
         mallories = [await a_mallory(relay, f"mallory{number}", officer=False) for number in range(len(CASES))]
         traces = {"reader": Traced(), "writer": Traced()}
@@ -246,7 +246,7 @@ async def test_the_answers_cost_the_same_look_ups(tmp_path: Path) -> None:
 
 
 async def test_a_refusal_says_nothing_but_its_code(tmp_path: Path) -> None:
-    async with live_relay(tmp_path, **ROOM) as relay:
+    async with patient_relay(tmp_path) as relay:
         asker = await a_mallory_alone(relay)
 
         heard = await hear(relay, asker, CASES["unknown"], [Kind.LOOKUP])

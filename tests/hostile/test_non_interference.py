@@ -8,7 +8,7 @@ for or not, and the bytes on the wire are compared.
 import contextlib
 import itertools
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +17,18 @@ import pytest
 from relayd.store.commit import Commit
 from relayproto import frame
 from relayproto.codes import Kind
-from relayproto.commands import GetDevices, Lookup, PutPolicy
+from relayproto.commands import GetDevices, Lookup, PutPolicy, PutProfile
 from relayproto.policy import ACTIONS, ROW_BYTES
 from relayproto.primitives import blake2b_256, ed25519_public
-from relayproto.standing import Action, Field, Permission, Role, Standing, Viewer
+from relayproto.standing import Action, Field, Permission, Role, Standing, Viewer, Visibility
 from relayproto.verification import RevokeAttestation
+from relayproto.visibility import NOTHING_HIDDEN, cell
 from support import attesting
-from support.asking import ROOM, Heard, Signing, Voice, hear, voice
+from support.asking import Heard, Signing, Voice, hear, patient_relay, voice
 from support.device import ack, submit
 from support.every_kind import EVERY, HOUR_MS, SCENARIOS, Asker, Whom
 from support.inline_store import PLACE
-from support.live_relay import LiveRelay, live_relay
+from support.live_relay import LiveRelay
 from support.organisations import seed_of
 from support.people import Person
 from support.worlds import acted, done, enrolled, found, hold, place, warranted
@@ -126,9 +127,13 @@ class World:
         async with voice(self.relay, BOB) as bob:
             await bob.say(submit(next(self.numbers), person))
 
-    async def heard_by(self, seen: Seen, address: str) -> dict[Kind, Heard]:
+    async def heard_by(
+        self, seen: Seen, address: str, *, first: Callable[[Person], Awaitable[None]] | None = None
+    ) -> dict[Kind, Heard]:
         """Return all that somebody is told while Bob is attested, and when that is taken back."""
         await acted(self.relay, VERA, self.signing, self._attestation())
+        if first is not None:
+            await first(Person(seen.name))
         texts = ("", "a", "@", *[text for each in FACTS.values() for text in each if text])
         whom = Whom(BOB, address, RECORDS, GAD, (ARCHIVE,), texts=texts)
 
@@ -148,7 +153,7 @@ class World:
 async def a_world(facts: dict[Field, str], viewers: Iterable[Seen]) -> AsyncIterator[World]:
     """Let a world come about, in memory where that can be: nobody looks at its disk."""
     with tempfile.TemporaryDirectory(dir=PLACE) as directory:
-        async with live_relay(Path(directory), **ROOM) as relay:
+        async with patient_relay(Path(directory)) as relay:
             world = World(relay, facts, viewers)
             await world.come_about()
             yield world
@@ -182,3 +187,49 @@ async def test_whom_nobody_may_look_up_is_the_same_to_everybody_whoever_he_is(vi
 
     found_out = [differing(one, other) for one, other in zip(*heard, strict=True)]
     assert found_out == [{}] * len(VIEWERS[viewer])
+
+
+HIDDEN_CELLS = [(field, viewer) for field in Field for viewer in Viewer if (field, viewer) != SAME_UNIT_IS_TOLD]
+
+
+def hiding(field: Field, *viewers: Viewer) -> bytes:
+    """Return a table that hides one field from viewers."""
+    table = bytearray(NOTHING_HIDDEN)
+    for viewer in viewers:
+        table[cell(field, viewer)] = Visibility.HIDE
+    return bytes(table)
+
+
+async def both_worlds(field: Field, viewer: Viewer, hidden: bytes) -> list[tuple[dict[Kind, Heard], dict[Kind, Heard]]]:
+    """Return what each of the viewers of a class is told in the one world and in the other."""
+    address = EXACT if field is Field.ADDRESS else FACTS[Field.ADDRESS][0]
+    heard = []
+    for one in (0, 1):
+        facts = {each: texts[one if each is field else 0] for each, texts in FACTS.items()}
+        async with a_world(facts, VIEWERS[viewer]) as world:
+            async with voice(world.relay, BOB) as bob:
+                await bob.say(PutProfile(facts[Field.ABOUT], hidden))
+            heard.append([await world.heard_by(seen, address, first=world.write_to) for seen in VIEWERS[viewer]])
+    return list(zip(*heard, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("field", "viewer"), HIDDEN_CELLS)
+async def test_a_hidden_field_changes_no_byte_of_anything_that_the_viewer_is_told(field: Field, viewer: Viewer) -> None:
+    told = await both_worlds(field, viewer, hiding(field, viewer))
+
+    assert [differing(*each) for each in told] == [{}] * len(told)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("field", Field)
+async def test_a_field_that_is_shown_changes_answers_so_the_comparison_means_something(field: Field) -> None:
+    viewer = Viewer.SAME_ORGANISATION
+    others = [each for each in Viewer if each is not viewer]
+
+    [told] = await both_worlds(field, viewer, hiding(field, *others))
+
+    changed = {"GET_DEVICES", "GET_PEOPLE"} if field is Field.ADDRESS else {"GET_DEVICES", "GET_PEOPLE", "LOOKUP"}
+    assert differing(*told).keys() >= changed

@@ -5,7 +5,11 @@ import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from unittest import mock
 
+from relayd.services import administration
+from relayd.services import directory as directory_service
 from relayproto import acts, message
 from relayproto.acts import Instruction
 from relayproto.administration import CHANGES, Change
@@ -18,7 +22,7 @@ from relayproto.notices import Deliver, Drained
 from relayproto.replies import Welcome
 from support.device import Line, client, connect, dial
 from support.every_kind import ENROLLING, SILENT, Asker, Whom, everything
-from support.live_relay import DESCRIPTOR, LiveRelay
+from support.live_relay import DESCRIPTOR, LiveRelay, live_relay
 from support.people import Person
 
 RELAY = root_fingerprint(DESCRIPTOR)
@@ -26,7 +30,20 @@ NOBODY = b"x" * 32
 """An account that there is not: its answer stands behind what has none."""
 ROOM = {"device_burst": 100_000, "address_burst": 100_000, "address_connections_max": 10_000,
         "reports_per_hour": 1_000}  # fmt: skip
+PLENTY = 1_000_000
 """Limits for who asks everything from one address; time stands still meanwhile."""
+
+
+@contextlib.asynccontextmanager
+async def patient_relay(directory: Path) -> AsyncIterator[LiveRelay]:
+    """Run a relay that lets one account ask everything at once; its rates count what was asked, and not about whom."""
+    with (
+        mock.patch.object(directory_service, "LOOKUP_BURST_MAX", PLENTY),
+        mock.patch.object(administration, "PEOPLE_BURST_MAX", PLENTY),
+        mock.patch.object(administration, "BURST_MAX", PLENTY),
+    ):
+        async with live_relay(directory, **ROOM) as relay:
+            yield relay
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ from relayproto.commands import (
     PutDevices,
     PutPolicy,
     PutPrekeys,
+    PutProfile,
     Report,
     Submit,
     Target,
@@ -56,13 +57,15 @@ from relayproto.commands import (
 )
 from relayproto.connection import _KINDS_OF_PURPOSE
 from relayproto.ids import AccountId, Address
-from relayproto.limits import REPORT_BYTES
+from relayproto.limits import REPORT_BYTES, SOUGHT_CHARS_MAX
 from relayproto.message import Message
+from relayproto.people import GetPeople
 from relayproto.policy import ROW_BYTES
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.standing import Field, Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations, RevokeAttestation, RevokeWarrant
+from relayproto.visibility import NOTHING_HIDDEN
 from support import attesting
 from support.desks import listed
 from support.device import PLENTY, enrolment, submit
@@ -258,6 +261,7 @@ SCENARIOS |= {
     Kind.REPORT: _always(Report(bytes(REPORT_BYTES))),
     Kind.ACT: _always(Act(b"no act", bytes(64))),
     Kind.PUT_POLICY: _always(PutPolicy(bytes(ROW_BYTES))),
+    Kind.PUT_PROFILE: _always(PutProfile("A line", NOTHING_HIDDEN), PutProfile("", NOTHING_HIDDEN)),
     Kind.GET_CHECKPOINTS: _always(GetCheckpoints(0, 100)),
     Kind.GET_REVOCATIONS: _always(GetRevocations(0, 100)),
     Kind.GET_RETENTION: _always(GetRetention(0, 100)),
@@ -277,6 +281,16 @@ def _over(*made: Callable[[Asker, Whom, int], Message]) -> Scenario:
             yield from [each(asker, whom, unit) for each in made]
 
     return said
+
+
+@scenario(Kind.GET_PEOPLE)
+def _people(asker: Asker, whom: Whom) -> Iterable[Message]:
+    units = dict.fromkeys((asker.unit or 1, whom.unit, whom.root, *whom.elsewhere))
+    before = (int.from_bytes(whom.account) - 1).to_bytes(32)
+    for unit in units:
+        yield from [GetPeople(unit, "", b"", rows) for rows in (1, 2, 100)]
+        yield from [GetPeople(unit, "", after, 1) for after in (whom.account, before)]
+        yield from [GetPeople(unit, text[:SOUGHT_CHARS_MAX], b"", 100) for text in whom.texts if text]
 
 
 def _until(asker: Asker) -> int:
