@@ -6,35 +6,24 @@ for or not, and the bytes on the wire are compared.
 """
 
 import contextlib
-import itertools
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
 
-from relayd.store.commit import Commit
 from relayproto import frame
 from relayproto.codes import Kind
-from relayproto.commands import GetDevices, Lookup, PutPolicy, PutProfile
+from relayproto.commands import PutPolicy, PutProfile
 from relayproto.policy import ACTIONS, ROW_BYTES
-from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.standing import Action, Field, Permission, Role, Standing, Viewer, Visibility
-from relayproto.verification import RevokeAttestation
 from relayproto.visibility import NOTHING_HIDDEN, cell
-from support import attesting
-from support.asking import Heard, Signing, Voice, hear, patient_relay, voice
-from support.device import ack, submit
-from support.every_kind import EVERY, HOUR_MS, SCENARIOS, Asker, Whom
+from support.asking import Heard, patient_relay, voice
+from support.every_kind import EVERY, SCENARIOS, Whom
 from support.inline_store import PLACE
-from support.live_relay import LiveRelay
-from support.organisations import seed_of
 from support.people import Person
-from support.worlds import acted, done, enrolled, found, hold, place, warranted
+from support.silence import ACCOUNTS, ARCHIVE, BOB, GAD, RECORDS, WORKS, Seen, World
 
-GAD, RECORDS, ARCHIVE, ACCOUNTS, WORKS = 1, 2, 3, 4, 5
-"""Bob's organisation with three units, and another."""
 FACTS = {
     Field.NAME: ("Bob Roy", "Balan Krishnamurthy"),
     Field.TITLE: ("Registrar", "Deputy Registrar of Deeds"),
@@ -46,20 +35,6 @@ FACTS = {
 EXACT = "neither.of.both@gad.example"
 """Whom a viewer looks up where the address differs: who types an address knows it, and learns whether it is taken."""
 UNLISTED = bytes([Permission.DENY if cell % ACTIONS == Action.LOOKUP else 0 for cell in range(ROW_BYTES)])
-
-
-@dataclass(frozen=True)
-class Seen:
-    """Somebody who looks: by what he is, where he belongs and what he holds there."""
-
-    name: str
-    unit: int
-    standing: Standing
-    roles: frozenset[Role] = frozenset()
-
-    def asker(self, now_ms: int) -> Asker:
-        domain = {0: "town.example", WORKS: "works.example"}.get(self.unit, "gad.example")
-        return Asker(Person(self.name), self.unit, domain, now_ms)
 
 
 ALL_BUT_AUDITING = frozenset(Role) - {Role.AUDITOR, Role.PLATFORM_OPERATOR}
@@ -74,79 +49,8 @@ VIEWERS = {
     Viewer.APPLICATION: (Seen("app", WORKS, Standing.APPLICATION),),
     Viewer.PUBLIC: (Seen("paul", 0, Standing.PUBLIC), Seen("ina", WORKS, Standing.INVITED)),
 }
-VERA, BOB = Person("vera"), Person("bob")
 SAME_UNIT_IS_TOLD = (Field.UNIT, Viewer.SAME_UNIT)
 """Who is of somebody's unit knows it by that: to another unit he would be another viewer."""
-
-
-class World:
-    """A relay with Bob in it, and those who look at him."""
-
-    def __init__(self, relay: LiveRelay, facts: dict[Field, str], viewers: Iterable[Seen]) -> None:
-        self.relay = relay
-        self.facts = facts
-        self.viewers = tuple(viewers)
-        self.signing = Signing(VERA)
-        self.vera = Asker(VERA, GAD, "gad.example", relay.clock.now_ms())
-        self.numbers = itertools.count(1)
-        self.attestations = itertools.count(1)
-
-    async def come_about(self) -> None:
-        """Let everybody be there."""
-        await enrolled(self.relay, VERA, "vera@gad.example")
-        await enrolled(self.relay, BOB, self.facts[Field.ADDRESS])
-        for seen in self.viewers:
-            await enrolled(self.relay, Person(seen.name), f"{seen.name}@{seen.asker(0).domain}")
-        await done(self.relay, self._organise)
-
-    def _organise(self, commit: Commit) -> None:
-        found(commit, GAD, "gad.example", RECORDS, ARCHIVE, ACCOUNTS)
-        found(commit, WORKS, "works.example")
-        place(commit, VERA, GAD, Standing.VERIFIED)
-        hold(commit, VERA, GAD, Role.VERIFIER)
-        warranted(commit, self.vera)
-        place(commit, BOB, int(self.facts[Field.UNIT]), Standing.INVITED)
-        for seen in self.viewers:
-            place(commit, Person(seen.name), seen.unit, seen.standing)
-            if seen.roles:
-                hold(commit, Person(seen.name), seen.unit, *seen.roles)
-                warranted(commit, seen.asker(commit.now_ms))
-
-    def _attestation(self) -> attesting.Attest:
-        now_ms, number = self.relay.clock.now_ms(), next(self.attestations)
-        said = attesting.attested(
-            organisation=GAD, account=BOB.account, root=blake2b_256(ed25519_public(seed_of("gad.example"))),
-            warrant=self.vera.warrant.serial, not_before_ms=now_ms, expires_ms=now_ms + 24 * HOUR_MS,
-            serial=number.to_bytes(16),
-        )  # fmt: skip
-        stated = {field: text for field, text in self.facts.items() if field is not Field.ABOUT and text}
-        return attesting.attest(said, VERA.sign_seed, texts=stated)
-
-    async def write_to(self, person: Person) -> None:
-        """Let Bob write to somebody, who may then answer."""
-        async with voice(self.relay, BOB) as bob:
-            await bob.say(submit(next(self.numbers), person))
-
-    async def heard_by(
-        self, seen: Seen, address: str, *, first: Callable[[Person], Awaitable[None]] | None = None
-    ) -> dict[Kind, Heard]:
-        """Return all that somebody is told while Bob is attested, and when that is taken back."""
-        await acted(self.relay, VERA, self.signing, self._attestation())
-        if first is not None:
-            await first(Person(seen.name))
-        texts = ("", "a", "@", *[text for each in FACTS.values() for text in each if text])
-        whom = Whom(BOB, address, RECORDS, GAD, (ARCHIVE,), texts=texts)
-
-        async def afterwards(made: Voice, whom: Whom) -> None:
-            async with voice(self.relay, BOB) as bob:
-                await bob.say(ack(bob.epoch, bob.floor))
-            await made.quiet()
-            await acted(self.relay, VERA, self.signing, RevokeAttestation(GAD, BOB.account))
-            await made.quiet()
-            await made.say(Lookup(whom.address))
-            await made.say(GetDevices(BOB.account, whom.shown))
-
-        return await hear(self.relay, seen.asker(self.relay.clock.now_ms()), whom, EVERY, afterwards)
 
 
 @contextlib.asynccontextmanager
@@ -157,6 +61,12 @@ async def a_world(facts: dict[Field, str], viewers: Iterable[Seen]) -> AsyncIter
             world = World(relay, facts, viewers)
             await world.come_about()
             yield world
+
+
+def sought(address: str) -> Whom:
+    """Return Bob as who looks for him asks for him: by an address, and by all that he is or might be."""
+    texts = ("", "a", "@", *[text for each in FACTS.values() for text in each if text])
+    return Whom(BOB, address, RECORDS, GAD, (ARCHIVE,), texts=texts)
 
 
 def differing(one: dict[Kind, Heard], other: dict[Kind, Heard]) -> dict[str, tuple[object, object]]:
@@ -183,7 +93,7 @@ async def test_whom_nobody_may_look_up_is_the_same_to_everybody_whoever_he_is(vi
             async with voice(world.relay, BOB) as bob:
                 await bob.say(PutPolicy(UNLISTED))
 
-            heard.append([await world.heard_by(seen, EXACT) for seen in VIEWERS[viewer]])
+            heard.append([await world.heard_by(seen, sought(EXACT)) for seen in VIEWERS[viewer]])
 
     found_out = [differing(one, other) for one, other in zip(*heard, strict=True)]
     assert found_out == [{}] * len(VIEWERS[viewer])
@@ -209,7 +119,9 @@ async def both_worlds(field: Field, viewer: Viewer, hidden: bytes) -> list[tuple
         async with a_world(facts, VIEWERS[viewer]) as world:
             async with voice(world.relay, BOB) as bob:
                 await bob.say(PutProfile(facts[Field.ABOUT], hidden))
-            heard.append([await world.heard_by(seen, address, first=world.write_to) for seen in VIEWERS[viewer]])
+            for seen in VIEWERS[viewer]:
+                await world.write_to(Person(seen.name))
+            heard.append([await world.heard_by(seen, sought(address)) for seen in VIEWERS[viewer]])
     return list(zip(*heard, strict=True))
 
 

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 from unittest import mock
 
 from relayd.services import administration
@@ -25,6 +26,7 @@ from support.every_kind import ENROLLING, SILENT, Asker, Whom, everything
 from support.live_relay import DESCRIPTOR, LiveRelay, live_relay
 from support.people import Person
 
+M = TypeVar("M", bound=Message)
 RELAY = root_fingerprint(DESCRIPTOR)
 NOBODY = b"x" * 32
 """An account that there is not: its answer stands behind what has none."""
@@ -104,6 +106,15 @@ class Voice:
         async with asyncio.timeout(30):
             while (await self._next()).request != self.line.requests:
                 pass
+
+    async def ask(self, said: Message, kind: type[M]) -> M:
+        """Say something and return its answer, which is of a kind."""
+        self.line.say(said)
+        async with asyncio.timeout(30):
+            while (came := await self._next()).request != self.line.requests:
+                pass
+        assert isinstance(came.message, kind), came
+        return came.message
 
     def taken(self) -> Heard:
         heard = Heard(tuple(self.frames), self.octets)
