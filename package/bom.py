@@ -75,7 +75,10 @@ class Bundled:
 
     def licence_texts(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and text of every licence file that came with it."""
-        for path in sorted((self.folder / "licenses").rglob("*")):
+        paths = sorted((self.folder / "licenses").rglob("*"))
+        # Wheels from before PEP 639 have them beside their metadata.
+        paths += [self.folder / name for name in self.metadata.get_all("License-File", [])]
+        for path in paths:
             if path.is_file():
                 yield path.name, path.read_bytes()
 

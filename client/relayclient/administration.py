@@ -27,6 +27,7 @@ from relayproto.invitation import Invitation
 from relayproto.people import GetPeople, People
 from relayproto.policy import ROW_BYTES
 from relayproto.primitives import ed25519_public
+from relayproto.rosters import Claims, GetClaims, GetRoster, Roster
 from relayproto.standing import Field, Standing
 from relayproto.statistics import GetRetention, GetStatistics, Retention, Statistics
 from relayproto.verification import Attest
@@ -37,11 +38,12 @@ ACT_LIFETIME_MS: Final = 300_000
 _NUMBER_MAX: Final = (1 << 63) - 1
 """What the store can hold; nobody comes so far, and a relay that says he did is lying."""
 
-Numbered = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints
+Numbered = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints | GetRoster | GetClaims
 """Questions whose pages go on after the number of their last thing."""
 Paged = Numbered | GetStatistics | GetRetention | GetPeople
 """Questions whose answers come in pages."""
-Page = Units | Roles | Proposals | Audit | Checkpoints | Statistics | Retention | People
+_NumberedPage = Units | Roles | Proposals | Audit | Checkpoints | Roster | Claims
+Page = _NumberedPage | Statistics | Retention | People
 
 
 class Administration:
@@ -190,14 +192,14 @@ def following(question: Paged, page: Page) -> Paged | None:
             return _after(question, page)
 
 
-def _after(question: Numbered, page: Units | Roles | Proposals | Audit | Checkpoints) -> Numbered | None:
+def _after(question: Numbered, page: _NumberedPage) -> Numbered | None:
     last = _last(page)
     if not page.more or last <= question.after:
         return None
     return replace(question, after=UnitId(last)) if isinstance(question, GetUnits) else replace(question, after=last)
 
 
-def _last(page: Units | Roles | Proposals | Audit | Checkpoints) -> int:
+def _last(page: _NumberedPage) -> int:  # noqa: PLR0911 - one a kind of page
     """Return the number of the last thing on a page, 0 for an empty one."""
     match page:
         case Units(units):
@@ -210,6 +212,10 @@ def _last(page: Units | Roles | Proposals | Audit | Checkpoints) -> int:
             return max((number + audit.count(said) - 1 for number, said in records), default=0)
         case Checkpoints(checkpoints):
             return max((checkpoint.records for checkpoint in checkpoints), default=0)
+        case Roster(lines):
+            return max((line.number for line in lines), default=0)
+        case Claims(claims):
+            return max((claim.number for claim in claims), default=0)
         case _ as never:
             assert_never(never)
 

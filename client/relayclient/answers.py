@@ -54,6 +54,7 @@ from relayproto.replies import (
     Reply,
     Submitted,
 )
+from relayproto.rosters import Claim, GetClaim, GetClaims, GetRoster, PutRoster
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations, Organisation, Revocations
 
@@ -163,7 +164,7 @@ def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now
     again_ms = now_ms + (reply.retry_after_ms or RETRY_MS)
     never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL) and not reply.retry_after_ms
     asks_itself = isinstance(command, GetOrganisation | GetRevocations)
-    if isinstance(command, Act | PutPolicy | PutProfile | Question) and not asks_itself:
+    if isinstance(command, Act | PutPolicy | PutProfile | PutRoster | Claim | Question) and not asks_itself:
         # Whoever asked holds the answer (Exchange.ask); the device does not ask such a thing again by itself.
         if isinstance(command, Act):
             _numbered(link, command.octets)
@@ -202,7 +203,8 @@ def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: in
             pass
         case (
             GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
-            | GetStatistics() | GetRetention() | GetPeople()
+            | GetStatistics() | GetRetention() | GetPeople() | GetRoster() | GetClaims() | GetClaim() | PutRoster()
+            | Claim()
         ):  # fmt: skip
             pass
         case _ as unknown:

@@ -22,6 +22,7 @@ from relayproto.limits import (
 )
 from relayproto.message import Message, table
 from relayproto.people import GetPeople
+from relayproto.rosters import GetClaim, GetClaims, GetRoster, ImportRoster, RefuseClaim, StrikeLine
 from relayproto.standing import Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import (
@@ -325,22 +326,23 @@ class BreakGlass(Message):
 Change = (
     CreateOrganisation | SuspendOrganisation | MergeOrganisation | HandOver | RotateKey | CreateUnit | RenameUnit
     | MoveUnit | CloseUnit | GrantRole | RevokeRole | InviteMember | PlaceMember | AssignOffice | PutDocument
-    | PutWarrant | RevokeWarrant | Attest | RevokeAttestation | Approve | Withdraw
+    | PutWarrant | RevokeWarrant | ImportRoster | StrikeLine | Attest | RevokeAttestation | RefuseClaim | Approve
+    | Withdraw
 )  # fmt: skip
 """What an act may do."""
 
 Question = (
     GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
-    | GetStatistics | GetRetention | GetPeople
+    | GetStatistics | GetRetention | GetPeople | GetRoster | GetClaims | GetClaim
 )  # fmt: skip
 """What officers ask; nothing changes by it."""
 
 CHANGES = table(
     CreateOrganisation, SuspendOrganisation, MergeOrganisation, HandOver, RotateKey, CreateUnit, RenameUnit, MoveUnit,
     CloseUnit, GrantRole, RevokeRole, InviteMember, PlaceMember, AssignOffice, PutDocument, PutWarrant, RevokeWarrant,
-    Attest, RevokeAttestation, Approve, Withdraw,
+    ImportRoster, StrikeLine, Attest, RevokeAttestation, RefuseClaim, Approve, Withdraw,
 )  # fmt: skip
 QUESTIONS = table(
     GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints, GetOrganisation, GetRevocations,
-    GetStatistics, GetRetention, GetPeople,
+    GetStatistics, GetRetention, GetPeople, GetRoster, GetClaims, GetClaim,
 )  # fmt: skip

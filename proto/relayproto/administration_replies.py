@@ -19,6 +19,7 @@ from relayproto.limits import (
 )
 from relayproto.message import Message, table
 from relayproto.people import People
+from relayproto.rosters import Claimed, Claims, Roster, Rostered
 from relayproto.standing import ActState, ProposalState, Role, UnitState
 from relayproto.statistics import Retention, Statistics
 from relayproto.verification import Organisation, Revocations
@@ -169,9 +170,9 @@ class Checkpoints(Message):
 
 AdministrationReply = (
     Acted | Units | Roles | Document | Proposals | Audit | Checkpoints | Organisation | Revocations | Statistics
-    | Retention | People
+    | Retention | People | Roster | Rostered | Claims | Claimed
 )  # fmt: skip
 ADMINISTRATION_REPLIES = table(
     Acted, Units, Roles, Document, Proposals, Audit, Checkpoints, Organisation, Revocations, Statistics, Retention,
-    People,
+    People, Roster, Rostered, Claims, Claimed,
 )  # fmt: skip

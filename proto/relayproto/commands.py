@@ -32,6 +32,7 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 from relayproto.operating import LOCAL_COMMANDS, LocalCommand
 from relayproto.policy import ROW_BYTES
+from relayproto.rosters import Claim, PutRoster
 from relayproto.visibility import TABLE_BYTES as VISIBILITY_BYTES
 
 _U32 = (1 << 32) - 1
@@ -325,7 +326,7 @@ class ConfirmClock(Message):
 
 DeviceCommand = (
     Submit | Body | Ack | Ephemeral | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
-    | Block | Report | Act | PutPolicy | PutProfile | Question
+    | Block | Report | Act | PutPolicy | PutProfile | PutRoster | Claim | Question
 )  # fmt: skip
 """What a device may ask on an open connection."""
 
@@ -334,5 +335,5 @@ OperatorCommand = Invite | GetStatus | ConfirmClock | BreakGlass | LocalCommand
 
 COMMANDS = table(
     Hello, Enrol, Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
-    Block, Report, Act, PutPolicy, PutProfile, Invite, GetStatus, ConfirmClock, BreakGlass,
+    Block, Report, Act, PutPolicy, PutProfile, Invite, GetStatus, ConfirmClock, BreakGlass, PutRoster, Claim,
 ) | LOCAL_COMMANDS | QUESTIONS  # fmt: skip

@@ -113,6 +113,14 @@ class ProposalState(IntEnum):
     EXPIRED = 4
 
 
+class ClaimState(IntEnum):
+    """How far a claim has come (spec 86 §4); one that was attested is gone."""
+
+    NONE = 0
+    WAITING = 1
+    REFUSED = 2
+
+
 class Second(IntEnum):
     """When a change needs a second person (spec 70 §3)."""
 
@@ -120,6 +128,7 @@ class Second(IntEnum):
     AT_ROOT = 1
     ALWAYS = 2
     OF_AUDITOR = 3
+    IN_BULK = 4
 
 
 class Where(IntEnum):

@@ -1,17 +1,20 @@
 """The store room: tickets, accounts and their device lists.
 
 Lists whose signatures a service has verified enter; accounts, mailboxes and answers leave. The rules of this file:
-an address names one account for ever; a ticket is good once, and a repeat of its use gets the same answer; a device
-that leaves the list leaves nothing behind - its rows go in the same commit, and their senders are told.
+an address names one account for ever, and no other's looks like it; a ticket is good once, and a repeat of its use
+gets the same answer; a device that leaves the list leaves nothing behind - its rows go in the same commit, and their
+senders are told.
 """
 
+import sqlite3
 from typing import Final, NamedTuple
 
+from relayd.domain import lookalikes
 from relayd.domain.answers import DevicesChanged, Enrolment
 from relayd.domain.authority import rule_of
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
-from relayd.store import authority, prekeys, removals, rows
+from relayd.store import authority, claims, prekeys, removals, rows
 from relayd.store.commit import Commit
 from relayd.store.restored import new_epoch
 from relayproto.administration import InviteMember
@@ -40,11 +43,11 @@ _NOWHERE: Final = Place(PLATFORM, Standing.INVITED, 0)
 
 
 def create_ticket(commit: Commit, address: Address, expires_ms: int, into: Place = _NOWHERE) -> bytes:
-    """Return a new ticket that binds the address; Refusal: ADDRESS_TAKEN where an account has it, LIMIT.
+    """Return a new ticket that binds the address; Refusal: ADDRESS_TAKEN where one like it has an account, LIMIT.
 
     Whom the relay's own operator invites belongs to nobody.
     """
-    if commit.db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
+    if taken(commit.db, address):
         raise Refusal(Code.ADDRESS_TAKEN)
     if into.unit != PLATFORM:
         (waiting,) = commit.db.execute(_OPEN, (into.unit, commit.now_ms)).fetchone()
@@ -56,6 +59,11 @@ def create_ticket(commit: Commit, address: Address, expires_ms: int, into: Place
         (blake2b_256(ticket), address, expires_ms, *into),
     )
     return ticket
+
+
+def taken(db: sqlite3.Connection, address: Address) -> bool:
+    """Say whether an account has the address, or one that looks like it."""
+    return db.execute("SELECT 1 FROM account WHERE look = ?", (lookalikes.look(address),)).fetchone() is not None
 
 
 def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
@@ -76,16 +84,17 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
             raise Refusal(Code.BAD_TICKET)
         [address] = db.execute("SELECT address FROM account WHERE account = ?", (user,)).fetchone()
         return Enrolment(devices.account, Address(address))
-    if db.execute("SELECT 1 FROM account WHERE address = ?", (address,)).fetchone():
+    if taken(db, Address(address)):
         raise Refusal(Code.ADDRESS_TAKEN)
     if commit.roster(devices.account) is not None or not _still_stands(commit, address, into):
         raise Refusal(Code.BAD_TICKET)
     account = db.execute(
-        "INSERT INTO account (account, address, list_version, highest_device, devices, signature, unit, standing)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO account (account, address, look, list_version, highest_device, devices, signature, unit, standing)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             devices.account,
             address,
+            lookalikes.look(Address(address)),
             devices.version,
             devices.highest_device,
             command.devices,
@@ -99,6 +108,7 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
     prekeys.put(commit, numbers[0], command.prekeys)
     # From now on the address stands in the account's row alone (protocol.md §6).
     db.execute("UPDATE ticket SET account = ?, address = '' WHERE hash = ?", (devices.account, ticket))
+    claims.arrived(commit, account, address)
     commit.done.tally.enrolled += 1
     return Enrolment(devices.account, address)
 

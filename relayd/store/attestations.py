@@ -8,14 +8,27 @@ attested anew stays the account.
 from typing import Final
 
 from relayd.domain.acting import Actor, Denied, Effect
-from relayd.store import attested, authority, belonging, grants, members, offices, organisations, revocations, units
+from relayd.store import (
+    alone,
+    attested,
+    authority,
+    belonging,
+    claims,
+    grants,
+    offices,
+    organisations,
+    revocations,
+    rosters,
+    units,
+)
 from relayd.store import warrants as warranted
 from relayd.store.commit import Commit
 from relayproto import attestation
 from relayproto.attestation import Attestation, Proof
 from relayproto.codes import Code
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.limits import ATTESTATION_SKEW_MS
+from relayproto.ids import UnitId
+from relayproto.limits import ATTESTATION_SKEW_MS, ATTESTED_ALONE_MAX
 from relayproto.primitives import blake2b_256
 from relayproto.rules import RULES
 from relayproto.standing import PEOPLE, PLATFORM, Field, Standing
@@ -54,6 +67,9 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
     if len(attested.serials(commit, who.row)) >= KEPT_MAX:
         raise Denied(Code.LIMIT)
     before = b"" if who.unit == PLATFORM else units.digest(who.account, who.unit, who.standing)
+    second = _is_new(commit, who, unit.unit) and not alone.within(
+        commit, actor.row, change.KIND, 1, ATTESTED_ALONE_MAX
+    )  # fmt: skip
     proof = attestation.encode_proof(
         Proof(change.attestation, change.signature, warrant.warrant, warrant.signature, change.statements)
     )
@@ -62,7 +78,16 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
         (who.row, said.serial, said.warrant, said.expires_ms, proof),
     )
     belonging.put(commit, who, unit.unit, said.standing)
-    return Effect(unit.unit, before=before, after=units.digest(change.attestation, change.statements))
+    claims.drop(commit, who.row)
+    return Effect(unit.unit, before=before, after=units.digest(change.attestation, change.statements), second=second)
+
+
+def _is_new(commit: Commit, who: Actor, unit: UnitId) -> bool:
+    """Say whether nobody has vouched for an account before: it is not attested, and no roster of the unit names it."""
+    if who.standing is Standing.VERIFIED or attested.serials(commit, who.row):
+        return False
+    line = rosters.line_of(commit, who.address)
+    return line is None or line.unit != unit
 
 
 def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, warranted.Kept]:
@@ -110,7 +135,7 @@ def _subject(commit: Commit, actor: Actor, change: Attest) -> Actor:
         belonging.require_own(commit, who, organisation)
         if authority.find(commit, actor, RULES[change.KIND], who.unit) is None:
             raise Denied(Code.NOT_PERMITTED)
-    if not members.is_of(commit, who.address, organisation):
+    if not belonging.is_of(commit, who.address, organisation):
         # Whom nobody has placed is none of the actor's: like one that there is not, whatever his address is.
         raise Denied(Code.NOT_PERMITTED if who.unit == PLATFORM else Code.BAD_ADDRESS)
     return who
@@ -136,4 +161,6 @@ def revoke(commit: Commit, actor: Actor, change: RevokeAttestation) -> Effect:
     offices.drop_all(commit, who.row)
     attested.take_back(commit, who.row)
     attested.fall(commit, who.row)
+    rosters.take_out(commit, who.address)
+    claims.drop(commit, who.row)
     return Effect(who.unit, before=before)

@@ -9,7 +9,18 @@ from typing import assert_never
 
 from relayd.domain.acting import Actor, Denied
 from relayd.domain.fitting import fitting
-from relayd.store import audit, authority, documents, people, publicrecords, revocations, statistics, units
+from relayd.store import (
+    audit,
+    authority,
+    claims,
+    documents,
+    people,
+    publicrecords,
+    revocations,
+    rosters,
+    statistics,
+    units,
+)
 from relayd.store.authority import BELOW, Sight
 from relayd.store.marks import Marks
 from relayproto.administration import (
@@ -24,6 +35,7 @@ from relayproto.administration_replies import AdministrationReply, Grant, Propos
 from relayproto.codes import Code, Kind
 from relayproto.ids import AccountId, UnitId
 from relayproto.people import GetPeople
+from relayproto.rosters import GetClaim, GetClaims, GetRoster
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ProposalState, Role, Where
 from relayproto.statistics import GetStatistics
@@ -31,7 +43,7 @@ from relayproto.verification import GetOrganisation, GetRevocations
 
 _AsTold = (
     GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
-    | GetStatistics
+    | GetStatistics | GetRoster | GetClaims | GetClaim
 )  # fmt: skip
 """Those whose answer is the same for everybody who may ask."""
 Asked = _AsTold | GetPeople
@@ -62,7 +74,9 @@ def answer(sight: Sight, account: AccountId, question: Asked, marks: Marks) -> A
         raise Denied(Code.NOT_PERMITTED)
     if isinstance(question, GetPeople):
         return people.listed(sight, marks, account, question)
-    return _of_anybody(sight, question) or _of_officers(sight, question)
+    if isinstance(question, GetClaim):
+        return claims.own(sight, account)
+    return _of_anybody(sight, question) or _expected(sight, question) or _of_officers(sight, question)
 
 
 def _of_anybody(sight: Sight, question: _AsTold) -> AdministrationReply | None:
@@ -73,6 +87,16 @@ def _of_anybody(sight: Sight, question: _AsTold) -> AdministrationReply | None:
             return publicrecords.get(sight, question)
         case GetRevocations():
             return revocations.listed(sight, question)
+        case _:
+            return None
+
+
+def _expected(sight: Sight, question: _AsTold) -> AdministrationReply | None:
+    match question:
+        case GetRoster():
+            return rosters.listed(sight, question)
+        case GetClaims():
+            return claims.listed(sight, question)
         case _:
             return None
 
@@ -91,7 +115,7 @@ def _of_officers(sight: Sight, question: _AsTold) -> AdministrationReply:
             return audit.listed(sight, question)
         case GetStatistics():
             return statistics.answer(sight, question)
-        case GetCheckpoints() | GetOrganisation() | GetRevocations():
+        case GetCheckpoints() | GetOrganisation() | GetRevocations() | GetRoster() | GetClaims() | GetClaim():
             raise AssertionError(question)
         case _ as never:
             assert_never(never)
@@ -100,7 +124,7 @@ def _of_officers(sight: Sight, question: _AsTold) -> AdministrationReply:
 def allowed(sight: Sight, who: Actor, question: Asked) -> bool:
     """Say whether somebody may ask that."""
     rule = RULES[Kind(question.KIND)]
-    if rule.where is Where.ANYBODY:
+    if rule.where in {Where.ANYBODY, Where.OWN}:
         return True
     unit: UnitId = getattr(question, "unit", PLATFORM)
     if rule.where is Where.MEMBER and authority.is_member(sight, who, unit):

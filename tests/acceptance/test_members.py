@@ -129,27 +129,6 @@ def test_an_officer_is_badged_by_his_organisation_and_no_longer_once_that_is_tak
     assert len(serial) == 32
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_a_list_is_attested_but_for_its_bad_lines_and_renewed_by_the_same_file(story: Story) -> None:
-    serial = story.warranted()
-    path = story.place / "officers.csv"
-    rows = ("E-Mail;Name;Post", f"{BOB};Bob Roy;Registrar", "bad", f"{CITIZEN};;", f"{CAROL};José;")
-    path.write_bytes("\r\n".join(rows).encode("cp1252"))
-
-    first, second = (relay(story.home(VERA), "member", "import", "2", path, "--json") for _ in range(2))
-
-    for ended in (first, second):
-        came = {line["line"]: line["came"] for line in map(json.loads, ended.out.splitlines())}
-        assert ended.status == 65
-        assert (came[2], came[5]) == ("attested", "attested")
-        assert "1 fields" in came[3]
-        assert came[4] != "attested"
-    assert story.badge(CAROL, BOB)["attested"]["name"] == "José"
-    story.run(ADMIN, "warrant", "revoke", "2", serial, "--yes")
-    assert story.badge(CAROL, BOB)["attested"] is None
-
-
 def _connected(story: Story, address: str) -> bool:
     ended = relay(story.home(address), "lookup", BOB)
     return b"Another process holds the connection" in ended.err
@@ -169,3 +148,26 @@ def test_a_stolen_verifiers_key_takes_all_that_it_attested_along(story: Story) -
     refused = relay(story.home(VERA), "member", "attest", "2", CAROL)
     assert refused.status == 77
     assert b"NOT_PERMITTED" in refused.err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_somebody_hides_is_neither_shown_nor_found_but_by_who_has_to_know_him(story: Story) -> None:
+    story.warranted()
+    story.run(VERA, "member", "attest", "2", BOB, "--name", "Bob Roy", "--title", "Registrar")
+    [before] = story.run(CAROL, "member", "search", "2", "ROY")
+
+    story.run(BOB, "profile", "set", "--about", "on leave")
+    story.run(BOB, "profile", "hide", "name:same-unit", "address")
+
+    assert (before["attested"]["name"], before["attested"]["address"]) == ("Bob Roy", BOB)
+    assert story.run(CAROL, "member", "search", "2", "roy") == []
+    [listed] = story.run(CAROL, "member", "list", "2")
+    assert (listed["attested"]["name"], listed["attested"]["address"]) == (None, None)
+    assert (listed["attested"]["title"], listed["about"]) == ("Registrar", "on leave")
+    [known] = story.run(VERA, "member", "search", "2", "roy")
+    assert (known["attested"]["name"], known["attested"]["address"]) == ("Bob Roy", BOB)
+    [own] = story.run(BOB, "profile", "show")
+    assert (own["attested"]["name"], own["hidden"][0]) == ("Bob Roy", {"field": "name", "from": "same-unit"})
+    story.run(VERA, "member", "revoke", "2", BOB, "--yes", "--reason", "left")
+    assert story.run(CAROL, "member", "list", "2") == []

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from relayd.domain.acting import Denied
+from relayd.domain.lookalikes import look
 from relayd.domain.mailbox import Quota
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
@@ -25,7 +26,7 @@ from relayproto.administration_replies import Acted, Proposal
 from relayproto.audit import Record
 from relayproto.codes import Code
 from relayproto.commands import Act
-from relayproto.ids import UnitId
+from relayproto.ids import Address, UnitId
 from relayproto.primitives import x25519_public
 from relayproto.standing import PLATFORM, ProposalState, Role, Standing, UnitState
 from support.clocks import HandClock
@@ -103,9 +104,9 @@ class Chamber:
         if address not in self.known:
             self.known[address] = hashlib.sha256(address.encode()).digest()
             self.db.execute(
-                "INSERT INTO account (account, address, unit, standing, list_version, highest_device, devices,"
-                " signature) VALUES (?, ?, ?, ?, 1, 1, x'', x'')",
-                (self.known[address], address, unit, standing),
+                "INSERT INTO account (account, address, look, unit, standing, list_version, highest_device, devices,"
+                " signature) VALUES (?, ?, ?, ?, ?, 1, 1, x'', x'')",
+                (self.known[address], address, look(Address(address)), unit, standing),
             )
         return self.known[address]
 

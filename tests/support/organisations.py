@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from relayd.domain.acting import Denied, Effect
+from relayd.domain.lookalikes import look
 from relayd.store import authority
 from relayd.store.commit import Commit
 from relayd.store.database import connect
@@ -18,6 +19,7 @@ from relayd.store.verbs import VERBS
 from relayproto import descriptor, rootkeys
 from relayproto.administration import CreateOrganisation
 from relayproto.codes import Code
+from relayproto.ids import Address
 from relayproto.primitives import ed25519_public
 from relayproto.standing import PLATFORM, Role, Standing
 
@@ -83,9 +85,9 @@ class Registry:
         if address not in self.known:
             self.known[address] = hashlib.sha256(address.encode()).digest()
             self.db.execute(
-                "INSERT INTO account (account, address, unit, standing, list_version, highest_device, devices,"
-                " signature) VALUES (?, ?, ?, ?, 1, 1, x'', x'')",
-                (self.known[address], address, unit, standing),
+                "INSERT INTO account (account, address, look, unit, standing, list_version, highest_device, devices,"
+                " signature) VALUES (?, ?, ?, ?, ?, 1, 1, x'', x'')",
+                (self.known[address], address, look(Address(address)), unit, standing),
             )
         return self.known[address]
 

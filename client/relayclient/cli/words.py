@@ -29,6 +29,7 @@ from relayproto.administration import (
     SuspendOrganisation,
     Withdraw,
 )
+from relayproto.rosters import ImportRoster, RefuseClaim, StrikeLine
 from relayproto.standing import PLATFORM, Field, Standing
 from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
 
@@ -42,7 +43,13 @@ def place(unit: int) -> str:
 
 def of(change: Change, name: Name) -> str:
     """Return what a change does; ``name`` says how an account is called."""
-    said = _organisation(change, name) or _unit(change) or _people(change, name) or _verification(change, name)
+    said = (
+        _organisation(change, name)
+        or _unit(change)
+        or _people(change, name)
+        or _verification(change, name)
+        or _rosters(change, name)
+    )
     return terminal.harmless(said or _rest(change))
 
 
@@ -122,6 +129,21 @@ def _verification(change: Change, name: Name) -> str:
             return ""
 
 
+def _rosters(change: Change, name: Name) -> str:
+    match change:
+        case ImportRoster(unit, roster, lines, digest):
+            return (
+                f"expect the {lines:,} people of the roster {roster.hex()}, whose lines have the hash {digest.hex()},"
+                f" in {place(unit)}"
+            )
+        case StrikeLine(unit, address):
+            return f"expect {address} no longer in {place(unit)}"
+        case RefuseClaim(unit, account):
+            return f"refuse the claim of {name(account)} to be of {place(unit)}"
+        case _:
+            return ""
+
+
 def _rest(change: Change) -> str:
     match change:
         case Approve(proposal):
@@ -132,6 +154,7 @@ def _rest(change: Change) -> str:
             CreateOrganisation() | SuspendOrganisation() | MergeOrganisation() | HandOver() | RotateKey() | CreateUnit()
             | RenameUnit() | MoveUnit() | CloseUnit() | PutDocument() | GrantRole() | RevokeRole() | InviteMember()
             | PlaceMember() | AssignOffice() | PutWarrant() | RevokeWarrant() | Attest() | RevokeAttestation()
+            | ImportRoster() | StrikeLine() | RefuseClaim()
         ):  # fmt: skip
             raise AssertionError(change)
         case _ as never:

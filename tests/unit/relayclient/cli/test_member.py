@@ -9,11 +9,10 @@ from relayclient.cli import statements
 from relayclient.device import Device
 from relayproto import attestation
 from relayproto.attestation import Warrant
-from relayproto.codes import Code
 from relayproto.commands import GetDevices
 from relayproto.organisation import RootKey
 from relayproto.primitives import blake2b_256, ed25519_public
-from relayproto.replies import Devices, Refused
+from relayproto.replies import Devices
 from relayproto.standing import Field, Standing
 from relayproto.verification import (
     GetOrganisation,
@@ -153,58 +152,3 @@ def test_what_is_attested_is_taken_back(office, works):
 
     assert ran.out.startswith("Nothing is attested of bob@office.example any more.")
     assert works.changes == [RevokeAttestation(7, bob)]
-
-
-def sheet(office, *rows):
-    path = office.place / "officers.csv"
-    path.write_text("\n".join(["E-Mail;Name;Post", *rows]))
-    return str(path)
-
-
-def test_a_list_of_people_is_attested_and_what_is_wrong_is_named_by_its_line(office, works):
-    office.join("carol")
-    warranted(office)
-    path = sheet(office, "bob@office.example;Bob Roy;Registrar", "nobody;Nobody;", "dave@office.example;Dave;",
-                 "carol@office.example;;", "bob@office.example;Bob again;")  # fmt: skip
-
-    ran = office.run("vera", "member", "import", "7", path, "--reason", "quarterly")
-
-    said = [attestation.texts(change.statements) for change in works.changes]
-    assert [each[Field.ADDRESS] for each in said] == ["bob@office.example", "carol@office.example"]
-    assert [each.get(Field.NAME) for each in said] == ["Bob Roy", None]
-    assert {act.reason for act in works.acts} == {"quarterly"}
-    assert ran.status == 65
-    assert [line.partition(":")[0] for line in ran.out.splitlines()] == ["line 3", "line 6", "line 4"]
-    assert "2 were attested, 3 were not." in ran.err
-    assert "(3, 4, 6)" in ran.err
-
-
-def test_a_preview_asks_nobody_and_needs_no_warrant(office, works):
-    office.stop()
-    good = sheet(office, "bob@office.example;Bob;")
-
-    ran = office.run("vera", "member", "import", "7", good, "--preview")
-    [bad] = office.run("vera", "member", "import", "7", sheet(office, "bob;Bob;"), "--preview", "--json").lines
-
-    assert (ran.status, ran.out) == (0, "")
-    assert "1 can be attested, 0 were not." in ran.err
-    assert bad == {"line": 2, "address": "bob", "came": "that is no address"}
-
-
-def test_what_the_relay_refuses_is_told_line_by_line(office, works):
-    warranted(office)
-    works.outcome = Refused(Code.BAD_ADDRESS, 0)
-
-    ran = office.run("vera", "member", "import", "7", sheet(office, "bob@office.example;Bob;"))
-
-    assert (ran.status, len(works.acts)) == (65, 1)
-    assert ran.out.startswith("line 2: bob@office.example: ")
-    assert "BAD_ADDRESS" in ran.out
-
-
-def test_a_script_is_told_of_every_line(office, works):
-    warranted(office)
-
-    [told] = office.run("vera", "member", "import", "7", sheet(office, "bob@office.example;Bob;"), "--json").lines
-
-    assert told == {"line": 2, "address": "bob@office.example", "came": "attested"}

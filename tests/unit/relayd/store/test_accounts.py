@@ -64,6 +64,18 @@ async def test_an_address_names_one_account(tmp_path) -> None:
         assert await refused(relay.store.create_ticket("alice@gad.example", until_ms)) is Code.ADDRESS_TAKEN
 
 
+async def test_an_address_that_looks_like_an_accounts_is_taken(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, mallory = guest("alice"), guest("mallory")
+        until_ms = relay.clock.now_ms() + DAY_S
+        first, second = [await relay.store.create_ticket(f"al{each}ce@gad.example", until_ms) for each in "1l"]
+        await relay.store.enrol(enrol_of(alice, first), alice.devices)
+
+        assert await refused(relay.store.enrol(enrol_of(mallory, second), mallory.devices)) is Code.ADDRESS_TAKEN
+        assert await refused(relay.store.create_ticket("allce@gad.example", until_ms)) is Code.ADDRESS_TAKEN
+        assert await relay.store.create_ticket("alice@gad.example", until_ms)
+
+
 async def test_an_account_is_made_once(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice = await relay.enrol("alice")

@@ -7,13 +7,14 @@ import pytest
 from relayd.store import attestations, attested
 from relayproto import attestation
 from relayproto.administration import AssignOffice, GrantRole, PlaceMember, SuspendOrganisation
-from relayproto.codes import Code
-from relayproto.limits import ATTESTATION_SKEW_MS
+from relayproto.codes import Code, Kind
+from relayproto.limits import ATTESTATION_SKEW_MS, ATTESTED_ALONE_MAX
 from relayproto.standing import PLATFORM, Field, Role, Standing
-from relayproto.verification import RevokeAttestation
+from relayproto.verification import Attest, RevokeAttestation
 from support.attestable import DOMAIN, Department, department
 from support.attesting import DAY_MS, TEXTS
 from support.organisations import NOW_MS
+from support.rostered import in_force, line
 
 OTHER_SEED = b"X" * 32
 
@@ -208,10 +209,41 @@ def test_who_takes_back_may_take_every_role_that_goes_with_it(tmp_path) -> None:
         assert at.desk.do(at.admin, RevokeAttestation(at.unit, at.vera)) is Code.CONFLICT, "nothing is attested"
 
 
+def many(at: Department, number: int, unit: int | None = None, serial: int = 0) -> Attest:
+    """Return the change that attests the stranger of a number."""
+    stranger = at.desk.person(f"stranger-{number:03}@{DOMAIN}")
+    said = at.attestation(account=stranger, serial=(serial or number).to_bytes(16))
+    return at.attest(said, address=f"stranger-{number:03}@{DOMAIN}", unit=unit)
+
+
+def test_so_many_whom_nobody_expects_are_attested_alone_on_a_day(tmp_path) -> None:
+    with department(tmp_path) as at:
+        alone = [at.desk.done(at.vera, many(at, number)).second for number in range(100, 100 + ATTESTED_ALONE_MAX + 1)]
+
+        in_force(at, line("stranger-200"))
+        expected = at.desk.done(at.vera, many(at, 200)).second
+        renewed = at.desk.done(at.vera, many(at, 100, serial=300)).second
+        at.desk.person(f"stranger-400@{DOMAIN}", at.unit, Standing.VERIFIED)
+        verified = at.desk.done(at.vera, many(at, 400)).second
+        at.desk.commit.now_ms += DAY_MS
+        tomorrow = at.desk.done(at.vera, many(at, 500)).second
+
+        assert alone == [False] * ATTESTED_ALONE_MAX + [True]
+        assert (expected, renewed, verified, tomorrow) == (False, False, False, False)
+
+
+def test_who_is_expected_in_another_unit_is_not_expected_here(tmp_path) -> None:
+    with department(tmp_path) as at:
+        in_force(at, line("stranger-200"), unit=at.root)
+        at.desk.done(at.vera, many(at, 200))
+
+        assert at.desk.db.execute("SELECT amount FROM alone WHERE kind = ?", (Kind.ATTEST,)).fetchone() == (1,)
+
+
 def test_who_is_placed_anew_or_leaves_is_attested_no_longer(tmp_path) -> None:
     with department(tmp_path) as at:
         at.attested()
-        at.desk.done(at.admin, PlaceMember(at.root, at.bob, Standing.VERIFIED))
+        at.desk.done(at.admin, PlaceMember(at.root, at.bob, Standing.INVITED))
         assert (revoked(at), proof_of(at, at.bob)) == ([b"a" * 16], b"")
 
         at.warranted(unit=at.root, serial=b"2" * 16)

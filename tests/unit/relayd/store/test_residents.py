@@ -29,8 +29,8 @@ def test_what_is_not_there_can_be_dropped() -> None:
 def fill(db, count: int) -> None:
     for row in range(1, count + 1):
         db.execute(
-            "INSERT INTO account (id, account, address, list_version, highest_device, devices, signature)"
-            " VALUES (?, ?, ?, 1, 1, x'', x'')",
+            "INSERT INTO account (id, account, address, look, list_version, highest_device, devices, signature)"
+            " VALUES (?1, ?2, ?3, ?3, 1, 1, x'', x'')",
             (row, bytes([row]) * 32, f"a{row}@b.example"),
         )
         db.execute("INSERT INTO device (id, account, device, dh_key, sign_key) VALUES (?, ?, 1, x'', x'')", (row, row))
