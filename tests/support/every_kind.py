@@ -62,6 +62,18 @@ from relayproto.message import Message
 from relayproto.people import GetPeople
 from relayproto.policy import ROW_BYTES
 from relayproto.primitives import blake2b_256, ed25519_public
+from relayproto.rosters import (
+    Claim,
+    GetClaim,
+    GetClaims,
+    GetRoster,
+    ImportRoster,
+    PutRoster,
+    RefuseClaim,
+    RosterLine,
+    StrikeLine,
+    digest,
+)
 from relayproto.standing import Field, Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations, RevokeAttestation, RevokeWarrant
@@ -262,6 +274,8 @@ SCENARIOS |= {
     Kind.ACT: _always(Act(b"no act", bytes(64))),
     Kind.PUT_POLICY: _always(PutPolicy(bytes(ROW_BYTES))),
     Kind.PUT_PROFILE: _always(PutProfile("A line", NOTHING_HIDDEN), PutProfile("", NOTHING_HIDDEN)),
+    Kind.CLAIM: _always(Claim("Mallory", "Registrar"), Claim("", "")),
+    Kind.GET_CLAIM: _always(GetClaim()),
     Kind.GET_CHECKPOINTS: _always(GetCheckpoints(0, 100)),
     Kind.GET_REVOCATIONS: _always(GetRevocations(0, 100)),
     Kind.GET_RETENTION: _always(GetRetention(0, 100)),
@@ -281,6 +295,14 @@ def _over(*made: Callable[[Asker, Whom, int], Message]) -> Scenario:
             yield from [each(asker, whom, unit) for each in made]
 
     return said
+
+
+def _line(whom: Whom) -> RosterLine:
+    return RosterLine(whom.address, "Bob Roy", "Registrar")
+
+
+def _roster_of(asker: Asker, unit: int) -> bytes:
+    return blake2b_256(asker.person.account + bytes([unit]))[:16]
 
 
 @scenario(Kind.GET_PEOPLE)
@@ -362,6 +384,17 @@ SCENARIOS |= {
     Kind.PUT_WARRANT: _over(_warrant),
     Kind.REVOKE_WARRANT: _over(lambda asker, _, unit: RevokeWarrant(unit, bytes(16))),
     Kind.ATTEST: _over(_attest),
+    Kind.PUT_ROSTER: _over(lambda asker, whom, unit: PutRoster(unit, _roster_of(asker, unit), 0, (_line(whom),))),
+    Kind.IMPORT_ROSTER: _over(
+        lambda asker, whom, unit: ImportRoster(unit, _roster_of(asker, unit), 1, digest([_line(whom)]))
+    ),
+    Kind.STRIKE_LINE: _over(lambda _, whom, unit: StrikeLine(unit, whom.address)),
+    Kind.REFUSE_CLAIM: _over(lambda _, whom, unit: RefuseClaim(unit, whom.account)),
+    Kind.GET_ROSTER: _over(
+        lambda _a, _w, unit: GetRoster(unit, b"", 0, 100),
+        lambda asker, _, unit: GetRoster(unit, _roster_of(asker, unit), 0, 100),
+    ),
+    Kind.GET_CLAIMS: _over(lambda _a, _w, unit: GetClaims(unit, 0, 100)),
     Kind.REVOKE_ATTESTATION: _over(lambda _, whom, unit: RevokeAttestation(unit, whom.account)),
 }
 
