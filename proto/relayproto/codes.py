@@ -39,7 +39,8 @@ class Transport(IntEnum):
 class Kind(IntEnum):
     """A frame's first element: 1-31 commands, 32-63 either way, 96-127 questions, 128-159 replies, 160-191 notices.
 
-    64-95 are changes of an organisation: never a frame of their own, only inside ACT (spec 70 §2).
+    64-95 are changes of an organisation: never a frame of their own, only inside ACT (spec 70 §2). 192-223 are
+    further commands.
     """
 
     HELLO = 1
@@ -149,6 +150,9 @@ class Kind(IntEnum):
     OVERFLOW = 168
     WRITABLE = 169
     REVOKED = 170
+
+    GET_CODE = 192
+    REGISTER = 193
 
 
 class Code(IntEnum):

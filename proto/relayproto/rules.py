@@ -102,6 +102,8 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.GET_REVOCATIONS: Rule(Where.ANYBODY),
         Kind.GET_STATISTICS: Rule(Where.UNIT, _ORGANISATION | _OPERATOR | {Role.STATISTICS_VIEWER}),
         Kind.GET_RETENTION: Rule(Where.ANYBODY),
+        Kind.GET_CODE: _ANYBODY,
+        Kind.REGISTER: _ANYBODY,
     }
 )
 """Every command, change and question; a test fails on a kind that is not here."""
