@@ -5,7 +5,7 @@ an act's number is in the store before the act is handed out, so that none is us
 what the relay would not read is not signed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
@@ -17,7 +17,7 @@ from relayproto import acts, attestation, audit
 from relayproto.acts import Instruction
 from relayproto.administration import Change, GetAudit, GetCheckpoints, GetProposals, GetRoles, GetUnits
 from relayproto.administration_replies import Audit, Checkpoint, Checkpoints, Proposals, Roles, Units
-from relayproto.attestation import Attestation, Shown
+from relayproto.attestation import Attestation
 from relayproto.codes import Code, CodeRange, range_of
 from relayproto.commands import Act
 from relayproto.errors import Malformed
@@ -25,7 +25,8 @@ from relayproto.ids import AccountId, Address, UnitId
 from relayproto.invitation import Invitation
 from relayproto.policy import ROW_BYTES
 from relayproto.primitives import ed25519_public
-from relayproto.standing import Standing
+from relayproto.rosters import Claims, GetClaims, GetRoster, Roster
+from relayproto.standing import Field, Standing
 from relayproto.statistics import GetRetention, GetStatistics, Retention, Statistics
 from relayproto.verification import Attest
 
@@ -34,11 +35,12 @@ ACT_LIFETIME_MS: Final = 300_000
 _NUMBER_MAX: Final = (1 << 63) - 1
 """What the store can hold; nobody comes so far, and a relay that says he did is lying."""
 
-Numbered = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints
+Numbered = GetUnits | GetRoles | GetProposals | GetAudit | GetCheckpoints | GetRoster | GetClaims
 """Questions whose pages go on after the number of their last thing."""
 Paged = Numbered | GetStatistics | GetRetention
 """Questions whose answers come in pages."""
-Page = Units | Roles | Proposals | Audit | Checkpoints | Statistics | Retention
+_NumberedPage = Units | Roles | Proposals | Audit | Checkpoints | Roster | Claims
+Page = _NumberedPage | Statistics | Retention
 
 
 class Administration:
@@ -73,12 +75,18 @@ class Administration:
             step.put("act", number)
             return Act(octets, acts.signature_of(step.secret("sign_seed"), octets))
 
-    def attest(self, said: Attestation, name: Shown | None, title: Shown | None) -> Attest:
-        """Return the change that attests something, signed by this device's key, which is to be a warranted one."""
-        octets = attestation.encode(said)
+    def attest(self, said: Attestation, unit: UnitId, texts: Mapping[Field, str]) -> Attest:
+        """Return the change that attests something, signed by this device's key, which is to be a warranted one.
+
+        ``texts`` say who it is: an address and, if they are to be known, name and title.
+        """
+        octets, stated = attestation.encode(said), {**texts, Field.UNIT: str(unit)}
         with self._store.step() as step:
-            signature = attestation.sign_attestation(step.secret("sign_seed"), step.setting("root"), octets)
-        return Attest(said.unit, said.account, octets, signature, name, title)
+            seed, relay = step.secret("sign_seed"), step.setting("root")
+            signature = attestation.sign_attestation(seed, relay, octets)
+            return Attest(
+                unit, said.account, octets, signature, attestation.state(seed, relay, said.serial, stated)
+            )  # fmt: skip
 
     def sign_key(self) -> bytes:
         """Return the public key by which this device signs acts and attestations."""
@@ -163,14 +171,14 @@ def following(question: Paged, page: Page) -> Paged | None:
             return _after(question, page)
 
 
-def _after(question: Numbered, page: Units | Roles | Proposals | Audit | Checkpoints) -> Numbered | None:
+def _after(question: Numbered, page: _NumberedPage) -> Numbered | None:
     last = _last(page)
     if not page.more or last <= question.after:
         return None
     return replace(question, after=UnitId(last)) if isinstance(question, GetUnits) else replace(question, after=last)
 
 
-def _last(page: Units | Roles | Proposals | Audit | Checkpoints) -> int:
+def _last(page: _NumberedPage) -> int:  # noqa: PLR0911 - one a kind of page
     """Return the number of the last thing on a page, 0 for an empty one."""
     match page:
         case Units(units):
@@ -183,6 +191,10 @@ def _last(page: Units | Roles | Proposals | Audit | Checkpoints) -> int:
             return max((number + audit.count(said) - 1 for number, said in records), default=0)
         case Checkpoints(checkpoints):
             return max((checkpoint.records for checkpoint in checkpoints), default=0)
+        case Roster(lines):
+            return max((line.number for line in lines), default=0)
+        case Claims(claims):
+            return max((claim.number for claim in claims), default=0)
         case _ as never:
             assert_never(never)
 

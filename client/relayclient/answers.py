@@ -52,6 +52,7 @@ from relayproto.replies import (
     Reply,
     Submitted,
 )
+from relayproto.rosters import Claim, GetClaim, GetClaims, GetRoster, PutRoster
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations, Organisation, Revocations
 
@@ -159,7 +160,7 @@ def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now
     again_ms = now_ms + (reply.retry_after_ms or RETRY_MS)
     never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL) and not reply.retry_after_ms
     asks_itself = isinstance(command, GetOrganisation | GetRevocations)
-    if isinstance(command, Act | PutPolicy | Question) and not asks_itself:
+    if isinstance(command, Act | PutPolicy | PutRoster | Claim | Question) and not asks_itself:
         # Whoever asked holds the answer (Exchange.ask); the device does not ask such a thing again by itself.
         if isinstance(command, Act):
             _numbered(link, command.octets)
@@ -198,7 +199,7 @@ def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: in
             pass
         case (
             GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
-            | GetStatistics() | GetRetention()
+            | GetStatistics() | GetRetention() | GetRoster() | GetClaims() | GetClaim() | PutRoster() | Claim()
         ):  # fmt: skip
             pass
         case _ as unknown:

@@ -35,6 +35,7 @@ from relayproto.events import Closed
 from relayproto.ids import AccountId, Address, MessageId
 from relayproto.primitives import Entropy
 from relayproto.replies import Refused, Reply
+from relayproto.rosters import Claim, PutRoster
 
 WINDOW: Final = Credit(64, 1 << 20)
 """What may be on its way to us unacknowledged: 64 messages, 1 MiB; the device replenishes both at once (spec 50 §3)."""
@@ -162,8 +163,8 @@ class Client:
                 return _acted(reply)
         raise ActLost
 
-    async def answer(self, question: Question) -> AdministrationReply:
-        """Ask an officer's question; where the relay says when it may be asked, wait so long.
+    async def answer(self, question: Question | PutRoster | Claim) -> AdministrationReply:
+        """Ask an officer's question, or hand in a part of a roster or a claim; wait as long as the relay says.
 
         Raises Denied with the relay's code, and RelayAway.
         """

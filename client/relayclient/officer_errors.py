@@ -19,3 +19,15 @@ class LinesFaulty(ClientError):  # noqa: N818
     """Some lines were left out: correct them and import the file again, which renews the others."""
 
     exit_status = 65
+
+
+class RosterLost(ClientError):  # noqa: N818
+    """The relay lost the list on the way, or has no room for it: import the file again a little later."""
+
+    exit_status = 75
+
+
+class ClaimUnknown(ClientError):  # noqa: N818
+    """Nobody of that name claims to be of the unit: look at relay claim list."""
+
+    exit_status = 65

@@ -21,6 +21,7 @@ from relayproto.limits import (
     UNIT_NAME_CHARS_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.rosters import GetClaim, GetClaims, GetRoster, ImportRoster, RefuseClaim, StrikeLine
 from relayproto.standing import Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import (
@@ -324,22 +325,23 @@ class BreakGlass(Message):
 Change = (
     CreateOrganisation | SuspendOrganisation | MergeOrganisation | HandOver | RotateKey | CreateUnit | RenameUnit
     | MoveUnit | CloseUnit | GrantRole | RevokeRole | InviteMember | PlaceMember | AssignOffice | PutDocument
-    | PutWarrant | RevokeWarrant | Attest | RevokeAttestation | Approve | Withdraw
+    | PutWarrant | RevokeWarrant | ImportRoster | StrikeLine | Attest | RevokeAttestation | RefuseClaim | Approve
+    | Withdraw
 )  # fmt: skip
 """What an act may do."""
 
 Question = (
     GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
-    | GetStatistics | GetRetention
+    | GetStatistics | GetRetention | GetRoster | GetClaims | GetClaim
 )  # fmt: skip
 """What officers ask; nothing changes by it."""
 
 CHANGES = table(
     CreateOrganisation, SuspendOrganisation, MergeOrganisation, HandOver, RotateKey, CreateUnit, RenameUnit, MoveUnit,
     CloseUnit, GrantRole, RevokeRole, InviteMember, PlaceMember, AssignOffice, PutDocument, PutWarrant, RevokeWarrant,
-    Attest, RevokeAttestation, Approve, Withdraw,
+    ImportRoster, StrikeLine, Attest, RevokeAttestation, RefuseClaim, Approve, Withdraw,
 )  # fmt: skip
 QUESTIONS = table(
     GetUnits, GetRoles, GetDocument, GetProposals, GetAudit, GetCheckpoints, GetOrganisation, GetRevocations,
-    GetStatistics, GetRetention,
+    GetStatistics, GetRetention, GetRoster, GetClaims, GetClaim,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from relayproto.limits import (
     UNIT_NAME_CHARS_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.rosters import Claimed, Claims, Roster, Rostered
 from relayproto.standing import ActState, ProposalState, Role, UnitState
 from relayproto.statistics import Retention, Statistics
 from relayproto.verification import Organisation, Revocations
@@ -168,8 +169,9 @@ class Checkpoints(Message):
 
 AdministrationReply = (
     Acted | Units | Roles | Document | Proposals | Audit | Checkpoints | Organisation | Revocations | Statistics
-    | Retention
+    | Retention | Roster | Rostered | Claims | Claimed
 )  # fmt: skip
 ADMINISTRATION_REPLIES = table(
     Acted, Units, Roles, Document, Proposals, Audit, Checkpoints, Organisation, Revocations, Statistics, Retention,
+    Roster, Rostered, Claims, Claimed,
 )  # fmt: skip

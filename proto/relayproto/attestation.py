@@ -2,23 +2,23 @@
 
 What an organisation says enters and signed bytes leave; a proof enters and what it attests leaves, or Unattested. The
 rules of this file: a proof is checked by whoever is shown it, offline, against the organisation's public record and the
-time; the name and the title are hashed apart, so that each can be shown without the other; nothing here asks a relay.
+time; what it says of the person are statements signed apart, so that one that is left out leaves no trace; nothing here
+asks a relay.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, assert_never
 
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets, octets_up_to, one_of, optional, record, text, uint
+from relayproto.fields import Reader, octets, octets_up_to, one_of, record, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
     ATTESTATION_LIFETIME_MS_MAX,
     ATTESTATION_SKEW_MS,
     PROOF_BYTES_MAX,
-    SALT_BYTES,
     SERIAL_BYTES,
     SHOWN_CHARS_MAX,
     SUCCESSION_OVERLAP_MS,
@@ -28,15 +28,19 @@ from relayproto.limits import (
 from relayproto.organisation import PublicRecord
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
-from relayproto.standing import Standing
+from relayproto.standing import Field, Standing
 
 _VERSION: Final = b"\x01"
 _WARRANT: Final = b"relayd/warrant/1"
 _ATTESTATION: Final = b"relayd/attestation/1"
-_FIELD: Final = b"relayd/field/1"
+_FIELD: Final = b"relayd/attested-field/1"
 _U32: Final = (1 << 32) - 1
 ATTESTABLE: Final = frozenset({Standing.VERIFIED, Standing.APPLICATION, Standing.OFFICE})
 """What an organisation vouches for."""
+STATED: Final = frozenset({Field.NAME, Field.TITLE, Field.UNIT, Field.ADDRESS})
+"""The fields that an organisation vouches for."""
+REQUIRED: Final = frozenset({Field.UNIT, Field.ADDRESS})
+"""Those of them without which the relay takes no attestation."""
 
 
 class Doubt(StrEnum):
@@ -77,67 +81,89 @@ class Attestation:
     """What an organisation says of an account; times are unix ms.
 
     ``warrant`` is the serial of the warrant of the key that signed; ``root`` is the hash of the organisation's root
-    key; ``name`` and ``title`` are hashes (``hash_of``), empty where there is none.
+    key. Who that is, it does not say: statements do, each with the serial.
     """
 
     serial: bytes
     warrant: bytes
     root: bytes
     organisation: UnitId
-    unit: UnitId
     account: AccountId
-    address: str
     standing: Standing
-    name: bytes
-    title: bytes
     not_before_ms: int
     expires_ms: int
 
 
-class Shown(NamedTuple):
-    """A field that is shown, and the salt without which nobody could try names out on its hash."""
+class Statement(NamedTuple):
+    """What an attestation's key says of one field, by a signature of its own over the attestation's serial."""
 
-    salt: bytes
+    field: Field
     text: str
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """All that a client needs beside the organisation's public record; a field that is not shown is None."""
+    """All that a client needs beside the organisation's public record, with the statements that are shown."""
 
     attestation: bytes
     signature: bytes
     warrant: bytes
     warrant_signature: bytes
-    name: Shown | None = field(default=None, repr=False)
-    title: Shown | None = field(default=None, repr=False)
+    statements: tuple[Statement, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """What a good proof comes to; a text that is not shown is None."""
+    """What a good proof comes to; what is not shown is None."""
 
     said: Attestation
     organisation: str
-    name: str | None = field(repr=False)
-    title: str | None = field(repr=False)
+    name: str | None = field(default=None, repr=False)
+    title: str | None = field(default=None, repr=False)
+    unit: UnitId | None = field(default=None, repr=False)
+    address: str | None = field(default=None, repr=False)
 
 
 _time = uint(TIME_MS_MAX)
 _serial = octets(SERIAL_BYTES)
-_hash = octets_up_to(32)
 _warrant: Reader[Warrant] = record(
     Warrant, _serial, uint(_U32, 1), uint(_U32, 1), octets(32), octets(32), _time, _time
 )  # fmt: skip
 _attestation: Reader[Attestation] = record(
-    Attestation, _serial, _serial, octets(32), uint(_U32, 1), uint(_U32, 1), octets(32), text(ADDRESS_CHARS_MAX),
-    one_of(Standing), _hash, _hash, _time, _time,
-)  # fmt: skip
-shown: Reader[Shown] = record(Shown, octets(SALT_BYTES), text(SHOWN_CHARS_MAX))
+    Attestation, _serial, _serial, octets(32), uint(_U32, 1), octets(32), one_of(Standing), _time, _time
+)
+_statement: Reader[Statement] = record(Statement, one_of(Field), text(ADDRESS_CHARS_MAX), octets(64))
+_statements = sequence(_statement, len(STATED))
+
+
+def statements(value: object) -> tuple[Statement, ...]:
+    """Read statements: each field once, ascending, and with a text that it can have; raises Malformed."""
+    read = _statements(value)
+    fields = [each.field for each in read]
+    if fields != sorted(set(fields)) or not all(map(_possible, read)):
+        raise Malformed("not statements")
+    return read
+
+
+def _possible(stated: Statement) -> bool:
+    match stated.field:
+        case Field.NAME | Field.TITLE:
+            return len(stated.text) <= SHOWN_CHARS_MAX
+        case Field.UNIT:
+            unit = stated.text
+            return unit.isascii() and unit.isdecimal() and unit == str(int(unit[:10])) and 0 < int(unit) <= _U32
+        case Field.ADDRESS:
+            return True
+        case Field.ABOUT:
+            return False
+        case _ as never:
+            assert_never(never)
+
+
 _proof: Reader[Proof] = record(
-    Proof, octets_up_to(PROOF_BYTES_MAX), octets(64), octets_up_to(PROOF_BYTES_MAX), octets(64), optional(shown),
-    optional(shown),
-)  # fmt: skip
+    Proof, octets_up_to(PROOF_BYTES_MAX), octets(64), octets_up_to(PROOF_BYTES_MAX), octets(64), statements
+)
 
 
 def _packed(thing: Warrant | Attestation | Proof) -> bytes:
@@ -187,7 +213,7 @@ def decode(signed: bytes) -> Attestation:
     said: Attestation = _canonical(_attestation, signed)
     if not 0 < said.expires_ms - said.not_before_ms <= ATTESTATION_LIFETIME_MS_MAX:
         raise Malformed("an attestation that ends before it begins, or much later")
-    if said.standing not in ATTESTABLE or not {len(said.name), len(said.title)} <= {0, 32}:
+    if said.standing not in ATTESTABLE:
         raise Malformed("an attestation of nothing")
     return said
 
@@ -202,11 +228,23 @@ def check_attestation(key: bytes, relay: bytes, attestation: bytes, signature: b
     verify(key, _ATTESTATION + relay + attestation, signature)
 
 
-def hash_of(name: str, value: Shown | None) -> bytes:
-    """Return what stands in an attestation for a field, ``name`` or ``title``; empty for none."""
-    if value is None:
-        return b""
-    return blake2b_256(_FIELD + pack(name, value.text), key=value.salt)
+def state(sign_seed: bytes, relay: bytes, serial: bytes, said: Mapping[Field, str]) -> tuple[Statement, ...]:
+    """Return the statements of an attestation, signed by the key that signs it."""
+    return tuple(
+        Statement(each, said[each], sign(sign_seed, _FIELD + relay + serial + pack(each, said[each])))
+        for each in sorted(said)
+    )
+
+
+def check_statements(key: bytes, relay: bytes, serial: bytes, stated: tuple[Statement, ...]) -> None:
+    """Raise CryptoFailure where the key has not signed each of these with this attestation's serial."""
+    for each in stated:
+        verify(key, _FIELD + relay + serial + pack(each.field, each.text), each.signature)
+
+
+def texts(stated: tuple[Statement, ...]) -> dict[Field, str]:
+    """Return what statements say."""
+    return {each.field: each.text for each in stated}
 
 
 def encode_proof(proof: Proof) -> bytes:
@@ -246,9 +284,11 @@ def check(
     try:
         check_warrant(root_key, relay, proof.warrant, proof.warrant_signature)
         check_attestation(warrant.key, relay, proof.attestation, proof.signature)
+        check_statements(warrant.key, relay, said.serial, proof.statements)
     except CryptoFailure:
         raise Unattested(Doubt.FORGED) from None
-    if not fits(said, warrant) or not _opens(said, proof) or not _of_a_domain(said.address, organisation):
+    shown = texts(proof.statements)
+    if not fits(said, warrant) or not _of_a_domain(shown.get(Field.ADDRESS), organisation):
         raise Unattested(Doubt.FORGED)
     if said.not_before_ms > now_ms + ATTESTATION_SKEW_MS:
         raise Unattested(Doubt.EARLY)
@@ -256,7 +296,10 @@ def check(
         raise Unattested(Doubt.EXPIRED)
     if said.serial in revoked or warrant.serial in revoked:
         raise Unattested(Doubt.REVOKED)
-    return Attested(said, organisation.name, proof.name and proof.name.text, proof.title and proof.title.text)
+    unit = UnitId(int(shown[Field.UNIT])) if Field.UNIT in shown else None
+    return Attested(
+        said, organisation.name, shown.get(Field.NAME), shown.get(Field.TITLE), unit, shown.get(Field.ADDRESS)
+    )
 
 
 def fits(said: Attestation, warrant: Warrant) -> bool:
@@ -285,13 +328,6 @@ def _root_key(organisation: PublicRecord, said: Attestation, now_ms: int) -> byt
     return None
 
 
-def _opens(said: Attestation, proof: Proof) -> bool:
-    """Say whether the fields that are shown are those of the attestation."""
-    return all(
-        value is None or equal(hash_of(name, value), hidden)
-        for name, value, hidden in (("name", proof.name, said.name), ("title", proof.title, said.title))
-    )
-
-
-def _of_a_domain(address: str, organisation: PublicRecord) -> bool:
-    return address.rpartition("@")[2] in organisation.domains
+def _of_a_domain(address: str | None, organisation: PublicRecord) -> bool:
+    """Say whether an address, where it is shown, is of one of the organisation's domains."""
+    return address is None or address.rpartition("@")[2] in organisation.domains

@@ -39,8 +39,8 @@ class Transport(IntEnum):
 class Kind(IntEnum):
     """A frame's first element: 1-31 commands, 32-63 either way, 96-127 questions, 128-159 replies, 160-191 notices.
 
-    64-95 are changes of an organisation: never a frame of their own, only inside ACT (spec 70 §2). 192-223 are
-    further commands.
+    192-223 are further commands; 64-95 are changes of an organisation: never a frame of their own, only inside ACT
+    (spec 70 §2).
     """
 
     HELLO = 1
@@ -63,6 +63,7 @@ class Kind(IntEnum):
     ACT = 19
     PUT_POLICY = 20
     BREAK_GLASS = 21
+    PUT_ROSTER = 22
     SELF_CHECK = 23
     GET_CONNECTIONS = 24
     GET_MAILBOX = 25
@@ -97,8 +98,11 @@ class Kind(IntEnum):
     WITHDRAW = 80
     PUT_WARRANT = 81
     REVOKE_WARRANT = 82
+    IMPORT_ROSTER = 83
+    STRIKE_LINE = 84
     ATTEST = 85
     REVOKE_ATTESTATION = 86
+    REFUSE_CLAIM = 87
 
     GET_UNITS = 96
     GET_ROLES = 97
@@ -106,10 +110,13 @@ class Kind(IntEnum):
     GET_PROPOSALS = 99
     GET_AUDIT = 100
     GET_CHECKPOINTS = 101
+    GET_ROSTER = 102
+    GET_CLAIMS = 104
     GET_ORGANISATION = 105
     GET_REVOCATIONS = 106
     GET_STATISTICS = 107
     GET_RETENTION = 108
+    GET_CLAIM = 109
 
     WELCOME = 128
     ENROLLED = 129
@@ -136,8 +143,12 @@ class Kind(IntEnum):
     CHECKED = 150
     ORGANISATION = 151
     REVOCATIONS = 152
+    CLAIMED = 153
     STATISTICS = 154
     RETENTION = 155
+    ROSTERED = 156
+    ROSTER = 157
+    CLAIMS = 159
 
     DELIVER = 160
     GAP = 161
@@ -153,6 +164,7 @@ class Kind(IntEnum):
 
     GET_CODE = 192
     REGISTER = 193
+    CLAIM = 194
 
 
 class Code(IntEnum):

@@ -32,6 +32,7 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 from relayproto.operating import LOCAL_COMMANDS, LocalCommand
 from relayproto.policy import ROW_BYTES
+from relayproto.rosters import Claim, PutRoster
 
 _U32 = (1 << 32) - 1
 _account: Reader[bytes] = octets(32)
@@ -342,7 +343,7 @@ class ConfirmClock(Message):
 
 DeviceCommand = (
     Submit | Body | Ack | Ephemeral | PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys
-    | Block | Report | Act | PutPolicy | Question
+    | Block | Report | Act | PutPolicy | PutRoster | Claim | Question
 )  # fmt: skip
 """What a device may ask on an open connection."""
 
@@ -356,4 +357,5 @@ COMMANDS = table(
     Hello, Enrol, GetCode, Register,
     Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
     Block, Report, Act, PutPolicy, Invite, GetStatus, ConfirmClock, BreakGlass,
+    PutRoster, Claim,
 ) | LOCAL_COMMANDS | QUESTIONS  # fmt: skip

@@ -233,10 +233,25 @@ AUDIT_RECORD_BYTES_MAX: Final = 2_560
 """A record holds digests, not what was changed: 400 bytes, and a reason of 500 characters in any script."""
 SERIAL_BYTES: Final = 16
 """Random, so that no two warrants or attestations of any organisation are called the same."""
-SALT_BYTES: Final = 16
-"""Without it nobody can try names out on the hash of one."""
 SHOWN_CHARS_MAX: Final = 120
 """A name or the title of a post, as long as the longest name of a department."""
+ROSTER_NAME_BYTES: Final = 16
+"""Half a hash: a device names a roster by what is in the file, so that the same file goes on where it was cut off."""
+ROSTER_LINES_MAX: Final = 200_000
+"""Twice the largest department that we know of; a larger one has units, each with a roster of its own."""
+ROSTER_PART_LINES_MAX: Final = 100
+"""In one command: a tenth of them waits for a commit, and a lost answer costs a hundred lines."""
+ROSTER_ALONE_MAX: Final = 100
+"""Lines that one person lets come in force on a day (UTC) without a second one: a new office's staff."""
+ROSTER_STAGED_MS: Final = 7 * 86_400_000
+"""As long as a proposal waits: until then a second person may read it."""
+ROSTER_LIFETIME_MS: Final = 366 * 86_400_000
+"""A year and a day: who is not on the next year's roster is not expected any more."""
+CLAIM_LIFETIME_MS: Final = 30 * 86_400_000
+"""A month: somebody has looked at it by then, or it is made again."""
+ATTESTED_ALONE_MAX: Final = 20
+"""People whom no roster names and whom one verifier attests on a day (UTC) alone: a stolen verifier's device makes no
+department out of strangers."""
 WARRANT_LIFETIME_MS_MAX: Final = 366 * 86_400_000
 """A year and a day: the root key comes out of its safe once a year."""
 ATTESTATION_LIFETIME_MS_MAX: Final = 90 * 86_400_000
@@ -246,7 +261,7 @@ ATTESTATION_SKEW_MS: Final = 300_000
 SUCCESSION_OVERLAP_MS: Final = 90 * 86_400_000
 """For how long what a replaced root key stands behind still counts: until it would have been renewed anyway."""
 PROOF_BYTES_MAX: Final = 2_048
-"""An attestation with its warrant and two fields in any script comes to 1,750."""
+"""An attestation with its warrant and four fields in any script comes to 1,900."""
 ORGANISATION_BYTES_MAX: Final = 8_192
 """A record with its longest domains and all keys comes to 7,100."""
 ORGANISATION_DOMAINS_MAX: Final = 16

@@ -61,6 +61,33 @@ class Permission(IntEnum):
     DENY = 2
 
 
+class Field(IntEnum):
+    """What can be shown of somebody (spec 88 §1): all but the last is what an organisation attests."""
+
+    NAME = 0
+    TITLE = 1
+    UNIT = 2
+    ADDRESS = 3
+    ABOUT = 4
+
+
+class Viewer(IntEnum):
+    """Who looks at somebody, by where he stands to him (spec 88 §2)."""
+
+    SAME_UNIT = 0
+    SAME_ORGANISATION = 1
+    OFFICERS = 2
+    APPLICATION = 3
+    PUBLIC = 4
+
+
+class Visibility(IntEnum):
+    """What a cell of a table of visibilities says; of several the maximum counts, as of permissions."""
+
+    SHOW = 0
+    HIDE = 1
+
+
 class UnitState(IntEnum):
     """Whether a unit works (spec 70 §1). What is suspended or closed refuses, and so does everything below it."""
 
@@ -86,6 +113,14 @@ class ProposalState(IntEnum):
     EXPIRED = 4
 
 
+class ClaimState(IntEnum):
+    """How far a claim has come (spec 86 §4); one that was attested is gone."""
+
+    NONE = 0
+    WAITING = 1
+    REFUSED = 2
+
+
 class Second(IntEnum):
     """When a change needs a second person (spec 70 §3)."""
 
@@ -93,6 +128,7 @@ class Second(IntEnum):
     AT_ROOT = 1
     ALWAYS = 2
     OF_AUDITOR = 3
+    IN_BULK = 4
 
 
 class Where(IntEnum):

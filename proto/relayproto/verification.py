@@ -7,9 +7,9 @@ may do it stands in ``relayproto.rules`` and nowhere else.
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-from relayproto.attestation import Shown, shown
+from relayproto.attestation import Statement, statements
 from relayproto.codes import Kind
-from relayproto.fields import Reader, flag, octets, octets_up_to, optional, record, sequence, uint
+from relayproto.fields import Reader, flag, octets, octets_up_to, record, sequence, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ORGANISATION_BYTES_MAX,
@@ -64,19 +64,19 @@ class RevokeWarrant(Message):
 class Attest(Message):
     """Put an account into a unit with a standing, by an attestation that a warranted key signed.
 
-    ``name`` and ``title`` open its hashes. A newer one takes the place of one that is there.
+    ``statements`` say of which unit, with which address and, if it is to be known, by which name and title. A newer
+    attestation takes the place of one that is there.
     """
 
     KIND: ClassVar[Kind] = Kind.ATTEST
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _below, _account, octets_up_to(PROOF_BYTES_MAX, 1), octets(64), optional(shown), optional(shown),
+        _below, _account, octets_up_to(PROOF_BYTES_MAX, 1), octets(64), statements,
     )  # fmt: skip
     unit: UnitId
     account: AccountId
     attestation: bytes
     signature: bytes
-    name: Shown | None = field(repr=False)
-    title: Shown | None = field(repr=False)
+    statements: tuple[Statement, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,8 +103,8 @@ def favours(change: Change, account: AccountId) -> bool:
 def needs_second(change: Change, account: AccountId, reaches: Sequence[Reach]) -> bool:
     """Say whether a change over these units, asked for by an account, waits for a second person."""
     match RULES[change.KIND].second:
-        case Second.NEVER:
-            return False
+        case Second.NEVER | Second.IN_BULK:
+            return False  # In bulk: how much it is its verb tells (Effect.second).
         case Second.AT_ROOT:
             return any(reach.root for reach in reaches)
         case Second.ALWAYS:

@@ -47,6 +47,7 @@ from relayproto.message import Message
 from relayproto.notices import Gap, Passing, Ping
 from relayproto.operating import Line
 from relayproto.replies import NotTaken, Refused, Submitted
+from relayproto.rosters import Claim, GetClaim, GetClaims, GetRoster, PutRoster
 from relayproto.statistics import GetRetention, GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations
 
@@ -64,7 +65,7 @@ RENEW_SPREAD_MS: Final = 1_000
 
 Verb = (
     PutPrekeys | GetBundles | Lookup | PutDevices | GetDevices | GetRelayKeys | Block | Report | Ephemeral | Act
-    | PutPolicy | Question
+    | PutPolicy | PutRoster | Claim | Question
 )  # fmt: skip
 
 
@@ -143,6 +144,7 @@ class Router:
                 | Report() | Act() | PutPolicy() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit()
                 | GetCheckpoints() | GetStatistics() | GetRetention()
                 | GetOrganisation() | GetRevocations()
+                | PutRoster() | Claim() | GetRoster() | GetClaims() | GetClaim()
             ):  # fmt: skip
                 return self._queue(request, command, now)
             case _ as never:
@@ -240,6 +242,7 @@ class Router:
                 Act() | GetUnits() | GetRoles() | GetDocument() | GetProposals() | GetAudit() | GetCheckpoints()
                 | GetStatistics() | GetRetention()
                 | GetOrganisation() | GetRevocations()
+                | PutRoster() | Claim() | GetRoster() | GetClaims() | GetClaim()
             ):  # fmt: skip
                 answer = await self._administer(verb)
             case Ephemeral():
@@ -260,13 +263,22 @@ class Router:
             case _ as never:
                 assert_never(never)
 
-    async def _administer(self, verb: Act | Question) -> Message:
+    async def _administer(self, verb: Act | PutRoster | Claim | Question) -> Message:
         administration, now = self._rooms.desk.administration, self._rooms.clock.monotonic()
-        if not isinstance(verb, Act):
-            return await administration.question(self.seat, verb, now)
+        match verb:
+            case PutRoster():
+                return await administration.put_roster(self.seat, verb, now)
+            case Claim():
+                return await administration.claim(self.seat, verb, now)
+            case Act():
+                return await self._act(verb, now)
+            case _:
+                return await administration.question(self.seat, verb, now)
+
+    async def _act(self, verb: Act, now: float) -> Message:
         acts = self._rooms.counters.acts
         try:
-            acted = await administration.act(self.seat, verb, now)
+            acted = await self._rooms.desk.administration.act(self.seat, verb, now)
         except Refusal as no:
             acts["rate" if no.code == Code.RATE else "denied"] += 1
             raise

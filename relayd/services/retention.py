@@ -18,10 +18,12 @@ from relayproto.administration import TICKET_LIFETIME_S_MAX
 from relayproto.codes import Class
 from relayproto.limits import (
     ATTESTATION_LIFETIME_MS_MAX,
+    CLAIM_LIFETIME_MS,
     CONTACT_KEPT_S,
     GRANT_LIFETIME_S_MAX,
     OUTCOME_LIFETIME_S,
     PROPOSAL_LIFETIME_MS,
+    ROSTER_LIFETIME_MS,
     WARRANT_LIFETIME_MS_MAX,
 )
 from relayproto.statistics import Kept
@@ -85,6 +87,9 @@ def clocks(config: Config) -> Mapping[str, int]:
         "grant": GRANT_LIFETIME_S_MAX,
         "warrant": WARRANT_LIFETIME_MS_MAX // 1000,
         "attestation": ATTESTATION_LIFETIME_MS_MAX // 1000,
+        "roster": ROSTER_LIFETIME_MS // 1000,
+        "claim": CLAIM_LIFETIME_MS // 1000,
+        "alone": 2 * _DAY_S,
         "proposal": 2 * PROPOSAL_LIFETIME_MS // 1000,
         "audit": audit_s,
         "hour": _HOUR_S,

@@ -14,7 +14,7 @@ from relayd.domain.answers import DevicesChanged, Enrolment
 from relayd.domain.authority import rule_of
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
-from relayd.store import authority, prekeys, removals, rows
+from relayd.store import authority, claims, prekeys, removals, rows
 from relayd.store.commit import Commit
 from relayd.store.restored import new_epoch
 from relayproto.administration import InviteMember
@@ -119,6 +119,7 @@ def make(
     assert account is not None  # noqa: S101 - an INSERT that did not raise has a row
     numbers = [_add_device(commit, account, entry) for entry in devices.devices]
     prekeys.put(commit, numbers[0], command.prekeys)
+    claims.arrived(commit, account, address)
     return account
 
 

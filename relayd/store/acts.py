@@ -14,7 +14,20 @@ from relayd.domain.acting import Actor, Authority, Denied
 from relayd.domain.authority import needs_second, unit_of, units_of
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
-from relayd.store import attested, audit, authority, denials, grants, proposals, revocations, warrants
+from relayd.store import (
+    alone,
+    attested,
+    audit,
+    authority,
+    claims,
+    denials,
+    grants,
+    proposals,
+    revocations,
+    rosters,
+    settling,
+    warrants,
+)
 from relayd.store.commit import Commit, Pending, Tally
 from relayd.store.proposals import Outcome
 from relayd.store.verbs import VERBS, Verb
@@ -29,6 +42,7 @@ from relayproto.errors import CryptoFailure, Malformed
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import ACT_STEP_MAX
 from relayproto.primitives import equal
+from relayproto.rosters import PutRoster
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ActState, Role
 
@@ -149,6 +163,7 @@ def _do(commit: Commit, who: Actor, act: Instruction) -> Outcome:
         by = authority.require(commit, who, change)
         second = needs_second(change, who.account, [authority.reach(commit, unit) for unit in units_of(change)])
         effect = proposals.verb_of(change, ALL_VERBS)(commit, who, change)
+        second = second or effect.second
         state = ActState.PROPOSED if second else ActState.DONE
         seen = {"unit": unit_of(change)} if second else {"unit": effect.unit, "also": effect.also}
         outcome = Outcome(state, change, effect, by, **seen)
@@ -211,8 +226,8 @@ def named(change: Change, unit: UnitId = PLATFORM) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def deny_question(commit: Commit, seat: Seat, question: Question, code: Code) -> None:
-    """Write down that a question was denied."""
+def deny_question(commit: Commit, seat: Seat, question: Question | PutRoster, code: Code) -> None:
+    """Write down that a question was denied, or that a roster was not taken."""
     commit.require(seat)
     who = authority.actor(commit, seat.account)
     assert who is not None  # noqa: S101 - a seat's device has an account
@@ -269,11 +284,17 @@ def break_glass(commit: Commit, address: Address, ttl_s: int, reason: str) -> tu
     return Acted(ActState.DONE, audit.append(commit, record), 0, b""), account
 
 
-def sweep(commit: Commit) -> None:
-    """End what is over: roles, attestations, proposals, and hours of which denials were left out."""
+def sweep(commit: Commit) -> int:
+    """End what is over: roles, attestations, proposals, claims, and hours of which denials were left out.
+
+    Returns how many lines of rosters it has gone through: where there were some others may follow.
+    """
     grants.end(commit)
     attested.end_expired(commit)
     warrants.forget(commit)
     revocations.forget(commit)
     proposals.expire(commit)
     denials.close_hours(commit)
+    claims.expire(commit)
+    alone.forget(commit)
+    return settling.settle(commit) + rosters.sweep(commit)

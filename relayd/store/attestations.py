@@ -8,17 +8,30 @@ attested anew stays the account.
 from typing import Final
 
 from relayd.domain.acting import Actor, Denied, Effect
-from relayd.store import attested, authority, belonging, grants, members, offices, organisations, revocations, units
+from relayd.store import (
+    alone,
+    attested,
+    authority,
+    belonging,
+    claims,
+    grants,
+    offices,
+    organisations,
+    revocations,
+    rosters,
+    units,
+)
 from relayd.store import warrants as warranted
 from relayd.store.commit import Commit
 from relayproto import attestation
 from relayproto.attestation import Attestation, Proof
 from relayproto.codes import Code
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.limits import ATTESTATION_SKEW_MS
+from relayproto.ids import UnitId
+from relayproto.limits import ATTESTATION_SKEW_MS, ATTESTED_ALONE_MAX
 from relayproto.primitives import blake2b_256
 from relayproto.rules import RULES
-from relayproto.standing import PEOPLE, PLATFORM, Standing
+from relayproto.standing import PEOPLE, PLATFORM, Field, Standing
 from relayproto.verification import Attest, RevokeAttestation
 
 KEPT_MAX: Final = 32
@@ -30,7 +43,7 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
 
     Denied: CONFLICT for a unit that does not work, a serial that is known, and for an office or application that would
     become a person or the other way round; BAD_SIGNATURE for what is no attestation of this account, unit and
-    organisation, does not open, or is not signed; NOT_PERMITTED without a good warrant of the actor's over the unit,
+    organisation, or is not signed in every part; NOT_PERMITTED without a good warrant of the actor's over the unit,
     and for an account that he may not place; EXPIRED, BAD_LIFETIME; BAD_ADDRESS; LIMIT.
     """
     unit = units.working(commit, change.unit)
@@ -44,7 +57,7 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
         raise Denied(Code.NOT_PERMITTED) from None
     who = _subject(commit, actor, change)
     _require_time(commit, said, warrant.said)
-    if said.address != who.address:
+    if attestation.texts(change.statements)[Field.ADDRESS] != who.address:
         raise Denied(Code.BAD_ADDRESS)
     person = who.standing in PEOPLE
     if said.standing is not (Standing.VERIFIED if person else who.standing):
@@ -54,15 +67,27 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
     if len(attested.serials(commit, who.row)) >= KEPT_MAX:
         raise Denied(Code.LIMIT)
     before = b"" if who.unit == PLATFORM else units.digest(who.account, who.unit, who.standing)
+    second = _is_new(commit, who, unit.unit) and not alone.within(
+        commit, actor.row, change.KIND, 1, ATTESTED_ALONE_MAX
+    )  # fmt: skip
     proof = attestation.encode_proof(
-        Proof(change.attestation, change.signature, warrant.warrant, warrant.signature, change.name, change.title)
+        Proof(change.attestation, change.signature, warrant.warrant, warrant.signature, change.statements)
     )
     commit.db.execute(
         "INSERT INTO attestation (account, serial, warrant, expires_ms, proof) VALUES (?, ?, ?, ?, ?)",
         (who.row, said.serial, said.warrant, said.expires_ms, proof),
     )
     belonging.put(commit, who, unit.unit, said.standing)
-    return Effect(unit.unit, before=before, after=units.digest(change.attestation))
+    claims.drop(commit, who.row)
+    return Effect(unit.unit, before=before, after=units.digest(change.attestation, change.statements), second=second)
+
+
+def _is_new(commit: Commit, who: Actor, unit: UnitId) -> bool:
+    """Say whether nobody has vouched for an account before: it is not attested, and no roster of the unit names it."""
+    if who.standing is Standing.VERIFIED or attested.serials(commit, who.row):
+        return False
+    line = rosters.line_of(commit, who.address)
+    return line is None or line.unit != unit
 
 
 def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, warranted.Kept]:
@@ -71,8 +96,10 @@ def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, wa
         said = attestation.decode(change.attestation)
     except Malformed:
         raise Denied(Code.BAD_SIGNATURE) from None
-    hashes = attestation.hash_of("name", change.name), attestation.hash_of("title", change.title)
-    if (said.account, said.unit, said.name, said.title) != (change.account, change.unit, *hashes):
+    stated = attestation.texts(change.statements)
+    if said.account != change.account or not stated.keys() >= attestation.REQUIRED:
+        raise Denied(Code.BAD_SIGNATURE)
+    if stated[Field.UNIT] != str(change.unit):
         raise Denied(Code.BAD_SIGNATURE)
     warrant = warranted.find(commit, said.warrant)
     if (
@@ -82,10 +109,10 @@ def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, wa
         or not warranted.has_key(commit, actor, warrant.said.key)
     ):
         raise Denied(Code.NOT_PERMITTED)
+    relay = organisations.relay(commit)
     try:
-        attestation.check_attestation(
-            warrant.said.key, organisations.relay(commit), change.attestation, change.signature
-        )
+        attestation.check_attestation(warrant.said.key, relay, change.attestation, change.signature)
+        attestation.check_statements(warrant.said.key, relay, said.serial, change.statements)
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None
     return said, warrant
@@ -108,7 +135,7 @@ def _subject(commit: Commit, actor: Actor, change: Attest) -> Actor:
         belonging.require_own(commit, who, organisation)
         if authority.find(commit, actor, RULES[change.KIND], who.unit) is None:
             raise Denied(Code.NOT_PERMITTED)
-    if not members.is_of(commit, who.address, organisation):
+    if not belonging.is_of(commit, who.address, organisation):
         raise Denied(Code.BAD_ADDRESS)
     return who
 
@@ -133,4 +160,6 @@ def revoke(commit: Commit, actor: Actor, change: RevokeAttestation) -> Effect:
     offices.drop_all(commit, who.row)
     attested.take_back(commit, who.row)
     attested.fall(commit, who.row)
+    rosters.take_out(commit, who.address)
+    claims.drop(commit, who.row)
     return Effect(who.unit, before=before)

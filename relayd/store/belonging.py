@@ -4,11 +4,12 @@ Account ids enter; accounts leave, or Denied. The rules of this file: what is mi
 answer; and what is written is seen by the next submission of the same commit.
 """
 
+from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied
 from relayd.store import authority, units
 from relayd.store.commit import Commit
 from relayproto.codes import Code
-from relayproto.ids import AccountId, UnitId
+from relayproto.ids import AccountId, Address, UnitId
 from relayproto.standing import PEOPLE, PLATFORM, Standing
 
 
@@ -36,3 +37,12 @@ def put(commit: Commit, who: Actor, unit: UnitId, standing: Standing) -> None:
     """Write where an account belongs and what it is."""
     commit.db.execute("UPDATE account SET unit = ?, standing = ? WHERE id = ?", (unit, standing, who.row))
     commit.tools.residents.forget_account(who.account)
+
+
+def is_of(commit: Commit, address: Address, organisation: UnitId) -> bool:
+    """Say whether an address ends in a domain that an organisation, or one that was merged into it, has proven."""
+    found: tuple[int] | None = commit.db.execute(
+        "SELECT unit.organisation FROM domain JOIN unit ON unit.id = domain.unit WHERE domain.name = ?",
+        (addresses.domain_of(address),),
+    ).fetchone()
+    return found == (organisation,)

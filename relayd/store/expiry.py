@@ -29,7 +29,10 @@ _OVER: Final = (
 
 
 def sweep(commit: Commit, keys: DayKeys, mark: Mark) -> int:
-    """Expire at most ROWS_MAX rows and return how many; tickets, codes, reports and keys that are over go as well."""
+    """Expire at most ROWS_MAX rows and return how many, lines of rosters among them.
+
+    Tickets, codes, reports and keys that are over go as well.
+    """
     mark.follow(commit.db)
     _forget_days(commit, keys)
     reports.forget(commit)
@@ -37,7 +40,7 @@ def sweep(commit: Commit, keys: DayKeys, mark: Mark) -> int:
     commit.tools.stamper.end_hour(commit.now_ms)
     accounts.expired_tickets(commit)
     registrations.forget(commit)
-    acts.sweep(commit)
+    lines = acts.sweep(commit)
     audit.forget(commit, commit.tools.audit_days)
     statistics.forget(commit, commit.tools.statistics_days)
     commit.db.execute("DELETE FROM hour_key WHERE expires_ms <= ?", (commit.now_ms,))
@@ -48,7 +51,7 @@ def sweep(commit: Commit, keys: DayKeys, mark: Mark) -> int:
         _expire(commit, lane, [row[:-1] for row in rows])
     if not gone:
         _give_back(commit)
-    return len(gone)
+    return len(gone) + lines
 
 
 def _forget_days(commit: Commit, keys: DayKeys) -> None:

@@ -10,11 +10,11 @@ from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied, Effect
 from relayd.domain.authority import rule_of
 from relayd.domain.refusals import Refusal
-from relayd.store import accounts, attested, authority, belonging, grants, offices, units
+from relayd.store import accounts, attested, authority, belonging, claims, grants, offices, rosters, units
 from relayd.store.commit import Commit
 from relayproto.administration import InviteMember, PlaceMember
 from relayproto.codes import Code
-from relayproto.ids import Address, UnitId
+from relayproto.ids import UnitId
 from relayproto.rules import OFFICES_BY
 from relayproto.standing import PEOPLE, PLATFORM, Standing
 
@@ -31,7 +31,7 @@ def invite(commit: Commit, actor: Actor, change: InviteMember) -> Effect:
         raise Denied(Code.NOT_PERMITTED)
     try:
         address = addresses.parse(change.address)
-        if not is_of(commit, address, unit.organisation):
+        if not belonging.is_of(commit, address, unit.organisation):
             raise Denied(Code.BAD_ADDRESS)
         expires_ms = commit.now_ms + change.ttl_s * 1000
         into = accounts.Place(unit.unit, change.standing, actor.row)
@@ -45,12 +45,13 @@ def invite(commit: Commit, actor: Actor, change: InviteMember) -> Effect:
 def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
     """Put an account into a unit with a standing, or out of the organisation.
 
-    Denied: NOT_PERMITTED for oneself, for an account that is neither the organisation's nor has its address, and for
-    one of a unit where the actor may place nobody; CONFLICT where it is that already, is an office or an application
-    that would become a person, or the other way round, and for an auditor who would be taken out.
+    Denied: NOT_PERMITTED for oneself, for VERIFIED, which only an attestation makes (spec 85), for an account that is
+    neither the organisation's nor has its address, and for one of a unit where the actor may place nobody; CONFLICT
+    where it is that already, is an office or an application that would become a person, or the other way round, and for
+    an auditor who would be taken out.
     """
     who = belonging.account(commit, change.account)
-    if who.row == actor.row:
+    if who.row == actor.row or change.standing is Standing.VERIFIED:
         raise Denied(Code.NOT_PERMITTED)
     rule = rule_of(change)
     if who.standing not in PEOPLE:
@@ -61,7 +62,7 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
         return _remove(commit, actor, who, change.unit)
     unit = units.working(commit, change.unit)
     if who.unit == PLATFORM:
-        if not is_of(commit, who.address, unit.organisation):
+        if not belonging.is_of(commit, who.address, unit.organisation):
             raise Denied(Code.NOT_PERMITTED)
         if change.standing not in PEOPLE:
             raise Denied(Code.CONFLICT)  # Nobody knows what it was: who came in as an office was invited as one.
@@ -89,14 +90,7 @@ def _remove(commit: Commit, actor: Actor, who: Actor, unit: UnitId) -> Effect:
     before = units.digest(who.account, who.unit, who.standing, grants.drop_all(commit, actor, who.row))
     offices.drop_all(commit, who.row)
     attested.take_back(commit, who.row)
+    rosters.take_out(commit, who.address)
+    claims.drop(commit, who.row)
     belonging.put(commit, who, PLATFORM, Standing.PUBLIC)
     return Effect(who.unit, before=before)
-
-
-def is_of(commit: Commit, address: Address, organisation: UnitId) -> bool:
-    """Say whether an address ends in a domain that an organisation, or one that was merged into it, has proven."""
-    found: tuple[int] | None = commit.db.execute(
-        "SELECT unit.organisation FROM domain JOIN unit ON unit.id = domain.unit WHERE domain.name = ?",
-        (addresses.domain_of(address),),
-    ).fetchone()
-    return found == (organisation,)

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from relayd.domain.acting import Actor, Denied
 from relayd.domain.fitting import fitting
-from relayd.store import audit, authority, documents, publicrecords, revocations, statistics, units
+from relayd.store import audit, authority, claims, documents, publicrecords, revocations, rosters, statistics, units
 from relayd.store.authority import BELOW, Sight
 from relayproto.administration import (
     GetAudit,
@@ -22,6 +22,7 @@ from relayproto.administration import (
 from relayproto.administration_replies import AdministrationReply, Grant, Proposal, Proposals, Roles
 from relayproto.codes import Code, Kind
 from relayproto.ids import AccountId, UnitId
+from relayproto.rosters import GetClaim, GetClaims, GetRoster
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ProposalState, Role, Where
 from relayproto.statistics import GetStatistics
@@ -29,7 +30,7 @@ from relayproto.verification import GetOrganisation, GetRevocations
 
 Asked = (
     GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
-    | GetStatistics
+    | GetStatistics | GetRoster | GetClaims | GetClaim
 )  # fmt: skip
 """Questions that the store answers: all but the one about what is kept, which depends on no row."""
 
@@ -53,7 +54,9 @@ def answer(sight: Sight, account: AccountId, question: Asked) -> AdministrationR
     who = authority.actor(sight, account)
     if who is None or not allowed(sight, who, question):
         raise Denied(Code.NOT_PERMITTED)
-    return _of_anybody(sight, question) or _of_officers(sight, question)
+    if isinstance(question, GetClaim):
+        return claims.own(sight, account)
+    return _of_anybody(sight, question) or _of_people(sight, question) or _of_officers(sight, question)
 
 
 def _of_anybody(sight: Sight, question: Asked) -> AdministrationReply | None:
@@ -64,6 +67,16 @@ def _of_anybody(sight: Sight, question: Asked) -> AdministrationReply | None:
             return publicrecords.get(sight, question)
         case GetRevocations():
             return revocations.listed(sight, question)
+        case _:
+            return None
+
+
+def _of_people(sight: Sight, question: Asked) -> AdministrationReply | None:
+    match question:
+        case GetRoster():
+            return rosters.listed(sight, question)
+        case GetClaims():
+            return claims.listed(sight, question)
         case _:
             return None
 
@@ -82,7 +95,7 @@ def _of_officers(sight: Sight, question: Asked) -> AdministrationReply:
             return audit.listed(sight, question)
         case GetStatistics():
             return statistics.answer(sight, question)
-        case GetCheckpoints() | GetOrganisation() | GetRevocations():
+        case GetCheckpoints() | GetOrganisation() | GetRevocations() | GetRoster() | GetClaims() | GetClaim():
             raise AssertionError(question)
         case _ as never:
             assert_never(never)
@@ -91,7 +104,7 @@ def _of_officers(sight: Sight, question: Asked) -> AdministrationReply:
 def allowed(sight: Sight, who: Actor, question: Asked) -> bool:
     """Say whether somebody may ask that."""
     rule = RULES[Kind(question.KIND)]
-    if rule.where is Where.ANYBODY:
+    if rule.where in {Where.ANYBODY, Where.OWN}:
         return True
     unit: UnitId = getattr(question, "unit", PLATFORM)
     if rule.where is Where.MEMBER and authority.is_member(sight, who, unit):

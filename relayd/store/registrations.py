@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from relayd.domain import addresses
 from relayd.domain.answers import Enrolment
 from relayd.domain.refusals import Refusal
-from relayd.store import accounts
+from relayd.store import accounts, rosters
 from relayd.store.commit import Commit
 from relayproto.codes import Code
 from relayproto.commands import Register
@@ -62,13 +62,16 @@ def take_code(commit: Commit, contact: Address, code: str, terms: Terms) -> bool
 
 def may_register(commit: Commit, contact: Address, terms: Terms) -> bool:
     """Say whether a contact is somebody to whom a code is sent."""
-    known = _proven(commit.db, addresses.domain_of(contact))
+    # Both are looked up whatever the mode, so that it takes the same time whoever it is.
+    expected, known = rosters.line_of(commit, contact) is not None, _proven(commit.db, addresses.domain_of(contact))
     match terms.mode:
         case Mode.OPEN:
             return True
         case Mode.ORGANISATIONS:
-            return known
-        case Mode.ROSTERED | Mode.CLOSED:
+            return expected or known
+        case Mode.ROSTERED:
+            return expected
+        case Mode.CLOSED:
             return False
 
 

@@ -30,6 +30,7 @@ from relayd.store import (
     acts,
     audit,
     blocks,
+    claims,
     expiry,
     figures,
     logins,
@@ -39,6 +40,7 @@ from relayd.store import (
     prekeys,
     questions,
     reports,
+    staging,
     watch,
 )
 from relayd.store.authority import View
@@ -68,6 +70,7 @@ from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.primitives import Entropy
 from relayproto.replies import Account, Devices, PrekeysLeft
+from relayproto.rosters import Claim, Claimed, PutRoster, Rostered
 from relayproto.verification import Organisation
 
 T = TypeVar("T")
@@ -295,7 +298,15 @@ class Store(LocalVerbs, EntranceVerbs):
             return replace(answer, signature=self._opened.tools.stamper.sign_record(answer.record))
         return answer
 
-    async def deny_question(self, seat: Seat, question: Question, code: Code) -> None:
+    async def put_roster(self, seat: Seat, command: PutRoster) -> Rostered | Code:
+        """Take a part of a roster in; who may not is written down, and gets the code. Raises Refusal."""
+        return await self._act(lambda commit: staging.put(commit, seat, command))
+
+    async def claim(self, seat: Seat, command: Claim) -> Claimed:
+        """Keep what the seat's account claims to be. Raises Refusal: NOT_PERMITTED, LIMIT, CONFLICT."""
+        return await self._act(lambda commit: claims.make(commit, seat, command))
+
+    async def deny_question(self, seat: Seat, question: Question | PutRoster, code: Code) -> None:
         """Write down that a question was denied. Raises Refusal(AUTHENTICATION)."""
         await self._act(lambda commit: acts.deny_question(commit, seat, question, code))
 

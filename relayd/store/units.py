@@ -169,7 +169,7 @@ def move(commit: Commit, actor: Actor, change: MoveUnit) -> Effect:
 
 
 def close(commit: Commit, actor: Actor, change: CloseUnit) -> Effect:  # noqa: ARG001 - the same for every actor
-    """Close a unit for good, with the roles held over it.
+    """Close a unit for good, with the roles held over it, its rosters and the claims to be of it.
 
     Denied(CONFLICT) where anybody or anything is in it, and below an organisation while somebody is its auditor.
     """
@@ -183,6 +183,8 @@ def close(commit: Commit, actor: Actor, change: CloseUnit) -> Effect:  # noqa: A
         raise Denied(Code.CONFLICT)  # spec 70 §4: two end it.
     db.execute("UPDATE unit SET state = ? WHERE id = ?", (UnitState.CLOSED, before.unit))
     db.execute("DELETE FROM held_role WHERE unit = ?", (before.unit,))
+    db.execute("DELETE FROM claim WHERE unit = ?", (before.unit,))
+    db.execute("UPDATE roster SET until_ms = 0 WHERE unit = ?", (before.unit,))
     if before.is_root:
         # Whoever speaks for the domain next has to prove it again.
         db.execute("DELETE FROM domain WHERE unit = ?", (before.unit,))

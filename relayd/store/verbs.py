@@ -9,7 +9,18 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from relayd.domain.acting import Actor, Effect
-from relayd.store import attestations, documents, grants, members, offices, organisations, units, warrants
+from relayd.store import (
+    attestations,
+    claims,
+    documents,
+    grants,
+    members,
+    offices,
+    organisations,
+    rosters,
+    units,
+    warrants,
+)
 from relayd.store.commit import Commit
 from relayproto.codes import Kind
 
@@ -34,8 +45,11 @@ VERBS: Final[Mapping[Kind, Verb]] = MappingProxyType(
         Kind.PUT_DOCUMENT: documents.put,
         Kind.PUT_WARRANT: warrants.put,
         Kind.REVOKE_WARRANT: warrants.revoke,
+        Kind.IMPORT_ROSTER: rosters.bring_in,
+        Kind.STRIKE_LINE: rosters.strike,
         Kind.ATTEST: attestations.attest,
         Kind.REVOKE_ATTESTATION: attestations.revoke,
+        Kind.REFUSE_CLAIM: claims.refuse,
     }
 )
 """Every change but those of proposals."""

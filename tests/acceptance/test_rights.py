@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 import pytest
 
+from relayd.domain.lifetimes import day
+from relayd.domain.lookalikes import look
 from relayd.store.acts import ALL_VERBS
+from relayd.store.rosters import PLACE_BITS
 from relayproto import rootkeys
 from relayproto.administration import (
     CHANGES,
@@ -42,8 +45,18 @@ from relayproto.administration import (
 from relayproto.administration_replies import Acted
 from relayproto.codes import Code, Kind
 from relayproto.primitives import blake2b_256, ed25519_public
+from relayproto.rosters import (
+    GetClaim,
+    GetClaims,
+    GetRoster,
+    ImportRoster,
+    Person,
+    RefuseClaim,
+    StrikeLine,
+    digest,
+)
 from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, ActState, Role, Standing, Where
+from relayproto.standing import PLATFORM, ActState, ClaimState, Field, Role, Standing, Where
 from relayproto.statistics import GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations, RevokeAttestation, RevokeWarrant
 from support.attesting import DAY_MS, VERIFIER_SEED, attest, attested, put_warrant, warrant
@@ -71,12 +84,16 @@ HELD_OVER_THE_PLATFORM = {OPERATOR, Role.STATISTICS_VIEWER, AUDITOR, Role.ABUSE_
 
 
 class May(NamedTuple):
-    """Who may change something, over the platform alone or not, and who has to approve it: always, or at a root."""
+    """Who may change something, over the platform alone or not, and who has to approve it.
+
+    That is always, at a root, or where it is more than one person may do alone.
+    """
 
     by: set[Role]
     platform: bool = False
     approved_by: frozenset[Role] | set[Role] = frozenset()
     everywhere: bool = False
+    in_bulk: bool = False
 
 
 CHANGE_RULES = {
@@ -97,8 +114,11 @@ CHANGE_RULES = {
     Kind.PUT_DOCUMENT: May(ADMINS | {OPERATOR}, approved_by={ADMIN, OPERATOR}),
     Kind.PUT_WARRANT: May({ADMIN, KEYS}),
     Kind.REVOKE_WARRANT: May({ADMIN, KEYS}),
-    Kind.ATTEST: May(STAFF),
+    Kind.ATTEST: May(STAFF, approved_by=STAFF, in_bulk=True),
     Kind.REVOKE_ATTESTATION: May(STAFF),
+    Kind.IMPORT_ROSTER: May(STAFF, approved_by=STAFF, in_bulk=True),
+    Kind.STRIKE_LINE: May(STAFF),
+    Kind.REFUSE_CLAIM: May(STAFF),
     Kind.APPROVE: May(set()),
     Kind.WITHDRAW: May(set()),
 }
@@ -107,13 +127,16 @@ QUESTION_RULES = {
     Kind.GET_UNITS: set(Role),
     Kind.GET_ROLES: ADMINS | {AUDITOR, OPERATOR},
     Kind.GET_DOCUMENT: set(Role),
-    Kind.GET_PROPOSALS: ADMINS | {AUDITOR, OPERATOR, KEYS},
+    Kind.GET_PROPOSALS: STAFF | {AUDITOR, OPERATOR, KEYS},
     Kind.GET_AUDIT: {AUDITOR},
     Kind.GET_CHECKPOINTS: None,
     Kind.GET_ORGANISATION: None,
     Kind.GET_REVOCATIONS: None,
     Kind.GET_STATISTICS: {ADMIN, OPERATOR, Role.STATISTICS_VIEWER},
     Kind.GET_RETENTION: None,
+    Kind.GET_ROSTER: STAFF,
+    Kind.GET_CLAIMS: STAFF,
+    Kind.GET_CLAIM: None,
 }
 """None: anybody."""
 
@@ -139,6 +162,8 @@ def needs_second(change: Change) -> bool:
     rule = CHANGE_RULES[change.KIND]
     if isinstance(change, RevokeRole):
         return change.role is AUDITOR
+    if rule.in_bulk:
+        return False
     at_root = not rule.platform and change.unit in (ROOT, PLATFORM)
     return bool(rule.approved_by) and (rule.everywhere or at_root)
 
@@ -157,6 +182,7 @@ def world():
             giver = made.person(f"erin{unit}@u1.example", unit, Standing.VERIFIED)
             made.hold(giver, VERIFIER, unit)
             attestable(made, unit, giver)
+            rostered(made, unit)
         made.person("frank@u1.example")
         made.person("grace@new.example")
         for unit, role in itertools.product((PLATFORM, ROOT, OWN), Role):
@@ -188,6 +214,39 @@ def attestable(made: Chamber, unit: int, verifier: bytes) -> None:
     )
 
 
+def rostered(made: Chamber, unit: int) -> None:
+    """Let alice stage a roster of a unit, another be in force there, and somebody claim to be of it."""
+    db, alice = made.db, made.alice.account
+    for name, force, address in ((b"s", 0, "new"), (b"f", unit, "old")):
+        person = expected_of(address, unit)
+        staged = db.execute(
+            "INSERT INTO roster (unit, account, name, sent, kept, digest, force, until_ms)"
+            " VALUES (?, (SELECT id FROM account WHERE account = ?), ?, 1, 1, ?, ?, ?)",
+            (
+                unit,
+                alice,
+                name * 15 + bytes([unit]),
+                digest([person]),
+                force,
+                made.now_ms + YEAR_MS,
+            ),
+        ).lastrowid
+        db.execute(
+            "INSERT INTO roster_line (id, look, address, name, title) VALUES (?, ?, ?, '', '')",
+            (staged << PLACE_BITS, look(person.address), person.address),
+        )
+    claimant = made.person(f"claimant{unit}@u1.example")
+    db.execute(
+        "INSERT INTO claim (account, unit, state, name, title, rostered, until_ms)"
+        " VALUES ((SELECT id FROM account WHERE account = ?), ?, ?, '', '', 0, ?)",
+        (claimant, unit, ClaimState.WAITING, made.now_ms + YEAR_MS),
+    )
+
+
+def expected_of(name: str, unit: int) -> Person:
+    return Person(f"{name}{unit}@u1.example", "", "")
+
+
 def changes_of(made: Chamber, unit: int) -> list[Change]:
     """Return one of each change over a unit of the organisation, and for each role."""
     known, until_ms = made.known, made.now_ms + YEAR_MS
@@ -201,8 +260,10 @@ def changes_of(made: Chamber, unit: int) -> list[Change]:
         ),
         CreateUnit(unit, "a new one"), RenameUnit(unit, "another name"), MoveUnit(unit, SIBLING), CloseUnit(unit),
         InviteMember(unit, "new@u1.example", Standing.INVITED, 3_600),
-        PlaceMember(unit, known["frank@u1.example"], Standing.VERIFIED), AssignOffice(unit, office, dave, True),
+        PlaceMember(unit, known["frank@u1.example"], Standing.INVITED), AssignOffice(unit, office, dave, True),
         PutDocument(unit, b"a document", b"s" * 64), *verification_of(made, unit),
+        ImportRoster(unit, b"s" * 15 + bytes([unit]), 1, digest([expected_of("new", unit)])),
+        StrikeLine(unit, f"old{unit}@u1.example"), RefuseClaim(unit, known[f"claimant{unit}@u1.example"]),
         *[GrantRole(unit, dave, role, until_ms) for role in Role],
         *[RevokeRole(unit, known[f"holder{unit}-{role}@u1.example"], role) for role in Role],
     ]  # fmt: skip
@@ -214,13 +275,11 @@ def verification_of(made: Chamber, unit: int) -> list[Change]:
     times = {"not_before_ms": made.now_ms, "expires_ms": made.now_ms + DAY_MS}
     root, frank = blake2b_256(ed25519_public(b"k" * 32)), made.known["frank@u1.example"]
     under = warrant(organisation=ROOT, unit=unit, account=erin, serial=b"n" * 16, **times)
-    said = attested(
-        root=root, organisation=ROOT, unit=unit, account=frank, address="frank@u1.example",
-        warrant=b"%d" % unit * 16, **times,
-    )  # fmt: skip
+    said = attested(root=root, organisation=ROOT, account=frank, warrant=b"%d" % unit * 16, **times)
+    texts = {Field.UNIT: str(unit), Field.ADDRESS: "frank@u1.example"}
     return [
         put_warrant(under, b"k" * 32), RevokeWarrant(unit, b"%d" % unit * 16), RevokeAttestation(unit, dave),
-        attest(said, made.alice.keys[1][1]),
+        attest(said, made.alice.keys[1][1], texts=texts),
     ]  # fmt: skip
 
 
@@ -273,7 +332,8 @@ def test_every_kind_is_among_what_is_tried(world: Chamber) -> None:
     tried |= {change.KIND for change in changes_of_the_platform(world)}
 
     assert tried | {Kind.APPROVE, Kind.WITHDRAW} == set(CHANGES)
-    assert {question.KIND for question in questions_of(OWN)} | {Kind.GET_RETENTION} == set(QUESTIONS)
+    questions = {question.KIND for question in questions_of(OWN)}
+    assert questions | {Kind.GET_RETENTION} == set(QUESTIONS)
     assert RULES[Kind.GET_RETENTION].where is Where.ANYBODY, "the service answers it without looking at who asks"
 
 
@@ -304,9 +364,13 @@ def test_who_holds_nothing_changes_nothing(world: Chamber) -> None:
 
 PROPOSED = [
     (kind, unit) for kind, rule in CHANGE_RULES.items() for unit in (PLATFORM, ROOT, OWN)
-    if rule.approved_by and rule.platform == (unit == PLATFORM) and (rule.everywhere or unit != OWN)
+    if rule.approved_by and not rule.in_bulk and rule.platform == (unit == PLATFORM)
+    and (rule.everywhere or unit != OWN)
     and kind not in (Kind.PUT_DOCUMENT, Kind.CLOSE_UNIT) and (kind, unit) != (Kind.ROTATE_KEY, OWN)
-] + [(Kind.GRANT_ROLE, PLATFORM), (Kind.REVOKE_ROLE, PLATFORM), (Kind.REVOKE_ROLE, OWN)]  # fmt: skip
+] + [
+    (Kind.GRANT_ROLE, PLATFORM), (Kind.REVOKE_ROLE, PLATFORM), (Kind.REVOKE_ROLE, OWN), (Kind.IMPORT_ROSTER, ROOT),
+    (Kind.IMPORT_ROSTER, OWN), (Kind.ATTEST, OWN),
+]  # fmt: skip
 """Changes that wait for a second person, and over which unit; those that can be done at all."""
 
 
@@ -327,12 +391,19 @@ def second_persons(kind: Kind, unit: int) -> set[Role] | frozenset[Role]:
 @pytest.mark.parametrize(("kind", "unit"), PROPOSED)
 def test_a_proposal_is_approved_and_withdrawn_exactly_by_whom_it_says(world: Chamber, kind: Kind, unit: int) -> None:
     every = changes_of_the_platform(world) if unit == PLATFORM else changes_of(world, unit)
+    in_bulk = CHANGE_RULES[kind].in_bulk
     change = next(
         one
         for one in every
-        if kind == one.KIND and own_code(one) is None and needs_second(one) and may(*author_of(kind, unit), one)
-    )
-    copy = world.dump()
+        if kind == one.KIND and own_code(one) is None and (in_bulk or needs_second(one))
+        and may(*author_of(kind, unit), one)
+    )  # fmt: skip
+    if in_bulk:
+        world.db.execute(
+            "INSERT INTO alone (account, kind, day, amount) SELECT id, ?, ?, 1000 FROM account WHERE account = ?",
+            (kind, day(world.now_ms), world.alice.account),
+        )
+    copy = world.dump(without=("alone",))
     world.hold(world.alice.account, *author_of(kind, unit))
     proposed = world.act(world.alice, change, "new.example")
     assert isinstance(proposed, Acted)
@@ -355,7 +426,7 @@ def test_a_proposal_is_approved_and_withdrawn_exactly_by_whom_it_says(world: Cha
                 wrong.append((said, role, over, came))
         world.drop(world.bob.account)
 
-    for table in ("proposal", "audit"):
+    for table in ("proposal", "audit", "alone"):
         world.db.execute(f"DELETE FROM {table}")
     world.db.execute("DELETE FROM sqlite_sequence WHERE name = 'proposal'")
     world.db.execute("UPDATE account SET act = 0")
@@ -368,7 +439,7 @@ def questions_of(unit: int) -> list[Question]:
     return [
         GetUnits(unit, 0, 9), GetRoles(unit, 0, 9), GetDocument(unit, None), GetProposals(unit, 0, 9),
         GetAudit(unit, 0, 9), GetCheckpoints(0, 9), GetOrganisation(ROOT), GetRevocations(0, 9),
-        GetStatistics(unit, 0, 9),
+        GetStatistics(unit, 0, 9), GetRoster(unit, b"", 0, 9), GetClaims(unit, 0, 9), GetClaim(),
     ]  # fmt: skip
 
 
@@ -436,7 +507,7 @@ def test_the_operators_let_a_suspended_organisation_work_again() -> None:
     "favour",
     [
         lambda unit, me, until: GrantRole(unit, me, VERIFIER, until),
-        lambda unit, me, until: PlaceMember(unit, me, Standing.VERIFIED),
+        lambda unit, me, until: PlaceMember(unit, me, Standing.INVITED),
         lambda unit, me, until: PlaceMember(unit, me, Standing.PUBLIC),
         lambda unit, me, until: HandOver(unit, bytes(32), me),
     ],

@@ -61,7 +61,7 @@ class Officers(RuleBasedStateMachine):
             root = self.desk.done(self.people[0], founded, domain).value
             self.desk.done(self.people[admin], CreateUnit(root, "Records"))
             for number in (admin + 1, admin + 2):
-                self.desk.done(self.people[admin], PlaceMember(root, self.people[number], Standing.VERIFIED))
+                self.desk.done(self.people[admin], PlaceMember(root, self.people[number], Standing.INVITED))
             self.desk.come(self.people[admin + 3], root, Standing.OFFICE)
             first, second, post = self.people[admin + 1 : admin + 4]
             for change in (

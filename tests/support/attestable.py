@@ -1,7 +1,7 @@
 """A department with a verifier whose key is warranted, and officers of whom something may be attested."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 from relayproto.administration import CreateUnit
 from relayproto.attestation import Attestation, Warrant
 from relayproto.primitives import blake2b_256, ed25519_public
-from relayproto.standing import Role, Standing
+from relayproto.standing import Field, Role, Standing
+from relayproto.verification import Attest
 from support import attesting
 from support.attesting import DAY_MS, VERIFIER_SEED
 from support.organisations import NOW_MS, Registry, registry, seed_of
@@ -39,17 +40,28 @@ class Department:
         )  # fmt: skip
 
     def attestation(self, **changes: Any) -> Attestation:
-        fields = {"root": blake2b_256(ed25519_public(self.root_seed)), "organisation": self.root, "unit": self.unit,
-                  "account": self.bob, "address": f"bob@{DOMAIN}"}  # fmt: skip
+        fields = {"root": blake2b_256(ed25519_public(self.root_seed)), "organisation": self.root, "account": self.bob}
         return attesting.attested(**fields | changes)
+
+    def attest(
+        self, said: Attestation, *, unit: int | None = None, address: str = f"bob@{DOMAIN}",
+        texts: Mapping[Field, str] | None = None, sign_seed: bytes = VERIFIER_SEED, **changes: Any,
+    ) -> Attest:  # fmt: skip
+        """Return the change that attests, of bob in the unit unless something else is said."""
+        stated = {**attesting.TEXTS, Field.UNIT: str(unit or self.unit), Field.ADDRESS: address, **(texts or {})}
+        return attesting.attest(said, sign_seed, texts=stated, **changes)
 
     def warranted(self, **changes: Any) -> None:
         """Let vera's device attest for the unit."""
         self.desk.done(self.admin, attesting.put_warrant(self.warrant(**changes), self.root_seed))
 
-    def attested(self, **changes: Any) -> None:
+    def attested(
+        self, *, unit: int | None = None, address: str = f"bob@{DOMAIN}", texts: Mapping[Field, str] | None = None,
+        **changes: Any,
+    ) -> None:  # fmt: skip
         """Attest what is attested of bob, unless something else is said."""
-        self.desk.done(self.vera, attesting.attest(self.attestation(**changes)))
+        change = self.attest(self.attestation(**changes), unit=unit, address=address, texts=texts)
+        self.desk.done(self.vera, change)
 
     def device(self, account: bytes, sign_seed: bytes) -> None:
         """Let an account have a device with a key."""

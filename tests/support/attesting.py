@@ -1,12 +1,14 @@
 """Warrants, attestations, proofs and records of organisations, rightly signed unless a test changes something."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from relayproto import attestation, organisation
-from relayproto.attestation import Attestation, Proof, Shown, Warrant
+from relayproto.attestation import Attestation, Proof, Warrant
 from relayproto.organisation import PublicRecord, RootKey
 from relayproto.primitives import blake2b_256, ed25519_public
-from relayproto.standing import Standing
+from relayproto.standing import Field, Standing
 from relayproto.verification import Attest, PutWarrant
 from support.organisations import RELAY
 
@@ -14,7 +16,8 @@ NOW_MS = 1_790_000_000_000
 DAY_MS = 86_400_000
 ROOT_SEED, VERIFIER_SEED, STAMP_SEED = b"r" * 32, b"v" * 32, b"s" * 32
 VERIFIER, OFFICER = b"V" * 32, b"O" * 32
-NAME, TITLE = Shown(b"n" * 16, "Bob Roy"), Shown(b"t" * 16, "Registrar")
+TEXTS = {Field.NAME: "Bob Roy", Field.TITLE: "Registrar", Field.UNIT: "2", Field.ADDRESS: "bob@gad.example"}
+"""What is stated of the officer of unit 2."""
 
 
 def warrant(**changes: Any) -> Warrant:
@@ -27,12 +30,10 @@ def warrant(**changes: Any) -> Warrant:
 
 
 def attested(**changes: Any) -> Attestation:
-    """Return an attestation of an officer of unit 2, good for 90 days."""
+    """Return an attestation of an officer, good for 90 days."""
     fields: dict[str, Any] = {
         "serial": b"a" * 16, "warrant": b"w" * 16, "root": blake2b_256(ed25519_public(ROOT_SEED)), "organisation": 1,
-        "unit": 2, "account": OFFICER, "address": "bob@gad.example", "standing": Standing.VERIFIED,
-        "name": attestation.hash_of("name", NAME), "title": attestation.hash_of("title", TITLE),
-        "not_before_ms": NOW_MS, "expires_ms": NOW_MS + 90 * DAY_MS,
+        "account": OFFICER, "standing": Standing.VERIFIED, "not_before_ms": NOW_MS, "expires_ms": NOW_MS + 90 * DAY_MS,
     }  # fmt: skip
     return Attestation(**fields | changes)
 
@@ -41,17 +42,18 @@ def proof(
     said: Attestation | None = None,
     under: Warrant | None = None,
     *,
-    name: Shown | None = NAME,
-    title: Shown | None = TITLE,
+    texts: Mapping[Field, str] = MappingProxyType(TEXTS),
     root_seed: bytes = ROOT_SEED,
     sign_seed: bytes = VERIFIER_SEED,
     relay: bytes = RELAY,
 ) -> Proof:
     """Return a proof, signed by these keys."""
-    octets, warranted = attestation.encode(said or attested()), attestation.encode_warrant(under or warrant())
+    said = said or attested()
+    octets, warranted = attestation.encode(said), attestation.encode_warrant(under or warrant())
     return Proof(
         octets, attestation.sign_attestation(sign_seed, relay, octets), warranted,
-        attestation.sign_warrant(root_seed, relay, warranted), name, title,
+        attestation.sign_warrant(root_seed, relay, warranted),
+        attestation.state(sign_seed, relay, said.serial, texts),
     )  # fmt: skip
 
 
@@ -78,10 +80,16 @@ def put_warrant(under: Warrant, root_seed: bytes = ROOT_SEED, relay: bytes = REL
     return PutWarrant(**fields | changes)
 
 
-def attest(said: Attestation, sign_seed: bytes = VERIFIER_SEED, relay: bytes = RELAY, **changes: Any) -> Attest:
+def attest(
+    said: Attestation,
+    sign_seed: bytes = VERIFIER_SEED,
+    relay: bytes = RELAY,
+    texts: Mapping[Field, str] = MappingProxyType(TEXTS),
+    **changes: Any,
+) -> Attest:
     """Return the change that attests."""
     octets = attestation.encode(said)
     signature = attestation.sign_attestation(sign_seed, relay, octets)
-    fields = {"unit": said.unit, "account": said.account, "attestation": octets, "signature": signature,
-              "name": NAME, "title": TITLE}  # fmt: skip
+    fields = {"unit": int(texts[Field.UNIT]), "account": said.account, "attestation": octets, "signature": signature,
+              "statements": attestation.state(sign_seed, relay, said.serial, texts)}  # fmt: skip
     return Attest(**fields | changes)

@@ -14,13 +14,14 @@ from relayproto.attestation import Proof, Unattested
 from relayproto.organisation import PublicRecord, RootKey
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.rootkeys import sign_successor
+from relayproto.standing import Field
 from support.attesting import (
     DAY_MS,
-    NAME,
     NOW_MS,
     OFFICER,
     ROOT_SEED,
     STAMP_SEED,
+    TEXTS,
     VERIFIER_SEED,
     attested,
     proof,
@@ -41,21 +42,39 @@ def rotated(since_ms: int) -> PublicRecord:
     return record(keys=(*record().keys, RootKey(NEW_KEY, by_old, by_new, since_ms)))
 
 
+def less(*hidden: Field) -> dict[Field, str]:
+    """Return what is stated but for these."""
+    return {each: text for each, text in TEXTS.items() if each not in hidden}
+
+
+WHOLE, OTHER = proof(), proof(attested(serial=b"b" * 16))
 CASES: dict[str, tuple[Proof, PublicRecord, int, list[bytes]]] = {
     "all of it": (proof(), record(), NOW_MS, []),
-    "the name alone": (proof(title=None), record(), NOW_MS, []),
+    "the name alone": (proof(texts={Field.NAME: "Bob Roy"}), record(), NOW_MS, []),
+    "all but the address": (proof(texts=less(Field.ADDRESS)), record(), NOW_MS, []),
+    "no statement": (proof(texts={}), record(), NOW_MS, []),
     "five minutes early": (proof(), record(), NOW_MS - 300_000, []),
     "earlier": (proof(), record(), NOW_MS - 300_001, []),
     "a moment before its end": (proof(), record(), NOW_MS + 90 * DAY_MS - 1, []),
     "at its end": (proof(), record(), NOW_MS + 90 * DAY_MS, []),
     "taken back": (proof(), record(), NOW_MS, [b"a" * 16]),
     "its warrant taken back": (proof(), record(), NOW_MS, [b"w" * 16]),
-    "another salt": (proof(name=NAME._replace(salt=bytes(16))), record(), NOW_MS, []),
+    "another text": (
+        replace(WHOLE, statements=(WHOLE.statements[0]._replace(text="Rob Roy"), *WHOLE.statements[1:])), record(),
+        NOW_MS, [],
+    ),
+    "a text as another field": (
+        replace(WHOLE, statements=(WHOLE.statements[0]._replace(field=Field.TITLE),)), record(), NOW_MS, [],
+    ),
+    "a statement of another attestation": (replace(WHOLE, statements=OTHER.statements), record(), NOW_MS, []),
     "another signature": (replace(proof(), signature=bytes(64)), record(), NOW_MS, []),
     "another root key": (proof(root_seed=NEW_SEED), record(), NOW_MS, []),
     "another relay": (proof(relay=bytes(32)), record(), NOW_MS, []),
     "another organisation": (proof(), record(unit=7), NOW_MS, []),
     "another domain": (proof(), record(domains=("else.example",)), NOW_MS, []),
+    "another domain, and the address is not shown": (
+        proof(texts=less(Field.ADDRESS)), record(domains=("else.example",)), NOW_MS, [],
+    ),
     "the verifier himself": (proof(under=warrant(account=OFFICER)), record(), NOW_MS, []),
     "longer than its warrant": (proof(under=warrant(expires_ms=NOW_MS + 89 * DAY_MS)), record(), NOW_MS, []),
     "a key replaced yesterday": (proof(), rotated(NOW_MS - DAY_MS), NOW_MS, []),
@@ -73,7 +92,8 @@ def outcome(shown: Proof, said: PublicRecord, now_ms: int, revoked: list[bytes])
         found = attestation.check(shown, RELAY, said, OFFICER, now_ms, revoked)
     except Unattested as unattested:
         return {"doubt": unattested.doubt.name}
-    return {"organisation": found.organisation, "name": found.name, "title": found.title}
+    return {"organisation": found.organisation, "name": found.name, "title": found.title, "unit": found.unit,
+            "address": found.address}  # fmt: skip
 
 
 def generate() -> str:

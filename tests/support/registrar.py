@@ -34,6 +34,7 @@ from relayproto.audit import FIRST_HASH, Record
 from relayproto.commands import Act
 from relayproto.message import Message
 from relayproto.replies import Refused
+from relayproto.rosters import Claimant, Claims, Expected, GetClaims, GetRoster, Roster
 from relayproto.standing import ActState, UnitState
 from support.scripted_relay import ScriptedRelay
 
@@ -57,6 +58,8 @@ class Registrar:
     rows: list[tuple[int, bytes]] | None = None
     checkpoints: list[Checkpoint] = field(default_factory=list)
     acts: list[Instruction] = field(default_factory=list)
+    claims: list[Claimant] = field(default_factory=list)
+    lines: list[Expected] = field(default_factory=list)
     outcome: Acted | Refused = DONE
 
     def install(self, relay: ScriptedRelay) -> "Registrar":
@@ -66,6 +69,8 @@ class Registrar:
                 GetUnits: self._units,
                 GetRoles: lambda _, asked, __: Roles(*paged(self.grants, asked, lambda grant: grant.number)),
                 GetProposals: lambda _, asked, __: Proposals(*paged(self.proposals, asked, lambda one: one.number)),
+                GetClaims: lambda _, asked, __: Claims(*paged(self.claims, asked, lambda one: one.number)),
+                GetRoster: lambda _, asked, __: Roster(*paged(self.lines, asked, lambda line: line.number)),
                 GetDocument: self._document,
                 GetAudit: lambda _, asked, __: Audit(*paged(self._rows(), asked, lambda row: row[0])),
                 GetCheckpoints: lambda _, asked, __: Checkpoints(

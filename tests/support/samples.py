@@ -39,7 +39,7 @@ from relayproto.administration_replies import (
     Unit,
     Units,
 )
-from relayproto.attestation import Shown
+from relayproto.attestation import Statement
 from relayproto.codes import Class, Code, Fate, GapReason, GoawayCode, Lane, PrekeyKind, Result, Size
 from relayproto.commands import (
     Ack,
@@ -122,7 +122,25 @@ from relayproto.replies import (
     Submitted,
     Welcome,
 )
-from relayproto.standing import ActState, ProposalState, Role, Standing, UnitState
+from relayproto.rosters import (
+    Claim,
+    Claimant,
+    Claimed,
+    Claims,
+    Expected,
+    Fault,
+    GetClaim,
+    GetClaims,
+    GetRoster,
+    ImportRoster,
+    Person,
+    PutRoster,
+    RefuseClaim,
+    Roster,
+    Rostered,
+    StrikeLine,
+)
+from relayproto.standing import ActState, ClaimState, Field, ProposalState, Role, Standing, UnitState
 from relayproto.statistics import Cell, Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 from relayproto.verification import (
     Attest,
@@ -174,6 +192,7 @@ _ALL: tuple[Message, ...] = (
     Act(octets(200), octets(64)),
     PutPolicy(bytes(30)),
     BreakGlass("alice@gad.example", 3_600, "nobody else can be reached"),
+    PutRoster(9, octets(16), 100, (Person("bob@gad.example", "Bob Roy", "Registrar"),)),
     SelfCheck(),
     GetConnections(0, 100),
     GetMailbox("alice@gad.example", "she says that nothing comes"),
@@ -200,8 +219,14 @@ _ALL: tuple[Message, ...] = (
     PutDocument(7, octets(300), octets(64)),
     PutWarrant(9, BOB, octets(150), octets(64)),
     RevokeWarrant(9, octets(16)),
-    Attest(9, ALICE, octets(400), octets(64), Shown(octets(16), "Alice Rao"), None),
+    ImportRoster(9, octets(16), 1_987, octets(32)),
+    StrikeLine(9, "bob@gad.example"),
+    Attest(
+        9, ALICE, octets(400), octets(64),
+        (Statement(Field.NAME, "Alice Rao", octets(64)), Statement(Field.UNIT, "9", octets(64))),
+    ),
     RevokeAttestation(9, ALICE),
+    RefuseClaim(9, BOB),
     Approve(3, octets(32)),
     Withdraw(3),
     GetUnits(7, 0, 100),
@@ -210,10 +235,14 @@ _ALL: tuple[Message, ...] = (
     GetProposals(7, 0, 100),
     GetAudit(7, 40, 100),
     GetCheckpoints(40, 100),
+    GetRoster(9, b"", 0, 100),
+    GetClaims(9, 0, 100),
     GetStatistics(7, 20_700, 20_730),
     GetRetention(0, 100),
     GetOrganisation(7),
     GetRevocations(40, 100),
+    GetClaim(),
+    Claim("Bob Roy", "Registrar"),
     Welcome(
         1, 0, 1_700_000_000_000, 77, (LaneState(5, 9), LaneState(0, 1), LaneState(9, 10)), 88, 12, 2, 100, 20,
         Standing.VERIFIED, 9, 3,
@@ -241,6 +270,10 @@ _ALL: tuple[Message, ...] = (
     Retention((Kept("envelope", "sealed", "both people", "what is delivered", "acknowledged", 2_592_000),), False),
     Organisation(octets(150), octets(64)),
     Revocations((Revocation(41, octets(16), UNTIL),), 44, False),
+    Claimed(ClaimState.WAITING, "Bob Roy", "Registrar", UNTIL),
+    Rostered(200, (Fault(3, Code.BAD_ADDRESS),)),
+    Roster((Expected(262_144, 9, "bob@gad.example", "Bob Roy", "Registrar"),), False),
+    Claims((Claimant(3, 9, BOB, "bob@gad.example", "Bob Roy", "Registrar", True, 1_700_000_000_000),), False),
     Connections(12, 1, 9, 3, False, (Line(7, 1_700_000_000_000, 900, 4_000, 63, 1, 120),), True),
     Mailboxes(
         42, ALICE, 9, False, 5_000, 32 << 20, 1_700_000_000_000,

@@ -29,11 +29,13 @@ def test_a_frozen_proof_comes_to_what_it_came_to(vector: dict) -> None:
 
 def test_the_words_of_the_vectors_are_what_they_say() -> None:
     """Written down once more by hand, so that code and vectors cannot be wrong together."""
-    good = {"all of it", "the name alone", "five minutes early", "a moment before its end", "a key replaced yesterday",
-            "under the next key"}  # fmt: skip
+    good = {"all of it", "the name alone", "all but the address", "no statement", "five minutes early",
+            "a moment before its end", "a key replaced yesterday", "under the next key",
+            "another domain, and the address is not shown"}  # fmt: skip
     doubts = {
         "earlier": "EARLY", "at its end": "EXPIRED", "taken back": "REVOKED", "its warrant taken back": "REVOKED",
-        "another salt": "FORGED", "another signature": "FORGED", "another root key": "FORGED",
+        "another text": "FORGED", "a text as another field": "FORGED",
+        "a statement of another attestation": "FORGED", "another signature": "FORGED", "another root key": "FORGED",
         "another relay": "FORGED",
         "another organisation": "UNKNOWN", "another domain": "FORGED", "the verifier himself": "FORGED",
         "longer than its warrant": "FORGED", "a key replaced 90 days ago": "UNKNOWN",
@@ -42,4 +44,7 @@ def test_the_words_of_the_vectors_are_what_they_say() -> None:
 
     assert {what for what, said in came.items() if "organisation" in said} == good
     assert {what: said["doubt"] for what, said in came.items() if "doubt" in said} == doubts
-    assert came["the name alone"] == {"organisation": "General Administration", "name": "Bob Roy", "title": None}
+    assert came["the name alone"] == {"organisation": "General Administration", "name": "Bob Roy", "title": None,
+                                      "unit": None, "address": None}  # fmt: skip
+    assert (came["all of it"]["unit"], came["all of it"]["address"]) == (2, "bob@gad.example")
+    assert came["all but the address"] == came["all of it"] | {"address": None}

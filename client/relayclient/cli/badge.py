@@ -21,9 +21,10 @@ def line(badge: Badge | None) -> str:
         return "No organisation attests anything of this account."
     if not isinstance(badge, Attested):
         return f"What the relay shows as attested does not count: it is {badge.value}."
-    said = ", ".join(each for each in (badge.name, badge.title) if each)
-    who = f"{word(badge.said.standing)}, unit {badge.said.unit}, until {terminal.when(badge.said.expires_ms)}"
-    return terminal.harmless(f"{badge.organisation} attests: {said + ', ' if said else ''}{badge.said.address} ({who})")
+    said = ", ".join(each for each in (badge.name, badge.title, badge.address) if each) or "one of its own"
+    unit = "" if badge.unit is None else f"unit {badge.unit}, "
+    who = f"{word(badge.said.standing)}, {unit}until {terminal.when(badge.said.expires_ms)}"
+    return terminal.harmless(f"{badge.organisation} attests: {said} ({who})")
 
 
 def fields(badge: Badge | None) -> dict[str, object]:
@@ -33,7 +34,7 @@ def fields(badge: Badge | None) -> dict[str, object]:
     said = badge.said
     return {
         "attested": {
-            "organisation": badge.organisation, "unit": said.unit, "address": said.address, "name": badge.name,
+            "organisation": badge.organisation, "unit": badge.unit, "address": badge.address, "name": badge.name,
             "title": badge.title, "standing": word(said.standing), "expires_ms": said.expires_ms,
             "serial": said.serial.hex(),
         },

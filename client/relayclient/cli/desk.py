@@ -34,6 +34,7 @@ from relayproto.commands import DeviceCommand, GetDevices, Lookup
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.replies import Refused, Reply
+from relayproto.rosters import Claim, PutRoster
 from relayproto.rules import RULES
 from relayproto.standing import ActState, UnitState
 
@@ -55,7 +56,7 @@ class Desk:
         self.arguments = arguments
 
     # --- what is asked ------------------------------------------------------------------------
-    async def answer(self, question: Question) -> AdministrationReply:
+    async def answer(self, question: Question | PutRoster | Claim) -> AdministrationReply:
         """Ask one question. Raises Denied in words."""
         return await _told(self.client.answer(question))
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from relayclient.cli import (
     audit,
     block,
+    claim,
     inbox,
     join,
     link,
@@ -47,8 +48,8 @@ INTERRUPTED: Final = 130
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
 _VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
-_GROUPS: Final = (link, org, warrant, unit, member, role, proposal, office, policy, audit, stats)
-"""Verbs with verbs of their own; all but the first are for officers."""
+_GROUPS: Final = (link, claim, org, warrant, unit, member, role, proposal, office, policy, audit, stats)
+"""Verbs with verbs of their own; all but the first two are for officers."""
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."
 _EPILOG: Final = """\

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-from relayclient.cli import desk, policy, terminal, words
+from relayclient.cli import desk, policy, roster, terminal, words
 from relayclient.cli.columns import table, word
 from relayclient.cli.desk import UNIT_HELP, Desk
 from relayclient.cli.group import Verb
@@ -14,6 +14,7 @@ from relayproto.administration import Approve, GetProposals, PutDocument, Withdr
 from relayproto.administration_replies import Proposal, Proposals
 from relayproto.errors import Malformed
 from relayproto.limits import PAGE_ROWS_MAX
+from relayproto.rosters import ImportRoster
 from relayproto.standing import ProposalState
 
 NAME: Final = "proposal"
@@ -97,10 +98,14 @@ async def _find(at: Desk) -> Proposal:
 
 
 async def _what(at: Desk, proposal: Proposal) -> str:
-    """Return all that a proposal would do; of a document what it changes."""
+    """Return all that a proposal would do; of a document what it changes, of a roster how it begins."""
     change = _read(proposal).change
     said = words.of(change, at.full_name)
-    lines = await policy.changed_by(at, change) if isinstance(change, PutDocument) else []
+    lines: list[str] = []
+    if isinstance(change, PutDocument):
+        lines = await policy.changed_by(at, change)
+    elif isinstance(change, ImportRoster):
+        lines = await roster.shown(at, change)
     return "\n          ".join((said, *map(terminal.harmless, lines)))
 
 

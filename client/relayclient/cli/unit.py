@@ -215,8 +215,9 @@ def _hand_out(at: Desk, acted: Acted, address: Address) -> None:
 def _add_place(parser: ArgumentParser) -> None:
     parser.add_argument("unit", metavar="UNIT", help=UNIT_HELP)
     parser.add_argument("account", metavar="WHO", help=WHO_HELP)
-    parser.add_argument("--standing", choices=words(Standing), default="verified",
-                        help="what the account is from now on (default: verified); public takes it out")  # fmt: skip
+    parser.add_argument("--standing", choices=[each for each in words(Standing) if each != "verified"],
+                        default="invited", help="what the account is from now on (default: invited; relay member attest"
+                        " verifies); public takes it out")  # fmt: skip
     desk.adds(parser, asks=True)
 
 

@@ -27,6 +27,7 @@ from relayproto.administration import (
     Withdraw,
 )
 from relayproto.codes import Code, CodeRange, range_of
+from relayproto.rosters import ImportRoster, RefuseClaim, StrikeLine
 from relayproto.rules import RULES
 from relayproto.standing import Second
 from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
@@ -109,6 +110,8 @@ _OF_CHANGES: Final[dict[type[Change], dict[Code, str]]] = {
         Code.BAD_ADDRESS: "not an address of your organisation's domain",
     },
     PlaceMember: {
+        Code.NOT_PERMITTED: "you have no right to that, or there is no such account; who is to be verified is attested"
+        " instead (relay member attest)",
         Code.CONFLICT: "the account is there already, belongs to no organisation, is an office or application that"
         f" cannot become a person or the other way round, is an auditor, or {_STOPPED}",
     },
@@ -130,6 +133,12 @@ _OF_CHANGES: Final[dict[type[Change], dict[Code, str]]] = {
         Code.BAD_SIGNATURE: "it does not fit its account, unit or organisation, whose root key may have been replaced",
         Code.NOT_PERMITTED: "this device has no warrant for that unit that still counts, or you may not place them",
     },
+    ImportRoster: {
+        Code.CONFLICT: "what is staged is another roster, or none any more: import the file again; or " + _STOPPED,
+        Code.LIMIT: "so many lines of your organisation cannot be in force",
+    },
+    StrikeLine: {},
+    RefuseClaim: {Code.CONFLICT: "it was refused already"},
     RevokeAttestation: {Code.CONFLICT: "nothing is attested of that account"},
     Approve: {
         Code.CONFLICT: "it was approved or withdrawn already, or what it would do does not fit any more; look at relay"
@@ -138,6 +147,12 @@ _OF_CHANGES: Final[dict[type[Change], dict[Code, str]]] = {
     Withdraw: {Code.CONFLICT: "it was approved or withdrawn already: look at relay proposal list --all"},
 }  # fmt: skip
 """What a code means for one change; where others may mean it too, all of them are named."""
+_OF_LINES: Final = {
+    Code.BAD_ADDRESS: "that is no address of your organisation's domain",
+    Code.LIMIT: "its name or title has signs that cannot be seen",
+    Code.ADDRESS_TAKEN: "it looks like another address",
+    Code.CONFLICT: "the same address stands in an earlier line",
+}
 _TWICE: Final = "; or you have proposed the same already"
 _OF_RANGE: Final = {
     CodeRange.SUCCESS: "it was done",
@@ -155,6 +170,11 @@ def of_act(code: int, change: Change | None = None) -> str:
         twice = _TWICE if code == Code.CONFLICT and _may_wait(change) else ""
         return f"{said[Code(code)]}{twice}, {Code(code).name}"
     return f"{_OF_ACTS[Code(code)]}, {Code(code).name}" if code in _OF_ACTS else of(code)
+
+
+def of_line(code: int) -> str:
+    """Return why the relay has not kept a line of a roster."""
+    return f"{_OF_LINES[Code(code)]}, {Code(code).name}" if code in _OF_LINES else of(code)
 
 
 def _may_wait(change: Change | None) -> bool:

@@ -29,7 +29,8 @@ from relayproto.administration import (
     SuspendOrganisation,
     Withdraw,
 )
-from relayproto.standing import PLATFORM, Standing
+from relayproto.rosters import ImportRoster, RefuseClaim, StrikeLine
+from relayproto.standing import PLATFORM, Field, Standing
 from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
 
 Name = Callable[[bytes], str]
@@ -42,7 +43,13 @@ def place(unit: int) -> str:
 
 def of(change: Change, name: Name) -> str:
     """Return what a change does; ``name`` says how an account is called."""
-    said = _organisation(change, name) or _unit(change) or _people(change, name) or _verification(change, name)
+    said = (
+        _organisation(change, name)
+        or _unit(change)
+        or _people(change, name)
+        or _verification(change, name)
+        or _rosters(change, name)
+    )
     return terminal.harmless(said or _rest(change))
 
 
@@ -113,11 +120,26 @@ def _verification(change: Change, name: Name) -> str:
             return f"let a device of {name(account)} attest for {place(unit)} and below, by the root key's warrant"
         case RevokeWarrant(unit, serial):
             return f"take back the warrant {serial.hex()} of {place(unit)} and all that was attested under it"
-        case Attest(unit, account, _, _, called, title):
-            shown = ", ".join(each.text for each in (called, title) if each is not None)
+        case Attest(unit, account, _, _, stated):
+            shown = ", ".join(each.text for each in stated if each.field is not Field.UNIT)
             return f"attest that {name(account)} belongs to {place(unit)}" + (f": {shown}" if shown else "")
         case RevokeAttestation(unit, account):
             return f"take back what is attested of {name(account)} in {place(unit)}, with all roles and offices"
+        case _:
+            return ""
+
+
+def _rosters(change: Change, name: Name) -> str:
+    match change:
+        case ImportRoster(unit, roster, lines, digest):
+            return (
+                f"expect the {lines:,} people of the roster {roster.hex()}, whose lines have the hash {digest.hex()},"
+                f" in {place(unit)}"
+            )
+        case StrikeLine(unit, address):
+            return f"expect {address} no longer in {place(unit)}"
+        case RefuseClaim(unit, account):
+            return f"refuse the claim of {name(account)} to be of {place(unit)}"
         case _:
             return ""
 
@@ -132,6 +154,7 @@ def _rest(change: Change) -> str:
             CreateOrganisation() | SuspendOrganisation() | MergeOrganisation() | HandOver() | RotateKey() | CreateUnit()
             | RenameUnit() | MoveUnit() | CloseUnit() | PutDocument() | GrantRole() | RevokeRole() | InviteMember()
             | PlaceMember() | AssignOffice() | PutWarrant() | RevokeWarrant() | Attest() | RevokeAttestation()
+            | ImportRoster() | StrikeLine() | RefuseClaim()
         ):  # fmt: skip
             raise AssertionError(change)
         case _ as never:

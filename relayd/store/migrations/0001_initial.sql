@@ -241,11 +241,63 @@ CREATE TABLE attestation (
     serial BLOB NOT NULL UNIQUE,
     warrant BLOB NOT NULL,               -- serial of the warrant of the key that signed
     expires_ms INTEGER NOT NULL,
-    proof BLOB NOT NULL                  -- spec 85: the attestation, its warrant, and name and title as they are shown
+    proof BLOB NOT NULL                  -- spec 85: the attestation, its warrant and its statements, of which each is shown what he may see
 );
 CREATE INDEX attestation_by_account ON attestation (account, expires_ms);
 CREATE INDEX attestation_by_warrant ON attestation (warrant);
 CREATE INDEX attestation_by_expiry ON attestation (expires_ms);
+
+-- Lists of people whom organisations expect (spec 86). The lines of a roster have the numbers from its own * 2^18 on. A row
+-- goes when its time is over and its lines are gone.
+CREATE TABLE roster (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    unit INTEGER NOT NULL,               -- where its people belong
+    account INTEGER NOT NULL,            -- who has staged it, and alone adds to it
+    name BLOB NOT NULL,                  -- how that account's device calls it
+    sent INTEGER NOT NULL,               -- lines that came, those with a fault among them
+    kept INTEGER NOT NULL,               -- lines that are there
+    digest BLOB NOT NULL,                -- running hash over the lines that were kept
+    force INTEGER NOT NULL,              -- 0: staged; else in force, newer than those with a lower number
+    until_ms INTEGER NOT NULL,           -- nothing of it counts from then on; 0: it was replaced, or has no line left
+    settled INTEGER                      -- the last line whose consequences were drawn; NULL: staged, or all were
+);
+CREATE INDEX roster_by_account ON roster (account);
+CREATE INDEX roster_by_unit ON roster (unit);
+CREATE INDEX roster_by_end ON roster (until_ms);
+CREATE INDEX roster_by_force ON roster (force);
+CREATE INDEX roster_unsettled ON roster (force) WHERE settled IS NOT NULL;
+
+CREATE TABLE roster_line (
+    id INTEGER PRIMARY KEY,              -- its roster * 2^18 + its place there
+    look TEXT NOT NULL,                  -- the skeleton of its address: what looks alike has the same
+    address TEXT NOT NULL,
+    name TEXT NOT NULL,
+    title TEXT NOT NULL
+);
+CREATE INDEX roster_line_by_look ON roster_line (look);
+
+-- Who says that he is an officer, or of whom a roster says so, until somebody decides it or its time is over.
+CREATE TABLE claim (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL UNIQUE,
+    unit INTEGER NOT NULL,               -- who has a right over it decides
+    state INTEGER NOT NULL,              -- waiting or refused
+    name TEXT NOT NULL,
+    title TEXT NOT NULL,
+    rostered INTEGER NOT NULL,           -- whether a roster says it, or only he himself
+    until_ms INTEGER NOT NULL
+);
+CREATE INDEX claim_by_unit ON claim (unit, id);
+CREATE INDEX claim_by_end ON claim (until_ms);
+
+-- How much an account has done of a kind on a day without a second person, where that has a bound; goes with the day.
+CREATE TABLE alone (
+    account INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    day INTEGER NOT NULL,                -- since 1970
+    amount INTEGER NOT NULL,
+    PRIMARY KEY (account, kind)
+) WITHOUT ROWID;
 
 -- Warrants and attestations that were taken back, each until it would have ended anyway; names nobody.
 CREATE TABLE revocation (

@@ -1,25 +1,25 @@
 """Attestations: what a good one says, and why any other attests nothing."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
 
 from relayproto import attestation
-from relayproto.attestation import Doubt, Shown, Unattested
+from relayproto.attestation import Doubt, Statement, Unattested
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.limits import ATTESTATION_SKEW_MS, PROOF_BYTES_MAX
 from relayproto.organisation import RootKey
 from relayproto.packed import pack
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.rootkeys import sign_successor
-from relayproto.standing import Standing
+from relayproto.standing import Field, Standing
 from support.attesting import (
     DAY_MS,
-    NAME,
     NOW_MS,
     OFFICER,
     ROOT_SEED,
-    TITLE,
+    TEXTS,
     VERIFIER,
     VERIFIER_SEED,
     attested,
@@ -51,25 +51,59 @@ def rotated(since_ms: int):
 def test_a_good_proof_says_who_somebody_is() -> None:
     found = attestation.check(proof(), RELAY, record(), OFFICER, NOW_MS)
 
-    assert (found.said, found.organisation, found.name, found.title) == (
-        attested(), "General Administration", "Bob Roy", "Registrar",
+    assert (found.said, found.organisation, found.name, found.title, found.unit, found.address) == (
+        attested(), "General Administration", "Bob Roy", "Registrar", 2, "bob@gad.example",
     )  # fmt: skip
     assert "Bob" not in repr(found)
 
 
 @pytest.mark.parametrize(
-    ("name", "title"), [(NAME, None), (None, TITLE), (None, None)]
+    "shown", [fields for count in range(5) for fields in itertools.combinations(attestation.STATED, count)]
 )  # fmt: skip
-def test_each_field_can_be_shown_without_the_other(name: Shown | None, title: Shown | None) -> None:
-    found = attestation.check(proof(name=name, title=title), RELAY, record(), OFFICER, NOW_MS)
+def test_each_field_can_be_shown_without_the_others(shown: tuple[Field, ...]) -> None:
+    whole = proof()
+    projected = replace(whole, statements=tuple(each for each in whole.statements if each.field in shown))
 
-    assert (found.name, found.title) == (name and name.text, title and title.text)
+    found = attestation.check(projected, RELAY, record(), OFFICER, NOW_MS)
+
+    texts = {Field.NAME: found.name, Field.TITLE: found.title, Field.UNIT: found.unit and str(found.unit),
+             Field.ADDRESS: found.address}  # fmt: skip
+    assert texts == {each: TEXTS[each] if each in shown else None for each in Field if each is not Field.ABOUT}
 
 
-def test_nobody_can_try_names_out_on_a_hash() -> None:
-    assert attestation.hash_of("name", NAME) != attestation.hash_of("name", NAME._replace(salt=b"m" * 16))
-    assert attestation.hash_of("name", NAME) != attestation.hash_of("title", NAME)
-    assert attestation.hash_of("name", None) == b""
+def test_what_is_left_out_leaves_no_trace() -> None:
+    """Spec 88 §4: two people who differ in a field that is not shown have the same proof, byte for byte."""
+    one, other = proof(), proof(texts=TEXTS | {Field.NAME: "Carol Das"})
+    without = [
+        attestation.encode_proof(replace(each, statements=each.statements[1:])) for each in (one, other)
+    ]  # fmt: skip
+
+    assert without[0] == without[1]
+    assert attestation.encode_proof(one) != attestation.encode_proof(other)
+
+
+def test_an_address_is_checked_against_the_domains_only_where_it_is_shown() -> None:
+    elsewhere = TEXTS | {Field.ADDRESS: "bob@else.example"}
+
+    assert doubt(proof(texts=elsewhere)) is Doubt.FORGED
+    assert doubt(proof(texts={Field.NAME: "Bob Roy"}), record(domains=())) is None
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        [[0, "a", b"s" * 64]] * 2, [[1, "a", b"s" * 64], [0, "a", b"s" * 64]], [[0, "a" * 121, b"s" * 64]],
+        [[2, "02", b"s" * 64]], [[2, "0", b"s" * 64]], [[2, "", b"s" * 64]], [[2, "4294967296", b"s" * 64]],
+        [[2, "9" * 254, b"s" * 64]],
+        [[2, "-1", b"s" * 64]], [[2, "२", b"s" * 64]], [[4, "about", b"s" * 64]], [[5, "", b"s" * 64]],
+        [[0, "a", b"s"]], [[3, "a" * 255, b"s" * 64]],
+    ],
+)  # fmt: skip
+def test_what_are_no_statements_is_malformed(stated: list[object]) -> None:
+    with pytest.raises(Malformed):
+        attestation.statements(stated)
+    with pytest.raises(Malformed):
+        attestation.decode_proof(b"\x01" + pack(b"", bytes(64), b"", bytes(64), stated))
 
 
 @pytest.mark.parametrize(
@@ -78,11 +112,14 @@ def test_nobody_can_try_names_out_on_a_hash() -> None:
         replace(proof(), signature=bytes(64)), replace(proof(), warrant_signature=bytes(64)),
         proof(root_seed=NEW_SEED), proof(relay=bytes(32)),
         proof(sign_seed=NEW_SEED), replace(proof(), attestation=b"\x01nothing"),
-        replace(proof(), warrant=b"\x02" + proof().warrant[1:]), proof(name=NAME._replace(text="Carol")),
-        proof(title=TITLE._replace(salt=b"u" * 16)), proof(attested(name=b""), name=NAME),
+        replace(proof(), warrant=b"\x02" + proof().warrant[1:]),
+        replace(proof(), statements=(Statement(Field.NAME, "Carol", proof().statements[0].signature),)),
+        replace(proof(), statements=(Statement(Field.TITLE, "Bob Roy", proof().statements[0].signature),)),
+        replace(proof(), statements=proof(attested(serial=b"b" * 16)).statements),
+        replace(proof(), statements=proof(relay=bytes(32)).statements),
+        replace(proof(), statements=proof(sign_seed=NEW_SEED).statements),
         proof(attested(warrant=b"x" * 16)), proof(under=warrant(organisation=3)), proof(under=warrant(account=OFFICER)),
         proof(under=warrant(not_before_ms=NOW_MS + DAY_MS)), proof(under=warrant(expires_ms=NOW_MS + 89 * DAY_MS)),
-        proof(attested(address="bob@else.example")),
     ],
 )  # fmt: skip
 def test_what_is_not_signed_or_not_covered_is_forged(shown) -> None:
@@ -121,16 +158,18 @@ def test_a_replaced_root_key_counts_for_as_long_as_it_takes_to_renew_all() -> No
 
 
 def test_bytes_come_back_as_they_went() -> None:
-    shown = proof(title=None)
+    shown = proof(texts={Field.NAME: "Bob Roy"})
 
     assert attestation.decode_proof(attestation.encode_proof(shown)) == shown
     assert attestation.decode(shown.attestation) == attested()
     assert attestation.decode_warrant(shown.warrant) == warrant()
-    longest = proof(
-        attested(address="a" * 242 + "@gad.example"), name=Shown(b"n" * 16, "क" * 120),
-        title=Shown(b"t" * 16, "क" * 120),
-    )  # fmt: skip
-    assert len(attestation.encode_proof(longest)) <= PROOF_BYTES_MAX
+    longest = attestation.encode_proof(proof(
+        attested(organisation=2**32 - 1), warrant(organisation=2**32 - 1, unit=2**32 - 1),
+        texts={Field.NAME: "𑄚" * 120, Field.TITLE: "𑄚" * 120, Field.UNIT: str(2**32 - 1),
+               Field.ADDRESS: "a" * 242 + "@gad.example"},
+    ))  # fmt: skip
+    assert len(longest) <= PROOF_BYTES_MAX
+    assert attestation.encode_proof(attestation.decode_proof(longest)) == longest
 
 
 @pytest.mark.parametrize(
@@ -138,7 +177,7 @@ def test_bytes_come_back_as_they_went() -> None:
     [
         b"", b"\x02" + proof().attestation[1:], b"\x01" + bytes(PROOF_BYTES_MAX), b"\x01" + pack(1),
         attestation.encode(attested(expires_ms=NOW_MS)), attestation.encode(attested(expires_ms=NOW_MS + 91 * DAY_MS)),
-        attestation.encode(attested(standing=Standing.PUBLIC)), attestation.encode(attested(name=b"short")),
+        attestation.encode(attested(standing=Standing.PUBLIC)),
         b"\x01" + pack(*(getattr(attested(), name) for name in attested().__match_args__), "more"),
     ],
 )  # fmt: skip

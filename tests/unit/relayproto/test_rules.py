@@ -48,7 +48,8 @@ def test_what_the_platform_grants_over_itself_an_operator_grants() -> None:
 
 DANGEROUS = {
     Kind.CREATE_ORGANISATION, Kind.SUSPEND_ORGANISATION, Kind.MERGE_ORGANISATION, Kind.HAND_OVER, Kind.ROTATE_KEY,
-    Kind.GRANT_ROLE, Kind.REVOKE_ROLE, Kind.RENAME_UNIT, Kind.CLOSE_UNIT, Kind.PUT_DOCUMENT,
+    Kind.GRANT_ROLE, Kind.REVOKE_ROLE, Kind.RENAME_UNIT, Kind.CLOSE_UNIT, Kind.PUT_DOCUMENT, Kind.IMPORT_ROSTER,
+    Kind.ATTEST,
 }  # fmt: skip
 
 

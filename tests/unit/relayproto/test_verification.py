@@ -3,23 +3,24 @@
 import pytest
 
 from relayproto import message
-from relayproto.attestation import Shown
+from relayproto.attestation import Statement
 from relayproto.errors import Malformed
-from relayproto.limits import PAGE_ROWS_MAX, PROOF_BYTES_MAX, SHOWN_CHARS_MAX
+from relayproto.limits import PAGE_ROWS_MAX, PROOF_BYTES_MAX
+from relayproto.standing import Field
 from relayproto.verification import Attest, GetRevocations, Revocation, Revocations
 
 
 def test_names_stay_out_of_what_is_printed() -> None:
-    assert "Bob" not in repr(Attest(2, b"a" * 32, b"x", bytes(64), Shown(b"s" * 16, "Bob"), None))
+    assert "Bob" not in repr(Attest(2, b"a" * 32, b"x", bytes(64), (Statement(Field.NAME, "Bob", bytes(64)),)))
 
 
 @pytest.mark.parametrize(
     "fields",
     [
-        [0, b"a" * 32, b"x", bytes(64), None, None],
-        [2, b"a" * 32, bytes(PROOF_BYTES_MAX + 1), bytes(64), None, None],
-        [2, b"a" * 32, b"x", bytes(64), [b"s" * 15, "Bob"], None],
-        [2, b"a" * 32, b"x", bytes(64), [b"s" * 16, "b" * (SHOWN_CHARS_MAX + 1)], None],
+        [0, b"a" * 32, b"x", bytes(64), []],
+        [2, b"a" * 32, bytes(PROOF_BYTES_MAX + 1), bytes(64), []],
+        [2, b"a" * 32, b"x", bytes(64), [[0, "Bob", bytes(63)]]],
+        [2, b"a" * 32, b"x", bytes(64), [[4, "Bob", bytes(64)]]],
     ],
 )
 def test_an_attestation_out_of_bounds_is_malformed(fields: list[object]) -> None:

@@ -6,7 +6,7 @@ from relayclient.cli import badge, terminal
 from relayproto.attestation import Attested, Doubt
 from support.attesting import attested
 
-GOOD = Attested(attested(), "General\x1b[2J Administration", "Bob Roy", "Registrar")
+GOOD = Attested(attested(), "General\x1b[2J Administration", "Bob Roy", "Registrar", 2, "bob@gad.example")
 
 
 def test_a_good_one_is_the_organisations_word_and_commands_no_terminal() -> None:
@@ -17,10 +17,11 @@ def test_a_good_one_is_the_organisations_word_and_commands_no_terminal() -> None
 
 
 def test_what_is_not_shown_is_not_said() -> None:
-    bare = Attested(attested(), "Works", None, None)
+    bare = Attested(attested(), "Works")
 
-    assert badge.line(bare).startswith("Works attests: bob@gad.example (")
-    assert badge.fields(bare)["attested"]["name"] is None
+    assert badge.line(bare).startswith("Works attests: one of its own (verified, until ")
+    assert badge.line(Attested(attested(), "Works", address="bob@gad.example")).startswith("Works attests: bob@gad")
+    assert {badge.fields(bare)["attested"][each] for each in ("name", "title", "unit", "address")} == {None}
 
 
 @pytest.mark.parametrize("doubt", Doubt)

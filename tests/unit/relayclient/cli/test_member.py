@@ -9,12 +9,11 @@ from relayclient.cli import statements
 from relayclient.device import Device
 from relayproto import attestation
 from relayproto.attestation import Warrant
-from relayproto.codes import Code
 from relayproto.commands import GetDevices
 from relayproto.organisation import RootKey
 from relayproto.primitives import blake2b_256, ed25519_public
-from relayproto.replies import Devices, Refused
-from relayproto.standing import Standing
+from relayproto.replies import Devices
+from relayproto.standing import Field, Standing
 from relayproto.verification import (
     GetOrganisation,
     GetRevocations,
@@ -60,17 +59,16 @@ def test_a_verifier_attests_name_and_title_apart(office, works):
     [change] = works.changes
     said = attestation.decode(change.attestation)
     bob = office.relay.addresses["bob@office.example"]
-    assert (change.unit, change.account, said.account, said.address) == (7, bob, bob, "bob@office.example")
-    assert (change.name.text, change.title.text, said.standing) == ("Bob Roy", "Registrar", Standing.VERIFIED)
-    assert (said.name, said.title) == (
-        attestation.hash_of("name", change.name), attestation.hash_of("title", change.title),
-    )  # fmt: skip
+    assert (change.unit, change.account, said.account, said.standing) == (7, bob, bob, Standing.VERIFIED)
+    assert attestation.texts(change.statements) == {
+        Field.NAME: "Bob Roy", Field.TITLE: "Registrar", Field.UNIT: "7", Field.ADDRESS: "bob@office.example",
+    }  # fmt: skip
     assert (said.organisation, said.root, said.warrant) == (3, blake2b_256(ed25519_public(ROOT_SEED)), b"w" * 16)
     assert said.expires_ms - said.not_before_ms == 90 * DAY_MS
     with Device.open(office.place / "vera") as device:
-        attestation.check_attestation(
-            device.administration.sign_key(), office.relay.root_fingerprint, change.attestation, change.signature
-        )
+        key, relay = device.administration.sign_key(), office.relay.root_fingerprint
+        attestation.check_attestation(key, relay, change.attestation, change.signature)
+        attestation.check_statements(key, relay, said.serial, change.statements)
 
 
 def test_an_attestation_ends_with_its_warrant_at_the_latest(office, works):
@@ -80,7 +78,8 @@ def test_an_attestation_ends_with_its_warrant_at_the_latest(office, works):
 
     said = attestation.decode(works.changes[0].attestation)
     assert said.expires_ms == statements.read_warrant(other).said.expires_ms
-    assert (said.standing, said.name, works.changes[0].title) == (Standing.OFFICE, b"", None)
+    assert said.standing is Standing.OFFICE
+    assert attestation.texts(works.changes[0].statements).keys() == {Field.UNIT, Field.ADDRESS}
 
 
 @pytest.mark.parametrize(("key", "days", "why"), [(b"x" * 32, 300, "another device"), (None, -1, "it ended on")])
@@ -122,8 +121,9 @@ def test_what_is_attested_is_shown_as_the_device_checks_it(office, works):
     bob, now_ms = office.relay.addresses["bob@office.example"], int(time.time() * 1000)
     times = {"not_before_ms": now_ms, "expires_ms": now_ms + DAY_MS}
     shown = attesting.proof(
-        attesting.attested(account=bob, address="bob@office.example", **times),
+        attesting.attested(account=bob, **times),
         attesting.warrant(**times),
+        texts=attesting.TEXTS | {Field.ADDRESS: "bob@office.example"},
         relay=office.relay.root_fingerprint,
     )
     packed = attestation.encode_proof(shown)
@@ -152,58 +152,3 @@ def test_what_is_attested_is_taken_back(office, works):
 
     assert ran.out.startswith("Nothing is attested of bob@office.example any more.")
     assert works.changes == [RevokeAttestation(7, bob)]
-
-
-def sheet(office, *rows):
-    path = office.place / "officers.csv"
-    path.write_text("\n".join(["E-Mail;Name;Post", *rows]))
-    return str(path)
-
-
-def test_a_list_of_people_is_attested_and_what_is_wrong_is_named_by_its_line(office, works):
-    office.join("carol")
-    warranted(office)
-    path = sheet(office, "bob@office.example;Bob Roy;Registrar", "nobody;Nobody;", "dave@office.example;Dave;",
-                 "carol@office.example;;", "bob@office.example;Bob again;")  # fmt: skip
-
-    ran = office.run("vera", "member", "import", "7", path, "--reason", "quarterly")
-
-    said = [attestation.decode(change.attestation) for change in works.changes]
-    assert [each.address for each in said] == ["bob@office.example", "carol@office.example"]
-    assert [change.name and change.name.text for change in works.changes] == ["Bob Roy", None]
-    assert {act.reason for act in works.acts} == {"quarterly"}
-    assert ran.status == 65
-    assert [line.partition(":")[0] for line in ran.out.splitlines()] == ["line 3", "line 6", "line 4"]
-    assert "2 were attested, 3 were not." in ran.err
-    assert "(3, 4, 6)" in ran.err
-
-
-def test_a_preview_asks_nobody_and_needs_no_warrant(office, works):
-    office.stop()
-    good = sheet(office, "bob@office.example;Bob;")
-
-    ran = office.run("vera", "member", "import", "7", good, "--preview")
-    [bad] = office.run("vera", "member", "import", "7", sheet(office, "bob;Bob;"), "--preview", "--json").lines
-
-    assert (ran.status, ran.out) == (0, "")
-    assert "1 can be attested, 0 were not." in ran.err
-    assert bad == {"line": 2, "address": "bob", "came": "that is no address"}
-
-
-def test_what_the_relay_refuses_is_told_line_by_line(office, works):
-    warranted(office)
-    works.outcome = Refused(Code.BAD_ADDRESS, 0)
-
-    ran = office.run("vera", "member", "import", "7", sheet(office, "bob@office.example;Bob;"))
-
-    assert (ran.status, len(works.acts)) == (65, 1)
-    assert ran.out.startswith("line 2: bob@office.example: ")
-    assert "BAD_ADDRESS" in ran.out
-
-
-def test_a_script_is_told_of_every_line(office, works):
-    warranted(office)
-
-    [told] = office.run("vera", "member", "import", "7", sheet(office, "bob@office.example;Bob;"), "--json").lines
-
-    assert told == {"line": 2, "address": "bob@office.example", "came": "attested"}

@@ -144,12 +144,14 @@ def test_somebody_is_placed_by_address_or_by_account(office, works):
     bob = office.relay.addresses["bob@office.example"]
 
     office.run("alice", "unit", "place", "North", "bob@office.example")
-    office.run("alice", "unit", "place", "North", bob.hex(), "--standing", "invited")
+    office.run("alice", "unit", "place", "North", bob.hex(), "--standing", "office")
+    verified = office.run("alice", "unit", "place", "North", bob.hex(), "--standing", "verified")
     gone = office.run("alice", "unit", "place", "1", "bob@office.example", "--standing", "public", "--yes")
 
-    assert works.changes == [PlaceMember(2, bob, Standing.VERIFIED), PlaceMember(2, bob, Standing.INVITED),
+    assert works.changes == [PlaceMember(2, bob, Standing.INVITED), PlaceMember(2, bob, Standing.OFFICE),
                              PlaceMember(1, bob, Standing.PUBLIC)]  # fmt: skip
     assert "belongs to the organisation no longer" in gone.out
+    assert verified.status == 2, "an attestation does that"
 
 
 def test_an_address_that_nobody_has_is_told(office, works):

@@ -23,12 +23,13 @@ from relayproto.administration import (
     SuspendOrganisation,
     Withdraw,
 )
-from relayproto.attestation import Shown
-from relayproto.standing import PLATFORM, Role, Standing
+from relayproto.attestation import Statement
+from relayproto.standing import PLATFORM, Field, Role, Standing
 from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
 
 ALICE, BOB, DAY_MS = b"a" * 32, b"b" * 32, 86_400_000
 NAMES = {ALICE: "alice", BOB: "bob"}
+STATED = {Field.NAME: "Bob Roy", Field.TITLE: "Registrar", Field.UNIT: "2", Field.ADDRESS: "b@works.example"}
 SAID = {
     CreateOrganisation("Works", "works.example", b"k" * 32, bytes(64), b"f" * 32, ALICE, DAY_MS):
         f'let the organisation "Works" in, with the mail domain works.example, the root key {"6b" * 32} and the form'
@@ -57,9 +58,9 @@ SAID = {
         "let a device of alice attest for unit 2 and below, by the root key's warrant",
     RevokeWarrant(2, b"w" * 16):
         f"take back the warrant {'77' * 16} of unit 2 and all that was attested under it",
-    Attest(2, BOB, b"a", bytes(64), Shown(b"s" * 16, "Bob Roy"), Shown(b"t" * 16, "Registrar")):
-        "attest that bob belongs to unit 2: Bob Roy, Registrar",
-    Attest(2, BOB, b"a", bytes(64), None, None): "attest that bob belongs to unit 2",
+    Attest(2, BOB, b"a", bytes(64), tuple(Statement(field, text, bytes(64)) for field, text in STATED.items())):
+        "attest that bob belongs to unit 2: Bob Roy, Registrar, b@works.example",
+    Attest(2, BOB, b"a", bytes(64), ()): "attest that bob belongs to unit 2",
     RevokeAttestation(2, BOB): "take back what is attested of bob in unit 2, with all roles and offices",
     Approve(4, bytes(32)): "approve proposal 4",
     Withdraw(4): "withdraw proposal 4",

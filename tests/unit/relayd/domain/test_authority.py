@@ -99,7 +99,7 @@ def test_a_change_needs_a_right_over_each_unit_that_it_names() -> None:
 
 def test_nobody_favours_himself() -> None:
     changes = [
-        GrantRole(1, BOB, Role.VERIFIER, 9), PlaceMember(1, BOB, Standing.VERIFIED), HandOver(1, ALICE, BOB),
+        GrantRole(1, BOB, Role.VERIFIER, 9), PlaceMember(1, BOB, Standing.INVITED), HandOver(1, ALICE, BOB),
         founding("New", "new.example", BOB), attest(attested(account=BOB)), put_warrant(warrant(account=BOB)),
     ]  # fmt: skip
 

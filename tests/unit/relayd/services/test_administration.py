@@ -4,13 +4,15 @@ import structlog
 from relayd.domain.acting import Denied
 from relayd.domain.refusals import Refusal
 from relayd.metrics import Counters
-from relayd.services.administration import BURST_MAX, Administration, break_glass
+from relayd.services.administration import BURST_MAX, PARTS_BURST, Administration, break_glass
 from relayd.store import By
+from relayproto import rosters
 from relayproto.administration import BreakGlass, GetUnits
 from relayproto.administration_replies import Acted, Units
 from relayproto.codes import Code
 from relayproto.commands import Act
-from relayproto.standing import ActState
+from relayproto.rosters import Claim, Claimed, PutRoster, Rostered
+from relayproto.standing import ActState, ClaimState
 from relayproto.statistics import GetRetention, Kept, Retention
 from support.desks import AgreeableStore, seat_of
 from support.organisations import founding
@@ -43,6 +45,13 @@ class Registry(AgreeableStore):
         if self.denial is not None:
             raise self.denial
         return Units((), False)
+
+    async def put_roster(self, seat, command):
+        return self.denial.code if self.denial is not None else Rostered(1, ())
+
+    async def claim(self, seat, command):
+        self.taken.append((seat, command))
+        return Claimed(ClaimState.WAITING, command.name, command.title, 9)
 
     async def deny_question(self, *arguments: object) -> None:
         self.written.append(arguments)
@@ -184,3 +193,44 @@ async def test_anybody_is_told_what_is_kept_page_by_page_and_the_store_is_not_as
     assert tuple(found) == kept
     assert page == Retention((), False)
     assert store.written == []
+
+
+PART = PutRoster(1, b"n" * 16, 0, (rosters.Person("bob@gad.example", "", ""),))
+
+
+async def test_parts_of_a_roster_have_a_rate_of_their_own() -> None:
+    administration = Administration(Registry(), relay=RELAY)
+
+    for _ in range(PARTS_BURST):
+        assert await administration.put_roster(seat_of(ALICE), PART, 0.0) == Rostered(1, ())
+    with pytest.raises(Refusal) as refused:
+        await administration.put_roster(seat_of(ALICE), PART, 0.0)
+
+    assert refused.value.code is Code.RATE
+    assert refused.value.retry_after_ms > 0
+    await administration.question(seat_of(ALICE), QUESTION, 0.0)
+    await administration.put_roster(seat_of(BOB), PART, 0.0)
+
+
+async def test_who_may_not_hand_a_roster_in_is_refused() -> None:
+    store = Registry()
+    store.denial = Denied(Code.NOT_PERMITTED)
+
+    with pytest.raises(Refusal) as refused:
+        await Administration(store, relay=RELAY).put_roster(seat_of(ALICE), PART, 0.0)
+
+    assert refused.value.code is Code.NOT_PERMITTED
+
+
+async def test_a_claim_goes_to_the_store_at_the_rate_of_questions() -> None:
+    store = Registry()
+    administration = Administration(store, relay=RELAY)
+    said = Claim("Alice Rao", "")
+
+    for _ in range(BURST_MAX):
+        assert (await administration.claim(seat_of(ALICE), said, 0.0)).state is ClaimState.WAITING
+    with pytest.raises(Refusal) as refused:
+        await administration.claim(seat_of(ALICE), said, 0.0)
+
+    assert refused.value.code is Code.RATE
+    assert store.taken[0] == (seat_of(ALICE), said)

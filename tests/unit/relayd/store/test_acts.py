@@ -330,7 +330,7 @@ def test_who_loses_sight_of_something_sees_it_go(made: Chamber) -> None:
 
     made.act(made.alice, MoveUnit(3, 4))
     moved = {record.unit: record for record in made.records()}
-    made.act(made.alice, PlaceMember(4, made.bob.account, Standing.VERIFIED))
+    made.act(made.alice, PlaceMember(4, made.bob.account, Standing.INVITED))
     placed = {record.unit: record for record in made.records()[2:]}
 
     assert (moved.keys(), placed.keys()) == ({3, 2}, {4, 2})
@@ -432,7 +432,7 @@ def changes(made: Chamber):
         (alice, GrantRole(2, bob.account, Role.BROADCASTER, until_ms), ()),
         (alice, RevokeRole(2, bob.account, Role.VERIFIER), ()),
         (alice, InviteMember(2, "new@u1.example", Standing.INVITED, 3_600), ()),
-        (alice, PlaceMember(2, frank, Standing.VERIFIED), ()), (alice, PlaceMember(2, erin, Standing.PUBLIC), ()),
+        (alice, PlaceMember(2, frank, Standing.INVITED), ()), (alice, PlaceMember(2, erin, Standing.PUBLIC), ()),
         (alice, HandOver(2, bob.account, erin), ()),
         (made.carol, SuspendOrganisation(1, True), ()), (made.carol, MergeOrganisation(6, 1), ()),
         (made.carol, founding("New", "new.example", grace, until_ms=until_ms), ("new.example",)),

@@ -1,18 +1,20 @@
 """Officers attest who people are: by a warranted key, about others, over their own unit; and take it back."""
 
+from dataclasses import replace
+
 import pytest
 
 from relayd.store import attestations, attested
 from relayproto import attestation
 from relayproto.administration import AssignOffice, GrantRole, PlaceMember, SuspendOrganisation
-from relayproto.attestation import Shown
-from relayproto.codes import Code
-from relayproto.limits import ATTESTATION_SKEW_MS
-from relayproto.standing import PLATFORM, Role, Standing
-from relayproto.verification import RevokeAttestation
+from relayproto.codes import Code, Kind
+from relayproto.limits import ATTESTATION_SKEW_MS, ATTESTED_ALONE_MAX
+from relayproto.standing import PLATFORM, Field, Role, Standing
+from relayproto.verification import Attest, RevokeAttestation
 from support.attestable import DOMAIN, Department, department
-from support.attesting import DAY_MS, NAME, TITLE, attest
+from support.attesting import DAY_MS, TEXTS
 from support.organisations import NOW_MS
+from support.rostered import in_force, line
 
 OTHER_SEED = b"X" * 32
 
@@ -27,14 +29,14 @@ def revoked(at: Department) -> list[bytes]:
 
 def test_who_is_attested_is_verified_and_shown_with_proof(tmp_path) -> None:
     with department(tmp_path) as at:
-        change = attest(at.attestation())
+        change = at.attest(at.attestation())
 
         effect = at.desk.done(at.vera, change)
 
         shown = attestation.decode_proof(proof_of(at, at.bob))
         assert at.desk.belongs(at.bob) == (at.unit, Standing.VERIFIED)
-        assert (shown.attestation, shown.signature, shown.name, shown.title) == (
-            change.attestation, change.signature, NAME, TITLE,
+        assert (shown.attestation, shown.signature, shown.statements) == (
+            change.attestation, change.signature, change.statements,
         )  # fmt: skip
         assert (effect.unit, len(effect.before), len(effect.after)) == (at.unit, 32, 32)
         assert proof_of(at, at.vera) == b""
@@ -44,7 +46,7 @@ def test_an_account_of_nobody_with_an_address_of_the_domain_is_taken_in(tmp_path
     with department(tmp_path) as at:
         carol = at.desk.person(f"carol@{DOMAIN}")
 
-        effect = at.desk.done(at.vera, attest(at.attestation(account=carol, address=f"carol@{DOMAIN}")))
+        effect = at.desk.done(at.vera, at.attest(at.attestation(account=carol), address=f"carol@{DOMAIN}"))
 
         assert at.desk.belongs(carol) == (at.unit, Standing.VERIFIED)
         assert effect.before == b""
@@ -54,11 +56,12 @@ def test_an_account_of_nobody_with_an_address_of_the_domain_is_taken_in(tmp_path
 def test_an_office_and_an_application_stay_what_they_are(tmp_path, standing: Standing) -> None:
     with department(tmp_path) as at:
         counter = at.desk.person(f"counter@{DOMAIN}", at.unit, standing)
-        about = {"account": counter, "address": f"counter@{DOMAIN}"}
+        address = f"counter@{DOMAIN}"
+        person = at.attest(at.attestation(account=counter), address=address)
 
-        assert at.desk.do(at.vera, attest(at.attestation(**about))) is Code.CONFLICT
-        assert at.desk.do(at.vera, attest(at.attestation(standing=standing))) is Code.CONFLICT
-        at.attested(**about, standing=standing)
+        assert at.desk.do(at.vera, person) is Code.CONFLICT
+        assert at.desk.do(at.vera, at.attest(at.attestation(standing=standing))) is Code.CONFLICT
+        at.attested(account=counter, address=address, standing=standing)
         at.desk.done(at.vera, RevokeAttestation(at.unit, counter))
 
         assert at.standing(counter) == standing
@@ -68,8 +71,7 @@ def test_an_office_and_an_application_stay_what_they_are(tmp_path, standing: Sta
     ("changes", "code"),
     [
         ({"organisation": 9}, Code.BAD_SIGNATURE), ({"root": bytes(32)}, Code.BAD_SIGNATURE),
-        ({"name": b""}, Code.BAD_SIGNATURE), ({"title": bytes(32)}, Code.BAD_SIGNATURE),
-        ({"warrant": b"?" * 16}, Code.NOT_PERMITTED), ({"address": f"rob@{DOMAIN}"}, Code.BAD_ADDRESS),
+        ({"warrant": b"?" * 16}, Code.NOT_PERMITTED),
         ({"not_before_ms": NOW_MS - 90 * DAY_MS, "expires_ms": NOW_MS}, Code.EXPIRED),
         ({"not_before_ms": NOW_MS + ATTESTATION_SKEW_MS + 1}, Code.BAD_LIFETIME),
         ({"not_before_ms": NOW_MS + DAY_MS}, Code.BAD_LIFETIME),
@@ -79,32 +81,51 @@ def test_an_office_and_an_application_stay_what_they_are(tmp_path, standing: Sta
 )  # fmt: skip
 def test_what_cannot_be_attested_is_denied(tmp_path, changes, code: Code) -> None:
     with department(tmp_path) as at:
-        assert at.desk.do(at.vera, attest(at.attestation(**changes))) is code
+        assert at.desk.do(at.vera, at.attest(at.attestation(**changes))) is code
+
+
+def test_unit_and_address_are_stated_and_are_the_true_ones(tmp_path) -> None:
+    with department(tmp_path) as at:
+        said, whole = at.attestation(), TEXTS | {Field.UNIT: str(at.unit), Field.ADDRESS: f"bob@{DOMAIN}"}
+        for stated, code in (
+            (whole | {Field.ADDRESS: f"rob@{DOMAIN}"}, Code.BAD_ADDRESS),
+            (whole | {Field.UNIT: "1"}, Code.BAD_SIGNATURE),
+        ):  # fmt: skip
+            assert at.desk.do(at.vera, replace(at.attest(said, texts=stated), unit=at.unit)) is code
+        for missing in (Field.UNIT, Field.ADDRESS):
+            change = at.attest(said)
+            left = tuple(each for each in change.statements if each.field is not missing)
+            assert at.desk.do(at.vera, replace(change, statements=left)) is Code.BAD_SIGNATURE
+
+        at.desk.done(at.vera, replace(at.attest(said), statements=at.attest(said).statements[2:]))
+        assert at.standing(at.bob) == Standing.VERIFIED, "name and title need not be stated"
 
 
 def test_it_is_about_that_account_and_unit_and_signed_by_that_key(tmp_path) -> None:
     with department(tmp_path) as at:
+        good = at.attest(at.attestation())
         for change in (
-            attest(at.attestation(), OTHER_SEED), attest(at.attestation(), relay=bytes(32)),
-            attest(at.attestation(), account=at.admin),
-            attest(at.attestation(), unit=at.root), attest(at.attestation(), attestation=b"\x01x"),
-            attest(at.attestation(), name=Shown(NAME.salt, "Rob Roy")), attest(at.attestation(), title=None),
+            at.attest(at.attestation(), sign_seed=OTHER_SEED), at.attest(at.attestation(), relay=bytes(32)),
+            replace(good, account=at.admin), replace(good, unit=at.root), replace(good, attestation=b"\x01x"),
+            replace(good, statements=at.attest(at.attestation(), sign_seed=OTHER_SEED).statements),
+            replace(good, statements=at.attest(at.attestation(serial=b"b" * 16)).statements),
+            replace(good, statements=(good.statements[0]._replace(text="Rob Roy"), *good.statements[1:])),
         ):  # fmt: skip
             assert at.desk.do(at.vera, change) is Code.BAD_SIGNATURE
 
 
 def test_a_warrant_is_its_holders_and_reaches_its_unit_and_below(tmp_path) -> None:
     with department(tmp_path) as at:
-        assert at.desk.do(at.admin, attest(at.attestation())) is Code.NOT_PERMITTED
-        assert at.desk.do(at.vera, attest(at.attestation(unit=at.root))) is Code.NOT_PERMITTED
+        assert at.desk.do(at.admin, at.attest(at.attestation())) is Code.NOT_PERMITTED
+        assert at.desk.do(at.vera, at.attest(at.attestation(), unit=at.root)) is Code.NOT_PERMITTED
 
         at.desk.db.execute("DELETE FROM device")
-        assert at.desk.do(at.vera, attest(at.attestation())) is Code.NOT_PERMITTED, "a device that left its account"
+        assert at.desk.do(at.vera, at.attest(at.attestation())) is Code.NOT_PERMITTED, "a device that left its account"
 
 
 def test_nobody_attests_himself(tmp_path) -> None:
     with department(tmp_path) as at:
-        own = attest(at.attestation(account=at.vera, address=f"vera@{DOMAIN}"))
+        own = at.attest(at.attestation(account=at.vera), address=f"vera@{DOMAIN}")
 
         assert at.desk.do(at.vera, own) is Code.NOT_PERMITTED
 
@@ -120,26 +141,26 @@ def test_whom_the_actor_may_not_place_he_cannot_attest(tmp_path) -> None:
             (above, f"head@{DOMAIN}", Code.NOT_PERMITTED), (foreign, "dave@other.example", Code.NOT_PERMITTED),
             (stranger, "carol@else.example", Code.BAD_ADDRESS), (b"?" * 32, f"x@{DOMAIN}", Code.NOT_PERMITTED),
         ):  # fmt: skip
-            assert at.desk.do(at.vera, attest(at.attestation(account=account, address=address))) is code
+            assert at.desk.do(at.vera, at.attest(at.attestation(account=account), address=address)) is code
 
 
 def test_a_serial_is_used_once_and_an_account_has_only_so_many(tmp_path, monkeypatch) -> None:
     with department(tmp_path) as at:
         at.attested()
-        assert at.desk.do(at.vera, attest(at.attestation())) is Code.CONFLICT
+        assert at.desk.do(at.vera, at.attest(at.attestation())) is Code.CONFLICT
         at.desk.done(at.vera, RevokeAttestation(at.unit, at.bob))
-        assert at.desk.do(at.vera, attest(at.attestation())) is Code.CONFLICT
+        assert at.desk.do(at.vera, at.attest(at.attestation())) is Code.CONFLICT
 
         monkeypatch.setattr(attestations, "KEPT_MAX", 1)
         at.attested(serial=b"b" * 16)
-        assert at.desk.do(at.vera, attest(at.attestation(serial=b"c" * 16))) is Code.LIMIT
+        assert at.desk.do(at.vera, at.attest(at.attestation(serial=b"c" * 16))) is Code.LIMIT
 
 
 def test_where_nothing_works_nothing_is_attested(tmp_path) -> None:
     with department(tmp_path) as at:
         at.desk.done(at.desk.operator(), SuspendOrganisation(at.root, True))
 
-        assert at.desk.do(at.vera, attest(at.attestation())) is Code.CONFLICT
+        assert at.desk.do(at.vera, at.attest(at.attestation())) is Code.CONFLICT
 
 
 def test_a_renewal_keeps_the_account_and_what_it_holds(tmp_path) -> None:
@@ -186,10 +207,41 @@ def test_who_takes_back_may_take_every_role_that_goes_with_it(tmp_path) -> None:
         assert at.desk.do(at.admin, RevokeAttestation(at.unit, at.vera)) is Code.CONFLICT, "nothing is attested"
 
 
+def many(at: Department, number: int, unit: int | None = None, serial: int = 0) -> Attest:
+    """Return the change that attests the stranger of a number."""
+    stranger = at.desk.person(f"stranger-{number:03}@{DOMAIN}")
+    said = at.attestation(account=stranger, serial=(serial or number).to_bytes(16))
+    return at.attest(said, address=f"stranger-{number:03}@{DOMAIN}", unit=unit)
+
+
+def test_so_many_whom_nobody_expects_are_attested_alone_on_a_day(tmp_path) -> None:
+    with department(tmp_path) as at:
+        alone = [at.desk.done(at.vera, many(at, number)).second for number in range(100, 100 + ATTESTED_ALONE_MAX + 1)]
+
+        in_force(at, line("stranger-200"))
+        expected = at.desk.done(at.vera, many(at, 200)).second
+        renewed = at.desk.done(at.vera, many(at, 100, serial=300)).second
+        at.desk.person(f"stranger-400@{DOMAIN}", at.unit, Standing.VERIFIED)
+        verified = at.desk.done(at.vera, many(at, 400)).second
+        at.desk.commit.now_ms += DAY_MS
+        tomorrow = at.desk.done(at.vera, many(at, 500)).second
+
+        assert alone == [False] * ATTESTED_ALONE_MAX + [True]
+        assert (expected, renewed, verified, tomorrow) == (False, False, False, False)
+
+
+def test_who_is_expected_in_another_unit_is_not_expected_here(tmp_path) -> None:
+    with department(tmp_path) as at:
+        in_force(at, line("stranger-200"), unit=at.root)
+        at.desk.done(at.vera, many(at, 200))
+
+        assert at.desk.db.execute("SELECT amount FROM alone WHERE kind = ?", (Kind.ATTEST,)).fetchone() == (1,)
+
+
 def test_who_is_placed_anew_or_leaves_is_attested_no_longer(tmp_path) -> None:
     with department(tmp_path) as at:
         at.attested()
-        at.desk.done(at.admin, PlaceMember(at.root, at.bob, Standing.VERIFIED))
+        at.desk.done(at.admin, PlaceMember(at.root, at.bob, Standing.INVITED))
         assert (revoked(at), proof_of(at, at.bob)) == ([b"a" * 16], b"")
 
         at.warranted(unit=at.root, serial=b"2" * 16)

@@ -95,7 +95,7 @@ def test_nobody_is_invited_or_placed_where_nothing_works(tmp_path) -> None:
 
         def tried(where: int) -> list[Code]:
             invited = desk.do(admin, InviteMember(where, "new@gad.example", Standing.INVITED, 60))
-            return [invited, desk.do(admin, PlaceMember(where, bob, Standing.VERIFIED))]
+            return [invited, desk.do(admin, PlaceMember(where, bob, Standing.INVITED))]
 
         assert tried(closed) == [Code.CONFLICT] * 2
         assert tried(999) == [Code.NOT_PERMITTED] * 2
@@ -103,7 +103,7 @@ def test_nobody_is_invited_or_placed_where_nothing_works(tmp_path) -> None:
         assert tried(unit) == [Code.CONFLICT] * 2
 
 
-def test_an_account_with_an_address_of_the_domain_is_placed_moved_and_verified(tmp_path) -> None:
+def test_an_account_with_an_address_of_the_domain_is_placed_and_moved(tmp_path) -> None:
     with registry(tmp_path) as desk:
         admin, root, unit = unit_of(desk)
         bob = desk.person("bob@gad.example")
@@ -111,14 +111,13 @@ def test_an_account_with_an_address_of_the_domain_is_placed_moved_and_verified(t
 
         placed = desk.done(admin, PlaceMember(unit, bob, Standing.INVITED))
         rosters.append(desk.commit.roster(bob))
-        verified = desk.done(admin, PlaceMember(unit, bob, Standing.VERIFIED))
-        moved = desk.done(admin, PlaceMember(root, bob, Standing.VERIFIED))
+        moved = desk.done(admin, PlaceMember(root, bob, Standing.INVITED))
         rosters.append(desk.commit.roster(bob))
 
-        assert desk.belongs(bob) == (root, Standing.VERIFIED)
-        assert (placed.before, placed.after, verified.after) == (b"", verified.before, moved.before)
+        assert desk.belongs(bob) == (root, Standing.INVITED)
+        assert (placed.before, placed.after) == (b"", moved.before)
         assert (placed.unit, moved.unit) == (unit, root)
-        assert [effect.also for effect in (placed, verified, moved)] == [set(), set(), {unit}], "whence he goes"
+        assert [effect.also for effect in (placed, moved)] == [set(), {unit}], "whence he goes"
         assert len({id(roster) for roster in rosters}) == 3
 
 
@@ -129,7 +128,7 @@ def test_who_is_neither_the_organisations_nor_has_its_address_is_not_placed(tmp_
         ours_there = desk.person("bob@gad.example", other, Standing.VERIFIED)
 
         for account in (desk.person("public@home.example"), foreign, ours_there, b"x" * 32):
-            assert desk.do(admin, PlaceMember(unit, account, Standing.VERIFIED)) is Code.NOT_PERMITTED
+            assert desk.do(admin, PlaceMember(unit, account, Standing.INVITED)) is Code.NOT_PERMITTED
             assert desk.do(admin, PlaceMember(unit, account, Standing.PUBLIC)) in {Code.NOT_PERMITTED, Code.CONFLICT}
 
 
@@ -139,7 +138,7 @@ def test_who_may_place_in_two_organisations_moves_nobody_between_them(tmp_path) 
         other, foreign = desk.organisation("pwd.example")
         desk.hold(admin, Role.VERIFIER, other)
 
-        assert desk.do(admin, PlaceMember(unit, foreign, Standing.VERIFIED)) is Code.NOT_PERMITTED
+        assert desk.do(admin, PlaceMember(unit, foreign, Standing.INVITED)) is Code.NOT_PERMITTED
 
 
 def test_a_merged_domain_is_the_organisations(tmp_path) -> None:
@@ -147,19 +146,19 @@ def test_a_merged_domain_is_the_organisations(tmp_path) -> None:
         admin, _, unit = unit_of(desk)
         other, _ = desk.organisation("pwd.example")
         bob = desk.person("bob@pwd.example")
-        before = desk.do(admin, PlaceMember(unit, bob, Standing.VERIFIED))
+        before = desk.do(admin, PlaceMember(unit, bob, Standing.INVITED))
 
         desk.done(desk.operator(), MergeOrganisation(other, unit))
 
         assert before is Code.NOT_PERMITTED
-        assert isinstance(desk.do(admin, PlaceMember(unit, bob, Standing.VERIFIED)), Effect)
+        assert isinstance(desk.do(admin, PlaceMember(unit, bob, Standing.INVITED)), Effect)
 
 
 def test_nobody_places_himself(tmp_path) -> None:
     with registry(tmp_path) as desk:
         admin, _, unit = unit_of(desk)
 
-        for standing in (Standing.VERIFIED, Standing.PUBLIC):
+        for standing in (Standing.INVITED, Standing.PUBLIC):
             assert desk.do(admin, PlaceMember(unit, admin, standing)) is Code.NOT_PERMITTED
 
 
@@ -170,23 +169,26 @@ def test_nobody_is_taken_from_a_unit_where_the_actor_places_nobody(tmp_path) -> 
         desk.hold(carol, Role.VERIFIER, unit)
         bob = desk.person("bob@gad.example", root, Standing.VERIFIED)
 
-        for standing in (Standing.VERIFIED, Standing.PUBLIC):
+        for standing in (Standing.INVITED, Standing.PUBLIC):
             assert desk.do(carol, PlaceMember(unit, bob, standing)) is Code.NOT_PERMITTED
 
 
 @pytest.mark.parametrize(
     ("was", "becomes", "code"),
     [
-        (Standing.OFFICE, Standing.VERIFIED, Code.CONFLICT),
-        (Standing.APPLICATION, Standing.VERIFIED, Code.CONFLICT),
+        (Standing.OFFICE, Standing.INVITED, Code.CONFLICT),
+        (Standing.APPLICATION, Standing.INVITED, Code.CONFLICT),
         (Standing.APPLICATION, Standing.OFFICE, Code.CONFLICT),
         (Standing.VERIFIED, Standing.OFFICE, Code.CONFLICT),
         (Standing.INVITED, Standing.APPLICATION, Code.CONFLICT),
-        (Standing.VERIFIED, Standing.VERIFIED, Code.CONFLICT),
+        (Standing.INVITED, Standing.INVITED, Code.CONFLICT),
+        (Standing.INVITED, Standing.VERIFIED, Code.NOT_PERMITTED),
+        (Standing.VERIFIED, Standing.VERIFIED, Code.NOT_PERMITTED),
+        (Standing.OFFICE, Standing.VERIFIED, Code.NOT_PERMITTED),
         (Standing.VERIFIED, Standing.INVITED, None),
     ],
 )
-def test_only_people_are_verified_and_what_something_is_stays(tmp_path, was, becomes, code) -> None:
+def test_nobody_is_verified_by_being_placed_and_what_something_is_stays(tmp_path, was, becomes, code) -> None:
     with registry(tmp_path) as desk:
         admin, _, unit = unit_of(desk)
         bob = desk.person("bob@gad.example", unit, was)

@@ -1,6 +1,6 @@
 import pytest
 
-from relayd.store import proposals
+from relayd.store import proposals, rosters, staging
 from relayproto.administration import (
     Approve,
     CreateUnit,
@@ -14,7 +14,8 @@ from relayproto.administration import (
 from relayproto.administration_replies import Acted
 from relayproto.audit import NOBODY
 from relayproto.codes import Code, Kind
-from relayproto.limits import PROPOSAL_LIFETIME_MS, PROPOSALS_EACH_MAX
+from relayproto.limits import PROPOSAL_LIFETIME_MS, PROPOSALS_EACH_MAX, ROSTER_ALONE_MAX
+from relayproto.rosters import GetRoster, ImportRoster, Person, PutRoster, Rostered, digest
 from relayproto.standing import ActState, ProposalState, Role, Standing
 from support.officers import YEAR_MS, Chamber, chamber
 
@@ -398,3 +399,67 @@ def test_what_somebody_without_roles_has_proposed_takes_no_room(made: Chamber, m
     made.act(made.bob, RevokeRole(1, made.alice.account, Role.ORGANISATION_ADMIN))
 
     assert made.act(made.bob, RenameUnit(1, "Another")).state is ActState.PROPOSED
+
+
+def staged(made: Chamber, lines: list[Person], name: bytes = b"n" * 16) -> ImportRoster:
+    """Let alice stage a roster of organisation 1, and return the change that lets it come in force."""
+    for position in range(0, len(lines), 100):
+        part = PutRoster(1, name, position, tuple(lines[position : position + 100]))
+        taken = made.store.act(lambda commit, part=part: staging.put(commit, made.alice.seat, part))
+        assert isinstance(taken, Rostered), taken
+        assert taken.faults == ()
+    return ImportRoster(1, name, len(lines), digest(lines))
+
+
+MANY = [Person(f"p{number}@u1.example", "", "") for number in range(ROSTER_ALONE_MAX + 1)]
+
+
+def in_force(made: Chamber) -> int:
+    return made.db.execute("SELECT count(*) FROM roster WHERE force > 0").fetchone()[0]
+
+
+def test_a_long_roster_is_read_and_approved_by_a_second_person(made: Chamber) -> None:
+    change = staged(made, MANY)
+
+    proposed = made.act(made.alice, change)
+    read = made.ask(made.bob.account, GetRoster(1, change.roster, 0, 100))
+    before = in_force(made)
+    approved = made.act(made.bob, Approve(proposed.value, made.proposal(proposed.value)[1]))
+
+    assert (proposed.state, before) == (ActState.PROPOSED, 0)
+    assert ([line[2:] for line in read.lines], read.more) == ([tuple(one) for one in MANY[:100]], True)
+    assert (approved.state, in_force(made)) == (ActState.DONE, 1)
+    assert made.db.execute("SELECT count(*) FROM alone").fetchone() == (0,), "nobody has done it alone"
+
+
+def test_a_roster_that_is_not_what_was_proposed_is_not_approved(made: Chamber) -> None:
+    change = staged(made, MANY)
+    proposed = made.act(made.alice, change)
+    more = PutRoster(1, change.roster, len(MANY), (Person("mallory@u1.example", "", ""),))
+    made.store.act(lambda commit: staging.put(commit, made.alice.seat, more))
+
+    came = made.act(made.bob, Approve(proposed.value, made.proposal(proposed.value)[1]))
+
+    assert (came, in_force(made)) == (Code.CONFLICT, 0)
+
+
+def test_what_one_person_has_done_alone_counts_where_it_is_done_and_not_where_it_waits(made: Chamber) -> None:
+    first = made.act(made.alice, staged(made, MANY[:60]))
+    waits = made.act(made.alice, staged(made, MANY[60:], b"2" * 16))
+    rehearsed = made.act(made.alice, staged(made, MANY[60:80], b"3" * 16), rehearsal=True)
+    made.store.act(rosters.sweep)
+    third = made.act(made.alice, staged(made, MANY[60:100], b"3" * 16))
+
+    assert [each.state for each in (first, waits, rehearsed, third)] == [
+        ActState.DONE, ActState.PROPOSED, ActState.REHEARSED, ActState.DONE,
+    ]  # fmt: skip
+
+
+def test_a_verifier_sees_what_he_may_approve(made: Chamber) -> None:
+    made.hold(made.carol.account, Role.VERIFIER, 1)
+    proposed = made.act(made.alice, staged(made, MANY))
+
+    [shown] = made.proposals(made.carol.account, 1)
+    approved = made.act(made.carol, Approve(shown.number, made.proposal(proposed.value)[1]))
+
+    assert approved.state is ActState.DONE

@@ -3,10 +3,13 @@ from typing import Any
 import pytest
 
 from relayd.domain.answers import Enrolment
+from relayd.domain.lookalikes import look
 from relayd.domain.refusals import Refusal
+from relayd.store import rosters
 from relayd.store.registrations import Mode, Terms
 from relayproto.codes import Code, PrekeyKind
 from relayproto.commands import Register
+from relayproto.ids import Address
 from relayproto.limits import CODE_LIFETIME_S, CODE_TRIES_MAX, CODES_A_DAY_MAX, CONTACT_KEPT_S
 from relayproto.standing import PLATFORM, Standing
 from support.stores import DAY_S, Guest, House, guest, house
@@ -228,3 +231,28 @@ async def test_what_is_over_is_swept(tmp_path) -> None:
 
         assert (codes, len(kept)) == ([], 1)
         assert await rows(relay, "registered") == []
+
+
+@pytest.mark.parametrize("mode", [Mode.ROSTERED, Mode.ORGANISATIONS, Mode.OPEN])
+async def test_whom_a_roster_expects_is_sent_a_code_and_comes_into_its_unit(tmp_path, mode: Mode) -> None:
+    async with house(tmp_path) as relay:
+        terms, erin, until_ms = Terms(mode), guest("erin"), relay.clock.now_ms() + DAY_S * 1000
+        await proven(relay, "gad.example")
+        for statement, values in (
+            ("INSERT INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'GAD', 1)", ()),
+            (("INSERT INTO roster (id, unit, account, name, sent, kept, digest, force, until_ms)"
+             " VALUES (1, 1, 1, x'6e', 1, 1, x'', 1, ?)"), (until_ms,)),
+            ("INSERT INTO roster_line (id, look, address, name, title) VALUES (?, ?, ?, 'Erin', '')",
+             (rosters.span(1)[0], look(Address("erin@gad.example")), "erin@gad.example")),
+        ):  # fmt: skip
+            await relay.store._act(lambda commit, each=(statement, values): commit.db.execute(*each))
+
+        wanted = await asked(relay, "erin@gad.example", terms=terms)
+        stranger = await asked(relay, "stranger@gad.example", terms=terms)
+        made = await registered(relay, erin, "erin@gad.example", contact="erin@gad.example", terms=terms)
+
+        assert (wanted, stranger) == (True, mode is not Mode.ROSTERED)
+        assert made == Enrolment(erin.account, "erin@gad.example")
+        found = await relay.store._read(lambda db: db.execute("SELECT unit, standing FROM account").fetchall())
+        assert found == [(1, Standing.INVITED)]
+        assert len(await rows(relay, "claim")) == 1

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from relayd.store import grants, units
+from relayd.store import claims, grants, rosters, units
 from relayd.store.verbs import VERBS
 from relayproto.administration import (
     CHANGES,
@@ -26,12 +26,16 @@ from relayproto.administration import (
 from relayproto.codes import Kind
 from relayproto.primitives import ed25519_public
 from relayproto.rootkeys import sign_successor
+from relayproto.rosters import Claim, GetClaims, GetRoster, RefuseClaim, StrikeLine
 from relayproto.standing import Role, Standing
+from support.attestable import Department
 from support.organisations import NOW_MS, RELAY, YEAR_MS, founding, registry, seed_of
+from support.rostered import in_force, line, seat
 
 ELSEWHERE = {Kind.APPROVE, Kind.WITHDRAW}
 ORGANISATIONS, ACCOUNTS = 500, 100_000
-LARGE = {"account", "device", "ticket", "unit", "organisation", "held_role", "holder", "domain"}
+LARGE = {"account", "device", "ticket", "unit", "organisation", "held_role", "holder", "domain", "roster",
+         "roster_line", "claim"}  # fmt: skip
 """Tables that grow with people and units; no verb reads one from end to end."""
 
 
@@ -74,13 +78,14 @@ def everything(desk) -> None:
     key, until_ms = ed25519_public(b"n" * 32), NOW_MS + YEAR_MS
     signed = [sign_successor(seed, RELAY, root, key) for seed in (seed_of("gad.example"), b"n" * 32)]
     for change in (
-        PlaceMember(unit, bob, Standing.VERIFIED), PlaceMember(unit, carol, Standing.INVITED),
+        PlaceMember(unit, bob, Standing.INVITED), PlaceMember(unit, carol, Standing.INVITED),
         AssignOffice(unit, post, bob, True),
         GrantRole(unit, bob, Role.VERIFIER, until_ms), HandOver(unit, bob, carol), RenameUnit(unit, "First"),
         MoveUnit(below, second), RevokeRole(unit, carol, Role.VERIFIER), PlaceMember(unit, carol, Standing.PUBLIC),
         InviteMember(unit, "new@gad.example", Standing.INVITED, 60), CloseUnit(below), RotateKey(root, key, *signed),
     ):  # fmt: skip
         desk.done(admin, change)
+    expecting(desk, admin, unit, bob)
     for suspended in (True, False):
         desk.done(operator, SuspendOrganisation(other, suspended))
     desk.done(operator, MergeOrganisation(other, second))
@@ -88,6 +93,25 @@ def everything(desk) -> None:
     units.listed(desk.db, GetUnits(root, 0, 100))
     grants.end(desk.commit)
     desk.commit.roster(bob)
+
+
+def expecting(desk, admin: bytes, unit: int, bob: bytes) -> None:
+    """Let a roster come in force, settle, be read and struck, and claims arise and be refused."""
+    at = Department(desk, unit, unit, admin, admin, bob)
+    for name in (b"1" * 16, b"2" * 16):
+        in_force(at, line("bob"), line("dan"), line("erin"), unit=unit, name=name)
+    claims.arrived(desk.commit, desk.row(bob), "bob@gad.example")
+    claims.make(desk.commit, seat(at, bob), Claim("", ""))
+    claims.own(desk.commit, bob)
+    rosters.sweep(desk.commit)
+    in_force(at, line("bob"), unit=unit, name=b"3" * 16)
+    rosters.listed(desk.commit, GetRoster(unit, b"", 0, 100))
+    rosters.listed(desk.commit, GetRoster(unit, b"3" * 16, 0, 100))
+    claims.listed(desk.commit, GetClaims(unit, 0, 100))
+    desk.done(admin, RefuseClaim(unit, bob))
+    desk.done(admin, StrikeLine(unit, "dan@gad.example"))
+    rosters.sweep(desk.commit)
+    claims.expire(desk.commit)
 
 
 def scans(desk, statement: str) -> set[str]:

@@ -134,7 +134,7 @@ def organised(tmp_path: Path) -> Path:
         desk.done(admin, CreateUnit(unit, "Below"))
         desk.organisation("pwd.example")
         bob, post = (desk.person(f"{name}@gad.example") for name in ("bob", "post"))
-        desk.done(admin, PlaceMember(unit, bob, Standing.VERIFIED))
+        desk.done(admin, PlaceMember(unit, bob, Standing.INVITED))
         desk.come(post, unit, Standing.OFFICE)
         desk.done(admin, AssignOffice(unit, post, bob, True))
         desk.done(admin, GrantRole(unit, bob, Role.VERIFIER, NOW_MS + 1))
