@@ -20,9 +20,9 @@ from relayproto.notices import Passing
 from relayproto.policy import ACTIONS, ROW_BYTES
 from relayproto.replies import Done, Refused
 from relayproto.standing import Action, Permission, Role, Standing, UnitState
-from support.asking import Heard, hear, patient_relay, voice
+from support.asking import Heard, enrolling, hear, patient_relay, voice
 from support.device import login
-from support.every_kind import EVERY, SCENARIOS, Asker, Whom, names_a_person
+from support.every_kind import ENROLLING, EVERY, SCENARIOS, Asker, Whom, names_a_person
 from support.live_relay import LiveRelay, live_relay
 from support.people import Person
 from support.worlds import done, enrolled, found, hold, place, seat, warranted
@@ -228,7 +228,7 @@ async def test_the_answers_cost_the_same_look_ups(tmp_path: Path) -> None:
                         for trace in traces.values():
                             trace.taken()
                         for each in SCENARIOS[kind](asker, whom):
-                            await made.say(each)
+                            await (enrolling(relay, each) if kind in ENROLLING else made.say(each))
                     for thread, trace in traces.items():
                         costs.setdefault((thread, kind), {})[case] = trace.taken()
 

@@ -6,10 +6,11 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from unittest import mock
 
-from relayd.services import administration
+from relayd.config import RegistrationSection
+from relayd.services import administration, registration
 from relayd.services import directory as directory_service
 from relayproto import acts, message
 from relayproto.acts import Instruction
@@ -26,6 +27,8 @@ from support.every_kind import ENROLLING, SILENT, Asker, Whom, everything
 from support.live_relay import DESCRIPTOR, LiveRelay, live_relay
 from support.people import Person
 
+REGISTERING = RegistrationSection(mode="organisations", codes_per_hour=100_000)
+"""Who has an address of an organisation's domain may register, others not: a difference that nobody is to see."""
 M = TypeVar("M", bound=Message)
 RELAY = root_fingerprint(DESCRIPTOR)
 NOBODY = b"x" * 32
@@ -43,9 +46,18 @@ async def patient_relay(directory: Path) -> AsyncIterator[LiveRelay]:
         mock.patch.object(directory_service, "LOOKUP_BURST_MAX", PLENTY),
         mock.patch.object(administration, "PEOPLE_BURST_MAX", PLENTY),
         mock.patch.object(administration, "BURST_MAX", PLENTY),
+        mock.patch.object(registration, "PLACE_CODES_PER_HOUR", PLENTY),
+        mock.patch.object(registration, "PLACE_TRIES_PER_HOUR", PLENTY),
     ):
-        async with live_relay(directory, **ROOM) as relay:
+        async with live_relay(directory, registration=REGISTERING, codes=Sent(), **ROOM) as relay:
             yield relay
+
+
+class Sent:
+    """The unit that sends codes; every code arrives, and here nobody reads it."""
+
+    async def ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        return {"sent": True}
 
 
 @dataclass(frozen=True)
@@ -156,7 +168,7 @@ async def voice(relay: LiveRelay, person: Person) -> AsyncIterator[Voice]:
     await made.line.close()
 
 
-async def _enrolling(relay: LiveRelay, said: Message) -> Heard:
+async def enrolling(relay: LiveRelay, said: Message) -> Heard:
     line = await dial(relay.port, client(Purpose.ENROL, None, None))
     await line.expect(Established)
     made = Voice(line)
@@ -179,7 +191,7 @@ async def hear(
         asker.epoch, whom = made.epoch, replace(whom, shown=made.shown)
         for kind, scenario in everything(kinds):
             if kind in ENROLLING:
-                several = [await _enrolling(relay, each) for each in scenario(asker, whom)]
+                several = [await enrolling(relay, each) for each in scenario(asker, whom)]
                 heard[kind] = Heard(sum([each.frames for each in several], ()), sum(each.octets for each in several))
                 continue
             for each in scenario(asker, whom):

@@ -43,6 +43,7 @@ from relayproto.commands import (
     Body,
     Ephemeral,
     GetBundles,
+    GetCode,
     GetDevices,
     GetRelayKeys,
     Lookup,
@@ -50,6 +51,7 @@ from relayproto.commands import (
     PutPolicy,
     PutPrekeys,
     PutProfile,
+    Register,
     Report,
     Submit,
     Target,
@@ -262,6 +264,18 @@ def _block(asker: Asker, whom: Whom) -> Iterable[Message]:
 @scenario(Kind.ENROL)
 def _enrol(asker: Asker, whom: Whom) -> Iterable[Message]:
     yield enrolment(whom.person, bytes(16))
+
+
+@scenario(Kind.GET_CODE)
+def _code(asker: Asker, whom: Whom) -> Iterable[Message]:
+    yield GetCode(whom.address)
+
+
+@scenario(Kind.REGISTER)
+def _register(asker: Asker, whom: Whom) -> Iterable[Message]:
+    first = enrolment(asker.person, bytes(16)).fields()[1:]
+    for code in ("00000000", ""):
+        yield Register(whom.address, code, whom.address, *first)
 
 
 def _always(*said: Message) -> Scenario:
