@@ -172,7 +172,8 @@ class App:
             limits=config.limits, keys=keys.private, suites=suites(config), descriptor=keys.newest,
             descriptors=keys.descriptors, moderated=bool(keys.moderators),
             domains=None if resolver is None else Domains(Outside(resolver)),
-            kept=retention.in_force(config),
+            kept=retention.in_force(config), registration=config.registration,
+            codes=None if config.code_socket is None else Outside(config.code_socket),
         )  # fmt: skip
         devices = self._devices = Listener(rooms)
         pulse = Pulse(

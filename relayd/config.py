@@ -17,6 +17,7 @@ from relayproto.codes import Class
 from relayproto.limits import LIFETIME_S_MAX
 
 MIB: Final = 1 << 20
+_DOMAIN_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+\Z"
 _SOCKET_PATH_BYTES_MAX: Final = 107
 """What sockaddr_un holds (unix(7))."""
 
@@ -193,6 +194,35 @@ class OutsideSection(Struct, frozen=True, forbid_unknown_fields=True):
     ] = ""
 
 
+class RegistrationSection(Struct, frozen=True, forbid_unknown_fields=True):
+    """Accounts for people who were not invited: who shows a code that was sent to his mail address gets one."""
+
+    mode: Annotated[
+        Literal["closed", "rostered", "organisations", "open"],
+        Meta(
+            description="closed: nobody registers; rostered: whose mail address is on a roster in force; "
+            "organisations: also with any mail address of an organisation's proven domain; open: anybody with a mail "
+            "address."
+        ),
+    ] = "closed"
+    domains: Annotated[
+        tuple[Annotated[str, Meta(max_length=253, pattern=_DOMAIN_PATTERN)], ...],
+        Meta(description="In mode open, the domains under which people choose a name; organisations' are theirs."),
+    ] = ()
+    codes_per_hour: Annotated[
+        int,
+        Meta(ge=1, le=100_000, description="Codes that are made for everybody together. It bounds how many accounts a "
+             "flood can make, and how much mail is sent in this relay's name."),
+    ] = 600  # fmt: skip
+    unit: Annotated[
+        str,
+        Meta(
+            description="Unix socket of the unit that sends codes (relayd code-sender); needed unless mode is closed. "
+            "A relative path counts from the state directory."
+        ),
+    ] = ""
+
+
 class LifetimesSection(Struct, frozen=True, forbid_unknown_fields=True):
     """How long an envelope may wait, in seconds. The protocol's own limits can be shortened, not lengthened."""
 
@@ -231,6 +261,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     audit: AuditSection = AuditSection()
     statistics: StatisticsSection = StatisticsSection()
     outside: OutsideSection = OutsideSection()
+    registration: RegistrationSection = RegistrationSection()
     logs: LogsSection = LogsSection()
 
     @property
@@ -247,6 +278,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     def carrier_socket(self) -> Path | None:
         """Where the unit is that carries checkpoints outside; None for none."""
         return self.state_directory / self.outside.carrier if self.outside.carrier else None
+
+    @property
+    def code_socket(self) -> Path | None:
+        """Where the unit is that sends codes; None for none."""
+        return self.state_directory / self.registration.unit if self.registration.unit else None
 
     @property
     def resolver_socket(self) -> Path | None:
@@ -269,10 +305,13 @@ def _check(config: Config) -> None:
         raise BadConfig("store.file: a file name in the state directory, not a path")
     if config.store.disk_warn_percent > config.store.disk_refuse_percent:
         raise BadConfig("store.disk_warn_percent: more than store.disk_refuse_percent, so nobody would be warned")
+    if config.registration.mode != "closed" and config.code_socket is None:
+        raise BadConfig("registration.unit: nobody sends codes, so nobody could register; name a unit, or close it")
     for path, socket in (
         ("listen.operator", config.operator_socket),
         ("outside.carrier", config.carrier_socket),
         ("outside.resolver", config.resolver_socket),
+        ("registration.unit", config.code_socket),
     ):
         if socket is not None and len(bytes(socket)) > _SOCKET_PATH_BYTES_MAX:
             raise BadConfig(f"{path}: the path of a Unix socket has at most {_SOCKET_PATH_BYTES_MAX} bytes")

@@ -55,7 +55,7 @@ class Counters:
         "accounts", "accounts_enrolled", "acknowledged", "acts", "backup_finished_ms", "ballast_bytes", "break_glass",
         "bytes_in", "bytes_out",
         "checkpoints_waiting",
-        "clock_ahead_ms", "clock_behind_ms", "commit_batch", "commit_seconds", "commits", "commits_failed",
+        "clock_ahead_ms", "clock_behind_ms", "codes", "commit_batch", "commit_seconds", "commits", "commits_failed",
         "connections_accepted", "connections_closed", "connections_limit", "connections_open",
         "connections_refused", "delivered", "descriptors_exhausted", "devices", "devices_owing", "disk_bytes",
         "disk_left_bytes",
@@ -64,9 +64,9 @@ class Counters:
         "internal_errors", "key_end_ms", "last_resort_handed_out", "lifetimes_s",
         "log_bytes", "loop_lag", "mailboxes_full",
         "not_taken", "oldest_ms", "outcomes", "outcomes_queued", "overdue", "prekeys_handed_out", "probes_failed",
-        "queued_bytes", "ready", "refused", "reports", "restores", "stalled", "started_ms", "store_bytes",
-        "submissions", "takeovers", "unacknowledged", "waits_away", "waits_connected", "wall_ms", "windows_full",
-        "write_aborts",
+        "queued_bytes", "ready", "refused", "registrations", "reports", "restores", "stalled", "started_ms",
+        "store_bytes", "submissions", "takeovers", "unacknowledged", "waits_away", "waits_connected", "wall_ms",
+        "windows_full", "write_aborts",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -93,6 +93,8 @@ class Counters:
         self.prekeys_handed_out = 0
         self.last_resort_handed_out = 0
         self.accounts_enrolled = 0
+        self.codes: Counter[str] = Counter()
+        self.registrations: Counter[str] = Counter()
         self.reports = 0
         self.acts: Counter[str] = Counter()
         self.break_glass = 0

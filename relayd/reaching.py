@@ -33,6 +33,20 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     carry.add_argument("command", metavar="COMMAND", nargs="*", help="give each, as a line of JSON, to this command")
     carry.set_defaults(run=_carry)
 
+    codes = commands.add_parser(
+        "code-sender", help="send codes to people who register, as a unit of its own",
+        description="Send the codes by which people show that a mail address is theirs (the settings [registration]). "
+        "COMMAND is run for each: the address is the first line of its standard input, the code the second; exit "
+        "status 0 says that it was sent. Neither is in its arguments or its environment. Name this unit in "
+        "relayd.toml as registration.unit.",
+        epilog="examples:\n  relayd code-sender --listen /run/relayd/code-sender.sock -- "
+        "/usr/local/lib/relayd/send-code",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    codes.add_argument("--listen", metavar="SOCKET", type=Path, help=_LISTEN_HELP)
+    codes.add_argument("command", metavar="COMMAND", nargs="+", help="what sends a code")
+    codes.set_defaults(run=_send_codes)
+
     resolve = commands.add_parser(
         "resolve", help="look up mail domains, as a unit of its own",
         description="Look up the record by which a mail domain names its organisation's root key: TXT at "
@@ -75,6 +89,21 @@ def _resolve(arguments: argparse.Namespace) -> Exit:
         raise CannotGoOn("/etc/resolv.conf names nobody to ask; name one with --server", Exit.CONFIG) from None
     logs.configure(sys.stdout, "info")
     asyncio.run(unit.serve(unit.sockets(arguments.listen), resolver.answer))
+    return Exit.OK
+
+
+def _send_codes(arguments: argparse.Namespace) -> Exit:
+    import asyncio
+    import shutil
+
+    from relayd import logs, unit
+    from relayd.code_sender import CodeSender
+
+    if shutil.which(arguments.command[0]) is None:
+        raise CannotGoOn(f"{arguments.command[0]}: no such command, or not one that may be run", Exit.CONFIG)
+    logs.configure(sys.stdout, "info")
+    sender = CodeSender(arguments.command)
+    asyncio.run(unit.serve(unit.sockets(arguments.listen), sender.answer))
     return Exit.OK
 
 

@@ -44,7 +44,7 @@ from relayclient.events import Event, MessageReceived, MessageState
 from relayclient.flow import Flow
 from relayclient.link import Link
 from relayclient.linking import Linking
-from relayclient.membership import Endpoint, Identity
+from relayclient.membership import Endpoint, Identity, Shown
 from relayclient.outbox import Outgoing
 from relayclient.people import Contact
 from relayclient.store.database import FILE_NAME, Step, Store
@@ -60,6 +60,7 @@ from relayproto.commands import (
     GetRelayKeys,
     Hello,
     PutPrekeys,
+    Register,
     Submit,
 )
 from relayproto.ids import AccountId, Address, MessageId
@@ -158,10 +159,10 @@ class Device:
     def _step(self) -> AbstractContextManager[Step]:
         return self._store.step()
 
-    def enrol_command(self) -> Enrol:
-        """Return what turns the invitation's ticket into this account; the same each time."""
+    def enrol_command(self, shown: Shown | None = None) -> Enrol | Register:
+        """Return what turns the invitation's ticket, or a code that is shown, into this account; the same each time."""
         with self._step() as step:
-            return membership.command(step)
+            return membership.command(step, shown)
 
     def enrolled(self, reply: Enrolled) -> None:
         """Take in the relay's answer: the device is joined. Raises RelayUntrusted."""

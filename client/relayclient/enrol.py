@@ -1,4 +1,4 @@
-"""The device's room: becoming a member - an invitation's ticket turned into an account.
+"""The device's room: becoming a member - an invitation's ticket, or a code, turned into an account.
 
 A device that was created and not enrolled enters; the same device leaves, enrolled.
 The rule of this file: the relay is believed by the invitation alone - its key, or a newer one that its root signed.
@@ -15,10 +15,11 @@ from relayclient.entropy import system_entropy
 from relayclient.errors import AddressUnknown, RelayAway, RelayRefused, TicketWrong
 from relayclient.session import Session
 from relayproto.codes import Code, Purpose
+from relayproto.commands import EnrolCommand
 from relayproto.connection import ClientConnection
 from relayproto.events import Closed, DescriptorReceived, Established, Event, MessageReceived
 from relayproto.primitives import Entropy
-from relayproto.replies import Enrolled, Refused
+from relayproto.replies import Done, Enrolled, Refused
 
 CONNECT_TIMEOUT_S: Final = 10.0
 _TRIES: Final = 2
@@ -28,10 +29,11 @@ _TRIES: Final = 2
 class _Talk:
     """One enrolment connection: what came of it."""
 
-    def __init__(self, device: Device, clock: RelayClock) -> None:
+    def __init__(self, device: Device, clock: RelayClock, said: EnrolCommand) -> None:
         self._device = device
         self._clock = clock
-        self.answer: Enrolled | Refused | None = None
+        self._said = said
+        self.answer: Enrolled | Done | Refused | None = None
         self.key_adopted = False
         self.established = False
         self.failure: Exception | None = None
@@ -50,10 +52,10 @@ class _Talk:
         match event:
             case Established() if self.session is not None:
                 self.established = True
-                self.session.send(self._device.enrol_command())
+                self.session.send(self._said)
             case DescriptorReceived(descriptor):
                 self.key_adopted = bool(self._device.descriptor(descriptor, self._clock.now_ms()))
-            case MessageReceived(_, (Enrolled() | Refused()) as answer) if self.session is not None:
+            case MessageReceived(_, (Enrolled() | Done() | Refused()) as answer) if self.session is not None:
                 self.answer = answer
                 if isinstance(answer, Enrolled):
                     self._device.enrolled(answer)
@@ -70,22 +72,32 @@ async def join(device: Device, *, clock: RelayClock | None = None, entropy: Entr
     Raises RelayAway where there is no relay, TicketWrong, RelayRefused, and RelayUntrusted where the relay's root is
     not the invitation's.
     """
-    clock = clock or RelayClock()
+    answer = await ask(device, device.enrol_command(), clock=clock or RelayClock(), entropy=entropy)
+    if isinstance(answer, Refused):
+        raise _refusal(answer.code)
+
+
+async def ask(
+    device: Device, said: EnrolCommand, *, clock: RelayClock, entropy: Entropy = system_entropy
+) -> Enrolled | Done | Refused:
+    """Say one thing on an enrolment connection and return the answer; ENROLLED has been taken in by then.
+
+    Raises RelayAway, RelayUntrusted.
+    """
     talk, why = None, ""
     for _ in range(_TRIES):
-        talk, why = await _talk(device, clock, entropy)
+        talk, why = await _talk(device, said, clock, entropy)
         if not talk.key_adopted:
             break
     if talk is None or talk.answer is None:
         raise RelayAway(why)
-    if isinstance(talk.answer, Refused):
-        raise _refusal(talk.answer.code)
+    return talk.answer
 
 
-async def _talk(device: Device, clock: RelayClock, entropy: Entropy) -> tuple[_Talk, str]:
+async def _talk(device: Device, said: EnrolCommand, clock: RelayClock, entropy: Entropy) -> tuple[_Talk, str]:
     endpoint = device.endpoint()
     place = f"{endpoint.host}:{endpoint.port}"
-    talk = _Talk(device, clock)
+    talk = _Talk(device, clock, said)
     connection = ClientConnection(
         purpose=Purpose.ENROL,
         relay_key=endpoint.key,

@@ -1,17 +1,18 @@
 """How a device comes to be: its keys, its account, and what it says to join.
 
-An invitation enters and ENROL leaves; ENROLLED enters and the device is joined. The rule of this file: all keys are in
-the store before ENROL is sent, and it is the same ENROL each time: a join that was cut off goes on with the same keys.
+An invitation or a code enters and ENROL or REGISTER leaves; ENROLLED enters and the device is joined. The rule of this
+file: all keys are in the store before anything is sent, and it is the same each time: what was cut off goes on with the
+same keys.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from relayclient import contacts, prekeys, relaykeys
 from relayclient.errors import RelayUntrusted
 from relayclient.store.database import Step
 from relayproto import identity
-from relayproto.commands import Enrol
+from relayproto.commands import Enrol, Register
 from relayproto.identity import FIRST_PREVIOUS, DeviceEntry, DeviceList
 from relayproto.ids import AccountId, Address, DeviceId, KeyId
 from relayproto.invitation import Invitation
@@ -30,6 +31,18 @@ class Endpoint:
     port: int
     key_id: KeyId
     key: bytes
+
+
+class Shown(NamedTuple):
+    """What somebody shows who was not invited: a contact, the code that was sent to it, and the address he asks for."""
+
+    contact: str
+    code: str
+    address: Address
+
+    def __repr__(self) -> str:
+        """Say nothing of the code."""
+        return f"Shown({self.address})"
 
 
 def asking(place: Endpoint, entropy: Entropy) -> Endpoint:
@@ -87,11 +100,13 @@ def joined(step: Step) -> bool:
     return bool(step.setting("joined"))
 
 
-def command(step: Step) -> Enrol:
-    """Return ENROL, the same each time."""
+def command(step: Step, shown: Shown | None = None) -> Enrol | Register:
+    """Return ENROL, or REGISTER where a code is shown, the same each time."""
     listed, signature = step.rows(
         "SELECT listed, signature FROM contact WHERE account = ?", step.setting("account")
     )[0]  # fmt: skip
+    if shown is not None:
+        return Register(*shown, listed, signature, prekeys.current(step))
     return Enrol(step.secret("ticket"), listed, signature, prekeys.current(step))
 
 

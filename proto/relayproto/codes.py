@@ -165,6 +165,8 @@ class Kind(IntEnum):
     WRITABLE = 169
     REVOKED = 170
 
+    GET_CODE = 192
+    REGISTER = 193
     CLAIM = 194
 
 

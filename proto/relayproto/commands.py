@@ -17,6 +17,7 @@ from relayproto.limits import (
     ADDRESS_CHARS_MAX,
     BODY_BYTES_MAX,
     BUILD_CHARS_MAX,
+    CODE_CHARS_MAX,
     COMMITMENT_BYTES,
     DEVICE_LIST_BYTES_MAX,
     DEVICES_MAX,
@@ -119,6 +120,34 @@ class Enrol(Message):
         octets(TICKET_BYTES), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), sequence(prekey, 4, 2)
     )  # fmt: skip
     ticket: bytes = field(repr=False)
+    devices: bytes
+    signature: bytes
+    prekeys: tuple[SignedPrekey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetCode(Message):
+    """Have a code sent to a contact, a mail address, to register with (spec 89 §2). Answer: DONE, whoever it is."""
+
+    KIND: ClassVar[Kind] = Kind.GET_CODE
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX),)
+    contact: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Register(Message):
+    """Turn a code into an account with one device (spec 89 §3); repeated, it gets the same answer. Answer: ENROLLED.
+
+    What follows the address is as in ENROL.
+    """
+
+    KIND: ClassVar[Kind] = Kind.REGISTER
+    READERS: ClassVar[tuple[Reader[Any], ...]] = (
+        text(ADDRESS_CHARS_MAX), text(CODE_CHARS_MAX), text(ADDRESS_CHARS_MAX), *Enrol.READERS[1:]
+    )  # fmt: skip
+    contact: str = field(repr=False)
+    code: str = field(repr=False)
+    address: str
     devices: bytes
     signature: bytes
     prekeys: tuple[SignedPrekey, ...]
@@ -330,10 +359,15 @@ DeviceCommand = (
 )  # fmt: skip
 """What a device may ask on an open connection."""
 
+EnrolCommand = Enrol | GetCode | Register
+"""What somebody without an account may ask, on an enrolment connection."""
+
 OperatorCommand = Invite | GetStatus | ConfirmClock | BreakGlass | LocalCommand
 """What the local operator may ask on the Unix socket."""
 
 COMMANDS = table(
-    Hello, Enrol, Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
-    Block, Report, Act, PutPolicy, PutProfile, Invite, GetStatus, ConfirmClock, BreakGlass, PutRoster, Claim,
+    Hello, Enrol, GetCode, Register,
+    Submit, Body, Ack, Ephemeral, PutPrekeys, GetBundles, Lookup, PutDevices, GetDevices, GetRelayKeys,
+    Block, Report, Act, PutPolicy, PutProfile, Invite, GetStatus, ConfirmClock, BreakGlass,
+    PutRoster, Claim,
 ) | LOCAL_COMMANDS | QUESTIONS  # fmt: skip

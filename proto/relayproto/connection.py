@@ -9,7 +9,7 @@ from typing import ClassVar, cast, get_args
 
 from relayproto import message, noise, preface
 from relayproto.codes import DESCRIPTOR_MAGIC, Code, GoawayCode, Kind, Purpose, Suite, Transport
-from relayproto.commands import COMMANDS, Hello, OperatorCommand
+from relayproto.commands import COMMANDS, EnrolCommand, Hello, OperatorCommand
 from relayproto.duplex import Connection
 from relayproto.errors import CryptoFailure, LocalProtocolError, RemoteProtocolError
 from relayproto.events import DescriptorReceived, EnrolmentOpened, Established, HelloReceived
@@ -17,6 +17,7 @@ from relayproto.frame import Frame
 from relayproto.frame import decode as decode_frame
 from relayproto.limits import (
     CONNECTION_LIFETIME_S,
+    ENROL_COMMANDS_MAX,
     HANDSHAKE_MESSAGE_BYTES_MAX,
     HANDSHAKE_TIMEOUT_S,
     HELLO_BYTES,
@@ -43,9 +44,10 @@ _PATTERNS = {
 """Which handshake a suite and a purpose mean. Enrolment has no plain one: a ticket is worth recording."""
 
 _OPERATOR_KINDS = frozenset({kind.KIND for kind in get_args(OperatorCommand)})
+_ENROL_KINDS = frozenset({kind.KIND for kind in get_args(EnrolCommand)})
 _KINDS_OF_PURPOSE: dict[Purpose, Mapping[int, type[Message]]] = {
-    Purpose.ENROL: {Kind.ENROL: COMMANDS[Kind.ENROL]},
-    Purpose.DEVICE: {k: v for k, v in COMMANDS.items() if k not in {Kind.HELLO, Kind.ENROL} | _OPERATOR_KINDS},
+    Purpose.ENROL: {kind: COMMANDS[kind] for kind in sorted(_ENROL_KINDS)},
+    Purpose.DEVICE: {k: v for k, v in COMMANDS.items() if k not in {Kind.HELLO} | _ENROL_KINDS | _OPERATOR_KINDS},
     Purpose.BULK: {},
 }
 
@@ -57,8 +59,8 @@ class RelayConnection(Connection):
     that names another one.
     """
 
-    __slots__ = ("_descriptor", "_entropy", "_handshake", "_handshake_until", "_kem", "_keys", "_suites", "_transport",
-                 "_unauthenticated", "key_id")  # fmt: skip
+    __slots__ = ("_descriptor", "_enrol_commands", "_entropy", "_handshake", "_handshake_until", "_kem", "_keys",
+                 "_suites", "_transport", "_unauthenticated", "key_id")  # fmt: skip
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class RelayConnection(Connection):
         self._handshake: HandshakeState | None = None
         self._handshake_until = now + HANDSHAKE_TIMEOUT_S
         self._unauthenticated = UNAUTHENTICATED_BYTES_MAX
+        self._enrol_commands = ENROL_COMMANDS_MAX
 
     def send(self, said: Message, request: int = 0) -> None:
         """Queue one message; after HELLO the first is WELCOME, and with it the connection is open."""
@@ -181,6 +184,13 @@ class RelayConnection(Connection):
 
     def _legal_kinds(self) -> Mapping[int, type[Message]]:
         return _KINDS_OF_PURPOSE[self.purpose] if self.purpose is not None else {}
+
+    def _received(self, said: Message, request: int) -> None:
+        if self.purpose is Purpose.ENROL:
+            self._enrol_commands -= 1
+            if self._enrol_commands < 0:
+                raise RemoteProtocolError(GoawayCode.BAD_STATE, "too many commands without an account")
+        super()._received(said, request)
 
     def _receive_unknown(self, received: Frame) -> None:
         self.send(Refused(Code.UNSUPPORTED, 0), received.request)

@@ -29,7 +29,9 @@ HANDSHAKE_TIMEOUT_S: Final = 10.0
 WELCOME_TIMEOUT_S: Final = 30.0
 """A login is one commit of the relay's, under a second; a network that died meanwhile is noticed in half a minute."""
 ENROL_TIMEOUT_S: Final = 30.0
-"""One command and its answer; nobody without an identity keeps a connection."""
+"""A few commands and their answers; nobody without an identity keeps a connection, least of all to read his mail."""
+ENROL_COMMANDS_MAX: Final = 8
+"""On one enrolment connection: a code, five tries, and a repeat or two; nobody guesses faster by asking all at once."""
 REKEY_RECORDS: Final = 65_536
 """Far below what AES-GCM allows under one key, so that the number is never near a limit of the cipher."""
 REKEY_BYTES: Final = 1 << 30
@@ -124,6 +126,18 @@ BUILD_CHARS_MAX: Final = 64
 """A program's name and version."""
 TICKET_BYTES: Final = 16
 """128 random bits can't be guessed."""
+CODE_CHARS_MAX: Final = 16
+"""A code has 8 digits; people put spaces and hyphens between them."""
+CODE_DIGITS: Final = 8
+"""One in twenty million with five tries; more digits than that are not copied without a mistake."""
+CODE_LIFETIME_S: Final = 600
+"""A mail takes a minute or two, a greylisting server five; what lies in a mailbox any longer is worth nothing."""
+CODE_TRIES_MAX: Final = 5
+"""With three codes a day that is fifteen guesses at a hundred million, and still room for somebody's bad typing."""
+CODES_A_DAY_MAX: Final = 3
+"""For one contact: a first, one that was lost, one that was too late. Nobody's mailbox is filled through us."""
+CONTACT_KEPT_S: Final = 30 * 86_400
+"""One account a contact in this time; so long its keyed hash is kept, and no longer."""
 DEVICE_LIST_BYTES_MAX: Final = 2048
 """Eight devices with two keys each come to under 1,000; the rest is for fields to come."""
 DESCRIPTOR_BYTES_MAX: Final = 512

@@ -111,6 +111,8 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.GET_STATISTICS: Rule(Where.UNIT, _ORGANISATION | _OPERATOR | {Role.STATISTICS_VIEWER}),
         Kind.GET_RETENTION: Rule(Where.ANYBODY),
         Kind.GET_CLAIM: _OWN,
+        Kind.GET_CODE: _ANYBODY,
+        Kind.REGISTER: _ANYBODY,
         Kind.CLAIM: _OWN,
     }
 )

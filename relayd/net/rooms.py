@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relayd.clock import Clock
-from relayd.config import LimitsSection
+from relayd.config import LimitsSection, RegistrationSection
 from relayd.delivery.hub import Hub
 from relayd.incidents import report
 from relayd.metrics import Counters
@@ -18,6 +18,7 @@ from relayd.net.gate import Gate
 from relayd.net.turn import Turn, Wheel
 from relayd.services.administration import Domains
 from relayd.services.desk import Desk, desk
+from relayd.services.registration import Unit
 from relayd.store import Store
 from relayproto.codes import Suite
 from relayproto.primitives import Entropy
@@ -93,11 +94,14 @@ def furnish(
     moderated: bool,
     domains: Domains | None = None,
     kept: Sequence[Kept] = (),
+    registration: RegistrationSection = RegistrationSection(),  # noqa: B008 - frozen
+    codes: Unit | None = None,
 ) -> Rooms:
     """Return what connections share, over an open store; on the running loop.
 
     ``descriptor`` is the present key's; ``descriptors`` are those of all keys that are still good;
-    without ``domains`` no mail domain is proven; ``kept`` is the data map with the retention in force.
+    without ``domains`` no mail domain is proven; ``kept`` is the data map with the retention in force; ``codes`` is the
+    unit that sends codes.
     """
     tasks = Tasks()
     return Rooms(
@@ -116,6 +120,10 @@ def furnish(
             moderated=moderated,
             domains=domains,
             kept=kept,
+            registration=registration,
+            codes=codes,
+            clock=clock,
+            counters=counters,
             entropy=entropy,
         ),
         admission=Admission(limits, entropy(32)),

@@ -18,7 +18,7 @@ from relayd.net.rooms import Rooms
 from relayd.net.router import FAULT_AFTER_MS, Router
 from relayd.net.turn import Alarm
 from relayproto.codes import Code, GoawayCode, Purpose
-from relayproto.commands import Ack, DeviceCommand, Enrol, Hello, Submit
+from relayproto.commands import Ack, DeviceCommand, Enrol, EnrolCommand, GetCode, Hello, Register, Submit
 from relayproto.connection import RelayConnection
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
 from relayproto.events import (
@@ -30,7 +30,7 @@ from relayproto.events import (
     MessageReceived,
 )
 from relayproto.message import Message
-from relayproto.replies import Refused
+from relayproto.replies import Done, Refused
 
 INTAKE_WAIT_S: Final = 2.0
 """How long a submission waits for room before it is not taken: by then the disk is the problem, not a burst."""
@@ -212,8 +212,8 @@ class Session(asyncio.Protocol):
             self.work()
 
     def _received(self, event: MessageReceived) -> None:
-        if isinstance(event.message, Enrol):
-            self._rooms.tasks.start(self._enrol(event.request, event.message))
+        if isinstance(event.message, EnrolCommand):
+            self._rooms.tasks.start(self._enter(event.request, event.message))
         else:
             self._held.append(event)
 
@@ -289,10 +289,23 @@ class Session(asyncio.Protocol):
         self._rooms.hub.attach(login.seat.row, router)
         self.speak()
 
-    async def _enrol(self, request: int, command: Enrol) -> None:
+    async def _enter(self, request: int, command: EnrolCommand) -> None:
+        desk = self._rooms.desk
         try:
-            self.say(await self._rooms.desk.enrolment.enrol(command), request)
-            self._show()
+            match command:
+                case Enrol():
+                    self.say(await desk.enrolment.enrol(command), request)
+                    self._show()
+                case Register():
+                    self.say(await desk.registration.register(command, self._place), request)
+                    self._show()
+                case GetCode():
+                    parcel = await desk.registration.get_code(command, self._place)
+                    self.say(Done(), request)
+                    # The answer comes first, and to everybody: how long a unit takes tells nobody whether it was asked.
+                    self._rooms.tasks.start(desk.registration.send(parcel))
+                case _ as never:
+                    assert_never(never)
         except (Refusal, Fault) as error:
             self._rooms.counters.refused[error.code] += 1
             self.say(Refused(error.code, error.retry_after_ms), request)

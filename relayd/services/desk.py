@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from relayd.config import LimitsSection
+from relayd.clock import Clock
+from relayd.config import LimitsSection, RegistrationSection
 from relayd.delivery.hub import Hub
+from relayd.metrics import Counters
 from relayd.services.administration import Administration, Domains
 from relayd.services.directory import Directory
 from relayd.services.enrolment import Enrolment
@@ -18,8 +20,10 @@ from relayd.services.pairs import Pairs
 from relayd.services.passing import PassingBy
 from relayd.services.prekeys import Prekeys
 from relayd.services.rates import Rates
+from relayd.services.registration import Registration, Unit, bounds
 from relayd.services.safety import Safety
 from relayd.store import Store
+from relayd.store.registrations import Mode, Terms
 from relayproto.descriptor import root_fingerprint
 from relayproto.primitives import Entropy
 from relayproto.statistics import Kept
@@ -34,6 +38,7 @@ class Desk:
 
     logins: Logins
     enrolment: Enrolment
+    registration: Registration
     messages: Messages
     prekeys: Prekeys
     directory: Directory
@@ -53,12 +58,16 @@ def desk(
     moderated: bool,
     domains: Domains | None = None,
     kept: Sequence[Kept] = (),
+    registration: RegistrationSection = RegistrationSection(),  # noqa: B008 - frozen
+    codes: Unit | None = None,
+    clock: Clock,
+    counters: Counters,
     entropy: Entropy,
 ) -> Desk:
     """Return the verbs over one store; ``descriptor`` is the present key's, ``descriptors`` are all good ones.
 
     ``moderated`` says whether there are moderators who can open a report; ``domains`` looks mail domains up;
-    ``kept`` is the data map with the retention in force.
+    ``kept`` is the data map with the retention in force; ``codes`` is the unit that sends them.
     """
     rates: Rates[int] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
     pairs = Pairs(entropy(_KEY_BYTES), per_s=limits.pair_rate_per_s, burst=limits.pair_burst)
@@ -66,6 +75,16 @@ def desk(
     return Desk(
         logins=Logins(store),
         enrolment=Enrolment(store, descriptor),
+        registration=Registration(
+            store=store,
+            terms=Terms(Mode(registration.mode), frozenset(registration.domains)),
+            unit=codes,
+            bounds=bounds(registration.codes_per_hour),
+            descriptor=descriptor,
+            clock=clock,
+            counters=counters,
+            entropy=entropy,
+        ),
         messages=Messages(store, rates=rates, pairs=pairs),
         prekeys=Prekeys(store, hub),
         directory=Directory(store, hub, descriptors),

@@ -10,7 +10,7 @@ from relayd.domain.refusals import Refusal
 from relayd.store import Store
 from relayproto import identity
 from relayproto.codes import Code, PrekeyKind
-from relayproto.commands import Enrol
+from relayproto.commands import Enrol, Register
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.identity import DeviceList
 from relayproto.replies import Enrolled
@@ -33,12 +33,12 @@ class Enrolment:
 
         Raises Refusal: BAD_SIGNATURE, BAD_TICKET, ADDRESS_TAKEN.
         """
-        devices = _first_list(command)
+        devices = first_list(command)
         made = await self._store.enrol(command, devices)
         return Enrolled(made.account, made.address, self._descriptor)
 
 
-def _first_list(command: Enrol) -> DeviceList:
+def first_list(command: Enrol | Register) -> DeviceList:
     """Return the device list of an account that begins; Refusal where something is not signed, or not a beginning."""
     try:
         devices = identity.decode(command.devices, command.signature)

@@ -19,6 +19,7 @@ from relayproto.codes import Class
 from relayproto.limits import (
     ATTESTATION_LIFETIME_MS_MAX,
     CLAIM_LIFETIME_MS,
+    CONTACT_KEPT_S,
     GRANT_LIFETIME_S_MAX,
     OUTCOME_LIFETIME_S,
     PROPOSAL_LIFETIME_MS,
@@ -78,6 +79,8 @@ def clocks(config: Config) -> Mapping[str, int]:
         "queue": queue_s,
         "day_key": queue_s + _DAY_S,
         "ticket": TICKET_LIFETIME_S_MAX,
+        "code": _DAY_S,
+        "registered": CONTACT_KEPT_S,
         "tracing": tracing_s,
         "report": tracing_s + _DAY_S,
         "statistics": config.statistics.retention_days * _DAY_S + _DAY_S,

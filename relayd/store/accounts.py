@@ -19,7 +19,7 @@ from relayd.store.commit import Commit
 from relayd.store.restored import new_epoch
 from relayproto.administration import InviteMember
 from relayproto.codes import Code, Lane
-from relayproto.commands import Enrol
+from relayproto.commands import Enrol, Register
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceEntry, DeviceList, decode, follows
 from relayproto.ids import Address, UnitId
@@ -40,6 +40,8 @@ class Place(NamedTuple):
 
 
 _NOWHERE: Final = Place(PLATFORM, Standing.INVITED, 0)
+OF_NOBODY: Final = Place(PLATFORM, Standing.PUBLIC, 0)
+"""Where somebody comes to be who was not invited."""
 
 
 def create_ticket(commit: Commit, address: Address, expires_ms: int, into: Place = _NOWHERE) -> bytes:
@@ -88,29 +90,37 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
         raise Refusal(Code.ADDRESS_TAKEN)
     if commit.roster(devices.account) is not None or not _still_stands(commit, address, into):
         raise Refusal(Code.BAD_TICKET)
-    account = db.execute(
+    make(commit, Address(address), command, devices, into)
+    commit.done.tally.enrolled += 1
+    # From now on the address stands in the account's row alone (protocol.md §6).
+    db.execute("UPDATE ticket SET account = ?, address = '' WHERE hash = ?", (devices.account, ticket))
+    return Enrolment(devices.account, address)
+
+
+def make(
+    commit: Commit, address: Address, command: Enrol | Register, devices: DeviceList, into: Place = OF_NOBODY
+) -> int:
+    """Make an account, its first device and its prekeys; return the account's row."""
+    account = commit.db.execute(
         "INSERT INTO account (account, address, look, list_version, highest_device, devices, signature, unit, standing)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             devices.account,
             address,
-            lookalikes.look(Address(address)),
+            lookalikes.look(address),
             devices.version,
             devices.highest_device,
             command.devices,
             command.signature,
-            unit,
-            standing,
+            into.unit,
+            into.standing,
         ),
     ).lastrowid
     assert account is not None  # noqa: S101 - an INSERT that did not raise has a row
     numbers = [_add_device(commit, account, entry) for entry in devices.devices]
     prekeys.put(commit, numbers[0], command.prekeys)
-    # From now on the address stands in the account's row alone (protocol.md §6).
-    db.execute("UPDATE ticket SET account = ?, address = '' WHERE hash = ?", (devices.account, ticket))
     claims.arrived(commit, account, address)
-    commit.done.tally.enrolled += 1
-    return Enrolment(devices.account, address)
+    return account
 
 
 def _still_stands(commit: Commit, address: Address, into: Place) -> bool:

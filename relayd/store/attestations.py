@@ -136,7 +136,8 @@ def _subject(commit: Commit, actor: Actor, change: Attest) -> Actor:
         if authority.find(commit, actor, RULES[change.KIND], who.unit) is None:
             raise Denied(Code.NOT_PERMITTED)
     if not belonging.is_of(commit, who.address, organisation):
-        raise Denied(Code.BAD_ADDRESS)
+        # Whom nobody has placed is none of the actor's: like one that there is not, whatever his address is.
+        raise Denied(Code.NOT_PERMITTED if who.unit == PLATFORM else Code.BAD_ADDRESS)
     return who
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Final
 
 from relayd.domain.lifetimes import day
-from relayd.store import accounts, acts, audit, removals, reports, statistics
+from relayd.store import accounts, acts, audit, registrations, removals, reports, statistics
 from relayd.store.commit import Commit
 from relayd.store.daykeys import DayKeys
 from relayd.store.restored import Mark
@@ -31,7 +31,7 @@ _OVER: Final = (
 def sweep(commit: Commit, keys: DayKeys, mark: Mark) -> int:
     """Expire at most ROWS_MAX rows and return how many, lines of rosters among them.
 
-    Tickets, reports and keys that are over go as well.
+    Tickets, codes, reports and keys that are over go as well.
     """
     mark.follow(commit.db)
     _forget_days(commit, keys)
@@ -39,6 +39,7 @@ def sweep(commit: Commit, keys: DayKeys, mark: Mark) -> int:
     commit.tools.waiting.forget(commit.now_ms)
     commit.tools.stamper.end_hour(commit.now_ms)
     accounts.expired_tickets(commit)
+    registrations.forget(commit)
     lines = acts.sweep(commit)
     audit.forget(commit, commit.tools.audit_days)
     statistics.forget(commit, commit.tools.statistics_days)

@@ -15,7 +15,7 @@ from relayd.store.commit import Commit
 from relayproto.administration import InviteMember, PlaceMember
 from relayproto.codes import Code
 from relayproto.ids import UnitId
-from relayproto.rules import OFFICES_BY
+from relayproto.rules import OFFICES_BY, Rule
 from relayproto.standing import PEOPLE, PLATFORM, Standing
 
 _INVITABLE: Final = frozenset({Standing.INVITED, Standing.APPLICATION, Standing.OFFICE})
@@ -56,14 +56,12 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
     rule = rule_of(change)
     if who.standing not in PEOPLE:
         rule = rule._replace(by=rule.by & OFFICES_BY)
-    if who.unit != PLATFORM and authority.find(commit, actor, rule, who.unit) is None:
+    if not _concerns(commit, actor, who, rule, change.unit):
         raise Denied(Code.NOT_PERMITTED)
     if change.standing is Standing.PUBLIC:
         return _remove(commit, actor, who, change.unit)
     unit = units.working(commit, change.unit)
     if who.unit == PLATFORM:
-        if not belonging.is_of(commit, who.address, unit.organisation):
-            raise Denied(Code.NOT_PERMITTED)
         if change.standing not in PEOPLE:
             raise Denied(Code.CONFLICT)  # Nobody knows what it was: who came in as an office was invited as one.
     else:
@@ -79,6 +77,13 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
         before=units.digest(who.account, who.unit, who.standing) if who.unit != PLATFORM else b"",
         after=units.digest(who.account, unit.unit, change.standing),
     )
+
+
+def _concerns(commit: Commit, actor: Actor, who: Actor, rule: Rule, unit: UnitId) -> bool:
+    """Say whether an account is one that the actor places in a unit; any other is like one that there is not."""
+    if who.unit == PLATFORM:
+        return belonging.is_of(commit, who.address, units.node(commit, unit).organisation)
+    return authority.find(commit, actor, rule, who.unit) is not None
 
 
 def _remove(commit: Commit, actor: Actor, who: Actor, unit: UnitId) -> Effect:

@@ -4,7 +4,7 @@ Changes that two people have decided enter and effects leave, or Denied. The rul
 key are one organisation's; what an organisation says of itself its root key has signed; checks first, then changes.
 """
 
-from relayd.domain import addresses
+from relayd.domain import addresses, lookalikes
 from relayd.domain.acting import Actor, Denied, Effect
 from relayd.store import belonging, grants, units
 from relayd.store.commit import Commit
@@ -20,8 +20,9 @@ from relayproto.standing import PLATFORM, Role, Standing, UnitState
 def create(commit: Commit, actor: Actor, change: CreateOrganisation) -> Effect:
     """Let an organisation in; its first admin belongs to it from now on.
 
-    Denied: CONFLICT for a name that is taken or none, for a domain or root key that another has, and where the admin
-    belongs to somebody already; BAD_ADDRESS for what is no domain; BAD_SIGNATURE; NOT_PROVEN; else what a grant says.
+    Denied: CONFLICT for a name that is taken or none, for a domain or root key that another has, for a name or domain
+    that looks like another's, and where the admin belongs to somebody already; BAD_ADDRESS for what is no domain;
+    BAD_SIGNATURE; NOT_PROVEN; else what a grant says.
     """
     db, name = commit.db, units.free_name(commit, PLATFORM, change.name)
     if not addresses.is_domain(change.domain):
@@ -30,7 +31,8 @@ def create(commit: Commit, actor: Actor, change: CreateOrganisation) -> Effect:
         rootkeys.check_domain(change.root_key, relay(commit), change.domain, change.owned)
     except CryptoFailure:
         raise Denied(Code.BAD_SIGNATURE) from None
-    if db.execute("SELECT 1 FROM domain WHERE name = ?", (change.domain,)).fetchone() is not None:
+    look = lookalikes.skeleton(change.domain)
+    if any(lookalikes.skeleton(name) == look for (name,) in db.execute("SELECT name FROM domain")):
         raise Denied(Code.CONFLICT)
     _require_new_key(commit, change.root_key)
     if change.domain not in actor.proven:

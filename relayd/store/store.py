@@ -17,7 +17,7 @@ from typing import Final, Self, TypeVar
 
 from relayd.clock import Clock
 from relayd.config import LifetimesSection, LimitsSection, StoreSection
-from relayd.domain.answers import BundlesTaken, DevicesChanged, Enrolment, Login
+from relayd.domain.answers import BundlesTaken, DevicesChanged, Login
 from relayd.domain.entry import Page
 from relayd.domain.mailbox import Quota
 from relayd.domain.refusals import Fatal, Fault
@@ -49,6 +49,7 @@ from relayd.store.database import checkpoint, unmoved
 from relayd.store.daykeys import KeyGone
 from relayd.store.disk import Disk
 from relayd.store.engine import Engine
+from relayd.store.entrance import EntranceVerbs
 from relayd.store.failures import Failure, classify
 from relayd.store.intake import Intake
 from relayd.store.local import LocalVerbs
@@ -63,7 +64,7 @@ from relayd.store.writer import Writer, probe
 from relayproto.administration import CreateOrganisation, Question
 from relayproto.administration_replies import Acted, AdministrationReply, Checkpoint
 from relayproto.codes import Code, Lane
-from relayproto.commands import Ack, Act, Enrol, GetBundles, Hello, SignedPrekey, Submit
+from relayproto.commands import Ack, Act, GetBundles, Hello, SignedPrekey, Submit
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
@@ -79,7 +80,7 @@ _READ_RETRY_MS: Final = 1_000
 _log = get_logger("store")
 
 
-class Store(LocalVerbs):
+class Store(LocalVerbs, EntranceVerbs):
     """Everything that the relay keeps.
 
     All methods belong to the event loop's thread. Verbs raise Refusal for an expected no, Fault where the disk or
@@ -231,17 +232,6 @@ class Store(LocalVerbs):
         wanted = pages.Wanted(mailbox, lane, after, messages, octets)
         now_ms, vault = self._clock.now_ms(), self._opened.tools.vault
         return await self._read(lambda db: pages.read(db, vault, wanted, now_ms))
-
-    async def create_ticket(self, address: Address, expires_ms: int) -> bytes:
-        """Return a new ticket, 16 bytes. Raises Refusal(ADDRESS_TAKEN)."""
-        return await self._act(lambda commit: accounts.create_ticket(commit, address, expires_ms))
-
-    async def enrol(self, command: Enrol, devices: DeviceList) -> Enrolment:
-        """Make the account of a ticket; ``devices`` is the command's list, verified.
-
-        Raises Refusal: BAD_TICKET, ADDRESS_TAKEN.
-        """
-        return await self._act(lambda commit: accounts.enrol(commit, command, devices))
 
     async def put_prekeys(self, seat: Seat, offered: tuple[SignedPrekey, ...]) -> PrekeysLeft:
         """Take verified prekeys in. Raises Refusal(LIMIT)."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+from relayd.domain import lookalikes
 from relayd.domain.acting import Actor, Denied, Effect
 from relayd.domain.fitting import fitting
 from relayd.domain.names import named
@@ -85,14 +86,19 @@ def forget_people(commit: Commit, unit: UnitId) -> None:  # noqa: ARG001 - whoev
     commit.tools.residents.forget_rosters()
 
 
-def free_name(commit: Commit, under: UnitId, text: str) -> str:
-    """Return a name in its one form; Denied(CONFLICT) where it is none, or another unit below ``under`` has it."""
+def free_name(commit: Commit, under: UnitId, text: str, but: UnitId = PLATFORM) -> str:
+    """Return a name in its one form; Denied(CONFLICT) where it is none, or a unit below ``under`` has it.
+
+    So it is where another than ``but`` has a name that looks like it.
+    """
     name = named(text)
-    taken = commit.db.execute(
-        "SELECT 1 FROM unit WHERE under = ? AND name = ? AND state <> ? LIMIT 1", (under, name, UnitState.CLOSED)
-    ).fetchone()
-    if name is None or taken is not None:
+    if name is None:
         raise Denied(Code.CONFLICT)
+    beside = commit.db.execute("SELECT id, name FROM unit WHERE under = ? AND state <> ?", (under, UnitState.CLOSED))
+    seen = lookalikes.looks(name)
+    for unit, other in beside:
+        if other == name or (unit != but and not seen.isdisjoint(lookalikes.looks(other))):
+            raise Denied(Code.CONFLICT)
     return name
 
 
@@ -139,7 +145,7 @@ def create(commit: Commit, actor: Actor, change: CreateUnit) -> Effect:  # noqa:
 def rename(commit: Commit, actor: Actor, change: RenameUnit) -> Effect:  # noqa: ARG001 - the same for every actor
     """Rename a unit; Denied(CONFLICT) for a name that is taken or none."""
     before = working(commit, change.unit)
-    name = free_name(commit, before.under, change.name)
+    name = free_name(commit, before.under, change.name, before.unit)
     commit.db.execute("UPDATE unit SET name = ? WHERE id = ?", (name, before.unit))
     return _changed(commit, before)
 

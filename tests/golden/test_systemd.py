@@ -16,13 +16,13 @@ SYSTEMD = ROOT / "systemd"
 UNITS = (
     "relayd.service", "relayd.socket", "relayd-operations.socket", "relayd-backup.service", "relayd-backup.timer",
     "relayd-closed.service", "relayd-carrier.service", "relayd-carrier.socket", "relayd-resolver.service",
-    "relayd-resolver.socket",
+    "relayd-resolver.socket", "relayd-code-sender.service", "relayd-code-sender.socket",
 )  # fmt: skip
 OPEN = {"RootDirectory=/RootImage=", "RestrictAddressFamilies=~AF_UNIX", "DeviceAllow="}
 """What stays open, by systemd's names; the unit says why beside each."""
 EXPOSURE_MAX = 0.2
-RESOLVER_OPEN = {"RestrictAddressFamilies=~AF_(INET|INET6)": 0.3, "PrivateNetwork=": 0.5, "IPAddressDeny=": 0.1}
-"""What the network costs that the resolver is there for: to addresses of this machine alone."""
+NETWORK_OPEN = {"RestrictAddressFamilies=~AF_(INET|INET6)": 0.3, "PrivateNetwork=": 0.5, "IPAddressDeny=": 0.1}
+"""What the network costs that these are there for: to addresses of this machine alone."""
 SANDBOX = (
     "Protect", "Private", "Restrict", "Lock", "NoNew", "Capability", "Ambient", "Secure", "Memory", "SystemCall",
     "IPAddress", "Device", "Limit", "Keyring", "UMask",
@@ -57,7 +57,7 @@ def test_systemd_finds_nothing_wrong_with_the_units(units: Path) -> None:
     ("unit", "more"),
     [
         ("relayd.service", {}), ("relayd-backup.service", {"RemoveIPC=": 0.0}), ("relayd-carrier.service", {}),
-        ("relayd-resolver.service", RESOLVER_OPEN),
+        ("relayd-resolver.service", NETWORK_OPEN), ("relayd-code-sender.service", NETWORK_OPEN),
     ],
 )  # fmt: skip
 def test_a_service_is_as_closed_as_the_design_says(units: Path, unit: str, more: dict[str, float]) -> None:
@@ -106,7 +106,7 @@ def test_the_sockets_have_the_names_that_the_program_looks_for() -> None:
     assert f"FileDescriptorName={OPERATIONS}\n" in (SYSTEMD / "relayd-operations.socket").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["carrier", "resolver"])
+@pytest.mark.parametrize("name", ["carrier", "resolver", "code-sender"])
 def test_a_unit_outside_is_the_relays_alone_and_reaches_none_of_its_keys(name: str) -> None:
     service = (SYSTEMD / f"relayd-{name}.service").read_text(encoding="utf-8")
     socket = (SYSTEMD / f"relayd-{name}.socket").read_text(encoding="utf-8")
@@ -118,7 +118,9 @@ def test_a_unit_outside_is_the_relays_alone_and_reaches_none_of_its_keys(name: s
     assert re.search(r"^(DynamicUser=yes|User=relayd-carrier)$", service, re.MULTILINE) is not None
 
 
-@pytest.mark.parametrize("unit", ["relayd-carrier.service", "relayd-resolver.service"])
+@pytest.mark.parametrize(
+    "unit", ["relayd-carrier.service", "relayd-resolver.service", "relayd-code-sender.service"]
+)
 def test_what_a_unit_outside_may_beyond_the_relay_has_its_reason_beside_it(unit: str) -> None:
     relay = (SYSTEMD / "relayd.service").read_text(encoding="utf-8").splitlines()
     lines = (SYSTEMD / unit).read_text(encoding="utf-8").splitlines()
@@ -131,10 +133,13 @@ def test_what_a_unit_outside_may_beyond_the_relay_has_its_reason_beside_it(unit:
         assert above[-1].startswith("# "), lines[number]
 
 
-def test_only_the_resolver_has_a_network_and_this_machine_is_all_of_it() -> None:
-    resolver, carrier = ((SYSTEMD / f"relayd-{name}.service").read_text("utf-8") for name in ("resolver", "carrier"))
+def test_of_the_network_a_unit_has_this_machine_or_nothing() -> None:
+    resolver, sender, carrier = (
+        (SYSTEMD / f"relayd-{name}.service").read_text("utf-8") for name in ("resolver", "code-sender", "carrier")
+    )
 
     assert "IPAddressDeny=any\nIPAddressAllow=localhost\n" in resolver
+    assert "IPAddressDeny=any\nIPAddressAllow=localhost\n" in sender
     assert "PrivateNetwork=yes\nIPAddressDeny=any\n" in carrier
 
 

@@ -1,149 +1,174 @@
-"""Who is blocked can't tell it from an account that is not there, is suspended, or is another relay's (spec 40 §2).
+"""Who is blocked, hidden or suspended can't be told from an account that is not there (spec 40 §2).
 
-Mallory asks everything that there is to ask, over real TCP: what comes back is compared byte for byte, as frames and as
-records on the wire, and so are the look-ups that the answers cost.
+Mallory says everything that there is to say, over real TCP: of every kind that names a person, once about each of
+several people of whom he may know nothing. What comes back is compared byte for byte, as frames and as records on the
+wire, and so are the look-ups that the answers cost.
 """
 
 import re
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from relayd.store import By
 from relayd.store.commit import Commit
-from relayproto import message
-from relayproto.codes import Code, Kind, SubmitFlag
-from relayproto.commands import Block, Ephemeral, GetBundles, GetDevices, Lookup, Submit, Target, Wrap
-from relayproto.message import Message
+from relayproto import frame
+from relayproto.administration import CHANGES
+from relayproto.codes import Code, Kind
+from relayproto.commands import Block, Ephemeral, GetDevices, Target, Wrap
 from relayproto.notices import Passing
-from relayproto.replies import Bundles, Done
-from support.device import Line, enrol, login, submit
-from support.live_relay import LiveRelay, live_relay, until
+from relayproto.policy import ACTIONS, ROW_BYTES
+from relayproto.replies import Done, Refused
+from relayproto.standing import Action, Permission, Role, Standing, UnitState
+from support.asking import Heard, enrolling, hear, patient_relay, voice
+from support.device import login
+from support.every_kind import ENROLLING, EVERY, SCENARIOS, Asker, Whom, names_a_person
+from support.live_relay import LiveRelay, live_relay
 from support.people import Person
+from support.worlds import done, enrolled, found, hold, place, seat, warranted
 
+GAD, RECORDS, CLOSED, WORKS = 1, 2, 3, 4
+"""An organisation with a unit, one that is suspended, and Mallory's own."""
 BOB = Person("bob")
 CASES = {
-    "blocked": (BOB, "bob@gad.example"),
-    "unknown": (Person("nobody"), "nobody@gad.example"),
-    "foreign": (Person("carol"), "carol@elsewhere.example"),
-    "suspended": (Person("dave"), "dave@gad.example"),
-    "suspended alone": (Person("erin"), "erin@gad.example"),
+    "unknown": Whom(Person("nobody"), "nobody@gad.example", RECORDS, GAD),
+    "foreign": Whom(Person("frank"), "frank@elsewhere.example", RECORDS, GAD),
+    "blocked": Whom(BOB, "bob@town.example", RECORDS, GAD),
+    "blocked officer": Whom(Person("olga"), "olga@gad.example", RECORDS, GAD),
+    "suspended": Whom(Person("erin"), "erin@town.example", RECORDS, GAD),
+    "of a suspended organisation": Whom(Person("dave"), "dave@closed.example", RECORDS, GAD),
+    "hidden": Whom(Person("hugo"), "hugo@town.example", RECORDS, GAD),
+    "hidden officer": Whom(Person("hilda"), "hilda@gad.example", RECORDS, GAD),
+    "unlisted": Whom(Person("uma"), "uma@town.example", RECORDS, GAD),
 }
-ASKING = SubmitFlag.OUTCOME | SubmitFlag.WRITABLE
+WRITING = {Kind.SUBMIT, Kind.EPHEMERAL}
+"""What other actions than look-ups govern: who is unlisted may be written to, by whoever knows the account."""
+NAMING = {Kind(number) for number, kind in EVERY.items() if names_a_person(kind)}
+HIDDEN = bytes([Permission.DENY]) * ROW_BYTES
+UNLISTED = bytes([Permission.DENY if cell % ACTIONS == Action.LOOKUP else 0 for cell in range(ROW_BYTES)])
+"""Nobody may do anything; nobody may look up."""
+EVERYTHING_BUT_AUDITING = set(Role) - {Role.AUDITOR, Role.PLATFORM_OPERATOR}
+"""What Mallory the officer holds over his own organisation: an auditor holds nothing else."""
+
+
+async def a_world(relay: LiveRelay) -> None:
+    """Let the people of the cases be what their names say, to Mallory of the case."""
+    for case, whom in CASES.items():
+        if case not in {"unknown", "foreign"}:
+            await enrolled(relay, whom.person, whom.address)
+
+    def come(commit: Commit) -> None:
+        found(commit, GAD, "gad.example", RECORDS)
+        found(commit, CLOSED, "closed.example")
+        found(commit, WORKS, "works.example")
+        commit.db.execute("UPDATE unit SET state = ? WHERE id = ?", (UnitState.SUSPENDED, CLOSED))
+        place(commit, CASES["blocked officer"].person, RECORDS, Standing.VERIFIED)
+        place(commit, CASES["hidden officer"].person, RECORDS, Standing.VERIFIED)
+        place(commit, CASES["of a suspended organisation"].person, CLOSED, Standing.VERIFIED)
+
+    await done(relay, come)
+    await relay.store.suspend(CASES["suspended"].address, By(0), suspended=True)
+    for case, row in {"hidden": HIDDEN, "hidden officer": HIDDEN, "unlisted": UNLISTED}.items():
+        await relay.store.put_policy(await seat(relay, CASES[case].person), row)
+
+
+async def a_mallory(relay: LiveRelay, name: str, *, officer: bool) -> Asker:
+    """Enrol a Mallory whom everybody blocks that blocks anybody."""
+    asker = Asker(Person(name), WORKS, "works.example", relay.clock.now_ms())
+    await enrolled(relay, asker.person, f"{name}@works.example" if officer else f"{name}@town.example")
+
+    def come(commit: Commit) -> None:
+        place(commit, asker.person, WORKS, Standing.VERIFIED)
+        hold(commit, asker.person, WORKS, *EVERYTHING_BUT_AUDITING)
+        warranted(commit, asker)
+
+    if officer:
+        await done(relay, come)
+    for case in ("blocked", "blocked officer"):
+        await relay.store.block(await seat(relay, CASES[case].person), asker.person.account, blocked=True)
+    return asker
+
+
+def kinds_of(case: str) -> set[Kind]:
+    return NAMING - WRITING if case == "unlisted" else NAMING
+
+
+def told(heard: dict[str, dict[Kind, Heard]]) -> dict[tuple[str, str], list[object]]:
+    """Return which answers tell somebody from who is not there, by kind and case."""
+    return {
+        (kind.name, case): [frame.decode(each) for each in said.frames]
+        for case, answers in heard.items()
+        for kind, said in answers.items()
+        if said != heard["unknown"][kind]
+    }
+
+
+def test_every_kind_that_names_a_person_has_a_scenario() -> None:
+    assert NAMING - SCENARIOS.keys() == set()
+    assert {Kind.LOOKUP, Kind.SUBMIT, Kind.ATTEST, Kind.HAND_OVER, Kind.INVITE_MEMBER} < NAMING
+    assert not NAMING & {Kind.GET_UNITS, Kind.PUT_POLICY, Kind.GET_RELAY_KEYS}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("officer", [False, True])
+async def test_whom_mallory_may_not_know_of_answers_with_the_same_bytes_to_every_kind(
+    tmp_path: Path, *, officer: bool
+) -> None:
+    async with patient_relay(tmp_path) as relay:
+        await a_world(relay)
+
+        heard = {}
+        for number, (case, whom) in enumerate(CASES.items()):
+            asker = await a_mallory(relay, f"mallory{number}", officer=officer)
+            answers = await hear(relay, asker, whom, NAMING)
+            heard[case] = {kind: answers[kind] for kind in kinds_of(case)}
+
+        assert heard["unknown"].keys() == NAMING
+        assert all(said.frames for said in heard["unknown"].values())
+        assert told(heard) == {}
+
+
+async def test_who_is_not_blocked_is_answered_so_the_comparison_means_something(tmp_path: Path) -> None:
+    async with patient_relay(tmp_path) as relay:
+        alice = Asker(Person("alice"), 0, "works.example", relay.clock.now_ms())
+        nobody = CASES["unknown"]
+        await enrolled(relay, BOB, "bob@town.example")
+        await enrolled(relay, alice.person, "alice@town.example")
+
+        heard = {case: await hear(relay, alice, CASES[case], NAMING) for case in ("unknown", "blocked")}
+
+        # A request differs by its number alone, so what is compared here are kinds of answers.
+        kinds = {case: {kind: said_in(said) for kind, said in answers.items()} for case, answers in heard.items()}
+        assert {kind for kind in NAMING if kinds["unknown"][kind] != kinds["blocked"][kind]} >= {
+            Kind.LOOKUP, Kind.GET_BUNDLES, Kind.GET_DEVICES, Kind.SUBMIT
+        }  # fmt: skip
+        assert nobody.account != BOB.account
+
+
+def said_in(heard: Heard) -> list[tuple[int, object]]:
+    return [(decoded.kind, decoded.fields[-3:]) for decoded in map(frame.decode, heard.frames)]
+
+
+async def test_typing_of_the_blocked_never_arrives(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        await enrolled(relay, BOB, "bob@town.example")
+        await enrolled(relay, Person("alice"), "alice@town.example")
+        await enrolled(relay, Person("mallory"), "mallory@town.example")
+        bob, _ = await login(relay.port, BOB)
+        bob.say(Block(Person("mallory").account, True))
+        await bob.expect(Done)
+
+        for name in ("mallory", "alice"):
+            line, _ = await login(relay.port, Person(name))
+            line.say(typing(BOB), GetDevices(bytes(32)))
+            await line.expect(Refused)
+
+        assert await bob.expect(Passing) == Passing(Person("alice").account, 1, b"typing")
+        assert not any(isinstance(each, Passing) for each in bob.passed)
 
 
 def typing(person: Person) -> Ephemeral:
     return Ephemeral(Target(person.account, 1, (Wrap(1, b"typing"),)))
-
-
-def questions(person: Person, address: str) -> dict[str, tuple[Message, ...]]:
-    """Return what is asked of a case; typing has no answer, so something with one stands behind it."""
-    group = submit(2, person, BOB, flags=ASKING)
-    target = Target(person.account, 99, (Wrap(1, b"wrap"), Wrap(7, b"wrap")))
-    mismatched = Submit(1, 0, group.class_, 60, ASKING, group.commitment, b"sealed", None, (target,), None)
-    return {
-        "submit": (submit(1, person, flags=ASKING),),
-        "submit with wrong devices": (mismatched,),
-        "lookup": (Lookup(address),),
-        "bundles": (GetBundles(person.account, ()),),
-        "bundles of one device": (GetBundles(person.account, (1,)),),
-        "devices": (GetDevices(person.account),),
-        "typing": (typing(person), GetDevices(b"x" * 32)),
-    }
-
-
-class Wire:
-    """Counts the bytes of a line's records."""
-
-    def __init__(self, line: Line) -> None:
-        self.octets = 0
-        self._line, self._receive = line, line.data_received
-        line.data_received = self.data_received  # type: ignore[method-assign]
-
-    def data_received(self, data: bytes) -> None:
-        self.octets += len(data)
-        self._receive(data)
-
-
-async def answers(line: Line) -> list[bytes]:
-    """Return the frames that come."""
-    frames: list[bytes] = []
-    for happened in await line.silence(0.25):
-        assert isinstance(happened, Message), happened
-        frames.append(message.encode(happened))
-    return frames
-
-
-async def enrolled(relay: LiveRelay, person: Person, name: str) -> None:
-    await enrol(relay.port, person, await relay.ticket(f"{name}@gad.example"))
-
-
-async def suspended(relay: LiveRelay) -> None:
-    """Enrol who belongs to an organisation that is suspended, and who is by the relay's operator."""
-    dave, _ = CASES["suspended"]
-    await enrolled(relay, dave, "dave")
-
-    def suspend(commit: Commit) -> None:
-        commit.db.execute("INSERT INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'Office', 2)")
-        commit.db.execute("UPDATE account SET unit = 1 WHERE account = ?", (dave.account,))
-        commit.tools.residents.forget_account(dave.account)
-
-    await relay.store._act(suspend)
-    erin, address = CASES["suspended alone"]
-    await enrolled(relay, erin, "erin")
-    await relay.store.suspend(address, By(0), suspended=True)
-
-
-async def heard(relay: LiveRelay, name: str, said: tuple[Message, ...]) -> tuple[list[bytes], int]:
-    """Let a new Mallory, whom Bob blocks, ask; return the answers' frames and the bytes on the wire."""
-    mallory = Person(name)
-    await enrolled(relay, mallory, name)
-    bob, _ = await login(relay.port, BOB)
-    bob.say(Block(mallory.account, True))
-    await bob.expect(Done)
-    line, _ = await login(relay.port, mallory)
-    await line.silence()
-    wire = Wire(line)
-    line.say(*said)
-    frames, octets = await answers(line), wire.octets
-    passed_on = [came for came in await bob.silence() if isinstance(came, Passing)]
-    assert passed_on == []
-    await line.close()
-    await bob.close()
-    return frames, octets
-
-
-@pytest.mark.parametrize("question", questions(*CASES["blocked"]))
-async def test_blocked_unknown_foreign_and_suspended_answer_with_the_same_bytes(tmp_path: Path, question: str) -> None:
-    async with live_relay(tmp_path) as relay:
-        await enrolled(relay, BOB, "bob")
-        await suspended(relay)
-
-        found = {
-            case: await heard(relay, f"mallory-{case}", questions(person, address)[question])
-            for case, (person, address) in CASES.items()
-        }
-
-        assert found["blocked"][0]
-        assert found["unknown"] == found["blocked"]
-        assert found["foreign"] == found["blocked"]
-        assert found["suspended"] == found["blocked"]
-        assert found["suspended alone"] == found["blocked"]
-
-
-async def test_who_is_not_blocked_is_answered_so_the_comparison_means_something(tmp_path: Path) -> None:
-    async with live_relay(tmp_path) as relay:
-        alice = Person("alice")
-        await enrolled(relay, BOB, "bob")
-        await enrolled(relay, alice, "alice")
-        bob, _ = await login(relay.port, BOB)
-        line, _ = await login(relay.port, alice)
-
-        line.say(GetBundles(BOB.account, ()), typing(BOB))
-
-        assert await line.expect(Bundles)
-        assert await bob.expect(Passing) == Passing(alice.account, 1, b"typing")
 
 
 def found_in(directory: Path, octets: bytes) -> bool:
@@ -153,8 +178,8 @@ def found_in(directory: Path, octets: bytes) -> bool:
 async def test_typing_never_touches_the_disk(tmp_path: Path) -> None:
     async with live_relay(tmp_path) as relay:
         alice = Person("alice")
-        await enrolled(relay, BOB, "bob")
-        await enrolled(relay, alice, "alice")
+        await enrolled(relay, BOB, "bob@town.example")
+        await enrolled(relay, alice, "alice@town.example")
         bob, _ = await login(relay.port, BOB)
         line, _ = await login(relay.port, alice)
         await line.silence()
@@ -178,51 +203,60 @@ class Traced:
 
     def taken(self) -> list[str]:
         statements, self.statements = self.statements, []
-        return statements
+        return [each for each in statements if each.startswith(("SELECT", "WITH"))]
 
 
-@pytest.mark.parametrize("thread", ["reader", "writer"])
-async def test_the_answers_cost_the_same_look_ups(tmp_path: Path, thread: str) -> None:
-    async with live_relay(tmp_path) as relay:
-        mallory = Person("mallory")
-        await enrolled(relay, BOB, "bob")
-        await enrolled(relay, mallory, "mallory")
-        await suspended(relay)
-        bob, _ = await login(relay.port, BOB)
-        bob.say(Block(mallory.account, True))
-        await bob.expect(Done)
-        line, _ = await login(relay.port, mallory)
-        # The rosters of accounts that exist are in memory from here on.
-        line.say(submit(1, BOB, CASES["suspended"][0], CASES["suspended alone"][0]))
-        await line.silence()
-        trace = Traced()
+ASKED = NAMING - CHANGES.keys()
+"""Commands that name a person; who may not change somebody is told so after as many look-ups as it takes."""
 
-        def follow(db: sqlite3.Connection) -> None:
-            db.set_trace_callback(trace)
 
-        await getattr(relay.store._opened, thread).run(follow)
-        costs = {}
-        for number, (case, (person, address)) in enumerate(CASES.items(), 2):
-            commits = relay.counters.commits
-            if thread == "reader":
-                line.say(Lookup(address), GetDevices(person.account), typing(person))
-            else:
-                line.say(submit(number, person))
-                await until(lambda commits=commits: relay.counters.commits > commits)
-            await line.silence()
-            costs[case] = [each for each in trace.taken() if each.startswith("SELECT")]
+@pytest.mark.timeout(300)
+async def test_the_answers_cost_the_same_look_ups(tmp_path: Path) -> None:
+    async with patient_relay(tmp_path) as relay:
+        await a_world(relay)
+        mallories = [await a_mallory(relay, f"mallory{number}", officer=False) for number in range(len(CASES))]
+        traces = {"reader": Traced(), "writer": Traced()}
+        for thread, trace in traces.items():
+            await getattr(relay.store._opened, thread).run(lambda db, trace=trace: db.set_trace_callback(trace))
+        costs: dict[tuple[str, Kind], dict[str, list[str]]] = {}
 
-        assert len({len(cost) for cost in costs.values()}) == 1
-        assert costs["blocked"]
-        if thread == "reader":
-            assert all(cost == costs["blocked"] for cost in costs.values())
-        await getattr(relay.store._opened, thread).run(lambda db: db.set_trace_callback(None))
+        for asker, (case, whom) in zip(mallories, CASES.items(), strict=True):
+            async with voice(relay, asker.person) as made:
+                for kind in sorted(kinds_of(case) & ASKED):
+                    # Accounts that exist are in memory from the second time on; the first is each one's own.
+                    for _ in range(2):
+                        for trace in traces.values():
+                            trace.taken()
+                        for each in SCENARIOS[kind](asker, whom):
+                            await (enrolling(relay, each) if kind in ENROLLING else made.say(each))
+                    for thread, trace in traces.items():
+                        costs.setdefault((thread, kind), {})[case] = trace.taken()
+
+        dear = {
+            (thread, kind.name, case): (len(statements), len(cases["unknown"]))
+            for (thread, kind), cases in costs.items()
+            for case, statements in cases.items()
+            if (statements if thread == "reader" else len(statements))
+            != (cases["unknown"] if thread == "reader" else len(cases["unknown"]))
+        }
+        assert dear == {}
+        assert all(any(cases["unknown"] for (_, asked), cases in costs.items() if asked is kind) for kind in ASKED)
+        for thread in traces:
+            await getattr(relay.store._opened, thread).run(lambda db: db.set_trace_callback(None))
 
 
 async def test_a_refusal_says_nothing_but_its_code(tmp_path: Path) -> None:
-    async with live_relay(tmp_path) as relay:
-        await enrolled(relay, BOB, "bob")
+    async with patient_relay(tmp_path) as relay:
+        asker = await a_mallory_alone(relay)
 
-        frames, _ = await heard(relay, "mallory", (Lookup("bob@gad.example"),))
+        heard = await hear(relay, asker, CASES["unknown"], [Kind.LOOKUP])
 
-        assert frames == [bytes((0x94, 0xCC, Kind.REFUSED, 0, 0xCC, Code.NOT_AVAILABLE, 0))]
+        assert heard[Kind.LOOKUP].frames[0] == bytes(
+            (0x94, 0xCC, Kind.REFUSED, 1, 0xCC, Code.NOT_AVAILABLE, 0)
+        )  # fmt: skip
+
+
+async def a_mallory_alone(relay: LiveRelay) -> Asker:
+    asker = Asker(Person("mallory"), 0, "works.example", relay.clock.now_ms())
+    await enrolled(relay, asker.person, "mallory@town.example")
+    return asker

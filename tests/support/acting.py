@@ -72,11 +72,25 @@ async def session(who: Visitor) -> Session:
     return Session(who, line, welcome.act)
 
 
-def found_an_organisation(relay: RelayProcess, admins: list[Visitor], people: tuple[Visitor, ...] = ()) -> None:
-    """Put an organisation with these admins and people into the database of a relay that does not run."""
+def found_an_organisation(
+    relay: RelayProcess,
+    admins: list[Visitor],
+    people: tuple[Visitor, ...] = (),
+    *,
+    domain: str = "",
+    everybody: bool = False,
+) -> None:
+    """Put an organisation with these admins and people into the database of a relay that does not run.
+
+    ``domain`` is its mail domain, if it needs one; ``everybody`` of the relay belongs to it.
+    """
     with contextlib.closing(sqlite3.connect(relay.state / "relay.db")) as db, db:
         db.execute("INSERT INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'An organisation', 1)")
         db.execute("INSERT INTO organisation VALUES (1, ?, x'', 1)", (ed25519_public(ROOT_SEED),))
+        if domain:
+            db.execute("INSERT INTO domain VALUES (?, ?)", (domain, ROOT))
+        if everybody:
+            db.execute("UPDATE account SET unit = ?, standing = ?", (ROOT, Standing.VERIFIED))
         for person in (*admins, *people):
             db.execute(
                 "UPDATE account SET unit = ?, standing = ? WHERE account = ?",

@@ -5,12 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from relayd.config import LifetimesSection, LimitsSection
+from relayd.config import LifetimesSection, LimitsSection, RegistrationSection
 from relayd.delivery.hub import Hub
 from relayd.metrics import Counters
 from relayd.net.listener import Listener, bind
 from relayd.net.rooms import Rooms, furnish
+from relayd.services.registration import Unit
 from relayd.store import Ears, Store
 from relayproto import descriptor
 from relayproto.codes import Suite
@@ -83,11 +85,18 @@ async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Coun
 
 
 def furnished(
-    store: Store, hub: Hub, clock: HandClock, counters: Counters, limits: LimitsSection, suites: frozenset[Suite]
+    store: Store,
+    hub: Hub,
+    clock: HandClock,
+    counters: Counters,
+    limits: LimitsSection,
+    suites: frozenset[Suite],
+    **more: Any,
 ) -> Rooms:
     return furnish(
         store=store, hub=hub, clock=clock, entropy=stream("the relay"), counters=counters, limits=limits,
         keys={KEY_ID: RELAY_PRIVATE}, suites=suites, descriptor=DESCRIPTOR, descriptors=(DESCRIPTOR,), moderated=True,
+        **more,
     )  # fmt: skip
 
 
@@ -98,6 +107,8 @@ async def live_relay(
     suites: frozenset[Suite] = frozenset({Suite.HYBRID}),
     through: Callable[[Store], Store] = lambda store: store,
     clock: HandClock | None = None,
+    registration: RegistrationSection = RegistrationSection(),  # noqa: B008 - frozen
+    codes: Unit | None = None,
     **limits: float,
 ) -> AsyncIterator[LiveRelay]:
     """Run a relay on a port of the loopback until the block ends; ``through`` may put something before the store.
@@ -107,7 +118,7 @@ async def live_relay(
     section = LimitsSection(**limits)
     clock, counters, hub = clock or HandClock(), Counters(), Hub()
     store = await open_store(directory, hub, clock, counters, section)
-    rooms = furnished(through(store), hub, clock, counters, section, suites)
+    rooms = furnished(through(store), hub, clock, counters, section, suites, registration=registration, codes=codes)
     listener = Listener(rooms)
     [listening] = bind("127.0.0.1", 0)
     await listener.start([listening])

@@ -51,6 +51,7 @@ from relayproto.commands import (
     Enrol,
     Ephemeral,
     GetBundles,
+    GetCode,
     GetDevices,
     GetRelayKeys,
     GetStatus,
@@ -61,6 +62,7 @@ from relayproto.commands import (
     PutPolicy,
     PutPrekeys,
     PutProfile,
+    Register,
     Report,
     SignedPrekey,
     Submit,
@@ -169,6 +171,8 @@ KEM = SignedPrekey(PrekeyKind.KEM_LAST_RESORT, 3, octets(1184, 6), octets(64, 7)
 _ALL: tuple[Message, ...] = (
     Hello(ALICE, 1, 2, 77, (5, 0, 9), 88, 12, 0, Credit(64, 1 << 20), "relayclient 0.1.0"),
     Enrol(octets(16), octets(120), octets(64), (SIGNED, KEM)),
+    GetCode("alice@mail.example"),
+    Register("alice@mail.example", "12345678", "alice@city.example", octets(120), octets(64), (SIGNED, KEM)),
     Submit(
         13, 0, Class.CHAT, 2_592_000, 1, octets(33), octets(160), None,
         (Target(BOB, 1, (Wrap(1, octets(150)),)),), None, (octets(19),),

@@ -28,6 +28,7 @@ from relayclient.cli import (
     policy,
     profile,
     proposal,
+    register,
     report,
     role,
     send,
@@ -48,7 +49,7 @@ INTERRUPTED: Final = 130
 """What shells give to a program that Ctrl-C ended: 128 and SIGINT's number."""
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
-_VERBS: Final = (join, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
+_VERBS: Final = (join, register, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
 _GROUPS: Final = (link, claim, org, warrant, unit, member, role, proposal, office, policy, profile, audit, stats)
 """Verbs with verbs of their own; all but the first two are for officers."""
 

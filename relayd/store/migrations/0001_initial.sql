@@ -126,6 +126,27 @@ CREATE TABLE ticket (
 CREATE INDEX ticket_by_expiry ON ticket (expires_ms);
 CREATE INDEX ticket_by_unit ON ticket (unit) WHERE unit <> 0;
 
+-- Codes that were asked for (spec 89). The hashes are keyed by the master key, which is not here: a copy of this table
+-- tells neither whose contacts they are nor what the codes were.
+CREATE TABLE code (
+    contact BLOB PRIMARY KEY,            -- of the contact, without what stands behind a plus
+    hash BLOB NOT NULL,                  -- of the contact and the newest code
+    expires_ms INTEGER NOT NULL,         -- of that code
+    tries INTEGER NOT NULL,              -- how often REGISTER may still name the contact
+    asked INTEGER NOT NULL,              -- how many codes of this contact's day there were
+    until_ms INTEGER NOT NULL,           -- when that day ends; the row goes
+    account BLOB                         -- who used it, so that a repeat gets the same answer
+) WITHOUT ROWID;
+CREATE INDEX code_by_end ON code (until_ms);
+
+-- Contacts that have an account already: one in 30 days.
+CREATE TABLE registered (
+    contact BLOB PRIMARY KEY,            -- the same keyed hash
+    account BLOB NOT NULL,               -- the account that was made
+    until_ms INTEGER NOT NULL            -- when the row goes
+) WITHOUT ROWID;
+CREATE INDEX registered_by_end ON registered (until_ms);
+
 -- Hour keys of origin stamps, sealed to two moderators together; kept until retention ends.
 CREATE TABLE hour_key (
     id INTEGER PRIMARY KEY,

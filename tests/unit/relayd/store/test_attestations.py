@@ -136,10 +136,12 @@ def test_whom_the_actor_may_not_place_he_cannot_attest(tmp_path) -> None:
         stranger = at.desk.person("carol@else.example")
         other, _ = at.desk.organisation("other.example")
         foreign = at.desk.person("dave@other.example", other, Standing.VERIFIED)
+        merged = at.desk.person("erin@former.example", at.unit, Standing.INVITED)
 
         for account, address, code in (
             (above, f"head@{DOMAIN}", Code.NOT_PERMITTED), (foreign, "dave@other.example", Code.NOT_PERMITTED),
-            (stranger, "carol@else.example", Code.BAD_ADDRESS), (b"?" * 32, f"x@{DOMAIN}", Code.NOT_PERMITTED),
+            (stranger, "carol@else.example", Code.NOT_PERMITTED), (b"?" * 32, f"x@{DOMAIN}", Code.NOT_PERMITTED),
+            (merged, "erin@former.example", Code.BAD_ADDRESS),
         ):  # fmt: skip
             assert at.desk.do(at.vera, at.attest(at.attestation(account=account), address=address)) is code
 

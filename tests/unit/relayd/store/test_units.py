@@ -43,7 +43,9 @@ def test_a_unit_is_made_below_another_in_its_organisation(tmp_path) -> None:
         assert (effect.unit, effect.before, len(effect.after)) == (made.unit, b"", 32)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * (UNIT_NAME_CHARS_MAX + 1), "Records"])
+@pytest.mark.parametrize(
+    "name", ["", " ", "a\nb", "x" * (UNIT_NAME_CHARS_MAX + 1), "Records", "rec0rds", "Rec\u043erds"]
+)
 def test_a_name_that_is_none_or_taken_there_is_refused(tmp_path, name: str) -> None:
     with registry(tmp_path) as desk:
         admin, [root, _, other] = tree(desk, "Records", "Other")
@@ -52,6 +54,15 @@ def test_a_name_that_is_none_or_taken_there_is_refused(tmp_path, name: str) -> N
         assert desk.do(admin, CreateUnit(root, name)) is Code.CONFLICT
         assert desk.do(admin, RenameUnit(sibling, name)) is Code.CONFLICT
         assert isinstance(desk.do(admin, CreateUnit(other, "Records")), Effect)
+
+
+def test_a_unit_may_be_written_another_way_than_it_was(tmp_path) -> None:
+    with registry(tmp_path) as desk:
+        admin, [_, unit] = tree(desk, "records")
+
+        desk.done(admin, RenameUnit(unit, "Records"))
+
+        assert node(desk, unit).name == "Records"
 
 
 def test_a_unit_gets_another_name(tmp_path) -> None:
