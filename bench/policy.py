@@ -66,8 +66,8 @@ def fill(db: sqlite3.Connection, accounts: int, organisations: int) -> None:
         standing = Standing.VERIFIED if kind < OFFICERS else standing
         unit = 0 if standing is Standing.PUBLIC else chance.choice(units)
         db.execute(
-            "INSERT INTO account (id, account, address, look, list_version, highest_device, devices, signature, standing,"
-            " unit) VALUES (?1, ?2, ?3, ?3, 1, 1, x'', x'', ?4, ?5)",
+            "INSERT INTO account (id, account, address, look, list_version, highest_device, devices, signature,"
+            " standing, unit) VALUES (?1, ?2, ?3, ?3, 1, 1, x'', x'', ?4, ?5)",
             (row, account(row), f"a{row}@o{unit}.example", standing, unit),
         )
         db.execute(
