@@ -2,10 +2,20 @@
 
 from typing import Final
 
-from mutants import of_commits, of_delivery, of_devices, of_documents, of_officers, of_organisations, of_statistics
+from mutants import (
+    of_commits,
+    of_delivery,
+    of_devices,
+    of_documents,
+    of_officers,
+    of_organisations,
+    of_registration,
+    of_statistics,
+)
 from mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *of_commits.MUTANTS, *of_delivery.MUTANTS, *of_devices.MUTANTS, *of_organisations.MUTANTS,
     *of_documents.MUTANTS, *of_officers.MUTANTS, *of_statistics.MUTANTS,
+    *of_registration.MUTANTS,
 )  # fmt: skip
