@@ -87,7 +87,8 @@ class World:
             await bob.say(submit(next(self.numbers), person))
 
     async def attest(self) -> None:
-        """Let the organisation attest Bob, anew where it has."""
+        """Let the organisation attest Bob, anew where it has, and let him hold a role."""
+        await done(self.relay, lambda commit: hold(commit, BOB, GAD, Role.BROADCASTER))
         await acted(self.relay, VERA, self.signing, self._attestation())
 
     async def heard_by(self, seen: Seen, whom: Whom) -> dict[Kind, Heard]:
