@@ -62,7 +62,7 @@ class World:
         found(commit, GAD, "gad.example", RECORDS, ARCHIVE, ACCOUNTS)
         found(commit, WORKS, "works.example")
         place(commit, VERA, GAD, Standing.VERIFIED)
-        hold(commit, VERA, GAD, Role.VERIFIER)
+        hold(commit, VERA, GAD, Role.VERIFIER, Role.ORGANISATION_ADMIN)
         warranted(commit, self.vera)
         place(commit, BOB, int(self.facts[Field.UNIT]), Standing.INVITED)
         for seen in self.viewers:
