@@ -116,18 +116,21 @@ def hiding(field: Field, *viewers: Viewer) -> bytes:
     return bytes(table)
 
 
-async def both_worlds(field: Field, viewer: Viewer, hidden: bytes) -> list[tuple[dict[Kind, Heard], dict[Kind, Heard]]]:
-    """Return what each of the viewers of a class is told in the one world and in the other."""
+async def both_worlds(
+    field: Field, viewer: Viewer, hidden: bytes, *, viewers: tuple[Seen, ...] = ()
+) -> list[tuple[dict[Kind, Heard], dict[Kind, Heard]]]:
+    """Return what each of the viewers of a class, or each of some others, is told in the one world and in the other."""
+    viewers = viewers or VIEWERS[viewer]
     address = EXACT if field is Field.ADDRESS else FACTS[Field.ADDRESS][0]
     heard = []
     for one in (0, 1):
         facts = {each: texts[one if each is field else 0] for each, texts in FACTS.items()}
-        async with a_world(facts, VIEWERS[viewer]) as world:
+        async with a_world(facts, viewers) as world:
             async with voice(world.relay, BOB) as bob:
                 await bob.say(PutProfile(facts[Field.ABOUT], hidden))
-            for seen in VIEWERS[viewer]:
+            for seen in viewers:
                 await world.write_to(Person(seen.name))
-            heard.append([await world.heard_by(seen, sought(address)) for seen in VIEWERS[viewer]])
+            heard.append([await world.heard_by(seen, sought(address)) for seen in viewers])
     return list(zip(*heard, strict=True))
 
 
@@ -151,3 +154,24 @@ async def test_a_field_that_is_shown_changes_answers_so_the_comparison_means_som
 
     changed = {"GET_DEVICES", "GET_PEOPLE"} if field is Field.ADDRESS else {"GET_DEVICES", "GET_PEOPLE", "LOOKUP"}
     assert differing(*told).keys() >= changed
+
+
+AUDITOR = Seen("aude", GAD, Standing.VERIFIED, frozenset({Role.AUDITOR}))
+AUDITED = {
+    Field.NAME: {"GET_AUDIT"},
+    Field.TITLE: {"GET_AUDIT"},
+    Field.UNIT: {"GET_AUDIT"},
+    Field.ADDRESS: {"GET_AUDIT", "GET_ROLES"},
+    Field.ABOUT: set(),
+}
+"""What tells an auditor more than others: the digests and units of acts, and who holds which role, by address."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("field", Field)
+async def test_an_auditor_is_told_by_his_log_and_by_the_list_of_roles_alone(field: Field) -> None:
+    """Which acts there were and who holds roles is what he is for (spec 88 §2)."""
+    [told] = await both_worlds(field, Viewer.SAME_ORGANISATION, hiding(field, *Viewer), viewers=(AUDITOR,))
+
+    assert differing(*told).keys() == AUDITED[field]
