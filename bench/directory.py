@@ -38,7 +38,9 @@ from relayproto.attestation import Attestation, Proof, Statement, Warrant
 from relayproto.codes import Kind
 from relayproto.commands import GetDevices, Lookup
 from relayproto.ids import AccountId, Address, UnitId
+from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.message import Message
+from relayproto.people import GetPeople, People
 from relayproto.primitives import blake2b_256, ed25519_public, x25519_public
 from relayproto.replies import Account, Devices
 from relayproto.standing import Action, Field, Permission, Standing
@@ -52,6 +54,7 @@ CHECKED = 2_000
 SIGNED = CHECKED * ROUNDS
 LOOKED_UP = 10_000
 ASKERS = 200
+PAGES, SEARCHES = 1_000, 400
 DAY_MS = 86_400_000
 _SEED = b"root of %d"
 
@@ -110,15 +113,20 @@ def attest(db: sqlite3.Connection, relay: bytes, now_ms: int, signed: set[int]) 
         )
 
 
+def _root_of(number: int, units: int) -> UnitId:
+    """Return the organisation of an asker."""
+    return UnitId(1 + number * UNITS_EACH % units)
+
+
 def let_in(db: sqlite3.Connection, accounts: int, units: int) -> list[Person]:
     """Give some officers, one of as many organisations, keys with which their devices can log in."""
     people = []
     for number in range(ASKERS):
         person = born()
-        row, unit = accounts + 1 + number, 1 + number * UNITS_EACH % units
+        row, unit = accounts + 1 + number, _root_of(number, units)
         db.execute(
-            "INSERT INTO account (id, account, address, list_version, highest_device, devices, signature, standing,"
-            " unit) VALUES (?, ?, ?, 1, 1, x'', x'', ?, ?)",
+            "INSERT INTO account (id, account, address, look, list_version, highest_device, devices, signature,"
+            " standing, unit) VALUES (?1, ?2, ?3, ?3, 1, 1, x'', x'', ?4, ?5)",
             (row, person.account, f"asker{number}@o{unit}.example", Standing.VERIFIED, unit),
         )
         db.execute(
@@ -145,6 +153,7 @@ def populated(relay: Relay, options: argparse.Namespace) -> Known:
             "UPDATE account SET address = 'a' || id || '@' || (SELECT domain.name FROM unit JOIN domain"
             " ON domain.unit = unit.organisation WHERE unit.id = account.unit) WHERE unit <> 0"
         )
+        db.execute("UPDATE account SET look = address")
         # So that device lists have the size of signed ones; nobody here opens them.
         db.execute("UPDATE account SET devices = zeroblob(220), signature = zeroblob(64)")
         officers = random.Random(2).sample(range(1, int(options.accounts * OFFICERS)), SIGNED)
@@ -218,19 +227,28 @@ def of_clients(relay: Relay, known: Known) -> Iterator[dict[str, Any]]:
     }  # fmt: skip
 
 
-def of_the_relay(relay: Relay, known: Known, asked: dict[str, Callable[[int], Message]]) -> Iterator[dict[str, Any]]:
-    """Yield what look-ups of a real relay take: its processor time, and the time until the answer is there."""
+class Question(NamedTuple):
+    """What is asked how often; ``said`` is made of the number of who asks and of an officer's row."""
+
+    what: str
+    times: int
+    said: Callable[[int, int], Message]
+    good: Callable[[Message], bool]
+
+
+def of_the_relay(relay: Relay, known: Known, asked: list[Question]) -> Iterator[dict[str, Any]]:
+    """Yield what questions take of a real relay: its processor time, and the time until the answer is there."""
     chance = random.Random(5)
     lines = [Asking(relay.place, person) for person in known.askers]
-    for what, question in asked.items():
-        took, answers = [], 0
+    for what, answers, said, good in asked:
+        took = []
         before = machine.process_cpu_s(relay.pid)
-        for turn in range(LOOKED_UP):
-            answer, seconds = lines[turn % ASKERS].ask(question(chance.choice(known.officers)))
-            if not (isinstance(answer, Account | Devices) and answer.proof):
+        for turn in range(answers):
+            asker = turn % ASKERS
+            answer, seconds = lines[asker].ask(said(asker, chance.choice(known.officers)))
+            if not good(answer):
                 raise RuntimeError(f"{what}: {Kind(answer.KIND).name} {answer.fields()}")
             took.append(seconds)
-            answers += 1
         spent = machine.process_cpu_s(relay.pid) - before
         cuts = statistics.quantiles(took, n=100)
         yield {
@@ -239,6 +257,29 @@ def of_the_relay(relay: Relay, known: Known, asked: dict[str, Callable[[int], Me
         }  # fmt: skip
     for line in lines:
         line.close()
+
+
+def proven(answer: Message) -> bool:
+    """Say whether an answer came with what is attested."""
+    return isinstance(answer, Account | Devices) and answer.proof != b""
+
+
+def questions(addresses: dict[int, Address], units: int) -> list[Question]:
+    """Return what is asked; each account's rates allow it."""
+    return [
+        Question("LOOKUP", LOOKED_UP, lambda _, row: Lookup(addresses[row]), proven),
+        Question("GET_DEVICES", LOOKED_UP, lambda _, row: GetDevices(AccountId(account(row))), proven),
+        Question(
+            "GET_PEOPLE, a page of the organisation's officers", PAGES,
+            lambda asker, _: GetPeople(_root_of(asker, units), "", b"", PAGE_ROWS_MAX),
+            lambda answer: isinstance(answer, People) and len(answer.people) > 0,
+        ),
+        Question(
+            "GET_PEOPLE, a search of the organisation that finds nobody", SEARCHES,
+            lambda asker, _: GetPeople(_root_of(asker, units), "nobody is called that", b"", PAGE_ROWS_MAX),
+            lambda answer: isinstance(answer, People) and not answer.people,
+        ),
+    ]  # fmt: skip
 
 
 def main() -> None:
@@ -264,10 +305,7 @@ def main() -> None:
         for results in (of_the_store, of_clients):
             for result in results(relay, known):
                 print(json.dumps(result), flush=True)
-        asked: dict[str, Callable[[int], Message]] = {
-            "LOOKUP": lambda row: Lookup(addresses[row]),
-            "GET_DEVICES": lambda row: GetDevices(AccountId(account(row))),
-        }
+        asked = questions(addresses, options.organisations * UNITS_EACH)
         os.sched_setaffinity(0, {cores[-1]})
         relay.start()
         try:

@@ -19,13 +19,14 @@ from relayproto.commands import Block, Ephemeral, GetDevices, Target, Wrap
 from relayproto.notices import Passing
 from relayproto.policy import ACTIONS, ROW_BYTES
 from relayproto.replies import Done, Refused
+from relayproto.rosters import Claim, ImportRoster, PutRoster, Rostered, RosterLine, digest
 from relayproto.standing import Action, Permission, Role, Standing, UnitState
-from support.asking import Heard, enrolling, hear, patient_relay, voice
+from support.asking import Heard, Signing, enrolling, hear, patient_relay, voice
 from support.device import login
 from support.every_kind import ENROLLING, EVERY, SCENARIOS, Asker, Whom, names_a_person
 from support.live_relay import LiveRelay, live_relay
 from support.people import Person
-from support.worlds import done, enrolled, found, hold, place, seat, warranted
+from support.worlds import acted, done, enrolled, found, hold, place, seat, warranted
 
 GAD, RECORDS, CLOSED, WORKS = 1, 2, 3, 4
 """An organisation with a unit, one that is suspended, and Mallory's own."""
@@ -39,8 +40,13 @@ CASES = {
     "of a suspended organisation": Whom(Person("dave"), "dave@closed.example", RECORDS, GAD),
     "hidden": Whom(Person("hugo"), "hugo@town.example", RECORDS, GAD),
     "hidden officer": Whom(Person("hilda"), "hilda@gad.example", RECORDS, GAD),
+    "expected": Whom(Person("xena"), "xena@gad.example", RECORDS, GAD),
+    "hidden claimant": Whom(Person("clara"), "clara@gad.example", RECORDS, GAD),
     "unlisted": Whom(Person("uma"), "uma@town.example", RECORDS, GAD),
 }
+NOT_THERE = {"unknown", "foreign", "expected"}
+VERA = Person("vera")
+ROSTER = b"r" * 16
 WRITING = {Kind.SUBMIT, Kind.EPHEMERAL}
 """What other actions than look-ups govern: who is unlisted may be written to, by whoever knows the account."""
 NAMING = {Kind(number) for number, kind in EVERY.items() if names_a_person(kind)}
@@ -54,11 +60,15 @@ EVERYTHING_BUT_AUDITING = set(Role) - {Role.AUDITOR, Role.PLATFORM_OPERATOR}
 async def a_world(relay: LiveRelay) -> None:
     """Let the people of the cases be what their names say, to Mallory of the case."""
     for case, whom in CASES.items():
-        if case not in {"unknown", "foreign"}:
+        if case not in NOT_THERE:
             await enrolled(relay, whom.person, whom.address)
+
+    await enrolled(relay, VERA, "vera@gad.example")
 
     def come(commit: Commit) -> None:
         found(commit, GAD, "gad.example", RECORDS)
+        place(commit, VERA, GAD, Standing.VERIFIED)
+        hold(commit, VERA, GAD, Role.VERIFIER)
         found(commit, CLOSED, "closed.example")
         found(commit, WORKS, "works.example")
         commit.db.execute("UPDATE unit SET state = ? WHERE id = ?", (UnitState.SUSPENDED, CLOSED))
@@ -68,8 +78,19 @@ async def a_world(relay: LiveRelay) -> None:
 
     await done(relay, come)
     await relay.store.suspend(CASES["suspended"].address, By(0), suspended=True)
-    for case, row in {"hidden": HIDDEN, "hidden officer": HIDDEN, "unlisted": UNLISTED}.items():
-        await relay.store.put_policy(await seat(relay, CASES[case].person), row)
+    await expect(relay, RosterLine(CASES["expected"].address, "Xena Das", ""))
+    await relay.store.claim(await seat(relay, CASES["hidden claimant"].person), Claim("Clara Rao", ""))
+    for case, whom in CASES.items():
+        if case.startswith(("hidden", "unlisted")):
+            row = UNLISTED if case == "unlisted" else HIDDEN
+            await relay.store.put_policy(await seat(relay, whom.person), row)
+
+
+async def expect(relay: LiveRelay, line: RosterLine) -> None:
+    """Let a verifier bring a roster of one line in force, of somebody who is not there yet."""
+    staged = await relay.store.put_roster(await seat(relay, VERA), PutRoster(GAD, ROSTER, 0, (line,)))
+    assert staged == Rostered(1, ())
+    await acted(relay, VERA, Signing(VERA), ImportRoster(GAD, ROSTER, 1, digest([line])))
 
 
 async def a_mallory(relay: LiveRelay, name: str, *, officer: bool) -> Asker:

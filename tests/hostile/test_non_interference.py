@@ -16,6 +16,7 @@ from relayproto import frame
 from relayproto.codes import Kind
 from relayproto.commands import PutPolicy, PutProfile
 from relayproto.policy import ACTIONS, ROW_BYTES
+from relayproto.rules import SHOWN_ALL
 from relayproto.standing import Action, Field, Permission, Role, Standing, Viewer, Visibility
 from relayproto.visibility import NOTHING_HIDDEN, cell
 from support.asking import Heard, patient_relay, voice
@@ -38,9 +39,14 @@ UNLISTED = bytes([Permission.DENY if cell % ACTIONS == Action.LOOKUP else 0 for 
 
 
 ALL_BUT_AUDITING = frozenset(Role) - {Role.AUDITOR, Role.PLATFORM_OPERATOR}
+WITHOUT_STAFF = ALL_BUT_AUDITING - SHOWN_ALL
+"""Roles over Bob himself whose holders are told no more of him than others."""
 VIEWERS = {
     Viewer.SAME_UNIT: (Seen("anna", RECORDS, Standing.VERIFIED),),
-    Viewer.SAME_ORGANISATION: (Seen("carl", ACCOUNTS, Standing.VERIFIED),),
+    Viewer.SAME_ORGANISATION: (
+        Seen("carl", ACCOUNTS, Standing.VERIFIED),
+        Seen("kim", GAD, Standing.VERIFIED, WITHOUT_STAFF),
+    ),
     Viewer.OFFICERS: (
         Seen("otto", WORKS, Standing.VERIFIED),
         Seen("mallory", WORKS, Standing.VERIFIED, ALL_BUT_AUDITING),
@@ -110,18 +116,21 @@ def hiding(field: Field, *viewers: Viewer) -> bytes:
     return bytes(table)
 
 
-async def both_worlds(field: Field, viewer: Viewer, hidden: bytes) -> list[tuple[dict[Kind, Heard], dict[Kind, Heard]]]:
-    """Return what each of the viewers of a class is told in the one world and in the other."""
+async def both_worlds(
+    field: Field, viewer: Viewer, hidden: bytes, *, viewers: tuple[Seen, ...] = ()
+) -> list[tuple[dict[Kind, Heard], dict[Kind, Heard]]]:
+    """Return what each of the viewers of a class, or each of some others, is told in the one world and in the other."""
+    viewers = viewers or VIEWERS[viewer]
     address = EXACT if field is Field.ADDRESS else FACTS[Field.ADDRESS][0]
     heard = []
     for one in (0, 1):
         facts = {each: texts[one if each is field else 0] for each, texts in FACTS.items()}
-        async with a_world(facts, VIEWERS[viewer]) as world:
+        async with a_world(facts, viewers) as world:
             async with voice(world.relay, BOB) as bob:
                 await bob.say(PutProfile(facts[Field.ABOUT], hidden))
-            for seen in VIEWERS[viewer]:
+            for seen in viewers:
                 await world.write_to(Person(seen.name))
-            heard.append([await world.heard_by(seen, sought(address)) for seen in VIEWERS[viewer]])
+            heard.append([await world.heard_by(seen, sought(address)) for seen in viewers])
     return list(zip(*heard, strict=True))
 
 
@@ -141,7 +150,28 @@ async def test_a_field_that_is_shown_changes_answers_so_the_comparison_means_som
     viewer = Viewer.SAME_ORGANISATION
     others = [each for each in Viewer if each is not viewer]
 
-    [told] = await both_worlds(field, viewer, hiding(field, *others))
+    told, *_ = await both_worlds(field, viewer, hiding(field, *others))
 
     changed = {"GET_DEVICES", "GET_PEOPLE"} if field is Field.ADDRESS else {"GET_DEVICES", "GET_PEOPLE", "LOOKUP"}
     assert differing(*told).keys() >= changed
+
+
+AUDITOR = Seen("aude", GAD, Standing.VERIFIED, frozenset({Role.AUDITOR}))
+AUDITED = {
+    Field.NAME: {"GET_AUDIT"},
+    Field.TITLE: {"GET_AUDIT"},
+    Field.UNIT: {"GET_AUDIT"},
+    Field.ADDRESS: {"GET_AUDIT", "GET_ROLES"},
+    Field.ABOUT: set(),
+}
+"""What tells an auditor more than others: the digests and units of acts, and who holds which role, by address."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("field", Field)
+async def test_an_auditor_is_told_by_his_log_and_by_the_list_of_roles_alone(field: Field) -> None:
+    """Which acts there were and who holds roles is what he is for (spec 88 §2)."""
+    [told] = await both_worlds(field, Viewer.SAME_ORGANISATION, hiding(field, *Viewer), viewers=(AUDITOR,))
+
+    assert differing(*told).keys() == AUDITED[field]

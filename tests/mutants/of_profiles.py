@@ -72,4 +72,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         new="",
         killers=(f"{_PROTO}test_attestation.py::test_what_is_not_signed_or_not_covered_is_forged",),
     ),
+    Mutant(
+        name="who-belongs-to-nobody-is-told-apart",
+        story="Taking somebody out who is in nothing is a conflict; taking out who is not there is forbidden.",
+        file="relayd/store/members.py",
+        old="        return belonging.is_of(commit, who.address, units.node(commit, unit).organisation)\n",
+        new="        return True\n",
+        killers=(f"{_STORE}test_members.py::test_who_is_neither_the_organisations_nor_has_its_address_is_not_placed",),
+    ),
+    Mutant(
+        name="a-strangers-address-is-judged",
+        story="An officer of anywhere attests an account, and hears that its address is another's: so it exists.",
+        file="relayd/store/attestations.py",
+        old="        raise Denied(Code.NOT_PERMITTED if who.unit == PLATFORM else Code.BAD_ADDRESS)\n",
+        new="        raise Denied(Code.BAD_ADDRESS)\n",
+        killers=(f"{_STORE}test_attestations.py::test_whom_the_actor_may_not_place_he_cannot_attest",),
+    ),
 )

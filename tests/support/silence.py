@@ -62,7 +62,7 @@ class World:
         found(commit, GAD, "gad.example", RECORDS, ARCHIVE, ACCOUNTS)
         found(commit, WORKS, "works.example")
         place(commit, VERA, GAD, Standing.VERIFIED)
-        hold(commit, VERA, GAD, Role.VERIFIER)
+        hold(commit, VERA, GAD, Role.VERIFIER, Role.ORGANISATION_ADMIN)
         warranted(commit, self.vera)
         place(commit, BOB, int(self.facts[Field.UNIT]), Standing.INVITED)
         for seen in self.viewers:
@@ -87,7 +87,8 @@ class World:
             await bob.say(submit(next(self.numbers), person))
 
     async def attest(self) -> None:
-        """Let the organisation attest Bob, anew where it has."""
+        """Let the organisation attest Bob, anew where it has, and let him hold a role."""
+        await done(self.relay, lambda commit: hold(commit, BOB, GAD, Role.BROADCASTER))
         await acted(self.relay, VERA, self.signing, self._attestation())
 
     async def heard_by(self, seen: Seen, whom: Whom) -> dict[Kind, Heard]:
