@@ -18,6 +18,7 @@ from pathlib import Path
 import dns.message
 import dns.rcode
 import dns.rrset
+import roster
 
 from demo import PROGRAMS, STEP_TIMEOUT_S, Scene, StepFailed, expect
 
@@ -63,7 +64,8 @@ class Office(Scene):
         super().__init__(place)
         self.zone = Zone()
         self.units: list[subprocess.Popen[bytes]] = []
-        self.resolver, self.carrier, self.outside = place / "resolver.sock", place / "carrier.sock", place / "elsewhere"
+        self.resolver, self.carrier, self.codes = (place / f"{name}.sock" for name in ("resolver", "carrier", "codes"))
+        self.outside, self.mail = place / "elsewhere", place / "mail"
 
     def unit(self, listen: Path, *arguments: str) -> None:
         """Start a unit that reaches outside, and wait until it serves."""
@@ -85,6 +87,8 @@ class Office(Scene):
         for name, path_of in (("resolver", self.resolver), ("carrier", self.carrier)):
             expect(f'{name} = ""' in text, f"no setting {name}")
             text = text.replace(f'{name} = ""', f'{name} = "{path_of}"')
+        expect('mode = "closed"' in text and 'unit = ""' in text, "no settings of registration")
+        text = text.replace('mode = "closed"', 'mode = "open"').replace('unit = ""', f'unit = "{self.codes}"')
         path.write_text(text)
 
     def officer(self, name: str, *arguments: str, shown: str | None = None, quiet: bool = False) -> str:
@@ -132,12 +136,13 @@ def second_person(office: Office, name: str, proposal: str, *more: str) -> str:
 
 
 def relay_and_operators(office: Office) -> None:
-    office.step("A relay, a unit that looks up mail domains, and one that carries checkpoints outside")
+    office.step("A relay; units that look up mail domains, carry checkpoints outside, and send codes by mail")
     office.prepare()
     office.configure()
     office.outside.mkdir()
     office.unit(office.resolver, "resolve", "--server", f"127.0.0.1:{office.zone.port}")
     office.unit(office.carrier, "carry", "--directory", str(office.outside))
+    roster.post_office(office)
     office.start()
 
     office.step("The first two operators: the glass is broken, and it is loud. The third is made by both of them")
@@ -203,33 +208,6 @@ def people(office: Office) -> None:
     said = office.officer("dave", "role", "grant", ".", GRACE, "auditor", "--reason", "inspection")
     second_person(office, "erin", proposal_of(said))
     office.officer("dave", "role", "list")
-    verified(office)
-
-
-def verified(office: Office) -> None:
-    office.step("Its root key warrants a verifier's device, which attests who people are; a list says who is expected")
-    asked, signed = office.place / "asked.json", office.place / "dave" / "warrant.json"
-    asked.write_text(office.person("dave", "warrant", "ask", "--json", shown="warrant ask > asked.json"))
-    sign = ("warrant", "sign", str(office.place / "water.key"), "--verifier", str(asked), "--organisation", "1",
-            "--unit", "1")  # fmt: skip
-    signed.write_text(office.run(
-        "relay", *sign, shown="water$ relay warrant sign water.key --verifier asked.json ... > warrant.json"
-    ))  # fmt: skip
-    office.officer("erin", "warrant", "put", str(signed), shown="warrant put warrant.json")
-    expected = office.place / "officers.csv"
-    expected.write_text(f"address;name;title\n{FRANK};Frank Rao;Engineer\nfrank@else.example;Nobody;\n")
-    office.refused("dave", 65, "member", "import", "North", str(expected), shown="member import North officers.csv")
-    office.officer("dave", "member", "attest", ".", ERIN, "--name", "Erin Das", "--reason", "badge seen")
-    claimed(office)
-    office.officer("dave", "member", "attest-all", "North", "--json", shown="member attest-all North")
-
-
-def claimed(office: Office) -> None:
-    """Wait until who is there claims what the list says: the relay goes through it a moment later."""
-    until = time.monotonic() + STEP_TIMEOUT_S
-    while "frank" not in office.person("dave", "claim", "list", "North", shown="claim list North"):
-        expect(time.monotonic() < until, "nobody claimed what the list says")
-        time.sleep(0.5)
 
 
 def policy(office: Office) -> None:
@@ -238,7 +216,6 @@ def policy(office: Office) -> None:
     tighter, looser = office.place / "document.json", office.place / "looser.json"
     tighter.write_text(json.dumps(TIGHTER))
     looser.write_text(json.dumps(LOOSER))
-    office.enrol("heidi", HEIDI)
     put = ("policy", "put", ".", str(tighter), "--key", key)
     office.officer("dave", *put, "--dry-run", shown="policy put . document.json --key water.key --dry-run")
     said = office.officer("dave", *put, "--yes", shown="policy put . document.json --key water.key", quiet=True)
@@ -315,7 +292,11 @@ def play(office: Office) -> None:
     relay_and_operators(office)
     department(office)
     people(office)
+    roster.verifier(office)
+    roster.expected(office)
+    roster.arrived(office)
     policy(office)
+    roster.left(office)
     audited(office)
 
 
