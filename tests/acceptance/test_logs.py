@@ -28,6 +28,7 @@ from relayproto.commands import (
     PutDevices,
     PutPolicy,
     PutPrekeys,
+    PutProfile,
     Report,
     SignedPrekey,
     Submit,
@@ -38,6 +39,7 @@ from relayproto.events import Closed, Established
 from relayproto.invitation import Invitation, from_link
 from relayproto.limits import PAGE_ROWS_MAX, REPORT_BYTES
 from relayproto.notices import Deliver
+from relayproto.people import GetPeople
 from relayproto.primitives import ed25519_public, x25519_public
 from relayproto.replies import Enrolled, Refused, Submitted, Welcome
 from support.device import ack, client, dial, enrolment, hello
@@ -147,8 +149,9 @@ class Office:
             GetBundles(mallory.account, (1, 5)), GetDevices(b"\xee" * 32), PutDevices(CANARY * 4, (CANARY * 3)[:64]),
             Report((CANARY * 600)[:REPORT_BYTES]), Act(CANARY * 4, (CANARY * 3)[:64]), PutPolicy(bytes(30)),
             GetAudit(0, 0, PAGE_ROWS_MAX), Lookup(address("nobody")), Block(bob.account, True),
+            PutProfile(CANARY.decode(), bytes(25)), GetPeople(1, CANARY.decode(), CANARY, PAGE_ROWS_MAX),
         )  # fmt: skip
-        await line.several(Refused, 9)
+        await line.several(Refused, 10)
         listening.say(ack(welcome.epoch, delivered.sequence, lane=Lane.NORMAL))
         await line.close()
         await listening.close()

@@ -10,7 +10,7 @@ from relayd.services.directory import Directory
 from relayd.services.safety import Safety
 
 
-async def lookup(_self, _seat, command):
+async def lookup(_self, _seat, command, _now):
     known: dict[str, str] = {}
     try:
         return known[command.address]
