@@ -37,7 +37,7 @@ class Parts:
         self._digest = rosters.NO_LINES
 
     def __iter__(self) -> Iterator[PutRoster]:
-        """Return the commands, one after the other; call ``took`` with the answer of each before the next."""
+        """Return the commands, one after the other; call ``took`` with the answers in the same order."""
         position = 0
         while position < len(self.lines):
             part = self._part(position)

@@ -21,7 +21,7 @@ from relayproto.administration_replies import Acted, AdministrationReply
 from relayproto.codes import Code
 from relayproto.commands import Act
 from relayproto.people import GetPeople
-from relayproto.rosters import Claim, Claimed, PutRoster, Rostered
+from relayproto.rosters import Claim, Claimed, GetRoster, PutRoster, Rostered
 from relayproto.statistics import GetRetention, Kept, Retention
 
 RATE_PER_S: Final = 5.0
@@ -83,7 +83,8 @@ class Administration:
 
     async def question(self, seat: Seat, command: Question, now: float) -> AdministrationReply:
         """Answer an officer's question. Raises Refusal: NOT_PERMITTED, RATE."""
-        _take(self._rates, seat, now)
+        # Who approves a long roster has read all of it: as fast as it was handed in.
+        _take(self._parts if isinstance(command, GetRoster) else self._rates, seat, now)
         if isinstance(command, GetPeople):
             _take(self._people, seat, now, SEARCH_COST if command.sought else 1.0)
         if isinstance(command, GetRetention):

@@ -30,9 +30,10 @@ from support.processes import a_relay
 from support.visitors import Visitor, visitors
 
 OPEN = {"lifetimes": {"chat_s": 86_400}}
-TIGHT = {"lifetimes": {"chat_s": 60}, "limits": {"targets": 1, "body_bytes": 6_144}} | denied(
-    "verified", "verified", "call"
-)
+TIGHT = {
+    "lifetimes": {"chat_s": 60}, "limits": {"targets": 1, "body_bytes": 6_144},
+    "policy": {each: {each: {"call": "deny"}} for each in ("invited", "verified")},
+}  # fmt: skip
 UNIT, LOW = 2, 3
 DAY_S = 86_400
 LOGGED = ("audit", "denial", "relay_time")
@@ -91,7 +92,7 @@ async def test_a_document_counts_at_once_on_open_connections_and_is_gone_back_fr
             admin, second, *pair = [await session(who) for who in (alice, bob, dave, erin)]
             people = Correspondence(*pair, frank)
             made = [await admin.do(CreateUnit(ROOT, "Records"))]
-            made += [await admin.do(PlaceMember(UNIT, each.person.account, Standing.VERIFIED)) for each in (dave, erin)]
+            made += [await admin.do(PlaceMember(UNIT, each.person.account, Standing.INVITED)) for each in (dave, erin)]
             assert isinstance(await agreed(admin, second, signed(ROOT, draft(ROOT), ROOT_SEED, admin.relay)), Acted)
             first = draft(UNIT, **OPEN)
             tight = draft(UNIT, 2, first, **TIGHT)

@@ -25,7 +25,7 @@ from support.stores import House
 CALLS_MAX = 400
 TABLES = (
     "account", "device", "ticket", "mailbox", "ledger", "refusal", "envelope", "body", "fan", "hole", "prekey",
-    "attempt", "block", "report",
+    "attempt", "block", "report", "roster", "roster_line", "claim", "alone",
 )  # fmt: skip
 
 

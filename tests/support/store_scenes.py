@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 
 from relayd.domain.entry import Entry
+from relayd.store.commit import Commit
 from relayproto import identity
 from relayproto.codes import Code, GapReason, Lane, PrekeyKind, Result
 from relayproto.commands import Ack, Credit, Enrol, Submit, Target, Wrap
+from relayproto.ids import UnitId
 from relayproto.notices import Gap
 from relayproto.primitives import x25519_public
 from relayproto.replies import Submitted
+from relayproto.rosters import Fault, PutRoster, Rostered, RosterLine
+from relayproto.standing import Role
 from support.stores import DAY_S, Guest, House, guest, hello_of, submit_of
 
 NOBODY = Target(bytes(32), 1, (Wrap(1, b"wrap"),))
@@ -245,6 +249,43 @@ class RemovingADevice(Scene):
         assert sorted(await house.outcomes(self.alice)) == [(number, 0, Result.PURGED) for number in self.numbers]
 
 
+@dataclass
+class HandingInARoster(Scene):
+    """A part of a roster: a good line, a faulty one, and another good one."""
+
+    async def prepare(self, house: House) -> None:
+        self.count += 1
+        if self.count == 1:
+            await house.store._act(lambda commit: self._found(commit, house.clock.now_ms()))
+        name = self.count.to_bytes(16)
+        await house.store._act(lambda commit: commit.db.execute("DELETE FROM roster"))
+        await house.store._act(lambda commit: commit.db.execute("DELETE FROM roster_line"))
+        lines = (RosterLine("dan@gad.example", "Dan", ""), RosterLine("dan@gad.example", "", ""),
+                 RosterLine("erin@gad.example", "", "Clerk"))  # fmt: skip
+        self.part = PutRoster(UnitId(1), name, 0, lines)
+
+    def _found(self, commit: Commit, now_ms: int) -> None:
+        db = commit.db
+        db.execute("INSERT INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'Works', 1)")
+        db.execute("INSERT INTO domain VALUES ('gad.example', 1)")
+        db.execute("UPDATE account SET unit = 1, standing = 2 WHERE account = ?", (self.alice.account,))
+        db.execute(
+            "INSERT INTO held_role (unit, account, role, until_ms) SELECT 1, id, ?, ? FROM account WHERE account = ?",
+            (Role.VERIFIER, now_ms + 400 * DAY_S * 1000, self.alice.account),
+        )
+
+    async def act(self, house: House) -> object:
+        return await house.store.put_roster(self.alice.seat, self.part)
+
+    async def check(self, house: House, told: object) -> None:
+        assert told == Rostered(3, (Fault(1, Code.CONFLICT),))
+        assert await self.act(house) == told
+        kept = await house.store._read(
+            lambda db: db.execute("SELECT sent, kept, (SELECT count(*) FROM roster_line) FROM roster").fetchall()
+        )
+        assert kept == [(3, 2, 2)]
+
+
 SCENES = (
-    Enrolling, SubmittingToMany, Acknowledging, LoggingIn, TakingOver, Expiring, RemovingADevice,
+    Enrolling, SubmittingToMany, Acknowledging, LoggingIn, TakingOver, Expiring, RemovingADevice, HandingInARoster,
 )  # fmt: skip

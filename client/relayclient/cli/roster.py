@@ -2,6 +2,7 @@
 
 import asyncio
 from argparse import ArgumentParser, Namespace
+from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,8 @@ _NAMED_MAX: Final = 20
 """Numbers of lines in the last sentence."""
 _TRIES_MAX: Final = 10
 """How often a part is handed in that the relay has no room for, and how often all is said again."""
+_UNDER_WAY_MAX: Final = 8
+"""Parts without an answer: the relay takes them one after the other, and need not wait for the next; it holds 16."""
 _WAIT_S: Final = 1.0
 """Where the relay names no time."""
 _SHOWN_MAX: Final = 10
@@ -71,19 +74,37 @@ async def _stage(at: Desk, parts: Parts) -> list[Fault]:
 
 
 async def _said(at: Desk, parts: Parts) -> list[Fault] | None:
-    """Hand in all parts; None where the relay has lost what came before."""
+    """Hand in all parts, a few under way at a time; None where the relay has lost what came before."""
     faults: list[Fault] = []
-    for part in parts:
-        refused = parts.took(part, await _hand_in(at, part))
-        if refused is None:
-            return None
-        faults += [Fault(line.number, line.address, wording.of_line(code)) for line, code in refused]
-        terminal.progress(f"{part.position + len(part.lines):,} of {len(parts.lines):,}", end="\r")
+    under_way: deque[tuple[PutRoster, asyncio.Task[Rostered]]] = deque()
+    try:
+        for part in (*parts, None):
+            if part is not None:
+                under_way.append((part, asyncio.create_task(_hand_in(at, part))))
+            while under_way and (part is None or len(under_way) >= _UNDER_WAY_MAX):
+                refused = await _taken(at, parts, *under_way.popleft())
+                if refused is None:
+                    return None
+                faults += [Fault(line.number, line.address, wording.of_line(code)) for line, code in refused]
+    finally:
+        for _, task in under_way:
+            task.cancel()
     for fault in faults:
         _tell(at.arguments, *fault)
     if at.arguments.json:
         _tell_kept(at.arguments, parts.lines, faults)
     return faults
+
+
+async def _taken(
+    at: Desk, parts: Parts, part: PutRoster, handed_in: asyncio.Task[Rostered]
+) -> list[tuple[Line, int]] | None:
+    """Take in the answer to a part; one that overtook another, which had to wait, is handed in once more."""
+    refused = parts.took(part, await handed_in)
+    if refused is None:
+        refused = parts.took(part, await _hand_in(at, part))
+    terminal.progress(f"{part.position + len(part.lines):,} of {len(parts.lines):,}", end="\r")
+    return refused
 
 
 async def _hand_in(at: Desk, part: PutRoster) -> Rostered:

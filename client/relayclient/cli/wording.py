@@ -137,7 +137,7 @@ _OF_CHANGES: Final[dict[type[Change], dict[Code, str]]] = {
         Code.CONFLICT: "what is staged is another roster, or none any more: import the file again; or " + _STOPPED,
         Code.LIMIT: "so many lines of your organisation cannot be in force",
     },
-    StrikeLine: {},
+    StrikeLine: {Code.CONFLICT: "no line in force has that address any more"},
     RefuseClaim: {Code.CONFLICT: "it was refused already"},
     RevokeAttestation: {Code.CONFLICT: "nothing is attested of that account"},
     Approve: {

@@ -101,12 +101,32 @@ def test_more_than_one_may_do_alone_waits_for_a_second_person(office, works, par
 
 
 def test_what_the_relay_lost_on_the_way_is_said_again(office, works, parts, monkeypatch):
-    answers = [Rostered(0, ()), Rostered(1, ())]
+    answers = [Rostered(0, ()), Rostered(0, ()), Rostered(1, ())]
     office.relay.script[PutRoster] = lambda *_: answers.pop(0)
 
     ran = office.run("vera", "member", "import", "7", sheet(office, "bob@office.example;Bob;"))
 
     assert (ran.status, answers, len(works.acts)) == (0, [], 1)
+
+
+def test_a_part_that_overtook_another_is_handed_in_once_more(office, works):
+    came: list[int] = []
+
+    def take(_, part, __):
+        came.append(part.position)
+        if came.count(0) == 1 and part.position == 0:
+            return Refused(Code.RATE, 1)
+        have = 0 if came.count(0) == 1 else 100 if came.count(100) == 1 else 101
+        return Rostered(have, ())
+
+    office.relay.script[PutRoster] = take
+    rows = [f"p{number}@office.example;;" for number in range(101)]
+
+    ran = office.run("vera", "member", "import", "7", sheet(office, *rows))
+
+    assert (ran.status, came) == (0, [0, 100, 0, 100])
+    lines = [RosterLine(f"p{number}@office.example", "", "") for number in range(101)]
+    assert [(change.lines, change.digest) for change in works.changes] == [(101, rosters.digest(lines))]
 
 
 def test_a_relay_that_has_no_room_for_the_list_is_asked_again_and_not_for_ever(office, works, monkeypatch):

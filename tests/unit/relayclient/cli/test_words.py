@@ -24,6 +24,7 @@ from relayproto.administration import (
     Withdraw,
 )
 from relayproto.attestation import Statement
+from relayproto.rosters import ImportRoster, RefuseClaim, StrikeLine
 from relayproto.standing import PLATFORM, Field, Role, Standing
 from relayproto.verification import Attest, PutWarrant, RevokeAttestation, RevokeWarrant
 
@@ -61,6 +62,10 @@ SAID = {
     Attest(2, BOB, b"a", bytes(64), tuple(Statement(field, text, bytes(64)) for field, text in STATED.items())):
         "attest that bob belongs to unit 2: Bob Roy, Registrar, b@works.example",
     Attest(2, BOB, b"a", bytes(64), ()): "attest that bob belongs to unit 2",
+    ImportRoster(2, b"n" * 16, 1_987, b"d" * 32):
+        f"expect the 1,987 people of the roster {'6e' * 16}, whose lines have the hash {'64' * 32}, in unit 2",
+    StrikeLine(2, "bob@works.example"): "expect bob@works.example no longer in unit 2",
+    RefuseClaim(2, BOB): "refuse the claim of bob to be of unit 2",
     RevokeAttestation(2, BOB): "take back what is attested of bob in unit 2, with all roles and offices",
     Approve(4, bytes(32)): "approve proposal 4",
     Withdraw(4): "withdraw proposal 4",

@@ -18,7 +18,7 @@ from relayproto.administration_replies import Acted, Units
 from relayproto.codes import Code
 from relayproto.commands import Act
 from relayproto.people import GetPeople
-from relayproto.rosters import Claim, Claimed, PutRoster, Rostered, RosterLine
+from relayproto.rosters import Claim, Claimed, GetRoster, PutRoster, Rostered, RosterLine
 from relayproto.standing import ActState, ClaimState
 from relayproto.statistics import GetRetention, Kept, Retention
 from support.desks import AgreeableStore, seat_of
@@ -217,6 +217,10 @@ async def test_parts_of_a_roster_have_a_rate_of_their_own() -> None:
     assert refused.value.retry_after_ms > 0
     await administration.question(seat_of(ALICE), QUESTION, 0.0)
     await administration.put_roster(seat_of(BOB), PART, 0.0)
+    for _ in range(PARTS_BURST - 1):
+        await administration.question(seat_of(BOB), GetRoster(1, b"", 0, 9), 0.0)
+    with pytest.raises(Refusal):
+        await administration.question(seat_of(BOB), GetRoster(1, b"", 0, 9), 0.0)
 
 
 async def test_who_may_not_hand_a_roster_in_is_refused() -> None:
