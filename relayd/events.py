@@ -106,6 +106,9 @@ EVENTS: Final[tuple[Event, ...]] = (
           "See its log and DNS."),
     Event("no domain can be looked up: the resolver unit is away; see outside.resolver", "domains", "warning", (),
           "The unit that looks up mail domains does not answer.", "Start it, or put the setting right."),
+    Event("a code could not be sent", "registration", "warning", ("reason",),
+          "The unit that sends codes is away, or its command failed; who asked for it waits in vain.",
+          "Start it, or see its log and its command's: registration.md."),
     Event("a question that is no JSON object", "unit", "warning", (),
           "Something else than the relay talks to a unit.", "See who may open its socket.", _FROM_OUTSIDE),
     # delivery, observe

@@ -112,18 +112,8 @@ def furnish(
         store=store,
         hub=hub,
         desk=desk(
-            store,
-            hub,
-            limits=limits,
-            descriptor=descriptor,
-            descriptors=descriptors,
-            moderated=moderated,
-            domains=domains,
-            kept=kept,
-            registration=registration,
-            codes=codes,
-            clock=clock,
-            counters=counters,
+            store, hub, limits=limits, descriptor=descriptor, descriptors=descriptors, moderated=moderated,
+            domains=domains, kept=kept, registration=registration, codes=codes, clock=clock, counters=counters,
             entropy=entropy,
         ),
         admission=Admission(limits, entropy(32)),
@@ -134,4 +124,4 @@ def furnish(
         keys=keys,
         suites=suites,
         descriptor=descriptor,
-    )
+    )  # fmt: skip

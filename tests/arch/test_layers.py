@@ -14,8 +14,8 @@ ROOMS = [
 """The rooms of relayd, from the lowest to the highest; a room imports itself and what stands before it."""
 
 LEAVES = {
-    "carrier", "clock", "code_sender", "config", "entropy", "events", "exits", "exposition", "incidents", "keyring", "lifecycle",
-    "logs", "metrics", "notices", "observe", "reload", "resolver", "sample", "unit",
+    "carrier", "clock", "code_sender", "config", "entropy", "events", "exits", "exposition", "incidents", "keyring",
+    "lifecycle", "logs", "metrics", "notices", "observe", "reload", "resolver", "sample", "unit",
 }  # fmt: skip
 """Any room of relayd may import these; they import relayproto and each other."""
 

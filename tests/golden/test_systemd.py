@@ -118,9 +118,7 @@ def test_a_unit_outside_is_the_relays_alone_and_reaches_none_of_its_keys(name: s
     assert re.search(r"^(DynamicUser=yes|User=relayd-carrier)$", service, re.MULTILINE) is not None
 
 
-@pytest.mark.parametrize(
-    "unit", ["relayd-carrier.service", "relayd-resolver.service", "relayd-code-sender.service"]
-)
+@pytest.mark.parametrize("unit", ["relayd-carrier.service", "relayd-resolver.service", "relayd-code-sender.service"])
 def test_what_a_unit_outside_may_beyond_the_relay_has_its_reason_beside_it(unit: str) -> None:
     relay = (SYSTEMD / "relayd.service").read_text(encoding="utf-8").splitlines()
     lines = (SYSTEMD / unit).read_text(encoding="utf-8").splitlines()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from relayproto.codes import Kind, Purpose, Suite
-from relayproto.commands import COMMANDS, OperatorCommand
+from relayproto.commands import COMMANDS, EnrolCommand, OperatorCommand
 from relayproto.events import Closed, DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
 from relayproto.message import Message
 from relayproto.notices import NOTICES
@@ -23,8 +23,8 @@ from relayproto.replies import REPLIES
 from support.samples import SAMPLES
 from support.wire import ALICE_KEY, DESCRIPTOR, HELLO, WELCOME, a_client, a_relay
 
-_BEFORE = {Kind.HELLO, Kind.ENROL, Kind.WELCOME, *(each.KIND for each in get_args(OperatorCommand))}
-"""What belongs to the beginning of a connection, or to the local operator."""
+_BEFORE = {Kind.HELLO, Kind.WELCOME, *(each.KIND for each in (*get_args(EnrolCommand), *get_args(OperatorCommand)))}
+"""What belongs to the beginning of a connection, to who has no account, or to the local operator."""
 COMMANDS_SAID = [SAMPLES[kind] for kind in sorted(COMMANDS.keys() - _BEFORE)]
 ANSWERS_SAID = [SAMPLES[kind] for kind in sorted((REPLIES.keys() | NOTICES.keys()) - _BEFORE)]
 SAID = {"relay": COMMANDS_SAID, "client": ANSWERS_SAID}

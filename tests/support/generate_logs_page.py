@@ -37,6 +37,7 @@ _COLUMNS = "| event | level | values | means | do |\n|---|---|---|---|---|\n"
 _TITLES = {
     "app": "The relay as a whole", "relay": "Bugs", "net": "Connections", "operator": "The operator's socket",
     "administration": "Organisations", "audit": "The audit log", "domains": "Mail domains",
+    "registration": "Registration",
     "unit": "Units that reach outside", "delivery": "Expiry", "observe": "Figures", "lifecycle": "The process",
     "store": "The store", "log": "The log itself",
 }  # fmt: skip

@@ -3,13 +3,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relayproto import message, noise
-from relayproto.codes import Code, GoawayCode, Purpose, Suite, Transport
-from relayproto.commands import GetRelayKeys, Invite, Lookup
+from relayproto.codes import Code, GoawayCode, Kind, Purpose, Suite, Transport
+from relayproto.commands import GetCode, GetRelayKeys, Invite, Lookup
 from relayproto.connection import ClientConnection, RelayConnection
 from relayproto.errors import LocalProtocolError
 from relayproto.events import Closed, DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
 from relayproto.frame import encode
 from relayproto.limits import (
+    ENROL_COMMANDS_MAX,
     HANDSHAKE_TIMEOUT_S,
     PING_AFTER_S,
     PREFACE_TIMEOUT_S,
@@ -23,6 +24,7 @@ from relayproto.primitives import x25519_public
 from relayproto.record import pack, prefixed
 from relayproto.replies import Refused
 from relayproto.states import State
+from support.samples import SAMPLES
 from support.wire import ALICE_KEY, DESCRIPTOR, HELLO, RELAY_KEY, WELCOME, a_client, a_relay, an_open_pair, converse
 
 
@@ -259,6 +261,30 @@ def test_who_enrols_may_ask_nothing_else() -> None:
     relay, client = an_open_pair(Purpose.ENROL)
 
     client.send(Lookup("bob@gad.example"), 1)
+    converse(relay, client)
+
+    assert client.events() == [MessageReceived(1, Refused(Code.UNSUPPORTED, 0))]
+
+
+def test_who_has_no_account_says_so_much_on_a_connection_and_no_more() -> None:
+    relay, client = an_open_pair(Purpose.ENROL)
+
+    for request in range(ENROL_COMMANDS_MAX):
+        client.send(GetCode("bob@mail.example"), request)
+    converse(relay, client)
+    taken = len(relay.events())
+    client.send(GetCode("bob@mail.example"), 99)
+    converse(relay, client)
+
+    assert taken == ENROL_COMMANDS_MAX
+    assert ended(relay).code is GoawayCode.BAD_STATE
+
+
+@pytest.mark.parametrize("kind", [Kind.ENROL, Kind.GET_CODE, Kind.REGISTER])
+def test_what_is_for_who_has_no_account_is_not_for_a_device(kind: Kind) -> None:
+    relay, client = an_open_pair()
+
+    client.send(SAMPLES[kind], 1)
     converse(relay, client)
 
     assert client.events() == [MessageReceived(1, Refused(Code.UNSUPPORTED, 0))]
