@@ -54,6 +54,8 @@ CHECKED = 2_000
 SIGNED = CHECKED * ROUNDS
 LOOKED_UP = 10_000
 ASKERS = 200
+CACHE_KIB = 500_000
+"""The whole database stays in memory until it is written."""
 PAGES, SEARCHES = 1_000, 400
 DAY_MS = 86_400_000
 _SEED = b"root of %d"
@@ -143,19 +145,19 @@ def populated(relay: Relay, options: argparse.Namespace) -> Known:
     """Write everybody into the database of a relay that does not run."""
     root = descriptor.fingerprint((relay.state / "root.pub").read_bytes())
     with contextlib.closing(connect(relay.state / "relay.db", autocheckpoint_pages=1_000)) as db:
+        db.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         db.execute("BEGIN")
         fill(db, options.accounts, options.organisations)
         for unit, table in db.execute("SELECT id, policy FROM unit WHERE policy IS NOT NULL").fetchall():
             allowing = bytearray(table)
             allowing[policy.cell(Standing.VERIFIED, Standing.VERIFIED, Action.LOOKUP)] = Permission.ALLOW
             db.execute("UPDATE unit SET policy = ? WHERE id = ?", (bytes(allowing), unit))
+        # Addresses of the organisations' own domains, and device lists of the size of signed ones; nobody opens them.
         db.execute(
-            "UPDATE account SET address = 'a' || id || '@' || (SELECT domain.name FROM unit JOIN domain"
-            " ON domain.unit = unit.organisation WHERE unit.id = account.unit) WHERE unit <> 0"
+            "UPDATE account SET devices = zeroblob(220), signature = zeroblob(64), address = CASE unit WHEN 0"
+            " THEN address ELSE 'a' || id || '@' || (SELECT domain.name FROM unit JOIN domain"
+            " ON domain.unit = unit.organisation WHERE unit.id = account.unit) END"
         )
-        db.execute("UPDATE account SET look = address")
-        # So that device lists have the size of signed ones; nobody here opens them.
-        db.execute("UPDATE account SET devices = zeroblob(220), signature = zeroblob(64)")
         officers = random.Random(2).sample(range(1, int(options.accounts * OFFICERS)), SIGNED)
         attest(db, root, time.time_ns() // 1_000_000, set(officers))
         askers = let_in(db, options.accounts, options.organisations * UNITS_EACH)

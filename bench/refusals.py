@@ -20,6 +20,7 @@ import sqlite3
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -135,11 +136,16 @@ def refused(answer: Message) -> bool:
     return isinstance(answer, Refused) and answer.code == Code.NOT_AVAILABLE
 
 
-def sampled(line: Asking, cases: dict[str, tuple[Person, str]], rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Return verb -> case -> seconds, one sample a round."""
+def sampled(
+    line: Asking, cases: dict[str, tuple[Person, str]], rounds: int, minutes: float
+) -> dict[str, dict[str, list[float]]]:
+    """Return verb -> case -> seconds, one sample a round; of fewer rounds where they take too long."""
+    until = time.monotonic() + minutes * 60
     chance, asked = random.Random(1), questions()
     took: dict[str, dict[str, list[float]]] = {verb: {case: [] for case in cases} for verb in asked}
     for turn in range(WARMING + rounds):
+        if time.monotonic() > until:
+            break
         for verb, question in asked.items():
             for case in chance.sample(sorted(cases), len(cases)):
                 answer, seconds = line.ask(question(*cases[case]))
@@ -194,6 +200,7 @@ def main() -> int:
     """Sample, compare and print."""
     parser = argparse.ArgumentParser(description="Measure whether the time of a refusal tells why.")
     parser.add_argument("--samples", type=int, default=SAMPLES, help="of each verb and case (10000)")
+    parser.add_argument("--minutes", type=float, default=60.0, help="end the sampling after so long (60)")
     parser.add_argument("--directory", type=Path, help="where the relay's state is made (default: the system's)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="relayd-bench-", dir=options.directory) as directory:
@@ -205,7 +212,7 @@ def main() -> int:
         try:
             asker, cases = populated(relay)
             line = Asking(relay.place, asker)
-            results = list(compared(sampled(line, cases, options.samples)))
+            results = list(compared(sampled(line, cases, options.samples, options.minutes)))
             line.close()
         finally:
             relay.stop()

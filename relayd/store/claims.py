@@ -48,12 +48,15 @@ def arrived(commit: Commit, row: int, address: Address) -> None:
 def expect(commit: Commit, who: Actor, line: Line) -> bool:
     """Let an account claim what its line says; False where that is not for it, and nothing was done.
 
-    It is a person of the line's organisation, or nobody's with an address of it, and the unit works.
+    It is a person of the line's unit or below, or nobody's with an address of its organisation, or was invited into a
+    unit above; and the unit works. A claim is told to who decides over its unit: by a list of addresses he must learn
+    nothing of other units' people.
     """
     reach = authority.reach(commit, line.unit)
     if who.standing not in PEOPLE or not reach.working or not belonging.is_of(commit, who.address, reach.chain[-1]):
         return False
-    if who.unit != PLATFORM and authority.root(commit, who.unit) != reach.chain[-1]:
+    invited_above = who.standing is Standing.INVITED and who.unit in reach.chain
+    if who.unit != PLATFORM and line.unit not in authority.chain(commit, who.unit) and not invited_above:
         return False
     _put(commit, who.row, line.unit, line.name, line.title, rostered=True)
     return True

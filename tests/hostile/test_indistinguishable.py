@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relayd.store import By
+from relayd.store import By, settling
 from relayd.store.commit import Commit
 from relayproto import frame
 from relayproto.administration import CHANGES
@@ -147,6 +147,56 @@ async def test_whom_mallory_may_not_know_of_answers_with_the_same_bytes_to_every
         assert heard["unknown"].keys() == NAMING
         assert all(said.frames for said in heard["unknown"].values())
         assert told(heard) == {}
+
+
+BESIDE = 7
+OF_THE_ORGANISATION = {Kind.GRANT_ROLE, Kind.REVOKE_ROLE, Kind.HAND_OVER, Kind.INVITE_MEMBER}
+"""What reaches all people of the organisation (spec 70 §4): its own hold roles, and an address is given once."""
+
+
+@pytest.mark.timeout(300)
+async def test_staff_of_another_unit_learn_no_more_of_who_hides_than_the_organisation_needs(tmp_path: Path) -> None:
+    """They may list and attest the people of their unit: a list of addresses is not to tell who is elsewhere."""
+    heard = {}
+    for case in ("unknown", "blocked officer", "hidden officer"):
+        (directory := tmp_path / case).mkdir()
+        async with patient_relay(directory) as relay:
+            await a_world(relay)
+            asker = await staff_beside(relay)
+
+            rosters = await hear(relay, asker, CASES[case], {Kind.PUT_ROSTER, Kind.IMPORT_ROSTER})
+            while await relay.store._act(settling.settle):
+                pass
+            claims = await hear(relay, asker, CASES[case], {Kind.GET_CLAIMS})
+            claim = await hear(relay, asker, CASES[case], {Kind.REFUSE_CLAIM})
+            rest = await hear(relay, asker, CASES[case], NAMING - rosters.keys() - claim.keys() - OF_THE_ORGANISATION)
+            heard[case] = {kind: said for part in (rosters, claims, claim, rest) for kind, said in part.items()}
+
+    assert {Code(code) for code in codes(heard["unknown"][Kind.PUT_ROSTER])} == {Code.NOT_PERMITTED}
+    assert told(heard) == {}
+
+
+def codes(heard: Heard) -> list[int]:
+    decoded = [frame.decode(each) for each in heard.frames]
+    return [each.fields[0] for each in decoded if each.kind == Kind.REFUSED]
+
+
+async def staff_beside(relay: LiveRelay) -> Asker:
+    """Enrol a Mallory who verifies and administers another unit of the organisation."""
+    asker = Asker(Person("mallory"), BESIDE, "gad.example", relay.clock.now_ms())
+    await enrolled(relay, asker.person, "mallory@gad.example")
+
+    def come(commit: Commit) -> None:
+        commit.db.execute(
+            "INSERT INTO unit (id, under, organisation, name, state) VALUES (?, ?, ?, 'Accounts', ?)",
+            (BESIDE, GAD, GAD, UnitState.ACTIVE),
+        )
+        place(commit, asker.person, BESIDE, Standing.VERIFIED)
+        hold(commit, asker.person, BESIDE, Role.VERIFIER, Role.UNIT_ADMIN)
+
+    await done(relay, come)
+    await relay.store.block(await seat(relay, CASES["blocked officer"].person), asker.person.account, blocked=True)
+    return asker
 
 
 async def test_who_is_not_blocked_is_answered_so_the_comparison_means_something(tmp_path: Path) -> None:

@@ -18,6 +18,6 @@ from mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *of_commits.MUTANTS, *of_delivery.MUTANTS, *of_devices.MUTANTS, *of_organisations.MUTANTS,
-    *of_documents.MUTANTS, *of_officers.MUTANTS, *of_profiles.MUTANTS, *of_rosters.MUTANTS,
-    *of_registration.MUTANTS, *of_statistics.MUTANTS,
+    *of_documents.MUTANTS, *of_officers.MUTANTS, *of_profiles.MUTANTS, *of_registration.MUTANTS, *of_rosters.MUTANTS,
+    *of_statistics.MUTANTS,
 )  # fmt: skip

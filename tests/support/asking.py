@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,9 +140,9 @@ Afterwards = Callable[[Voice, Whom], Awaitable[None]]
 class Signing:
     """The acts of somebody's device."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, numbers: Iterator[int] | None = None) -> None:
         self.person = person
-        self._numbers = itertools.count(1)
+        self._numbers = numbers or itertools.count(1)
 
     def said(self, each: Message, now_ms: int) -> Message:
         """Return what has to be said: a change is what an act does."""
@@ -185,7 +185,7 @@ async def hear(
     What comes while ``afterwards`` happens stands under GOAWAY, the last thing there is.
     """
     heard: dict[Kind, Heard] = {}
-    signing = Signing(asker.person)
+    signing = Signing(asker.person, asker.acts)
     async with voice(relay, asker.person) as made:
         heard[Kind.HELLO] = made.taken()
         asker.epoch, whom = made.epoch, replace(whom, shown=made.shown)

@@ -108,6 +108,7 @@ class Asker:
     now_ms: int
     epoch: int = 0
     submissions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    acts: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def warrant(self) -> attestation.Warrant:

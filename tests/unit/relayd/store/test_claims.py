@@ -4,7 +4,7 @@ import pytest
 
 from relayd.domain.refusals import Refusal
 from relayd.store import claims, rosters
-from relayproto.administration import SuspendOrganisation
+from relayproto.administration import CreateUnit, SuspendOrganisation
 from relayproto.codes import Code
 from relayproto.ids import Address
 from relayproto.limits import CLAIM_LIFETIME_MS
@@ -186,3 +186,18 @@ def test_an_account_that_was_attested_keeps_its_line(tmp_path) -> None:
         at.attested()
 
         assert rosters.line_of(at.desk.commit, f"bob@{DOMAIN}") is not None
+
+
+def test_a_list_of_addresses_tells_nothing_of_other_units_people(tmp_path) -> None:
+    """Who decides over a unit would see by a claim that there is such an account, and whose; and could refuse it."""
+    with department(tmp_path) as at:
+        beside = at.desk.done(at.admin, CreateUnit(at.root, "Accounts")).value
+        for name, unit, standing in (
+            ("carol", beside, Standing.VERIFIED), ("dave", beside, Standing.INVITED),
+            ("erin", at.root, Standing.VERIFIED),
+        ):  # fmt: skip
+            at.desk.person(f"{name}@{DOMAIN}", unit, standing)
+
+        in_force(at, line("carol"), line("dave"), line("erin"), line("bob"))
+
+        assert [claim[2] for claim in waiting(at)] == [at.bob]
