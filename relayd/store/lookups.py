@@ -6,6 +6,7 @@ may see him.
 """
 
 import sqlite3
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from relayd.domain import permits
@@ -16,13 +17,17 @@ from relayd.store.contacts import Passes
 from relayd.store.marks import Marks
 from relayd.store.projections import Projection, Seen, Viewing
 from relayproto.codes import Code
-from relayproto.ids import AccountId, Address, DeviceId
+from relayproto.ids import AccountId, Address, DeviceId, UnitId
+from relayproto.policy import ROW_BYTES, strictest
 from relayproto.replies import Account, Devices
 from relayproto.standing import PLATFORM, Action, Permission, Standing
 
 _NOBODY: Final = (0, Standing.PUBLIC, PLATFORM, None, 0, AccountId(bytes(32)), "", "", None, b"", b"")
 """Who is looked at where there is no account, so that the look-ups are the same."""
 _ASKER: Final = "SELECT id, standing, unit, policy, suspended FROM account WHERE account = ?"
+
+
+_NOTHING_TIGHTENED: Final = bytes(ROW_BYTES)
 
 
 class Asking(NamedTuple):
@@ -84,9 +89,9 @@ def _found(db: sqlite3.Connection, asking: Asking, column: str, value: bytes | s
         (value,),
     ).fetchone()
     row, standing, unit, own, suspended, account, address, about, hidden, *listed = found or _NOBODY
-    whom = sides.own_side(sides.read(db, unit, Standing(standing)), own, suspended=bool(suspended))
+    whom = _side(db, unit, standing, own, suspended)
     asker, standing, unit, own, suspended = db.execute(_ASKER, (asking.account,)).fetchone() or _NOBODY[:5]
-    who = sides.own_side(sides.read(db, unit, Standing(standing)), own, suspended=bool(suspended))
+    who = _side(db, unit, standing, own, suspended)
     proof = attested.proof(db, row, asking.now_ms)
     blocked = asking.marks.blocked(db, row, account, asking.account)
     answering = asking.passes.good(asking.pass_, account, asking.account, asking.now_ms)
@@ -94,6 +99,13 @@ def _found(db: sqlite3.Connection, asking: Asking, column: str, value: bytes | s
     if found is None or (account != asking.account and (blocked or not permitted)):
         raise Refusal(Code.NOT_AVAILABLE)
     return _Found(asker, who, Seen(account, whom, address, proof, about, hidden), *listed)
+
+
+def _side(db: sqlite3.Connection, unit: UnitId, standing: int, own: bytes | None, suspended: int) -> permits.Side:
+    """Return somebody's side by the same work, whether he tightens something or is suspended: time tells as well."""
+    side = sides.read(db, unit, Standing(standing))
+    inbound = strictest([side.inbound, own or _NOTHING_TIGHTENED])
+    return replace(side, inbound=inbound, active=side.active and not suspended)
 
 
 def _permitted(who: permits.Side, whom: permits.Side, action: Action, *, answering: bool) -> bool:
