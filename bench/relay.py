@@ -133,6 +133,10 @@ class Relay:
         """Return what ``relayd status`` says."""
         return dict(operate.ask(Path(self.place.operator), GetStatus(), Status).figures)
 
+    def queued(self) -> int:
+        """Return how many envelopes wait."""
+        return self.figures()["envelopes queued"]
+
     def commits(self) -> tuple[float, float]:
         """Return how many transactions there were, and how many works in all of them."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._operations}/metrics", timeout=5) as answer:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import machine
 from cases import EACH_MAX, Bench, Result
-from crew import Generators
+from crew import Crew
+from generator import Generator
 from relay import RAISED, Relay
 
 CASES = ("A", "A1", "A2", "B", "C", "D", "E", "H")
@@ -44,7 +45,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--envelope", type=int, default=300, help="bytes of body and wrap together (300)")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each rate is measured (8)")
     parser.add_argument("--warm", type=float, default=2.0, help="seconds before that (2)")
-    parser.add_argument("--generators", type=int, default=4, help="processes at most, each on its own core (4)")
     parser.add_argument("--directory", type=Path, help="where the relay's state is made (default: the system's)")
     parser.add_argument("--profile", action="store_true", help="say where the relay's time goes (needs py-spy)")
     options = parser.parse_args()
@@ -80,26 +80,27 @@ def _table(results: list[Result]) -> None:
 def main() -> int:
     """Run the cases and return the exit status."""
     options = _options()
-    cores = sorted(os.sched_getaffinity(0))
-    ours = [core for core in cores if core != RELAY_CORE][: options.generators] or [RELAY_CORE]
-    os.sched_setaffinity(0, set(ours))
+    own_core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {own_core})
     results: list[Result] = []
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="relayd-bench-", dir=options.directory) as directory:
-        about = {"case": "machine", **machine.describe(Path(directory)), "generator_cores": ours, "raised": RAISED}
+        about = {"case": "machine", **machine.describe(Path(directory)), "generator_core": own_core, "raised": RAISED}
         print(json.dumps(about), flush=True)
+        generator = Generator(Path(directory), server_core=RELAY_CORE, own_core=own_core)
         relay = Relay(Path(directory) / "state", RELAY_CORE)
         relay.start()
-        generators = Generators(relay.place, cores=ours, relay_core=RELAY_CORE)
+        crew = Crew(relay.place)
         try:
-            for result in Bench(relay, generators, options).run(options.cases):
+            meter = machine.Meter(RELAY_CORE, own_core)
+            for result in Bench(relay, crew, generator, meter, options).run(options.cases):
                 results.append(result)
                 print(json.dumps(result), flush=True)
         except Exception:
             print(f"the relay's last words:\n{relay.last_words()}", file=sys.stderr)
             raise
         finally:
-            generators.stop()
+            crew.stop()
             relay.stop()
     _table(results)
     print(f"\nlimits raised: {RAISED}\ntook {time.perf_counter() - begun:.0f} s", file=sys.stderr)
