@@ -162,8 +162,8 @@ model: env ## try the store's model EXAMPLES (2000) times, from SEED (1) on; goe
 alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and print how long that took
 	@$(BIN)/python -m pytest -q -s tests/operations/test_live.py
 
-bench: env $(HEADERS) ## measure this machine; results are JSON lines
-	@$(BIN)/python bench/run.py
+bench: env $(HEADERS) ## measure this machine; results are JSON lines and a picture, var/bench.svg
+	@$(BIN)/python bench/run.py --plot var/bench.svg
 
 # The load generator is C, compiled when it runs.
 $(HEADERS):

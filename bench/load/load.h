@@ -46,14 +46,15 @@ struct conn {
     void *state;
 };
 
-/* One that sends, or one that receives, or both. Numbers are absolute: `begun` is the one before the first. What is
- * received comes by `stride`, since a sender may have several recipients in turn. */
+/* One that sends, or one that receives, or both. Numbers are absolute: `begun` is the one before the first. Who only
+ * receives may meet every `stride`-th, since a sender may have several recipients in turn; `done` then counts on from
+ * `begun`. */
 struct pair {
     struct flow *flow;
     struct conn *sender, *receiver;
     uint32_t id, stride, in_flight;
     bool outcomes, receipts;
-    uint64_t begun, limit, allowed, last, ever, accepted, settled, delivered, done;
+    uint64_t begun, limit, allowed, last, ever, accepted, settled, delivered, expected, done;
     double paused_s;
     double *times;
     uint8_t *payload;

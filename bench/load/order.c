@@ -113,6 +113,7 @@ static void read_pair(const char *line, struct pair *pair) {
     pair->limit = number_of(line, "each", 0);
     pair->begun = pair->last = pair->ever = pair->accepted = pair->settled = pair->delivered = pair->done =
         pair->allowed = number_of(line, "number", 0);
+    pair->expected = pair->begun + 1;
     if (pair->sender)
         pair->times = made(RING, sizeof *pair->times);
     fill(pair);
