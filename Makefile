@@ -24,7 +24,7 @@ AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants alerts bench clean
+.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants alerts bench bench-peers clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -164,6 +164,14 @@ alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and 
 
 bench: env $(HEADERS) ## measure this machine; results are JSON lines and a picture, var/bench.svg
 	@$(BIN)/python bench/run.py --plot var/bench.svg
+
+RUNS ?= 5
+PEERS ?=
+
+bench-peers: env $(HEADERS) ## the same cases on other servers (PEERS: some), RUNS (5) times each; one table of ratios
+	@mkdir -p var
+	PYTHONPATH=bench:bench/peers $(BIN)/python bench/peers/compare.py --runs $(RUNS) --peers '$(PEERS)' \
+	    --plot var/bench-peers.svg
 
 # The load generator is C, compiled when it runs.
 $(HEADERS):

@@ -116,6 +116,19 @@ void meter_end(void);
 void print_meter(void);
 void print_troubles(void);
 
-extern const struct wire relay_wire;
+/* peers.c: what the wires of other servers share. Each has one name, of a topic, a stream, a queue or a person, and
+ * may have something to say when the run begins. */
+struct named {
+    struct bytes key, hello;
+    uint64_t last;
+    struct bytes note;
+    bool flag;
+};
+void open_named(struct conn *conn, char *line);
+void say_hello(struct conn *conn);
+__attribute__((format(printf, 2, 3))) void say_text(struct conn *conn, const char *said, ...);
+void say_octets(struct conn *conn, const void *octets, size_t len);
+
+extern const struct wire relay_wire, mqtt_wire, nats_wire, valkey_wire, amqp_wire, xmpp_wire;
 
 #endif

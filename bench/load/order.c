@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct wire *const wires[] = {&relay_wire};
+static const struct wire *const wires[] = {&relay_wire, &mqtt_wire, &nats_wire, &valkey_wire, &amqp_wire, &xmpp_wire};
 
 static const char *text_of(const char *line, const char *key) {
     size_t len = strlen(key);
