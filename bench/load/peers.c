@@ -12,6 +12,7 @@ void open_named(struct conn *conn, char *line) {
     put(&named->key, "", 1);
     named->key.len--;
     hex_of(line, "hello", &named->hello);
+    named->last = number_of(line, "taken", 0);
 }
 
 void say_octets(struct conn *conn, const void *octets, size_t len) {

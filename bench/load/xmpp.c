@@ -65,16 +65,22 @@ static size_t take(struct conn *conn, uint8_t *octets, size_t len) {
             done++;
             continue;
         }
-        bool message = is(at, left, "<message"), presence = is(at, left, "<presence");
+        const char *closing = is(at, left, "<message")    ? "</message>"
+                              : is(at, left, "<presence") ? "</presence>"
+                              : is(at, left, "<iq")       ? "</iq>"
+                                                          : NULL;
+        size_t size = 1;
         end = memchr(at, '>', left);
-        if (end && (message || presence) && end[-1] != '/')
-            end = memmem(at, left, message ? "</message>" : "</presence>", message ? 10 : 11);
+        if (end && closing && end[-1] != '/') {
+            end = memmem(at, left, closing, strlen(closing));
+            size = strlen(closing);
+        }
         if (!end)
             break;
-        size_t size = (size_t)(end - at) + (*end == '<' ? (message ? 10 : 11) : 1);
-        if (message)
+        size += (size_t)(end - at);
+        if (is(at, left, "<message"))
             take_message(conn, at, size);
-        else if (presence)
+        else if (closing)
             named->last++;
         else if (is(at, left, "<r"))
             say_text(conn, "<a xmlns='" SM "' h='%lu'/>", named->last);

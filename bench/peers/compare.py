@@ -22,9 +22,13 @@ from jetstream import JetStream, JetStreamAlways
 from mosquitto import Mosquitto
 from ours import Ours
 from peer import Peer, Refused
+from rabbit import RabbitQuorum
 from valkey import Valkey, ValkeyAlways
+from xmpp import Ejabberd, Prosody
 
-PEERS: Sequence[type[Peer]] = (Mosquitto, JetStream, JetStreamAlways, Valkey, ValkeyAlways)
+PEERS: Sequence[type[Peer]] = (
+    Mosquitto, Ejabberd, Prosody, JetStream, JetStreamAlways, Valkey, ValkeyAlways, RabbitQuorum
+)  # fmt: skip
 CASES = ("A", "A1", "A2", "B", "C")
 SERVER_CORE = 0
 Result = dict[str, Any]
@@ -174,7 +178,7 @@ def main() -> int:
     print(f"took {time.perf_counter() - begun:.0f} s", file=sys.stderr)
     if options.plot:
         rows = [(name, found[0], f"{found[0]:,.0f}/s; {said}") for name, said in durabilities.items()
-                if (found := _figure(results, name, "A"))]  # fmt: skip
+                if (found := _figure(results, name, "A")) and found[0]]  # fmt: skip
         options.plot.write_text(plot.picture("Online messages a second, and what acknowledged means", rows))
     return int(any("wrong" in each for each in results))
 

@@ -31,17 +31,22 @@ class Refused(Exception):  # noqa: N818 - what it says is what it is
 
 @dataclass(slots=True)
 class Wire:
-    """A connection: ``key`` is the one name that its wire needs, ``hello`` what it says when a run begins."""
+    """A connection: ``key`` is the one name that its wire needs, ``hello`` what it says when a run begins.
+
+    ``taken`` are stanzas that were read already, where a wire counts them.
+    """
 
     socket: socket.socket
     key: bytes = b""
     hello: bytes = b""
+    taken: int = 0
     pending: bytes = field(default=b"", repr=False)
 
     def order(self) -> str:
         """Return the line that hands it to the load generator."""
         return (
-            f"conn fd={self.socket.fileno()} key={self.key.hex()} hello={self.hello.hex()} pending={self.pending.hex()}"
+            f"conn fd={self.socket.fileno()} key={self.key.hex()} hello={self.hello.hex()} taken={self.taken}"
+            f" pending={self.pending.hex()}"
         )
 
     def descriptor(self) -> int:
