@@ -7,6 +7,7 @@ twice or was refused.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -110,6 +111,7 @@ def _table(results: list[Result]) -> None:
 
 def main() -> int:
     """Run the cases and return the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the relay is stopped
     options = _options()
     own_core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {own_core})

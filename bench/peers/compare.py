@@ -6,6 +6,7 @@ JSON lines of every run go to standard output, one table of medians and ratios t
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -44,7 +45,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--window", type=int, default=32, help="messages in flight of each pair in A and B (32)")
     parser.add_argument("--pairs1", type=int, default=500, help="pairs in A1, one message in flight each (500)")
     parser.add_argument("--rate", type=float, default=1000.0, help="messages a second in A2 (1000)")
-    parser.add_argument("--each", type=int, default=500, help="messages for each recipient in B and C (500)")
+    parser.add_argument("--each", type=int, default=1000, help="messages for each recipient in B and C (1000)")
     parser.add_argument("--envelope", type=int, default=300, help="bytes of a message (300)")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long A, A1 and A2 are measured (5)")
     parser.add_argument("--warm", type=float, default=1.0, help="seconds before that (1)")
@@ -58,15 +59,16 @@ def _runs(peer: Peer | Ours, options: argparse.Namespace) -> Iterator[tuple[str,
     """Yield the cases of one server in their order; each is made ready only when it is its turn."""
     payload = peer.payload(options.envelope)
     timed = {"wire": peer.wire, "payload": payload, "warm_s": options.warm, "seconds": options.seconds}
+    each = max(round(options.each * peer.share), 1)
     filled = {"wire": peer.wire, "payload": payload}
     yield "A", lambda: Run(peer.pairs(options.pairs), (Flow(options.window),), **timed)
     yield "A1", lambda: Run(peer.pairs(options.pairs1), (Flow(1),), **timed)
     yield "A2", lambda: Run(peer.pairs(options.pairs), (Flow(rate=options.rate),), **timed)
     yield (
         "B",
-        lambda: Run(peer.pairs(options.pairs, offline=True, each=options.each), (Flow(options.window),), **filled),
+        lambda: Run(peer.pairs(options.pairs, offline=True, each=each), (Flow(options.window),), **filled),
     )
-    yield "C", lambda: Run(peer.waiting(options.pairs, options.each), **filled)
+    yield "C", lambda: Run(peer.waiting(options.pairs, each), **filled)
 
 
 def measured(peer: Peer | Ours, generator: Generator, options: argparse.Namespace) -> Iterator[Result]:
@@ -148,6 +150,7 @@ def _chosen(options: argparse.Namespace, state: Path, missing: dict[str, str]) -
 
 def main() -> int:
     """Measure all in turn, so often, and print."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that servers are stopped
     options = _options()
     own_core = max(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {own_core})

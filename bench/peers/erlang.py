@@ -1,5 +1,6 @@
 """Servers in Erlang: the runtime is started where it was unpacked, and nothing of it outlives the server."""
 
+import contextlib
 import subprocess
 from pathlib import Path
 
@@ -47,6 +48,17 @@ class ErlangPeer(Peer):
         if names is not None:
             names.terminate()
             names.wait(10)
+
+    @property
+    def pid(self) -> int:
+        """The runtime itself; a script may stand before it."""
+        session = super().pid
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                name, _, rest = stat.read_text().partition(" (")[2].rpartition(") ")
+                if name == "beam.smp" and int(rest.split()[3]) == session:
+                    return int(stat.parent.name)
+        return session
 
     def write_erl(self) -> None:
         """Write the command ``erl`` that starts the unpacked runtime."""

@@ -104,3 +104,4 @@ class JetStreamAlways(JetStream):
     name: ClassVar[str] = "NATS JetStream, sync always"
     durability: ClassVar[str] = "synced to disk, one sync a message"
     sync: ClassVar[str] = ", sync_interval: always"
+    share: ClassVar[float] = 0.1

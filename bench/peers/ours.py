@@ -20,6 +20,7 @@ class Ours:
     name = "relayd"
     durability = "committed and synced to disk (SQLite, synchronous=FULL); encrypted and signed, unlike the others"
     wire = "relay"
+    share = 1.0
 
     def __init__(self, state: Path, core: int, envelope: int) -> None:
         """Make its keys."""

@@ -98,6 +98,8 @@ class Peer(ABC):
     package: ClassVar[str]
     durability: ClassVar[str]
     wire: ClassVar[str]
+    share: ClassVar[float] = 1.0
+    """Of the messages of B and C: a slow server gets fewer, so that no case takes minutes."""
     payload_factor: ClassVar[float] = 1.0
     """What the protocol makes of a byte of ciphertext: 4/3 where only text passes."""
 

@@ -30,6 +30,7 @@ class RabbitQuorum(ErlangPeer):
     package: ClassVar[str] = "rabbitmq-server"
     durability: ClassVar[str] = "synced to disk, many in one sync"
     wire: ClassVar[str] = "amqp"
+    share: ClassVar[float] = 0.1
 
     def _home(self) -> Path:
         [found] = (self.root / "usr/lib/rabbitmq/lib").glob("rabbitmq_server-*")

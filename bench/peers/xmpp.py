@@ -19,6 +19,7 @@ class XmppPeer(Peer):
 
     wire: ClassVar[str] = "xmpp"
     payload_factor: ClassVar[float] = 4 / 3
+    share: ClassVar[float] = 0.1
 
     def prepare(self, people: int) -> None:
         """Register a sender and recipients; the names are the same in all cases."""
