@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from cases import SENDERS, Bench, Result, merged, wrong
-from generator import Flow, Pair, Run
+from generator import SETTLE_S_MAX, Flow, Pair, Run
 from login import NOTHING
 from people import Person
 from plant import plant
@@ -22,6 +22,8 @@ OTP_TTL_S = 300
 WAVE = 2_000
 """Devices that are logged in at a time while a million drains."""
 EXPIRY_TTL_S = 30
+SLOWEST_PER_S = 1_000
+"""Below this nobody waits for a million."""
 
 
 def planted(bench: Bench, count: int) -> list[Person]:
@@ -129,7 +131,8 @@ class Million:
             )
             for number, (seat, group) in enumerate(zip(seats, self._groups, strict=True))
         ]  # fmt: skip
-        result = bench.loaded("G", Run(pairs, (Flow(options.window),), payload=_body(bench), settle_s=240))
+        settle_s = SETTLE_S_MAX + times * self._each * SENDERS / SLOWEST_PER_S
+        result = bench.loaded("G", Run(pairs, (Flow(options.window),), payload=_body(bench), settle_s=settle_s))
         bench.all_closed()
         queued = bench.relay.queued()
         mailboxes = self._each * SENDERS

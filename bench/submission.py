@@ -16,7 +16,7 @@ from relayproto.limits import COMMITMENT_BYTES
 _BIN8_MAX = 255
 TTL_S = 86_400
 
-assert Kind.SUBMIT == 3, "load/relay.c writes the kind and the length of the array by hand"  # noqa: PLR2004
+assert int(Kind.SUBMIT) == 3, "load/relay.c writes the kind and the length of the array by hand"  # noqa: PLR2004
 
 
 def sizes(envelope_bytes: int) -> tuple[int, int]:

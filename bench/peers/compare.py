@@ -58,9 +58,9 @@ def _options() -> argparse.Namespace:
 def _runs(peer: Peer | Ours, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Run]]]:
     """Yield the cases of one server in their order; each is made ready only when it is its turn."""
     payload = peer.payload(options.envelope)
-    timed = {"wire": peer.wire, "payload": payload, "warm_s": options.warm, "seconds": options.seconds}
+    timed: dict[str, Any] = {"wire": peer.wire, "payload": payload, "warm_s": options.warm, "seconds": options.seconds}
     each = max(round(options.each * peer.share), 1)
-    filled = {"wire": peer.wire, "payload": payload}
+    filled: dict[str, Any] = {"wire": peer.wire, "payload": payload}
     yield "A", lambda: Run(peer.pairs(options.pairs), (Flow(options.window),), **timed)
     yield "A1", lambda: Run(peer.pairs(options.pairs1), (Flow(1),), **timed)
     yield "A2", lambda: Run(peer.pairs(options.pairs), (Flow(rate=options.rate),), **timed)
@@ -163,7 +163,7 @@ def main() -> int:
         generator = Generator(state, server_core=SERVER_CORE, own_core=own_core)
         peers = _chosen(options, state, missing)
         relay = Ours(state / "ours", SERVER_CORE, options.envelope)
-        servers = [relay, *peers]
+        servers: list[Peer | Ours] = [relay, *peers]
         try:
             for number, server in [(number, server) for number in range(options.runs) for server in servers]:
                 if server.name in missing:
