@@ -172,7 +172,7 @@ def main() -> int:
                     for result in measured(server, generator, options):
                         results.append(result)
                         print(json.dumps({"run": number + 1, **result}), flush=True)
-                except (Refused, OSError, RuntimeError) as error:
+                except (Refused, OSError, RuntimeError, ValueError) as error:
                     missing[server.name] = f"{type(error).__name__}: {error}"
         finally:
             relay.close()

@@ -35,8 +35,14 @@ class JetStream(Peer):
         self._pong(wire)
         return wire
 
+    def _line(self, wire: Wire) -> bytes:
+        """Return the next line that is no PING, which may come at any time and is answered."""
+        while (said := wire.until(b"\r\n")) == b"PING\r\n":
+            wire.socket.sendall(b"PONG\r\n")
+        return said
+
     def _pong(self, wire: Wire) -> None:
-        while (said := wire.until(b"\r\n")) != b"PONG\r\n":
+        while (said := self._line(wire)) != b"PONG\r\n":
             if not said.startswith(b"INFO"):
                 raise Refused(said.decode(errors="replace"))
 
@@ -46,7 +52,7 @@ class JetStream(Peer):
         wire.socket.sendall(
             b"SUB answer 9\r\nPUB %s answer %d\r\n%s\r\nUNSUB 9 1\r\n" % (subject.encode(), len(octets), octets)
         )
-        head = wire.until(b"\r\n")
+        head = self._line(wire)
         answer = json.loads(wire.read(int(head.split()[-1]) + 2))
         if "error" in answer:
             raise Refused(str(answer["error"]))
