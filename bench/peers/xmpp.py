@@ -22,9 +22,9 @@ class XmppPeer(Peer):
     share: ClassVar[float] = 0.1
 
     def prepare(self, people: int) -> None:
-        """Register a sender and recipients; the names are the same in all cases."""
+        """Register senders and recipients; the names are the same in all cases."""
         wire = self._stream()
-        for name in ["sender", *(f"u{number}" for number in range(people))]:
+        for name in (f"{letter}{number}" for letter in "su" for number in range(people)):
             asked = f"<username>{name}</username><password>{_PASSWORD}</password>"
             query = f"<query xmlns='jabber:iq:register'>{asked}</query>"
             self._say(wire, f"<iq type='set' id='r' to='{HOST}'>{query}</iq>")
@@ -63,8 +63,8 @@ class XmppPeer(Peer):
         return wire
 
     def sender(self, name: str) -> Wire:
-        """See Peer. Each has a resource of one account."""
-        wire = self._session("sender", f"to-{name}")
+        """See Peer."""
+        wire = self._session(name.replace("u", "s"), "device")
         wire.key = f"{name}@{HOST}".encode()
         return wire
 
