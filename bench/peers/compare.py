@@ -73,8 +73,8 @@ def _runs(peer: Peer | Ours, options: argparse.Namespace) -> Iterator[tuple[str,
 
 def measured(peer: Peer | Ours, generator: Generator, options: argparse.Namespace) -> Iterator[Result]:
     """Start a server, take every case once, stop it."""
-    peer.start()
     try:
+        peer.start()
         peer.prepare(max(options.pairs, options.pairs1))
         for case, made in _runs(peer, options):
             if case != "C":
