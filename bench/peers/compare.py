@@ -30,7 +30,8 @@ from xmpp import Ejabberd, Prosody
 PEERS: Sequence[type[Peer]] = (
     Mosquitto, Ejabberd, Prosody, JetStream, JetStreamAlways, Valkey, ValkeyAlways, RabbitQuorum
 )  # fmt: skip
-CASES = ("A", "A1", "A2", "B", "C")
+CASES = ("A", "A1", "A2", "B", "C", "D")
+IDLE_S = 1.0
 SERVER_CORE = 0
 Result = dict[str, Any]
 
@@ -76,6 +77,7 @@ def measured(peer: Peer | Ours, generator: Generator, options: argparse.Namespac
     try:
         peer.start()
         peer.prepare(max(options.pairs, options.pairs1))
+        yield _idle(peer, options.pairs1)
         for case, made in _runs(peer, options):
             if case != "C":
                 peer.turn()
@@ -85,6 +87,19 @@ def measured(peer: Peer | Ours, generator: Generator, options: argparse.Namespac
             yield _told(peer.name, case, result)
     finally:
         peer.stop()
+
+
+def _idle(peer: Peer | Ours, count: int) -> Result:
+    """Case D: what the server's memory grows by for each connection that is logged in and does nothing."""
+    time.sleep(IDLE_S)
+    before = machine.resident_bytes(peer.pid)
+    links = peer.idle(count)
+    time.sleep(IDLE_S)
+    grown = machine.resident_bytes(peer.pid) - before
+    for link in links:
+        link.handed_over()
+    time.sleep(IDLE_S)
+    return {"server": peer.name, "case": "D", "bytes": round(grown / count), "connections": count}
 
 
 def _told(name: str, case: str, result: Result) -> Result:
@@ -99,30 +114,25 @@ def _told(name: str, case: str, result: Result) -> Result:
     return {**told, **({"wrong": found} if found else {})}
 
 
-def _figure(results: Sequence[Result], name: str, case: str) -> tuple[float, float] | None:
-    """Return the median rate and median latency (p50 of complete, ms) of a server in a case."""
-    found = [each for each in results if each["server"] == name and each["case"] == case]
-    if not found:
-        return None
-    middle = [each["complete_ms_p50"] for each in found if "complete_ms_p50" in each]
-    return statistics.median(each["per_s"] for each in found), statistics.median(middle) if middle else 0.0
+def _figure(results: Sequence[Result], name: str, case: str) -> float | None:
+    """Return the median of what a case is about: a rate; A2 the p50 of complete, ms; D bytes."""
+    key = {"A2": "complete_ms_p50", "D": "bytes"}.get(case, "per_s")
+    found = [each[key] for each in results if each["server"] == name and each["case"] == case and key in each]
+    return statistics.median(found) if found else None
 
 
 def _cell(results: Sequence[Result], name: str, case: str) -> str:
     theirs, relay = _figure(results, name, case), _figure(results, Ours.name, case)
     if theirs is None:
         return "-"
-    index, unit = (1, "ms") if case == "A2" else (0, "/s")
-    said = f"{theirs[index]:.2f} ms" if unit == "ms" else f"{theirs[index]:,.0f}/s"
-    if relay is None or not relay[index]:
-        return said
-    return f"{theirs[index] / relay[index]:.2f} ({said})"
+    said = {"A2": f"{theirs:.2f} ms", "D": f"{theirs / 1024:.1f} KB"}.get(case, f"{theirs:,.0f}/s")
+    return f"{theirs / relay:.2f} ({said})" if relay else said
 
 
 def table(results: Sequence[Result], durabilities: dict[str, str], missing: dict[str, str], runs: int) -> str:
     """Return the one table: each figure as a ratio to the relay's, the figure itself in brackets."""
-    titles = ("A online", "A1 one in flight", "A2 complete p50", "B enqueue", "C drain")
-    lines = [f"medians of {runs} runs; ratio to {Ours.name} (figure). A2: below 1 is quicker; others: above 1 is more."]
+    titles = ("A online", "A1 one in flight", "A2 complete p50", "B enqueue", "C drain", "D idle connection")
+    lines = [f"medians of {runs} runs; ratio to {Ours.name} (figure). A2 and D: below 1 is better; others: above 1."]
     lines.append(f"{'server':<34}" + "".join(f"{title:>22}" for title in titles) + "  acknowledged means")
     for name, durability in durabilities.items():
         if name in missing:
@@ -180,8 +190,8 @@ def main() -> int:
     print(table(results, durabilities, missing, options.runs), file=sys.stderr)
     print(f"took {time.perf_counter() - begun:.0f} s", file=sys.stderr)
     if options.plot:
-        rows = [(name, found[0], f"{found[0]:,.0f}/s; {said}") for name, said in durabilities.items()
-                if (found := _figure(results, name, "A")) and found[0]]  # fmt: skip
+        rows = [(name, found, f"{found:,.0f}/s; {said}") for name, said in durabilities.items()
+                if (found := _figure(results, name, "A"))]  # fmt: skip
         options.plot.write_text(plot.picture("Online messages a second, and what acknowledged means", rows))
     return int(any("wrong" in each for each in results))
 

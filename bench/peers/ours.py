@@ -18,7 +18,7 @@ class Ours:
     """A relay that runs only while it is measured."""
 
     name = "relayd"
-    durability = "committed and synced to disk (SQLite, synchronous=FULL); encrypted and signed, unlike the others"
+    durability = "synced to disk, many in one sync; encrypted"
     wire = "relay"
     share = 1.0
 
@@ -68,6 +68,11 @@ class Ours:
                 zip(self._crew.log_in(senders), there, receivers, strict=True)
             )
         ]  # fmt: skip
+
+    def idle(self, count: int) -> list[Seat]:
+        """Return connections that are logged in and say nothing."""
+        senders, _ = self._people(count)
+        return self._crew.log_in(senders)
 
     def waiting(self, count: int, each: int) -> list[Pair]:
         """Return the recipients of a backlog, who have granted nothing yet."""

@@ -104,10 +104,10 @@ class Peer(ABC):
     """What the protocol makes of a byte of ciphertext: 4/3 where only text passes."""
 
     def __init__(self, packages: Path, state: Path, core: int) -> None:
-        """Unpack it and find a port; raises Missing."""
+        """Unpack it; raises Missing."""
         self.root = unpacked(self.package, packages)
         self.state = state
-        self.port = free_port()
+        self.port = 0
         self._core = core
         self._turn = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -147,6 +147,7 @@ class Peer(ABC):
         """Start it in an empty directory and wait until it takes connections."""
         shutil.rmtree(self.state, ignore_errors=True)
         self.state.mkdir(parents=True)
+        self.port = free_port()
         environment = {**os.environ, "LD_LIBRARY_PATH": libraries(self.root), **self.environment()}
         ours = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {self._core})  # inherited, by all threads that it starts
@@ -211,6 +212,10 @@ class Peer(ABC):
                 receiver = self.receiver(name)
             made.append(Pair(number, self.sender(name), receiver, each=each))
         return made
+
+    def idle(self, count: int) -> list[Wire]:
+        """Return connections that are logged in and say nothing."""
+        return [self.sender(name) for name in self.names(count)]
 
     def waiting(self, count: int, each: int) -> list[Pair]:
         """Return the recipients of a backlog, who take it when the run begins."""

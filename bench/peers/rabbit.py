@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from erlang import ErlangPeer
-from peer import Refused, Wire, dialled
+from peer import Refused, Wire, dialled, free_port
 
 _END = b"\xce"
 _PREFETCH = 1024
@@ -51,7 +51,7 @@ class RabbitQuorum(ErlangPeer):
         return super().environment() | {
             "RABBITMQ_NODENAME": "bench@localhost", "RABBITMQ_MNESIA_BASE": f"{self.state}/data",
             "RABBITMQ_LOG_BASE": f"{self.state}/log", "RABBITMQ_CONFIG_FILE": f"{self.state}/rabbitmq",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.state}/plugins", "RABBITMQ_DIST_PORT": str(self.port + 1),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{self.state}/plugins", "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         }  # fmt: skip
 

@@ -100,7 +100,7 @@ class Prosody(XmppPeer):
             'modules_disabled = { "s2s" }\nauthentication = "internal_plain"\nstorage = "internal"\n'
             "allow_registration = true\nc2s_require_encryption = false\nallow_unencrypted_plain_auth = true\n"
             f'c2s_ports = {{ {self.port} }}\nc2s_interfaces = {{ "127.0.0.1" }}\n'
-            'log = { warn = "*console" }\nsmacks_max_unacked_stanzas = 0\nsmacks_max_queue_size = 100000\n'
+            'log = { warn = "*console" }\nsmacks_max_unacked_stanzas = 0\nsmacks_max_queue_size = 2000\n'
             f'VirtualHost "{HOST}"\n'
         )
         (self.state / "data").mkdir()

@@ -185,7 +185,7 @@ def run(generator: Generator) -> Callable[..., tuple[dict, Honest]]:
         )
         octets = message.encode(blank)[4:]
         pair = Pair(7, sender, receiver, each=EACH, tails=[(octets, octets.index(bytes((0xC4, BODY))) + 2)])
-        generator.start(Run([pair], (Flow(window=8),), payload=BODY, settle_s=0.5), os.getpid())
+        generator.start(Run([pair], (Flow(window=8),), payload=BODY, settle_s=0.2), os.getpid())
         thread = threading.Thread(target=relay.serve)
         thread.start()
         result = generator.result()
