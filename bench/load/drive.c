@@ -18,16 +18,11 @@
 
 #define READ_BYTES (256 * 1024)
 #define EVENTS 512
-#define TICK_S 0.05 /* how long nothing is looked at, at most */
-
-struct load load;
 
 static int epoll;
 static uint8_t scratch[READ_BYTES];
 static struct conn **dirty;
 static uint32_t dirty_count;
-static double begun_s;
-static bool measuring;
 
 void *made(size_t count, size_t size) {
     void *memory = calloc(count ? count : 1, size);
@@ -77,7 +72,7 @@ static void advance(struct pair *pair) {
     if (done <= pair->done)
         return;
     flow->done += done - pair->done;
-    if (pair->sender && measuring)
+    if (pair->sender && load.measuring)
         for (uint64_t number = pair->done + 1; number <= done; number++)
             count_time(&flow->complete, load.now - pair->times[number % RING]);
     pair->done = done;
@@ -91,7 +86,7 @@ void accepted(struct conn *conn, uint64_t number) {
         return;
     }
     pair->accepted = number;
-    if (measuring)
+    if (load.measuring)
         count_time(&pair->flow->accepted, load.now - pair->times[number % RING]);
     advance(pair);
 }
@@ -152,7 +147,7 @@ static void emit(struct pair *pair) {
         pair->flow->sent++;
         if (!pair->flow->rate)
             pair->times[number % RING] = load.now;
-        else if (measuring)
+        else if (load.measuring)
             count_time(&pair->flow->late, load.now - pair->times[number % RING]);
     }
     write_head(pair->payload, pair->id, number);
@@ -161,7 +156,7 @@ static void emit(struct pair *pair) {
     touched(pair->sender);
 }
 
-static void pump(struct pair *pair) {
+void pump(struct pair *pair) {
     struct flow *flow = pair->flow;
     if (!pair->sender || pair->sender->fd < 0)
         return;
@@ -180,12 +175,12 @@ static void pump(struct pair *pair) {
 }
 
 /* What a fixed rate owes by now: each message has its time, whatever came back. */
-static void schedule(struct flow *flow) {
-    while (begun_s + flow->start_s + (double)flow->due / flow->rate <= load.now) {
+void schedule(struct flow *flow) {
+    while (load.begun_s + flow->start_s + (double)flow->due / flow->rate <= load.now) {
         struct pair *pair = flow->pairs[flow->next];
         if (pair->allowed - pair->done < RING - 1) {
             pair->allowed++;
-            pair->times[pair->allowed % RING] = begun_s + flow->start_s + (double)flow->due / flow->rate;
+            pair->times[pair->allowed % RING] = load.begun_s + flow->start_s + (double)flow->due / flow->rate;
             pump(pair);
         } else
             flow->skipped++;
@@ -226,7 +221,7 @@ static void flush(struct conn *conn) {
     }
 }
 
-static void flush_all(void) {
+void flush_all(void) {
     for (uint32_t i = 0; i < dirty_count; i++)
         flush(dirty[i]);
     dirty_count = 0;
@@ -254,7 +249,7 @@ static void hear(struct conn *conn, bool readable) {
     pump(conn->pair);
 }
 
-static void turn(double until_s) {
+void turn(double until_s) {
     struct epoll_event events[EVENTS];
     double wait_s = until_s - load.now;
     wait_s = wait_s < 0 ? 0 : wait_s > TICK_S ? TICK_S : wait_s;
@@ -273,9 +268,7 @@ static void turn(double until_s) {
     flush_all();
 }
 
-/* --- the run --- */
-
-static void prepare(void) {
+void prepare(void) {
     epoll = epoll_create1(EPOLL_CLOEXEC);
     dirty = made(load.conn_count, sizeof *dirty);
     for (uint32_t i = 0; i < load.conn_count; i++) {
@@ -287,152 +280,11 @@ static void prepare(void) {
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, conn->fd, &wanted))
             die("a connection that is not open");
     }
-    load.now = begun_s = clock_s();
+    load.now = load.begun_s = clock_s();
     for (uint32_t i = 0; i < load.conn_count; i++) {
         if (load.conns[i].in.len)
             hear(&load.conns[i], false);
         if (load.wire->begin)
             load.wire->begin(&load.conns[i]);
     }
-}
-
-static bool finished(const struct flow *flow) {
-    for (uint32_t i = 0; i < flow->count; i++) {
-        const struct pair *pair = flow->pairs[i];
-        if (pair->done < pair->begun + pair->limit)
-            return false;
-    }
-    return true;
-}
-
-static bool limits_reached(void) {
-    for (uint32_t i = 0; i < load.flow_count; i++) {
-        struct flow *flow = &load.flows[i];
-        if (flow->rate || flow->ended_s)
-            continue;
-        if (!flow->running || !finished(flow))
-            return false;
-        flow->ended_s = load.now - begun_s - flow->start_s;
-    }
-    return true;
-}
-
-static void start_flows(void) {
-    for (uint32_t i = 0; i < load.flow_count; i++) {
-        struct flow *flow = &load.flows[i];
-        if (!flow->running && load.now >= begun_s + flow->start_s) {
-            flow->running = true;
-            for (uint32_t j = 0; j < flow->count; j++)
-                pump(flow->pairs[j]);
-        }
-    }
-}
-
-static double next_due(void) {
-    double next = load.now + TICK_S;
-    for (uint32_t i = 0; i < load.flow_count; i++) {
-        struct flow *flow = &load.flows[i];
-        if (flow->rate && flow->running) {
-            double due = begun_s + flow->start_s + (double)flow->due / flow->rate;
-            next = due < next ? due : next;
-        }
-    }
-    return next;
-}
-
-static void pump_paused(void) {
-    for (uint32_t i = 0; i < load.pair_count; i++)
-        if (load.pairs[i].paused_s)
-            pump(&load.pairs[i]);
-}
-
-/* Until the time is over, or without one until every limit is reached; true if that took no longer than it may. */
-static bool measure(void) {
-    double end_s = begun_s + load.warm_s + (load.seconds ? load.seconds : load.settle_s);
-    while (load.now < end_s) {
-        if (!measuring && load.now >= begun_s + load.warm_s) {
-            measuring = true;
-            meter_begin();
-            for (uint32_t i = 0; i < load.flow_count; i++)
-                load.flows[i].begun_done = load.flows[i].done;
-        }
-        start_flows();
-        for (uint32_t i = 0; i < load.flow_count; i++)
-            if (load.flows[i].rate && load.flows[i].running)
-                schedule(&load.flows[i]);
-        pump_paused();
-        flush_all();
-        turn(next_due());
-        if (!load.seconds && limits_reached())
-            return true;
-    }
-    return load.seconds > 0;
-}
-
-static uint64_t unfinished(void) {
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < load.pair_count; i++)
-        if (load.pairs[i].sender)
-            count += load.pairs[i].ever - load.pairs[i].done;
-    return count;
-}
-
-static void settle(void) {
-    double until_s = clock_s() + load.settle_s;
-    /* Times go on being counted: who was slow at the end must not be missing. */
-    for (uint32_t i = 0; i < load.flow_count; i++)
-        load.flows[i].running = false;
-    for (uint32_t i = 0; i < load.pair_count; i++)
-        load.pairs[i].allowed = load.pairs[i].ever;
-    while (load.now < until_s && unfinished()) {
-        pump_paused();
-        flush_all();
-        turn(until_s);
-    }
-    /* Something that comes twice comes now. */
-    for (until_s = load.now + TICK_S; load.now < until_s;)
-        turn(until_s);
-}
-
-static void print_flow(const struct flow *flow, uint64_t count) {
-    uint64_t lost = 0;
-    for (uint32_t i = 0; i < flow->count; i++)
-        if (flow->pairs[i]->sender)
-            lost += flow->pairs[i]->ever - flow->pairs[i]->done;
-        else
-            lost += flow->pairs[i]->limit - (flow->pairs[i]->done - flow->pairs[i]->begun);
-    printf("{\"count\":%lu,\"sent\":%lu,\"lost\":%lu,\"not_taken\":%lu,\"skipped\":%lu,\"took\":%.6f", count,
-           flow->sent, lost, flow->not_taken, flow->skipped, flow->ended_s);
-    print_times("accepted", &flow->accepted);
-    print_times("complete", &flow->complete);
-    print_times("late", &flow->late);
-    printf("}");
-}
-
-int main(void) {
-    load.now = clock_s();
-    read_order();
-    prepare();
-    if (!measure())
-        trouble("not finished in time");
-    meter_end();
-    uint64_t *counts = made(load.flow_count, sizeof *counts);
-    for (uint32_t i = 0; i < load.flow_count; i++)
-        counts[i] = load.flows[i].done - load.flows[i].begun_done;
-    settle();
-    printf("{");
-    print_meter();
-    print_troubles();
-    printf(",\"flows\":[");
-    for (uint32_t i = 0; i < load.flow_count; i++) {
-        printf(i ? "," : "");
-        print_flow(&load.flows[i], counts[i]);
-    }
-    printf("],\"conns\":[");
-    for (uint32_t i = 0; load.wire->report && i < load.conn_count; i++) {
-        printf(i ? "," : "");
-        load.wire->report(&load.conns[i]);
-    }
-    printf("]}\n");
-    return 0;
 }

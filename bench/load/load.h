@@ -13,6 +13,7 @@
 #define UNANSWERED_MAX 256 /* spec 50 section 2 */
 #define RING 1024          /* numbers of a pair whose time is known; more than may be under way */
 #define SLOTS 2048         /* of a histogram: 32 an octave of microseconds */
+#define TICK_S 0.05        /* how long nothing is looked at, at most */
 #define NUMBER_BYTES 16    /* a payload begins with the pair and the number, in hexadecimal digits */
 
 struct bytes {
@@ -30,7 +31,7 @@ struct flow {
     double rate, start_s;
     uint32_t window;
     bool running;
-    uint64_t due, done, begun_done, sent, skipped, not_taken;
+    uint64_t due, done, done_before, sent, skipped, not_taken;
     double ended_s;
     struct histogram accepted, complete, late;
     struct pair **pairs;
@@ -76,7 +77,8 @@ struct wire {
 struct load {
     const struct wire *wire;
     int pid, server_core, own_core;
-    double warm_s, seconds, settle_s, now;
+    double warm_s, seconds, settle_s, now, begun_s;
+    bool measuring;
     uint32_t payload_bytes;
     struct flow *flows;
     uint32_t flow_count;
@@ -106,6 +108,13 @@ void not_taken(struct conn *conn, uint64_t number, double after_s);
 void settled(struct conn *conn, uint64_t number);
 void delivered(struct conn *conn, const uint8_t *payload, size_t len);
 __attribute__((format(printf, 1, 2))) void trouble(const char *said, ...);
+
+/* drive.c, for run.c: one look at all connections, until then at most; and what is to be sent. */
+void prepare(void);
+void turn(double until_s);
+void pump(struct pair *pair);
+void schedule(struct flow *flow);
+void flush_all(void);
 
 /* figures.c: clocks and counts. */
 double clock_s(void);
