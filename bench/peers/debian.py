@@ -29,6 +29,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
+def _fetch(package: str, directory: Path) -> None:
+    wanted = ["apt-get", "install", "--simulate", "--no-install-recommends", package]
+    planned = [line.split()[1] for line in _said(wanted).splitlines() if line.startswith("Inst ")]
+    _said(["apt-get", "download", "-qq", *(planned or [package])], directory)
+
+
 def unpacked(package: str, directory: Path) -> Path:
     """Return the root of a package's tree, fetched where it is not there yet; raises Missing."""
     root = directory / package
@@ -39,9 +45,13 @@ def unpacked(package: str, directory: Path) -> Path:
     fresh = directory / f"{package}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    wanted = ["apt-get", "install", "--simulate", "--no-install-recommends", package]
-    planned = [line.split()[1] for line in _said(wanted).splitlines() if line.startswith("Inst ")]
-    _said(["apt-get", "download", "-qq", *(planned or [package])], fresh)
+    try:
+        _fetch(package, fresh)
+    except Missing:
+        if os.geteuid():
+            raise
+        _said(["apt-get", "update", "-qq"])
+        _fetch(package, fresh)
     for archive in sorted(fresh.glob("*.deb")):
         _said(["dpkg-deb", "--extract", str(archive), str(fresh)])
         archive.unlink()
