@@ -18,12 +18,13 @@ SUITE ?= killers
 BIN := .venv/bin
 STAMP := .venv/.complete
 PROMETHEUS := .venv/prometheus/usr/bin/promtool
+HEADERS := /usr/bin/cc /usr/include/stdlib.h /usr/include/openssl/evp.h
 # Exit status of relayd invite while the relay is not there yet.
 AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants alerts bench clean
+.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants alerts bench bench-peers clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -161,8 +162,25 @@ model: env ## try the store's model EXAMPLES (2000) times, from SEED (1) on; goe
 alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and print how long that took
 	@$(BIN)/python -m pytest -q -s tests/operations/test_live.py
 
-bench: env ## measure this machine; results are JSON lines
-	@$(BIN)/python bench/run.py
+bench: env $(HEADERS) ## measure this machine; results are JSON lines and a picture, var/bench.svg
+	@$(BIN)/python bench/run.py --plot var/bench.svg
+
+RUNS ?= 5
+PEERS ?=
+
+bench-peers: env $(HEADERS) ## the same cases on other servers (PEERS: some), RUNS (5) times each; one table of ratios
+	@mkdir -p var
+	PYTHONPATH=bench:bench/peers $(BIN)/python bench/peers/compare.py --runs $(RUNS) --peers '$(PEERS)' \
+	    --plot var/bench-peers.svg
+
+# The load generator is C, compiled when it runs.
+$(HEADERS):
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	    echo "the load generator needs a C compiler and OpenSSL's headers. As root: apt-get install gcc libc6-dev libssl-dev" >&2
+	    exit 1
+	fi
+	install="env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev libssl-dev"
+	$$install >/dev/null 2>&1 || { apt-get update -qq; $$install >/dev/null; }
 
 clean: ## remove what can be made again; a relay's state in var/ stays
 	@rm -rf .venv build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -1,34 +1,45 @@
 """The cases of the benchmark, each in the words of its result.
 
-A relay that runs and generators enter; one result a case leaves: plain values, ready for a JSON line.
+A relay that runs, people and the load generator enter; one result a case leaves: plain values, ready for a JSON line.
 """
 
 import argparse
-import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import spy
-from crew import Generators
-from machine import resident_bytes
+from crew import Crew
+from generator import Flow, Generator, Pair, Run, fullness
+from login import NOTHING, Seat
+from machine import Meter, resident_bytes, shares
+from people import Person
 from relay import Relay
+from submission import TTL_S, sizes, tail
+
+from relayproto.codes import Class
 
 Result = dict[str, Any]
 CLOSED_S_MAX = 30.0
 EACH_MAX = 2_000
 """One sender has at most half of a mailbox (2,500 of 5,000) by the product's own limits."""
-BOTTLENECK_PERCENT = 90
+SENDERS = 100
+"""In G, so that a million are sent in a minute and each of them has mailboxes of its own."""
+_TAILS = 4
 
 
 class Bench:
-    """One run: the relay, the generators and what was asked for."""
+    """One run: the relay, the people, the load generator and what was asked for."""
 
-    def __init__(self, relay: Relay, generators: Generators, options: argparse.Namespace) -> None:
+    def __init__(
+        self, relay: Relay, crew: Crew, generator: Generator, meter: Meter, options: argparse.Namespace
+    ) -> None:
         """Take what is there."""
-        self._relay = relay
-        self._generators = generators
-        self._options = options
+        self.relay = relay
+        self.crew = crew
+        self.options = options
+        self._generator = generator
+        self._meter = meter
         self._backlog = 0
 
     def run(self, cases: set[str]) -> Iterator[Result]:
@@ -50,54 +61,55 @@ class Bench:
                 yield from case()
         if cases & {"C", "H"}:
             yield from self._after_a_crash(cases)
+        if self._backlog and "C" not in cases and cases & {"F", "G"}:
+            yield self._drain()
 
     # --- cases ---
 
     def _enrol(self, cases: set[str]) -> Iterator[Result]:
-        options = self._options
+        options = self.options
         needed = {"A": 2 * options.pairs, "A1": 2 * options.pairs1, "A2": 2 * options.pairs, "B": 2 * options.pairs}
         needed |= {"C": 2 * options.pairs, "H": 2 * options.pairs, "D": options.idle, "E": options.idle}
-        count = max(needed[case] for case in cases)
-        result = self._generators.call("enrol", self._relay.pid, count=count, first=0)
-        yield self._rated("enrolment", "invitation, handshake (NKhfs), ENROL, one account each", result)
+        needed |= {"F": 2 * options.pairs + 1, "G": max(2 * options.pairs, SENDERS)}
+        made, result = self._metered(lambda: self.crew.enrol(max(needed[case] for case in cases)))
+        yield self.rated("enrolment", "invitation, handshake (NKhfs), ENROL, one account each", made, result)
 
     def _start_again(self) -> Iterator[Result]:
-        self._relay.stop()
-        seconds = self._relay.start()
+        self.relay.stop()
+        seconds = self.relay.start()
         yield {"case": "H", "what": "start to /readyz, nothing queued", "seconds": round(seconds, 3)}
 
     def _idle(self) -> Iterator[Result]:
         """Cases E and D: connect many devices, then let them be."""
-        count = self._options.idle
-        before = resident_bytes(self._relay.pid)
-        result = self._generators.call("connect", self._relay.pid, count=count)
-        yield self._rated("E", "connection, handshake (XKhfs), login", result)
+        count = self.options.idle
+        before = resident_bytes(self.relay.pid)
+        logins = self.crew.logins(self.crew.people[:count])
+        seats, result = self._metered(lambda: self.crew.dial(logins))
+        yield self.rated("E", "connection, handshake (XKhfs), login", count, result)
         time.sleep(1.0)
-        grown = resident_bytes(self._relay.pid) - before
+        grown = resident_bytes(self.relay.pid) - before
+        for seat in seats:
+            seat.handed_over()
+        self.all_closed()
         yield {
             "case": "D", "what": f"memory of an idle connection, over {count}", "bytes": round(grown / count),
-            "resident_before": before, **self._hang_up(),
+            "resident_before": before,
         }  # fmt: skip
 
     def _online(self) -> Iterator[Result]:
-        options = self._options
+        options = self.options
         for outcomes in (False, True):
             what = f"{options.pairs} pairs, {options.window} in flight, outcomes {'on' if outcomes else 'off'}"
-            yield self._steady("A", what, options.pairs, options.window, outcomes=outcomes)
+            yield self.steady("A", what, options.pairs, Flow(options.window), outcomes=outcomes)
 
     def _one_in_flight(self) -> Iterator[Result]:
-        pairs = self._options.pairs1
-        yield self._steady("A1", f"{pairs} pairs, 1 in flight, outcomes off", pairs, 1, outcomes=False)
+        pairs = self.options.pairs1
+        yield self.steady("A1", f"{pairs} pairs, 1 in flight, outcomes off", pairs, Flow(1))
 
     def _latency(self) -> Iterator[Result]:
-        options = self._options
-        result = self._profiled(
-            "A2", "paced", pairs=options.pairs, rate=options.rate, warm_s=options.warm, seconds=options.seconds,
-            envelope=options.envelope,
-        )  # fmt: skip
-        late_ms = round(result.pop("late_p99_ms"), 2)
+        options = self.options
         what = f"latency at {options.rate:.0f}/s over {options.pairs} pairs"
-        yield {**self._rated("A2", what, result), "generator_late_p99_ms": late_ms, **self._hang_up()}
+        yield self.steady("A2", what, options.pairs, Flow(rate=options.rate))
 
     def _offline(self) -> Iterator[Result]:
         yield self._enqueue("B")
@@ -106,92 +118,131 @@ class Bench:
         """Cases H and C: kill -9 with a backlog, start again, and see that all of it is there."""
         if not self._backlog:
             filled = self._enqueue("backlog")
-            if "lost" in filled.get("wrong", ""):
+            if "wrong" in filled:
                 yield filled
-        log_bytes = self._relay.log_bytes()
-        self._relay.kill()
-        seconds = self._relay.start()
-        queued = self._relay.figures()["envelopes queued"]
+        log_bytes = self.relay.log_bytes()
+        self.relay.kill()
+        seconds = self.relay.start()
+        gone = self._backlog - self.relay.queued()
         if "H" in cases:
-            gone = self._backlog - queued
             yield {
                 "case": "H", "what": f"start to /readyz after kill -9, {self._backlog} queued", "log_bytes": log_bytes,
-                "seconds": round(seconds, 3), **_wrong({f"lost by the crash: {gone}": gone}),
+                "seconds": round(seconds, 3), **wrong({f"lost by the crash: {gone}": gone}),
             }  # fmt: skip
-        if "C" not in cases:
-            return
-        pairs, each = self._options.pairs, self._options.each
-        result = self._profiled("C", "drain", pairs=pairs, each=each)
-        yield {**self._rated("C", f"drain of {self._backlog} envelopes to {pairs} devices", result), **self._hang_up()}
-        left = self._relay.figures()["envelopes queued"]
-        if left:
-            yield {
-                "case": "C",
-                "what": "left after the drain",
-                "count": left,
-                **_wrong({"acknowledged but left": left}),
-            }
+        if "C" in cases:
+            yield self._drain()
+
+    def _drain(self) -> Result:
+        options = self.options
+        receivers = self.crew.people[1 : 2 * options.pairs : 2]
+        senders = self.crew.people[0 : 2 * options.pairs : 2]
+        seats = self.crew.log_in(receivers, NOTHING)
+        pairs = [
+            Pair(number, receiver=seat, number=sender.submission - options.each, each=options.each)
+            for number, (sender, seat) in enumerate(zip(senders, seats, strict=True))
+        ]
+        result = self.loaded("C", Run(pairs, payload=sizes(options.envelope)[0]))
+        what = f"drain of {self._backlog} envelopes to {options.pairs} devices"
+        self.all_closed()
+        left = self.relay.queued()
+        return merged(self.rated("C", what, result["count"], result), wrong({f"acknowledged but left: {left}": left}))
 
     # --- shared ---
 
-    def _steady(self, case: str, what: str, pairs: int, window: int, *, outcomes: bool) -> Result:
-        options = self._options
-        result = self._profiled(
-            case, "online", pairs=pairs, window=window, warm_s=options.warm, seconds=options.seconds,
-            outcomes=outcomes, envelope=options.envelope,
+    def steady(self, case: str, what: str, pairs: int, flow: Flow, *, outcomes: bool = False) -> Result:
+        """Let pairs of devices that are all online send for the time that was asked for."""
+        options = self.options
+        made = self.paired(self.crew.people[: 2 * pairs], outcomes=outcomes)
+        run = Run(
+            made, (flow,), payload=sizes(options.envelope)[0], warm_s=options.warm, seconds=options.seconds
         )  # fmt: skip
-        return {**self._rated(case, what, result), **self._hang_up()}
+        result = self.loaded(case, run)
+        self.all_closed()
+        return self.rated(case, what, result["count"], result)
 
     def _enqueue(self, case: str) -> Result:
-        options = self._options
-        result = self._profiled(
-            case, "enqueue", pairs=options.pairs, window=options.window, each=options.each, envelope=options.envelope
-        )
-        self._backlog = self._relay.figures()["envelopes queued"]
+        options = self.options
+        people = self.crew.people[: 2 * options.pairs]
+        made = self.paired(people, offline=True, each=options.each)
+        result = self.loaded(case, Run(made, (Flow(options.window),), payload=sizes(options.envelope)[0]))
+        self.all_closed()
+        self._backlog = self.relay.queued()
         missing = result["sent"] - self._backlog
-        rated = self._rated(case, f"enqueue to {options.pairs} offline devices, {options.each} each", result)
-        hung = self._hang_up()
-        return {**rated, "queued": self._backlog, **(hung or _wrong({f"lost: {missing}": missing}))}
+        rated = self.rated(
+            case, f"enqueue to {options.pairs} offline devices, {options.each} each", result["count"], result
+        )
+        return merged({**rated, "queued": self._backlog}, wrong({f"not queued: {missing}": missing}))
 
-    def _profiled(self, case: str, name: str, **order: Any) -> Result:
-        generators, pid = self._generators, self._relay.pid
-        before = self._relay.commits()
-        generators.begin(name, pid, **order)
-        if self._options.profile:
-            time.sleep(self._options.warm + 0.5)
-            spy.report(f"{case} {order}", pid, seconds=max(1.0, self._options.seconds - 1.0))
-        result = generators.result()
-        commits, works = (after - then for after, then in zip(self._relay.commits(), before, strict=True))
-        return {**result, "works_a_commit": works / max(commits, 1)}
+    def paired(
+        self, people: Sequence[Person], *, offline: bool = False, outcomes: bool = False, each: int = 0,
+        class_: Class = Class.CHAT, ttl_s: int = TTL_S,
+    ) -> list[Pair]:  # fmt: skip
+        """Log people in and pair them: every second one receives, or stays away."""
+        envelope = self.options.envelope
+        seats: list[Seat] = self.crew.log_in(people[0::2] if offline else people)
+        senders = seats if offline else seats[0::2]
+        receivers: Sequence[Seat | None] = [None] * len(senders) if offline else seats[1::2]
+        return [
+            Pair(
+                number, sender, receiver, sender.person.submission, each, outcomes=outcomes,
+                tails=[tail([to], envelope, class_=class_, ttl_s=ttl_s, outcomes=outcomes) for _ in range(_TAILS)],
+            )
+            for number, (sender, receiver, to) in enumerate(zip(senders, receivers, people[1::2], strict=True))
+        ]  # fmt: skip
 
-    def _rated(self, case: str, what: str, result: Result) -> Result:
-        """Turn counts into rates and lists into quantiles, and say what was wrong."""
-        count, relay_s = result["count"], result.pop("relay_s")
-        lost = result.pop("lost", 0)
-        rated: Result = {"case": case, "what": what, "per_s": round(count / result["seconds"])}
+    def loaded(self, case: str, run: Run) -> Result:
+        """Run the generator, bring what it says to the people, and return it with the first flow's figures on top."""
+        pid = self.relay.pid
+        before = self.relay.commits()
+        links = run.links()
+        self._generator.start(run, pid)
+        if self.options.profile:
+            time.sleep(run.warm_s + 0.5)
+            spy.report(case, pid, seconds=max(1.0, run.seconds - 1.0))
+        result = self._generator.result()
+        committed = self.relay.commits().since(before)
+        for link, (submission, *floors) in zip(links, result.pop("conns"), strict=True):
+            assert isinstance(link, Seat)
+            link.person.submission = max(link.person.submission, submission)
+            link.person.floors = floors
+        return {**result, **result["flows"][0], **committed}
+
+    def _metered(self, act: Callable[[], Any]) -> tuple[Any, Result]:
+        """Do something in this process; return what it gives, and who was busy meanwhile."""
+        begin = self._meter.read(self.relay.pid)
+        given = act()
+        end = self._meter.read(self.relay.pid)
+        return given, {"seconds": end.wall - begin.wall, "relay_s": end.relay - begin.relay, **shares(begin, end)}
+
+    def rated(self, case: str, what: str, count: int, result: Result) -> Result:
+        """Turn counts into rates, and say what was wrong."""
+        dropped = {"flows", "relay_s", "troubles", "took", "lost", "skipped", "count"}
+        rated: Result = {"case": case, "what": what, "per_s": round(count / result["seconds"]), "count": count}
         if count:
-            rated["relay_us_each"] = round(relay_s / count * 1e6, 2)
-        for name in ("accepted_ms", "complete_ms"):
-            values = result.pop(name, [])
-            if len(values) > 1:
-                cuts = statistics.quantiles(values, n=1000, method="inclusive")
-                rated |= {f"{name}_p50": round(cuts[499], 2), f"{name}_p99": round(cuts[989], 2)}
-        rated |= {key: round(value, 2) if isinstance(value, float) else value for key, value in result.items()}
-        if result["generator_core_busy"] > BOTTLENECK_PERCENT:
-            rated["generator_is_bottleneck"] = result["generator_cpu"] > result["generator_core_busy"] / 2
-            rated["generator_core_is_full"] = True
-        return {**rated, **_wrong({f"lost: {lost}": lost})}
+            rated["relay_us_each"] = round(result["relay_s"] / count * 1e6, 2)
+        for key, value in result.items():
+            if key not in dropped:
+                rated[key] = round(value, 3) if isinstance(value, float) else value
+        rated |= fullness(result["generator_cpu"], result["generator_core_busy"])
+        lost, skipped = result.get("lost", 0), result.get("skipped", 0)
+        found = {f"lost: {lost}": lost, f"could not be sent in time: {skipped}": skipped}
+        found |= {f"{name}: {times}": times for name, times in result.get("troubles", {}).items()}
+        return {**rated, **wrong(found)}
 
-    def _hang_up(self) -> Result:
-        """Close all connections, wait until the relay knows, and say what went wrong on them."""
-        troubles = self._generators.call("hang_up", self._relay.pid)["troubles"]
+    def all_closed(self) -> None:
+        """Wait until the relay knows that nobody is connected any more."""
         until = time.perf_counter() + CLOSED_S_MAX
-        while self._relay.figures()["connections open"] and time.perf_counter() < until:
+        while self.relay.figures()["connections open"] and time.perf_counter() < until:
             time.sleep(0.02)
-        return _wrong({f"{name}: {count}": count for name, count in troubles.items()})
 
 
-def _wrong(found: dict[str, int]) -> Result:
+def merged(result: Result, more: Result) -> Result:
+    """Return both, what was wrong joined."""
+    said = [each["wrong"] for each in (result, more) if "wrong" in each]
+    return {**result, **more, **({"wrong": "; ".join(said)} if said else {})}
+
+
+def wrong(found: dict[str, int]) -> Result:
     """Return what was wrong as part of a result, nothing where nothing was."""
     said = [name for name, count in found.items() if count]
     return {"wrong": "; ".join(said)} if said else {}

@@ -1,109 +1,60 @@
-"""The generator processes: started, given orders, and added up.
+"""The generator's people and their logins: everything but the load itself.
 
-One for each core that is not the relay's, pinned to it, up to what was asked for. Orders and results go through a
-pipe; between two orders a generator does nothing.
+Who takes part leaves as accounts and as seats, connections that are logged in; ``generator`` takes them over.
 """
 
 import asyncio
-import multiprocessing
-import os
-from multiprocessing.connection import Connection
-from typing import Any
+from collections.abc import Sequence
 
+import people
 import uvloop
-from load import Crew
-from machine import Meter, shares
+from login import WINDOW, Login, Seat
+from people import Person
 from relay import Place
 
-ORDER_S_MAX = 240.0
-"""No case takes longer: its own limits are below this."""
-_PEOPLE_EACH = 1_000_000
+from relayproto.commands import Credit
+
+DIAL_AT_ONCE = 64
 
 
-def _work(pipe: Connection, place: Place, core: int, relay_core: int) -> None:
-    """Do what the pipe says until it ends."""
-    os.sched_setaffinity(0, {core})
-    relay_pid = 0
-    crew = Crew(place, lambda: Meter(relay_pid, relay_core, core))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        while True:
-            try:
-                name, relay_pid, order = pipe.recv()
-            except EOFError:
-                return
-            try:
-                pipe.send(runner.run(getattr(crew, name)(**order)))
-            except Exception as error:  # noqa: BLE001 - the parent reports it and ends
-                pipe.send(RuntimeError(f"{name}: {type(error).__name__}: {error}"))
+class Crew:
+    """All people of a run, by number."""
 
+    def __init__(self, place: Place) -> None:
+        """Take where the relay is."""
+        self._place = place
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self.people: list[Person] = []
 
-class Generators:
-    """All generator processes."""
+    def enrol(self, count: int) -> int:
+        """Make people the way everybody is made until there are ``count``; return how many were missing."""
+        missing = max(count - len(self.people), 0)
+        if missing:
+            self.people += self._runner.run(people.enrol(self._place, missing, len(self.people)))
+        return missing
 
-    def __init__(self, place: Place, *, cores: list[int], relay_core: int) -> None:
-        """Start one on each core."""
-        context = multiprocessing.get_context("spawn")
-        self._members = []
-        for core in cores:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs, place, core, relay_core), daemon=True)
-            process.start()
-            theirs.close()
-            self._members.append((process, ours))
+    def logins(self, persons: Sequence[Person], credit: Credit = WINDOW) -> list[Login]:
+        """Return logins that are ready to begin."""
+        return [Login(self._place, person, credit) for person in persons]
 
-    def begin(self, name: str, relay_pid: int, **order: Any) -> None:
-        """Give an order; what it says of people and rates is divided."""
-        size = len(self._members)
-        for number, (_, pipe) in enumerate(self._members):
-            part = {key: value // size for key, value in order.items() if key in {"pairs", "count"}}
-            if "rate" in order:
-                part["rate"] = order["rate"] / size
-            if name == "enrol":
-                part["first"] = number * _PEOPLE_EACH
-            pipe.send((name, relay_pid, {**order, **part}))
+    def dial(self, logins: Sequence[Login]) -> list[Seat]:
+        """Log in, so many at once."""
 
-    def result(self) -> dict[str, Any]:
-        """Return what came of the order: counts and lists added up, clocks as the first generator read them."""
-        results = []
-        for _, pipe in self._members:
-            if not pipe.poll(ORDER_S_MAX):
-                raise RuntimeError(f"a generator did not answer within {ORDER_S_MAX:.0f} s")
-            results.append(pipe.recv())
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        return _added(results)
+        async def all_of_them() -> list[Seat]:
+            gate = asyncio.Semaphore(DIAL_AT_ONCE)
 
-    def call(self, name: str, relay_pid: int, **order: Any) -> dict[str, Any]:
-        """Give an order and wait for its result."""
-        self.begin(name, relay_pid, **order)
-        return self.result()
+            async def one(login: Login) -> Seat:
+                async with gate:
+                    return await login.dial()
+
+            return await asyncio.gather(*map(one, logins))
+
+        return self._runner.run(all_of_them())
+
+    def log_in(self, persons: Sequence[Person], credit: Credit = WINDOW) -> list[Seat]:
+        """Log people in and return their seats in the same order."""
+        return self.dial(self.logins(persons, credit))
 
     def stop(self) -> None:
-        """End all of them."""
-        for process, pipe in self._members:
-            pipe.close()
-            process.join(10)
-            if process.is_alive():
-                process.terminate()
-                process.join(10)
-
-
-def _added(results: list[dict[str, Any]]) -> dict[str, Any]:
-    first, *others = results
-    total = dict(first)
-    for other in others:
-        for key, value in other.items():
-            if key == "troubles":
-                total[key] = {name: total[key].get(name, 0) + value.get(name, 0) for name in {**total[key], **value}}
-            elif isinstance(value, int | list):
-                total[key] += value
-            elif isinstance(value, float):
-                total[key] = max(total[key], value)
-    if "begin" in total:
-        begin, end = total.pop("begin"), total.pop("end")
-        total["seconds"] = end.wall - begin.wall
-        total["relay_s"] = end.relay - begin.relay
-        total.update(shares(begin, end))
-        total["generator_cpu"] = max(shares(each["begin"], each["end"])["generator_cpu"] for each in results)
-    return total
+        """End the loop."""
+        self._runner.close()

@@ -103,18 +103,21 @@ class Reading(NamedTuple):
 
 
 class Meter:
-    """Reads the clocks of a generator, the relay, and both their cores."""
+    """Reads the clocks of this process, of the relay, and of both their cores."""
 
-    def __init__(self, relay_pid: int, relay_core: int, our_core: int) -> None:
-        """Name the relay and the cores; the generator is this process."""
-        self._relay = (relay_pid, relay_core)
+    def __init__(self, relay_core: int, our_core: int) -> None:
+        """Name the cores."""
+        self._relay_core = relay_core
         self._our_core = our_core
 
-    def read(self) -> Reading:
+    def read(self, relay_pid: int) -> Reading:
         """Return the clocks now."""
-        pid, core = self._relay
         return Reading(
-            time.perf_counter(), time.process_time(), process_cpu_s(pid), busy_s(self._our_core), busy_s(core)
+            time.perf_counter(),
+            time.process_time(),
+            process_cpu_s(relay_pid),
+            busy_s(self._our_core),
+            busy_s(self._relay_core),
         )
 
 

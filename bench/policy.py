@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import machine
+from plant import insert
 from relay import Relay
 
 from relayd.domain import permits
@@ -65,17 +66,10 @@ def fill(db: sqlite3.Connection, accounts: int, organisations: int) -> None:
         standing = Standing.PUBLIC if kind < OFFICERS + CITIZENS else Standing.OFFICE
         standing = Standing.VERIFIED if kind < OFFICERS else standing
         unit = 0 if standing is Standing.PUBLIC else chance.choice(units)
-        db.execute(
-            "INSERT INTO account (id, account, address, look, list_version, highest_device, devices, signature,"
-            " standing, unit) VALUES (?1, ?2, ?3, ?3, 1, 1, x'', x'', ?4, ?5)",
-            (row, account(row), f"a{row}@o{unit}.example", standing, unit),
-        )
-        db.execute(
-            "INSERT INTO device (id, account, device, dh_key, sign_key) VALUES (?, ?, 1, ?, ?)",
-            (row, row, chance.randbytes(32), chance.randbytes(32)),
-        )
-        db.execute("INSERT INTO mailbox VALUES (?, 9, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0)", (row,))
-        db.execute("INSERT INTO ledger VALUES (?, 0, 9, 0)", (row,))
+        insert(
+            db, row, account(row), address=f"a{row}@o{unit}.example", dh_key=chance.randbytes(32), unit=unit,
+            standing=standing,
+        )  # fmt: skip
     db.commit()
 
 

@@ -4,6 +4,7 @@ A directory enters; a relay that is ready leaves, and what its operator would se
 stopped by its own pid.
 """
 
+import math
 import os
 import re
 import signal
@@ -13,8 +14,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from machine import process_cpu_s
 
 from relayd import operate
 from relayproto import descriptor
@@ -43,6 +47,25 @@ class Place(NamedTuple):
     key_id: int
     key: bytes
     operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commits:
+    """How many transactions there were, how many works in all of them, and how many took at most so many seconds."""
+
+    count: float
+    works: float
+    below: dict[float, float]
+
+    def since(self, before: "Commits") -> dict[str, float]:
+        """Return works a transaction, and the bounds that half and 99 in 100 of the transactions kept, milliseconds."""
+        count = self.count - before.count
+        told = {"works_a_commit": (self.works - before.works) / max(count, 1)}
+        for name, part in (("p50", 0.5), ("p99", 0.99)):
+            kept = [bound for bound, total in self.below.items() if total - before.below[bound] >= part * count]
+            if count and min(kept) != math.inf:
+                told[f"commit_ms_{name}_below"] = min(kept) * 1e3
+        return told
 
 
 def _free_port() -> int:
@@ -133,11 +156,22 @@ class Relay:
         """Return what ``relayd status`` says."""
         return dict(operate.ask(Path(self.place.operator), GetStatus(), Status).figures)
 
-    def commits(self) -> tuple[float, float]:
-        """Return how many transactions there were, and how many works in all of them."""
+    def queued(self) -> int:
+        """Return how many envelopes wait."""
+        return self.figures()["envelopes queued"]
+
+    def cpu_s(self) -> float:
+        """Return the processor time that it has used, seconds."""
+        return process_cpu_s(self.pid)
+
+    def commits(self) -> "Commits":
+        """Return what it has committed since it started."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self._operations}/metrics", timeout=5) as answer:
-            figures = dict(line.split(" ")[:2] for line in answer.read().decode().splitlines() if line[:1] != "#")
-        return float(figures["relayd_commits_total"]), float(figures["relayd_commit_works_sum"])
+            lines = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#"]
+        figures = {name: float(value) for name, value in lines}
+        bounds = [name for name in figures if name.startswith("relayd_commit_seconds_bucket")]
+        below = {float(name.partition('le="')[2].rstrip('"}')): figures[name] for name in bounds}
+        return Commits(figures["relayd_commits_total"], figures["relayd_commit_works_sum"], below)
 
     def log_bytes(self) -> int:
         """Return the size of SQLite's write-ahead log."""

@@ -7,17 +7,22 @@ twice or was refused.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import large
 import machine
+import plot
 from cases import EACH_MAX, Bench, Result
-from crew import Generators
+from crew import Crew
+from generator import Generator
 from relay import RAISED, Relay
 
-CASES = ("A", "A1", "A2", "B", "C", "D", "E", "H")
+CASES = ("A", "A1", "A2", "B", "C", "D", "E", "F", "G", "H")
 RELAY_CORE = 0
 
 
@@ -41,15 +46,42 @@ def _options() -> argparse.Namespace:
         "--each", type=int, default=1000, help=f"envelopes for each device in B, at most {EACH_MAX} (1000)"
     )
     parser.add_argument("--idle", type=int, default=2000, help="idle connections in D, logins in E (2000)")
+    parser.add_argument("--recipients", type=int, default=50_000, help="recipients of the broadcast in F (50000)")
+    parser.add_argument("--online", type=int, default=1000, help="of these, so many are online (1000)")
+    parser.add_argument("--codes", type=float, default=100.0, help="one-time codes a second in F (100)")
+    parser.add_argument("--queued", type=int, default=1_000_000, help="envelopes that wait in G (1000000)")
+    parser.add_argument("--mailboxes", type=int, default=20_000, help="mailboxes that they wait in (20000)")
     parser.add_argument("--envelope", type=int, default=300, help="bytes of body and wrap together (300)")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each rate is measured (8)")
     parser.add_argument("--warm", type=float, default=2.0, help="seconds before that (2)")
-    parser.add_argument("--generators", type=int, default=4, help="processes at most, each on its own core (4)")
     parser.add_argument("--directory", type=Path, help="where the relay's state is made (default: the system's)")
+    parser.add_argument("--plot", type=Path, help="write the figures as a picture (SVG) too")
     parser.add_argument("--profile", action="store_true", help="say where the relay's time goes (needs py-spy)")
     options = parser.parse_args()
     options.each = min(options.each, EACH_MAX)
     return options
+
+
+def _results(bench: Bench, cases: set[str]) -> Iterator[Result]:
+    yield from bench.run(cases)
+    if "G" in cases:
+        yield from large.Million(bench).run()
+    if "F" in cases:
+        yield from large.codes_and_broadcast(bench)
+
+
+def _plot(results: list[Result], path: Path) -> None:
+    rows = [
+        (
+            f"{each['case']}: {each['what']}"[:72],
+            each["per_s"],
+            f"{each['per_s']:,}/s, {each.get('relay_us_each')} us each",
+        )
+        for each in results
+        if each.get("per_s")
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(plot.picture("A second, and the relay's processor time for each", rows), encoding="utf-8")
 
 
 def _table(results: list[Result]) -> None:
@@ -79,29 +111,33 @@ def _table(results: list[Result]) -> None:
 
 def main() -> int:
     """Run the cases and return the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the relay is stopped
     options = _options()
-    cores = sorted(os.sched_getaffinity(0))
-    ours = [core for core in cores if core != RELAY_CORE][: options.generators] or [RELAY_CORE]
-    os.sched_setaffinity(0, set(ours))
+    own_core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {own_core})
     results: list[Result] = []
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="relayd-bench-", dir=options.directory) as directory:
-        about = {"case": "machine", **machine.describe(Path(directory)), "generator_cores": ours, "raised": RAISED}
+        about = {"case": "machine", **machine.describe(Path(directory)), "generator_core": own_core, "raised": RAISED}
         print(json.dumps(about), flush=True)
+        generator = Generator(Path(directory), server_core=RELAY_CORE, own_core=own_core)
         relay = Relay(Path(directory) / "state", RELAY_CORE)
         relay.start()
-        generators = Generators(relay.place, cores=ours, relay_core=RELAY_CORE)
+        crew = Crew(relay.place)
         try:
-            for result in Bench(relay, generators, options).run(options.cases):
+            meter = machine.Meter(RELAY_CORE, own_core)
+            for result in _results(Bench(relay, crew, generator, meter, options), options.cases):
                 results.append(result)
                 print(json.dumps(result), flush=True)
         except Exception:
             print(f"the relay's last words:\n{relay.last_words()}", file=sys.stderr)
             raise
         finally:
-            generators.stop()
+            crew.stop()
             relay.stop()
     _table(results)
+    if options.plot:
+        _plot(results, options.plot)
     print(f"\nlimits raised: {RAISED}\ntook {time.perf_counter() - begun:.0f} s", file=sys.stderr)
     return int(any("wrong" in result for result in results))
 
