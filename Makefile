@@ -10,6 +10,7 @@ DIR ?= var
 ADDRESS ?= officer@office.example
 CUTS ?= 200
 EXAMPLES ?= 2000
+MINUTES ?= 10
 MACHINE ?= both
 SHRINK ?=
 SEED ?= 1
@@ -23,7 +24,8 @@ AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants alerts bench clean
+.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants fuzz alerts
+.PHONY: bench clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -157,6 +159,9 @@ model: env ## try the store's model EXAMPLES (2000) times, from SEED (1) on; goe
 	@mkdir -p var
 	PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.model_run --examples $(EXAMPLES) --seed $(SEED) \
 	    --machine $(MACHINE) $(SHRINK) --state var/model.jsonl
+
+fuzz: env ## fuzz every decoder for MINUTES (10) in all, from SEED (1) on; goes on from what it reached before
+	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m fuzz.run --minutes $(MINUTES) --seed $(SEED) --state var/fuzz
 
 alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and print how long that took
 	@$(BIN)/python -m pytest -q -s tests/operations/test_live.py
