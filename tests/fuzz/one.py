@@ -17,6 +17,7 @@ if __name__ == "__main__":
     from fuzz.mutator import mutated
 
     name = sys.argv.pop(1)
+    sys.argv[0] = f"{sys.executable} -m fuzz.one {name}"  # libFuzzer calls itself where it merges corpora
     one = TARGETS.get(name, BROKEN).one
     if name in PACKED:
         atheris.Setup(sys.argv, one, custom_mutator=lambda *given: mutated(*given, otherwise=atheris.Mutate))

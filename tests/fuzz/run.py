@@ -4,10 +4,13 @@ Minutes and a seed enter; figures leave, a line a target, or what was found and 
 somebody has patience for; what a longer run reaches is kept in ``var/fuzz`` and is where the next one begins::
 
     make fuzz MINUTES=120 SEED=1
+
+``--keep`` then puts what reached something new into the corpora of the tree.
 """
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -16,13 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fuzz.catalogue import BROKEN, TARGETS, corpus
+from fuzz.catalogue import BROKEN, CORPORA, TARGETS, corpus
 from support.tree import ROOT
 
 INPUT_S_MAX = 5
 """How long one input may take: a thousand times what the slowest does, so that a busy machine finds nothing."""
 MEMORY_MB_MAX = 1_024
 STARTING_S = 120
+EXAMPLE_BYTES_MAX = 512
+"""What goes into the tree is small: longer examples reach the same with more bytes."""
 DICTIONARY = ROOT / "tests" / "fuzz" / "words.dict"
 
 
@@ -54,6 +59,25 @@ def fuzz(name: str, seconds: int, seed: int, kept: Path) -> Figures:
     return figures(done.stderr + done.stdout, len(list(kept.iterdir())), failed=done.returncode != 0)
 
 
+def keep(name: str, kept: Path) -> int:
+    """Write to the tree what of a long run reaches something that the tree's examples do not; return how many."""
+    path = CORPORA / f"{name}.json"
+    with TemporaryDirectory() as fresh:
+        known = Path(fresh) / name
+        lay_out(name, known)
+        before = {each.name for each in known.iterdir()}
+        subprocess.run(
+            [sys.executable, "-m", "fuzz.one", name, "-merge=1", str(known), str(kept)], cwd=ROOT, env=environment(),
+            check=True, capture_output=True,
+        )  # fmt: skip
+        added = sorted(each.read_bytes() for each in known.iterdir() if each.name not in before)
+    small = [octets.hex() for octets in added if len(octets) <= EXAMPLE_BYTES_MAX]
+    kept_already = json.loads(path.read_text(encoding="utf-8"))
+    kept_already["found"] = sorted({*kept_already["found"], *small}, key=lambda each: (len(each), each))
+    path.write_text(json.dumps(kept_already, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return len(small)
+
+
 def lay_out(name: str, kept: Path) -> None:
     """Write the examples of the tree to where libFuzzer reads them."""
     kept.mkdir(parents=True, exist_ok=True)
@@ -83,10 +107,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make fuzz")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--state", type=Path, help="where inputs are kept; without it they are thrown away")
+    parser.add_argument("--state", type=Path, default=None, help="where inputs are kept")
+    parser.add_argument(
+        "--keep", action="store_true", help="fuzz nothing: put what was reached into the tree's corpora"
+    )
     parser.add_argument("--target", choices=TARGETS, action="append", help="all where none is named")
     arguments = parser.parse_args()
     targets = arguments.target or list(TARGETS)
+    if arguments.keep:
+        for name in targets:
+            print(f"{name:10} {keep(name, arguments.state.resolve() / name):>5} examples more")
+        return 0
     share = max(1, round(arguments.minutes * 60 / len(targets)))
     found = 0
     with TemporaryDirectory() as fresh:
