@@ -183,7 +183,7 @@ _PATHS: Final = (
     rf"(?:packs|tags)(?:\.{_ID})?",
     rf"notices(?:\.{_ID}(?:\.{_LANGUAGE})?)?",
 )
-_PLACE: Final = re.compile(r" - at `\$\.?((?:\.?[a-z_]{1,13}|\[\d{1,5}\]){1,8})`\Z")
+_PLACE: Final = re.compile(r" - at `\$((?:\.[a-z_]{1,13}|\[\d{1,5}\]){1,8})`\Z")
 _QUOTED: Final = re.compile(r"(?:(?<=unknown field)|(?<=enum value)) .*", re.DOTALL)
 """Two of a validator's sentences have what the text says, which an error never has."""
 _LOCKABLE: Final = re.compile(_either(_PATHS))
@@ -201,7 +201,7 @@ def parse(text: bytes) -> Document:
         document = msgspec.json.decode(text, type=Document)
     except msgspec.ValidationError as error:
         what, *place = _PLACE.split(str(error))
-        raise Malformed(f"{place[0] if place else 'document'}: {_QUOTED.sub('', what)}") from None
+        raise Malformed(f"{place[0].removeprefix('.') if place else 'document'}: {_QUOTED.sub('', what)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Malformed("document: not JSON") from None
     for index, path in enumerate(document.locked):

@@ -62,6 +62,8 @@ def test_a_notice_that_is_there_twice_is_refused_and_never_made_longer_than_one_
     [
         ({"x" * 9_000: 1}, "document: Object contains unknown field"),
         ({"limits": {"x - at `$.unit`": 1}}, "limits: Object contains unknown field"),
+        ({"limits": {"x - at `$." + "a" * 9_000: 1}}, "limits: Object contains unknown field"),
+        ({" - at `$.a" * 1_000: 1}, "a: Object contains unknown field"),
         (
             {"policy": {"public": {"office": {"call": "\u202e\n" * 99}}}},
             "policy.public.office.call: Invalid enum value",
