@@ -88,7 +88,7 @@ def _one(pattern: str, said: str) -> str:
     return found[1]
 
 
-def _run(place: Path, *command: str, seconds_max: float = 120.0) -> str:
+def _run(place: Path, *command: str, seconds_max: float = 600.0) -> str:
     done = subprocess.run(
         command, cwd=place, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds_max
     )
