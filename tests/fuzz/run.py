@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,7 +25,8 @@ from support.tree import ROOT
 INPUT_S_MAX = 5
 """How long one input may take: a thousand times what the slowest does, so that a busy machine finds nothing."""
 MEMORY_MB_MAX = 1_024
-STARTING_S = 120
+STARTING_S = 300
+"""Beside its time: a start on a busy machine. What has not ended then is told as a finding."""
 EXAMPLE_BYTES_MAX = 512
 """What goes into the tree is small: longer examples reach the same with more bytes."""
 DICTIONARY = ROOT / "tests" / "fuzz" / "words.dict"
@@ -52,10 +53,15 @@ def fuzz(name: str, seconds: int, seed: int, kept: Path) -> Figures:
         f"-timeout={INPUT_S_MAX}", f"-rss_limit_mb={MEMORY_MB_MAX}", f"-dict={DICTIONARY}", "-print_final_stats=1",
         f"-artifact_prefix={kept}-finding-",
     )  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "fuzz.one", name, *options, str(kept)], cwd=ROOT, env=environment(), check=False,
-        capture_output=True, text=True, errors="replace", timeout=seconds + STARTING_S,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "fuzz.one", name, *options, str(kept)]
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment(), check=False, capture_output=True, text=True, errors="replace",
+            timeout=seconds + STARTING_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        said = (error.stderr or b"").decode(errors="replace")
+        return replace(figures(said, len(list(kept.iterdir())), failed=True), finding=f"{name} did not end\n{said}")
     return figures(done.stderr + done.stdout, len(list(kept.iterdir())), failed=done.returncode != 0)
 
 

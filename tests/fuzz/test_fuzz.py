@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from fuzz import run
 from fuzz.catalogue import TARGETS
 from fuzz.run import figures, fuzz
 
@@ -37,6 +38,15 @@ def test_a_broken_rule_is_found_and_told(tmp_path, atheris) -> None:
 
     assert "Broken: nothing may begin with RLY1" in came.finding
     assert list(tmp_path.glob("broken-finding-crash-*"))
+
+
+@pytest.mark.slow
+def test_a_target_that_does_not_end_is_a_finding(tmp_path, atheris, monkeypatch) -> None:
+    monkeypatch.setattr(run, "STARTING_S", -29)
+
+    came = fuzz("frame", 30, seed=1, kept=tmp_path / "frame")
+
+    assert came.finding.startswith("frame did not end")
 
 
 def test_what_libfuzzer_says_is_read() -> None:
