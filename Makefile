@@ -10,6 +10,9 @@ DIR ?= var
 ADDRESS ?= officer@office.example
 CUTS ?= 200
 EXAMPLES ?= 2000
+MINUTES ?= 10
+NUMBERS ?= 2
+TROUBLES ?= 3
 MACHINE ?= both
 SHRINK ?=
 SEED ?= 1
@@ -24,7 +27,8 @@ AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
-.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants alerts bench bench-peers clean
+.PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants fuzz spin
+.PHONY: alerts bench bench-peers clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -123,7 +127,7 @@ gate: env
 check: static gate ## style, types, the contract's full coverage, the shape of the tree and the wheel
 	@$(BIN)/python -m pytest -q tests/arch
 
-test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn ## everything that CI runs: style, types, coverage, every test
+test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn /usr/bin/spin ## everything that CI runs: style, types, coverage, every test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --cov=,$(OTHERS))
 
 # What boots the machine that the package is installed on by tests; it starts nothing here.
@@ -133,6 +137,17 @@ test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn ## everything that CI ru
 	    exit 0
 	fi
 	install="env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd-container"
+	$$install >/dev/null 2>&1 || { apt-get update -qq; $$install >/dev/null; }
+
+# What searches the model of spec 50, and the compiler that it needs.
+/usr/bin/spin:
+	@if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	    echo "no spin here: the tests that search the Promela model are skipped" >&2
+	    exit 0
+	fi
+	compiler=
+	command -v cc >/dev/null || compiler="gcc libc6-dev"
+	install="env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends spin $$compiler"
 	$$install >/dev/null 2>&1 || { apt-get update -qq; $$install >/dev/null; }
 
 package: env ## build the wheel, the Debian package and its bill of materials into dist/
@@ -158,6 +173,12 @@ model: env ## try the store's model EXAMPLES (2000) times, from SEED (1) on; goe
 	@mkdir -p var
 	PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.model_run --examples $(EXAMPLES) --seed $(SEED) \
 	    --machine $(MACHINE) $(SHRINK) --state var/model.jsonl
+
+fuzz: env ## fuzz every decoder for MINUTES (10) in all, from SEED (1) on; goes on from what it reached before
+	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m fuzz.run --minutes $(MINUTES) --seed $(SEED) --state var/fuzz
+
+spin: /usr/bin/spin env ## search the model of spec 50 whole: NUMBERS (2) of submissions, TROUBLES (3) of any kind
+	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.spin --numbers $(NUMBERS) --troubles $(TROUBLES) --cycles
 
 alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and print how long that took
 	@$(BIN)/python -m pytest -q -s tests/operations/test_live.py

@@ -65,28 +65,32 @@ _PATHS: Final = (
     rf"(?:packs|tags)(?:\.{ID})?",
     rf"notices(?:\.{ID}(?:\.{LANGUAGE})?)?",
 )
+_PLACE: Final = re.compile(r" - at `\$((?:\.[a-z_]{1,13}|\[\d{1,5}\]){1,8})`\Z")
+_QUOTED: Final = re.compile(r"(?:(?<=unknown field)|(?<=enum value)) .*", re.DOTALL)
+"""Two of a validator's sentences have what the text says, which an error never has."""
 _LOCKABLE: Final = re.compile(_either(_PATHS))
 
 
 def parse(text: bytes) -> Document:
     """Return the document that a text of at most DOCUMENT_BYTES_MAX makes, in whatever order and spacing.
 
-    Raises Malformed, whose detail begins with the path of the first thing that is wrong. The parser is guided by the
-    schema, so it never goes deeper than that.
+    Raises Malformed, whose detail begins with the path of the first thing that is wrong and has nothing else that the
+    text says. The parser is guided by the schema, so it never goes deeper than that.
     """
     if len(text) > DOCUMENT_BYTES_MAX:
         raise Malformed(f"document: more than {DOCUMENT_BYTES_MAX} bytes")
     try:
         document = msgspec.json.decode(text, type=Document)
     except msgspec.ValidationError as error:
-        what, _, path = str(error).partition(" - at `$")
-        raise Malformed(f"{path.removesuffix('`').removeprefix('.') or 'document'}: {what}") from None
+        what, *place = _PLACE.split(str(error))
+        raise Malformed(f"{place[0].removeprefix('.') if place else 'document'}: {_QUOTED.sub('', what)}") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Malformed("document: not JSON") from None
     for index, path in enumerate(document.locked):
         if _LOCKABLE.fullmatch(path) is None:
             raise Malformed(f"locked[{index}]: no path of a document")
-    for path, count in Counter(path for path, _ in _said(document)).items():
+    rows = (f"notices.{notice.id}" for notice in document.notices)
+    for path, count in Counter((*(path for path, _ in _said(document)), *rows)).items():
         if count > 1:
             raise Malformed(f"{path}: more than once")
     return document

@@ -56,6 +56,30 @@ def wrong(fields: dict[str, Any]) -> str:
 # --- one form ---
 
 
+def test_a_notice_that_is_there_twice_is_refused_and_never_made_longer_than_one_may_be() -> None:
+    texts = [{"language": f"{one}{two}", "text": "x"} for one in "abcdef" for two in "abcdef"]
+    notices = [{"id": "a", "texts": texts[:20]}, {"id": "b", "texts": texts[:1]}, {"id": "a", "texts": texts[20:]}]
+
+    assert wrong(HEAD | {"notices": notices}) == "notices.a: more than once"
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"x" * 9_000: 1}, "document: Object contains unknown field"),
+        ({"limits": {"x - at `$.unit`": 1}}, "limits: Object contains unknown field"),
+        ({"limits": {"x - at `$." + "a" * 9_000: 1}}, "limits: Object contains unknown field"),
+        ({" - at `$.a" * 1_000: 1}, "a: Object contains unknown field"),
+        (
+            {"policy": {"public": {"office": {"call": "\u202e\n" * 99}}}},
+            "policy.public.office.call: Invalid enum value",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_without_what_the_text_says(fields: dict[str, Any], detail: str) -> None:
+    assert wrong(HEAD | fields) == detail
+
+
 def test_a_document_is_read_and_written_in_its_one_form() -> None:
     read = document.read(octets(FULL))
 

@@ -1,0 +1,41 @@
+"""Frames and every command, reply and notice: what a device or a relay says once it is known.
+
+Bytes enter ``relayproto.frame`` and the readers of each message; the rule is spec 30 §3: a value or Malformed.
+"""
+
+from fuzz.rules import only, require, target
+from relayproto import frame, message
+from relayproto.administration import CHANGES
+from relayproto.commands import COMMANDS
+from relayproto.errors import Malformed
+from relayproto.limits import FRAME_BYTES_MAX
+from relayproto.notices import EITHER, NOTICES
+from relayproto.replies import REPLIES
+
+KINDS = {**COMMANDS, **REPLIES, **NOTICES, **EITHER, **CHANGES}
+
+
+def a_frame(octets: bytes) -> None:
+    with only(Malformed):
+        parts = frame.decode(octets)
+    again = frame.encode(parts.kind, parts.request, parts.fields)
+    require(len(again) <= 2 * len(octets), "the shortest form is longer")  # but for floats, which no message has
+    twice = frame.decode(again)
+    require(frame.encode(twice.kind, twice.request, twice.fields) == again, "another frame comes back")
+
+
+def a_message(octets: bytes) -> None:
+    with only(Malformed):
+        parts = frame.decode(octets)
+    kind = KINDS.get(parts.kind)
+    if kind is None:
+        return
+    with only(Malformed):
+        said = message.read(kind, parts.fields)
+    again = frame.decode(message.encode(said, parts.request))
+    require(again.request == parts.request and message.read(kind, again.fields) == said, "another message comes back")
+    require(len(repr(said)) < 8 * len(octets) + 2_000, "a repr that is out of proportion")
+    hash(said)
+
+
+FRAMES = {"frame": target(a_frame, FRAME_BYTES_MAX), "message": target(a_message, FRAME_BYTES_MAX)}
