@@ -28,7 +28,7 @@ from relayd.store.commit import Commit
 from relayd.store.contacts import Contacts, Passes
 from relayd.store.database import connect
 from relayd.store.marks import Marks
-from relayd.store.residents import ROSTERS_MAX, Residents
+from relayd.store.residents import PARTIES_MAX, Residents
 from relayproto import policy
 from relayproto.standing import Action, Permission, Standing
 
@@ -79,8 +79,8 @@ def account(row: int) -> bytes:
 
 
 def checks(commit: Commit, pairs: list[tuple[int, int]]) -> float:
-    """Return the microseconds that a message's check takes: both rosters at hand, tables, pass."""
-    found = [(commit.roster(account(one)), commit.roster(account(other))) for one, other in pairs]
+    """Return the microseconds that a message's check takes: both parties at hand, tables, pass."""
+    found = [(commit.party(account(one)), commit.party(account(other))) for one, other in pairs]
     text, contacts, now_ms = int(Action.TEXT), commit.tools.contacts, commit.now_ms
     begun = time.thread_time()
     for who, whom in found:
@@ -102,7 +102,7 @@ def reads(commit: Commit, rows: list[int]) -> float:
     """Return the microseconds that reading an account takes that no commit has at hand, its side included."""
     begun = time.thread_time()
     for row in rows:
-        commit.roster(account(row))
+        commit.party(account(row))
     return (time.thread_time() - begun) / len(rows) * 1e6
 
 
@@ -118,7 +118,7 @@ def a_commit(state: Path) -> Iterator[Commit]:
 def measured(relay: Relay, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the results."""
     chance = random.Random(2)
-    officers = range(1, int(options.accounts * OFFICERS))[: ROSTERS_MAX // 4]
+    officers = range(1, int(options.accounts * OFFICERS))[: PARTIES_MAX // 4]
     citizens = range(int(options.accounts * OFFICERS) + 1, int(options.accounts * (OFFICERS + CITIZENS)))
     with a_commit(relay.state) as commit:
         for what, whom in (("officer to officer", officers), ("officer to citizen, a pass made", citizens)):

@@ -88,7 +88,7 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
         return Enrolment(devices.account, Address(address))
     if taken(db, Address(address)):
         raise Refusal(Code.ADDRESS_TAKEN)
-    if commit.roster(devices.account) is not None or not _still_stands(commit, address, into):
+    if commit.party(devices.account) is not None or not _still_stands(commit, address, into):
         raise Refusal(Code.BAD_TICKET)
     make(commit, Address(address), command, devices, into)
     commit.done.tally.enrolled += 1
@@ -158,10 +158,10 @@ def put_devices(commit: Commit, seat: Seat, devices: DeviceList, listed: bytes, 
     commit.require(seat)
     if devices.account != seat.account:
         raise Refusal(Code.BAD_SIGNATURE)
-    roster = commit.roster(seat.account)
-    assert roster is not None  # noqa: S101 - a seat's device has an account
+    party = commit.party(seat.account)
+    assert party is not None  # noqa: S101 - a seat's device has an account
     address, held, held_signature = commit.db.execute(
-        "SELECT address, devices, signature FROM account WHERE id = ?", (roster.row,)
+        "SELECT address, devices, signature FROM account WHERE id = ?", (party.row,)
     ).fetchone()
     if held == listed:
         return DevicesChanged(Devices(held, held_signature, address), ())
@@ -174,15 +174,15 @@ def put_devices(commit: Commit, seat: Seat, devices: DeviceList, listed: bytes, 
         raise Refusal(Code.BAD_SIGNATURE) from None
     commit.db.execute(
         "UPDATE account SET list_version = ?, highest_device = ?, devices = ?, signature = ? WHERE id = ?",
-        (devices.version, devices.highest_device, listed, signature, roster.row),
+        (devices.version, devices.highest_device, listed, signature, party.row),
     )
     staying = {entry.device for entry in devices.devices}
-    removed = sorted(row for device, row in roster.mailboxes.items() if device not in staying)
+    removed = sorted(row for device, row in party.mailboxes.items() if device not in staying)
     for row in removed:
         _remove_device(commit, row)
     for entry in devices.devices:
-        if entry.device not in roster.mailboxes:
-            _add_device(commit, roster.row, entry)
+        if entry.device not in party.mailboxes:
+            _add_device(commit, party.row, entry)
     commit.tools.residents.forget_account(seat.account)
     return DevicesChanged(Devices(listed, signature, address), tuple(removed))
 
@@ -190,7 +190,7 @@ def put_devices(commit: Commit, seat: Seat, devices: DeviceList, listed: bytes, 
 def _remove_device(commit: Commit, row: int) -> None:
     """Delete all that there is of a device; senders are told PURGED where no other device is left to deliver."""
     mailbox = commit.mailbox(row)
-    assert mailbox is not None  # noqa: S101 - a device of a roster has a mailbox
+    assert mailbox is not None  # noqa: S101 - a device of a party has a mailbox
     db = commit.db
     commit.tools.waiting.drop(row)
     for lane in Lane:

@@ -146,7 +146,7 @@ class _Trace:
         if commit.pending != Pending():
             commit.tools.residents.clear()
         elif commit.db.total_changes != self._changes:
-            commit.tools.residents.forget_rosters()
+            commit.tools.residents.forget_parties()
         commit.db.execute("ROLLBACK TO act")
         commit.undo(**self._before)
         commit.done.tally = Tally()

@@ -16,7 +16,7 @@ from relayproto.limits import BLOCKED_MAX
 def block(commit: Commit, seat: Seat, account: AccountId, *, blocked: bool) -> None:
     """Block an account, or no longer; whether there is one of that id makes no difference. Refusal(LIMIT)."""
     commit.require(seat)
-    owner = commit.roster(seat.account)
+    owner = commit.party(seat.account)
     if owner is None or account == seat.account:
         return
     marks, key = commit.tools.marks, (owner.row, commit.tools.marks.of(seat.account, account))

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from relayd.domain.mailbox import Mailbox, Quota
+from relayd.domain.party import Party
 from relayd.domain.refusals import Refusal
-from relayd.domain.roster import Roster
 from relayd.domain.seat import Seat
 from relayd.store import rows
 from relayd.store.contacts import Contacts
@@ -204,11 +204,11 @@ class Commit:
         """Note that a sender's row has to be written."""
         self.pending.senders[row] = sender
 
-    def roster(self, account: AccountId) -> Roster | None:
+    def party(self, account: AccountId) -> Party | None:
         """Return an account's devices, or None where there is no such account."""
-        return self.tools.residents.roster(self.db, account)
+        return self.tools.residents.party(self.db, account)
 
-    def is_there(self, whom: Roster, who: Roster, *, permitted: bool) -> bool:
+    def is_there(self, whom: Party, who: Party, *, permitted: bool) -> bool:
         """Say whether an account is there for another: permitted, nobody suspended, not blocked.
 
         Wherever the answer may be no a mark is looked up, as one is for an account that there is not.

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from relayd.domain import permits
 from relayd.domain.lifetimes import day
-from relayd.domain.roster import Roster
+from relayd.domain.party import Party
 from relayproto.codes import Class
 from relayproto.ids import AccountId
 from relayproto.limits import PASS_BYTES, PASS_DAYS, REQUEST_BYTES_MAX
@@ -78,7 +78,7 @@ class Contacts:
         self._key = key
         self._asked: OrderedDict[bytes, int] = OrderedDict()
 
-    def may_send(self, who: Roster, whom: Roster, sent: Sent, now_ms: int) -> bool:
+    def may_send(self, who: Party, whom: Party, sent: Sent, now_ms: int) -> bool:
         """Say whether an envelope may go, where the tables alone do not let it go freely."""
         if permits.permission(who.side, whom.side, sent.action) != Permission.ALLOW:
             return False
@@ -89,7 +89,7 @@ class Contacts:
             return False
         return self._asked.get(self._pair(who.account, whom.account)) != day(now_ms)
 
-    def stored(self, who: Roster, whom: Roster, sent: Sent, now_ms: int) -> None:
+    def stored(self, who: Party, whom: Party, sent: Sent, now_ms: int) -> None:
         """Note that an envelope was stored which did not go freely: a request is the pair's one of this day."""
         first = permits.permission(who.side, whom.side, Action.FIRST_CONTACT)
         if first == Permission.ALLOW or self.passes.good(sent.shown, whom.account, who.account, now_ms):
@@ -100,7 +100,7 @@ class Contacts:
         if len(self._asked) > REQUESTS_MAX:
             self._asked.popitem(last=False)
 
-    def pass_for(self, whom: Roster, who: Roster, now_ms: int) -> bytes:
+    def pass_for(self, whom: Party, who: Party, now_ms: int) -> bytes:
         """Return what goes with an envelope of ``who`` to ``whom``: a pass where an answer takes one, else nothing."""
         if whom.row == who.row or not permits.needs_pass(whom.side, who.side):
             return b""

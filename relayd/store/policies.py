@@ -36,4 +36,4 @@ def put(
         commit.db.execute("UPDATE platform SET policy = ?, bounds = ?, visibility = ?", said)
     else:
         commit.db.execute("UPDATE unit SET policy = ?, bounds = ?, visibility = ? WHERE id = ?", (*said, unit))
-    commit.tools.residents.forget_rosters()
+    commit.tools.residents.forget_parties()

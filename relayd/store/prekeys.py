@@ -80,19 +80,19 @@ def bundles(commit: Commit, seat: Seat, command: GetBundles) -> BundlesTaken:
     """
     commit.require(seat)
     account, devices = command.account, command.devices
-    roster, who = commit.roster(account), commit.roster(seat.account)
-    if roster is None or who is None:
+    party, who = commit.party(account), commit.party(seat.account)
+    if party is None or who is None:
         raise Refusal(Code.NOT_AVAILABLE)
     passes = commit.tools.contacts.passes
-    permitted = permits.may_find(who.side, roster.side) or passes.good(
+    permitted = permits.may_find(who.side, party.side) or passes.good(
         command.pass_, account, seat.account, commit.now_ms
     )
-    if not commit.is_there(roster, who, permitted=permitted) or not roster.mailboxes.keys() >= set(devices):
+    if not commit.is_there(party, who, permitted=permitted) or not party.mailboxes.keys() >= set(devices):
         raise Refusal(Code.NOT_AVAILABLE)
     listed, signature = commit.db.execute(
-        "SELECT devices, signature FROM account WHERE id = ?", (roster.row,)
+        "SELECT devices, signature FROM account WHERE id = ?", (party.row,)
     ).fetchone()
-    others = roster.without(seat.row)
+    others = party.without(seat.row)
     taken: list[Bundle] = []
     low: list[tuple[int, PrekeysLow]] = []
     for device in sorted(set(devices) or others):

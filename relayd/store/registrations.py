@@ -112,7 +112,7 @@ def _objection(commit: Commit, contact: Address, address: Address, devices: Devi
         return Code.BAD_ADDRESS
     if accounts.taken(commit.db, address):
         return Code.ADDRESS_TAKEN
-    return Code.BAD_TICKET if commit.roster(devices.account) is not None else None
+    return Code.BAD_TICKET if commit.party(devices.account) is not None else None
 
 
 def may_have(db: sqlite3.Connection, contact: Address, address: Address, terms: Terms) -> bool:

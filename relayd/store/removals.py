@@ -132,7 +132,7 @@ def _became(commit: Commit, origin: Origin, fan: int, result: Result, class_: in
         if state[1] or (result is not Result.DELIVERED and state[0]):
             return
         state[1] = 1
-    sender = commit.roster(origin.account)
+    sender = commit.party(origin.account)
     organisation = PLATFORM if sender is None else sender.side.organisation
     commit.done.tally.targets[ended(organisation, class_, octets, result)] += 1
     mailbox = commit.mailbox(origin.mailbox)

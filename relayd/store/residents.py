@@ -1,6 +1,6 @@
 """The store room: the small rows that commits need again and again, kept in memory on the writer's thread.
 
-Numbers and ids enter; mailboxes, senders and rosters leave. The rules of this file: bounded, least recently used
+Numbers and ids enter; mailboxes, senders and parties leave. The rules of this file: bounded, least recently used
 first; a commit changes them in place, so whatever is rolled back is forgotten here as well.
 """
 
@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 from relayd.domain.ledger import Ledger
 from relayd.domain.mailbox import Mailbox
-from relayd.domain.roster import Roster
+from relayd.domain.party import Party
 from relayd.store.sides import Sides
 from relayproto.ids import AccountId, DeviceId
 from relayproto.standing import Standing
@@ -23,7 +23,7 @@ MAILBOXES_MAX: Final = 32_768
 """About half a kilobyte each: 16 MB keep the writer of a relay with 20,000 devices from reading at all."""
 SENDERS_MAX: Final = 16_384
 """Devices kept as senders; about 1 KB each."""
-ROSTERS_MAX: Final = 16_384
+PARTIES_MAX: Final = 16_384
 """Accounts whose devices are kept; about 1 KB each."""
 
 
@@ -70,35 +70,35 @@ class Recent(Generic[K, V]):
 
 
 class Residents:
-    """Mailboxes, senders and rosters by number or id."""
+    """Mailboxes, senders and parties by number or id."""
 
-    __slots__ = ("_mailboxes", "_rosters", "_senders", "_sides")
+    __slots__ = ("_mailboxes", "_parties", "_senders", "_sides")
 
     def __init__(self) -> None:
         self._mailboxes: Recent[int, Mailbox] = Recent(MAILBOXES_MAX)
         self._senders: Recent[int, Sender] = Recent(SENDERS_MAX)
-        self._rosters: Recent[AccountId, Roster] = Recent(ROSTERS_MAX)
+        self._parties: Recent[AccountId, Party] = Recent(PARTIES_MAX)
         self._sides = Sides()
 
     def trim(self) -> None:
         """Come down to the bounds; between commits only, when nothing changed is waiting to be written."""
         self._mailboxes.trim()
         self._senders.trim()
-        self._rosters.trim()
+        self._parties.trim()
 
     def clear(self) -> None:
         """Forget everything, because what is here may never have been committed."""
         self._mailboxes.clear()
         self._senders.clear()
-        self.forget_rosters()
+        self.forget_parties()
 
     def forget_account(self, account: AccountId) -> None:
-        """Forget an account's roster, because its device list, standing or unit has changed."""
-        self._rosters.drop(account)
+        """Forget an account's party, because its device list, standing or unit has changed."""
+        self._parties.drop(account)
 
-    def forget_rosters(self) -> None:
-        """Forget all rosters, because what has changed concerns the people of a unit and of all below it."""
-        self._rosters.clear()
+    def forget_parties(self) -> None:
+        """Forget all parties, because what has changed concerns the people of a unit and of all below it."""
+        self._parties.clear()
         self._sides.forget()
 
     def forget_device(self, row: int) -> None:
@@ -149,10 +149,10 @@ class Residents:
             self._senders.put(row, sender)
         return sender
 
-    def roster(self, db: sqlite3.Connection, account: AccountId) -> Roster | None:
+    def party(self, db: sqlite3.Connection, account: AccountId) -> Party | None:
         """Return the devices of an account, or None where there is no such account."""
-        roster = self._rosters.get(account)
-        if roster is None:
+        party = self._parties.get(account)
+        if party is None:
             kept = db.execute(
                 "SELECT id, list_version, highest_device, standing, unit, policy, suspended,"
                 " EXISTS (SELECT 1 FROM block WHERE block.account = account.id) FROM account WHERE account = ?",
@@ -164,6 +164,6 @@ class Residents:
             devices = db.execute("SELECT device, id FROM device WHERE account = ?", (row,)).fetchall()
             mailboxes = {DeviceId(device): number for device, number in devices}
             side = self._sides.of(db, unit, Standing(standing), own, suspended=bool(suspended))
-            roster = Roster(row, account, list_version, highest_device, mailboxes, bool(blocks), side)
-            self._rosters.put(account, roster)
-        return roster
+            party = Party(row, account, list_version, highest_device, mailboxes, bool(blocks), side)
+            self._parties.put(account, party)
+        return party

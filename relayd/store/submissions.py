@@ -16,7 +16,7 @@ from relayd.domain.fates import taken
 from relayd.domain.ledger import Verdict
 from relayd.domain.lifetimes import expires_ms
 from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Share
-from relayd.domain.roster import Roster
+from relayd.domain.party import Party
 from relayd.store.commit import Commit, Placed
 from relayd.store.contacts import Sent, sent
 from relayd.store.daykeys import KeyGone
@@ -148,8 +148,8 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
     mismatches: list[Mismatch] = []
     who = _sender(commit, work)
     for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
-        roster = _reachable(commit, work, who, position) if code == Code.MISMATCHED_DEVICES else None
-        mismatch = roster.mismatch(position, target, work.seat.row) if roster else None
+        party = _reachable(commit, work, who, position) if code == Code.MISMATCHED_DEVICES else None
+        mismatch = party.mismatch(position, target, work.seat.row) if party else None
         if mismatch is not None and len(mismatches) < MISMATCHES_MAX:
             mismatches.append(mismatch)
     return Submitted(command.submission, codes, tuple(mismatches), _retry_after_ms(codes))
@@ -173,51 +173,51 @@ def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submi
     codes: list[Code] = []
     mismatches: list[Mismatch] = []
     for position, target in enumerate(command.targets):
-        roster = _reachable(commit, work, who, position)
-        if roster is None:
+        party = _reachable(commit, work, who, position)
+        if party is None:
             codes.append(Code.NOT_AVAILABLE)
             continue
-        mismatch = roster.mismatch(position, target, work.seat.row)
+        mismatch = party.mismatch(position, target, work.seat.row)
         if mismatch is not None:
             codes.append(Code.MISMATCHED_DEVICES)
             if len(mismatches) < MISMATCHES_MAX:
                 mismatches.append(mismatch)
-        elif full := _full(commit, one, accepted, roster, target):
+        elif full := _full(commit, one, accepted, party, target):
             codes.append(Code.OVER_QUOTA)
             _overflow(commit, work, target, full)
         else:
             codes.append(Code.STORED)
-            _number(commit, one, roster, position, target, _pass_for(commit, command.class_, roster, who))
-            if not _freely(who, roster, command.class_):
-                commit.tools.contacts.stored(who, roster, _sent(work, position), commit.now_ms)
+            _number(commit, one, party, position, target, _pass_for(commit, command.class_, party, who))
+            if not _freely(who, party, command.class_):
+                commit.tools.contacts.stored(who, party, _sent(work, position), commit.now_ms)
     if one.placements:
         accepted.append(one)
     return Submitted(command.submission, tuple(codes), tuple(mismatches), _retry_after_ms(codes))
 
 
-def _sender(commit: Commit, work: Submission) -> Roster:
-    roster = commit.roster(work.seat.account)
-    assert roster is not None, "a sender has an account"  # noqa: S101
-    return roster
+def _sender(commit: Commit, work: Submission) -> Party:
+    party = commit.party(work.seat.account)
+    assert party is not None, "a sender has an account"  # noqa: S101
+    return party
 
 
-def _reachable(commit: Commit, work: Submission, who: Roster, position: int) -> Roster | None:
+def _reachable(commit: Commit, work: Submission, who: Party, position: int) -> Party | None:
     """Return the devices of a target, or None where there is no such account for the sender (spec 70 §6)."""
-    roster = commit.roster(work.command.targets[position].account)
-    if roster is None:
+    party = commit.party(work.command.targets[position].account)
+    if party is None:
         return None
-    permitted = _freely(who, roster, work.command.class_) or commit.tools.contacts.may_send(
-        who, roster, _sent(work, position), commit.now_ms
+    permitted = _freely(who, party, work.command.class_) or commit.tools.contacts.may_send(
+        who, party, _sent(work, position), commit.now_ms
     )
-    return roster if commit.is_there(roster, who, permitted=permitted) else None
+    return party if commit.is_there(party, who, permitted=permitted) else None
 
 
-def _freely(who: Roster, whom: Roster, class_: Class) -> bool:
+def _freely(who: Party, whom: Party, class_: Class) -> bool:
     """Say whether nothing but the tables has to be asked; within one account nothing has."""
     return whom.row == who.row or permits.freely(who.side, whom.side, _CALL if class_ is Class.CALL else _TEXT)
 
 
-def _pass_for(commit: Commit, class_: Class, whom: Roster, who: Roster) -> bytes:
+def _pass_for(commit: Commit, class_: Class, whom: Party, who: Party) -> bytes:
     """Return the pass that goes with an envelope; a receipt, which programs send unasked, has none."""
     return b"" if class_ is Class.RECEIPT else commit.tools.contacts.pass_for(whom, who, commit.now_ms)
 
@@ -250,14 +250,14 @@ def _out_of_bounds(work: Submission, bounds: Bounds) -> Code | None:
     return None
 
 
-def _full(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster, target: Target) -> int | None:
+def _full(commit: Commit, one: Accepted, before: list[Accepted], party: Party, target: Target) -> int | None:
     """Return the mailbox of the first device of the target that has no room, or None where all have."""
     quota, residents = commit.tools.quota, commit.tools.residents
     sender = one.work.seat.account
     for wrap in target.wraps:
-        row = roster.mailboxes[wrap.device]
+        row = party.mailboxes[wrap.device]
         mailbox = residents.mailbox(commit.db, row)
-        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101
+        assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101
         cost = len(one.work.body) + len(wrap.sealed)
         if not mailbox.admits(quota, one.lane, one.work.command.class_, cost):
             return row
@@ -275,7 +275,7 @@ def _full(commit: Commit, one: Accepted, before: list[Accepted], roster: Roster,
 def _overflow(commit: Commit, work: Submission, target: Target, row: int) -> None:
     """Let the recipient know what it did not get, and the sender, if it asks, when there is room."""
     mailbox = commit.mailbox(row)
-    assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101
+    assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101
     commit.done.refused[row] = mailbox.refuse()
     if work.command.flags & _ASKS_WRITABLE:
         commit.tools.waiting.note(commit.db, work.seat, target.account, row, commit.now_ms)
@@ -303,7 +303,7 @@ def _shares(commit: Commit, row: int, accepted: Iterable[Accepted]) -> dict[Acco
 
 
 def _number(
-    commit: Commit, one: Accepted, roster: Roster, position: int, target: Target, pass_: bytes
+    commit: Commit, one: Accepted, party: Party, position: int, target: Target, pass_: bytes
 ) -> None:  # fmt: skip
     """Give numbers to the envelopes of a target that is stored."""
     command, tally, quota = one.work.command, commit.done.tally, commit.tools.quota
@@ -314,9 +314,9 @@ def _number(
             fan = commit.tools.numbers.fan()
             commit.pending.fans[fan] = [len(target.wraps), 0]
     for wrap in target.wraps:
-        row = roster.mailboxes[wrap.device]
+        row = party.mailboxes[wrap.device]
         mailbox = commit.mailbox(row)
-        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101 - _full has looked
+        assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101 - _full has looked
         cost = len(one.work.body) + len(wrap.sealed)
         sequence = mailbox.put(quota, one.lane, command.class_, cost, one.work.seat.account)
         one.placements.append(Placement(position, row, sequence, fan, wrap, pass_))

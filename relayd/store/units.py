@@ -83,7 +83,7 @@ def digest(*fields: object) -> bytes:
 
 def forget_people(commit: Commit, unit: UnitId) -> None:  # noqa: ARG001 - whoever is below it: all are forgotten
     """Let the next submission see what has become of the people of a unit and of all below it."""
-    commit.tools.residents.forget_rosters()
+    commit.tools.residents.forget_parties()
 
 
 def free_name(commit: Commit, under: UnitId, text: str, but: UnitId = PLATFORM) -> str:

@@ -56,7 +56,7 @@ class Department:
                 " SELECT id, zeroblob(16), zeroblob(16), ?, ? FROM account WHERE account = ?",
                 (said.expires_ms, proof, bob.account),
             )
-            commit.tools.residents.forget_rosters()
+            commit.tools.residents.forget_parties()
 
         await relay.store._act(found)
         return cls(relay, bob, viewers)

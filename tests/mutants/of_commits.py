@@ -212,8 +212,8 @@ MUTANTS: Final = (
         name="fan-out-decided-by-the-first-device",
         story="Whether an account has room is asked of its first device only, and the others are filled beyond theirs.",
         file="relayd/store/submissions.py",
-        old="wrap in target.wraps:\n        row = roster.mailboxes[wrap.device]\n        mailbox = residents",
-        new="wrap in target.wraps[:1]:\n        row = roster.mailboxes[wrap.device]\n        mailbox = residents",
+        old="wrap in target.wraps:\n        row = party.mailboxes[wrap.device]\n        mailbox = residents",
+        new="wrap in target.wraps[:1]:\n        row = party.mailboxes[wrap.device]\n        mailbox = residents",
         killers=(
             "tests/unit/relayd/store/test_submissions.py::test_one_full_device_refuses_the_account_and_leaves_the_others_as_they_were",
         ),
@@ -222,12 +222,12 @@ MUTANTS: Final = (
         name="fan-out-not-atomic",
         story="A fan-out stops at a full device and keeps what it has done: some devices of a person get a message.",
         file="relayd/store/submissions.py",
-        old='        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101\n'
+        old='        assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101\n'
         "        cost = len(one.work.body) + len(wrap.sealed)\n",
-        new='        assert mailbox is not None, "a device of a roster has a mailbox"  # noqa: S101\n'
+        new='        assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101\n'
         "        cost = len(one.work.body) + len(wrap.sealed)\n"
         "        if mailbox.admits(quota, one.lane, one.work.command.class_, cost):\n"
-        '            _number(commit, one, roster, 0, Target(target.account, target.list_version, (wrap,)), b"")\n',
+        '            _number(commit, one, party, 0, Target(target.account, target.list_version, (wrap,)), b"")\n',
         killers=(
             "tests/unit/relayd/store/test_submissions.py::test_one_full_device_refuses_the_account_and_leaves_the_others_as_they_were",
         ),
@@ -235,17 +235,17 @@ MUTANTS: Final = (
     Mutant(
         name="stale-device-list-is-taken",
         story="A list that lacks a device is good enough: the device that was added last never gets the message.",
-        file="relayd/domain/roster.py",
+        file="relayd/domain/party.py",
         old="if len(addressed) == len(expected) and expected.keys() == set(addressed):",
         new="if expected.keys() >= set(addressed):",
-        killers=("tests/unit/relayd/domain/test_roster.py::test_a_list_that_lacks_a_device_does_not_match",),
+        killers=("tests/unit/relayd/domain/test_party.py::test_a_list_that_lacks_a_device_does_not_match",),
     ),
     Mutant(
         name="blocked-is-not-like-unknown",
         story="Who is blocked is told so by another code than who writes to nobody, as several messengers did.",
         file="relayd/store/submissions.py",
         old="            codes.append(Code.NOT_AVAILABLE)\n",
-        new="            codes.append(Code.LIMIT if commit.roster(target.account) else Code.NOT_AVAILABLE)\n",
+        new="            codes.append(Code.LIMIT if commit.party(target.account) else Code.NOT_AVAILABLE)\n",
         killers=("tests/unit/relayd/store/test_blocks.py::test_who_is_blocked_finds_nobody_and_everybody_else_does",),
     ),
     Mutant(

@@ -80,7 +80,7 @@ MUTANTS: Final = (
         name="a-shorter-lifetime-waits-for-a-restart",
         story="The configuration is read when the process starts; what tightens counts from the next one on.",
         file="relayd/store/policies.py",
-        old="    commit.tools.residents.forget_rosters()\n",
+        old="    commit.tools.residents.forget_parties()\n",
         new="",
         killers=(_ACCEPTANCE + "test_a_document_counts_at_once_on_open_connections_and_is_gone_back_from",),
     ),

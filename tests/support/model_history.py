@@ -115,7 +115,7 @@ class History:
         made = []
         for position, (pick, wrong) in enumerate(dict(to).items()):
             account = self.people[pick].account if pick < len(self.people) else _NOBODY
-            devices = [device for device, at in sorted(self.model.roster(account).items()) if at != row] or [1]
+            devices = [device for device, at in sorted(self.model.party(account).items()) if at != row] or [1]
             devices = devices[1:] if wrong == "less" else [*devices, 7] if wrong == "more" else devices
             made.append(Target(account, 1, tuple(Wrap(one, mark + bytes([position, one])) for one in devices)))
         ttl_s = TTL_S[class_] // (1, 4, 60)[self.count % 3] if self.count % 29 else 40 * 86_400
@@ -287,12 +287,12 @@ class History:
     def replacing(self, pick: int):
         """Return the verb that removes all devices of a person but the first, or adds one, and what the model does."""
         person = self.people[pick]
-        roster = self.model.roster(person.account)
-        devices = [1] if len(roster) > 1 else [1, person.devices.highest_device + 1]
-        verb = listing(person, self.seats[roster[1]], *devices)
+        party = self.model.party(person.account)
+        devices = [1] if len(party) > 1 else [1, person.devices.highest_device + 1]
+        verb = listing(person, self.seats[party[1]], *devices)
 
         def replaced():
-            for device, row in roster.items():
+            for device, row in party.items():
                 if device not in devices:
                     self.model.remove(row)
                     self.figures["devices removed"] += 1

@@ -155,7 +155,7 @@ class StoreModel:
         self.maybe_writable: list[tuple[int, int, bytes]] = []
         """(mailbox, device, account) that may be: whether the sender's share is known is the store's own business."""
 
-    def roster(self, account: bytes) -> dict[int, int]:
+    def party(self, account: bytes) -> dict[int, int]:
         return {box.device: row for row, box in self.boxes.items() if box.account == account}
 
     def judge(self, row: int, number: int) -> str:
@@ -195,22 +195,22 @@ class StoreModel:
 
     def _target(self, seat, command, position: int, now_ms: int) -> int:
         target = command.targets[position]
-        roster = self.roster(target.account)
-        if not roster or (target.account, seat.account) in self.blocks:
+        party = self.party(target.account)
+        if not party or (target.account, seat.account) in self.blocks:
             return Code.NOT_AVAILABLE
-        wanted = sorted(device for device, row in roster.items() if row != seat.row)
+        wanted = sorted(device for device, row in party.items() if row != seat.row)
         if wanted != sorted(wrap.device for wrap in target.wraps):
             return Code.MISMATCHED_DEVICES
         for wrap in target.wraps:
-            box = self.boxes[roster[wrap.device]]
+            box = self.boxes[party[wrap.device]]
             if not self.limits.has_room(box, command.class_, len(command.body) + len(wrap.sealed), seat.account):
-                self._overflow(seat, command, target.account, roster[wrap.device], now_ms)
+                self._overflow(seat, command, target.account, party[wrap.device], now_ms)
                 return Code.OVER_QUOTA
         asked = None
         if command.flags & SubmitFlag.OUTCOME:
             asked = Asked(seat.row, command.submission, position, len(target.wraps))
         for wrap in target.wraps:
-            row, lane = roster[wrap.device], int(LANE_OF[command.class_])
+            row, lane = party[wrap.device], int(LANE_OF[command.class_])
             item = Item(
                 now_ms + command.ttl_s * 1000, int(command.class_), len(command.body) + len(wrap.sealed),
                 seat.account, asked, command.body, wrap.sealed, command.commitment, shared=self.submissions,

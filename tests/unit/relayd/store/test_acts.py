@@ -473,11 +473,11 @@ def test_a_rehearsal_leaves_mailboxes_and_senders_in_memory(made: Chamber) -> No
 
 
 def test_a_rehearsal_leaves_nothing_in_memory(made: Chamber) -> None:
-    roster = made.store.act(lambda commit: commit.roster(made.bob.account))
+    party = made.store.act(lambda commit: commit.party(made.bob.account))
 
     made.act(made.alice, PlaceMember(1, made.bob.account, Standing.INVITED), rehearsal=True)
 
-    assert made.store.act(lambda commit: commit.roster(made.bob.account)) == roster
+    assert made.store.act(lambda commit: commit.party(made.bob.account)) == party
     assert made.store.act(lambda commit: commit.require(made.alice.seat)) is None
 
 

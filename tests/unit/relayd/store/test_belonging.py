@@ -40,9 +40,9 @@ def test_an_organisations_own_are_those_of_all_its_units(tmp_path) -> None:
 def test_what_is_written_is_seen_by_what_follows(tmp_path) -> None:
     with registry(tmp_path) as desk:
         _, admin = desk.organisation()
-        before = desk.commit.roster(admin)
+        before = desk.commit.party(admin)
 
         belonging.put(desk.commit, belonging.account(desk.commit, admin), PLATFORM, Standing.PUBLIC)
 
         assert desk.belongs(admin) == (PLATFORM, Standing.PUBLIC)
-        assert desk.commit.roster(admin) is not before
+        assert desk.commit.party(admin) is not before

@@ -1,5 +1,5 @@
+from relayd.domain.party import Party
 from relayd.domain.permits import Side
-from relayd.domain.roster import Roster
 from relayd.store import contacts
 from relayd.store.contacts import Contacts, Passes, sent
 from relayproto import policy
@@ -12,10 +12,10 @@ NOW_MS = 20_000 * DAY_MS
 PASSES = Passes(b"m" * 32)
 
 
-def somebody(row: int, standing: Standing) -> Roster:
+def somebody(row: int, standing: Standing) -> Party:
     table = policy.PLATFORM_DEFAULT
     side = Side(standing, policy.inbound(table, standing), policy.outbound(table, standing))
-    return Roster(row, bytes([row]) * 32, 1, 1, {1: row}, False, side)
+    return Party(row, bytes([row]) * 32, 1, 1, {1: row}, False, side)
 
 
 CITIZEN, NEIGHBOUR, OFFICER = somebody(1, Standing.PUBLIC), somebody(2, Standing.PUBLIC), somebody(3, Standing.VERIFIED)

@@ -73,7 +73,7 @@ async def test_nobody_of_a_suspended_organisation_finds_or_is_found(tmp_path) ->
         def suspend(commit) -> None:
             commit.db.execute("INSERT INTO unit (id, under, organisation, name, state) VALUES (5, 0, 5, 'GAD', 2)")
             commit.db.execute("UPDATE account SET unit = 5 WHERE account = ?", (alice.account,))
-            commit.tools.residents.forget_rosters()
+            commit.tools.residents.forget_parties()
 
         await relay.store._act(suspend)
 
@@ -91,7 +91,7 @@ async def show(relay, someone, standing: Standing, unit: int = 0, hidden: bytes 
             "UPDATE account SET standing = ?, unit = ?, hidden = ?, about = ? WHERE account = ?",
             (standing, unit, hidden, about, someone.account),
         )
-        commit.tools.residents.forget_rosters()
+        commit.tools.residents.forget_parties()
 
     await relay.store._act(change)
 

@@ -107,18 +107,18 @@ def test_an_account_with_an_address_of_the_domain_is_placed_and_moved(tmp_path) 
     with registry(tmp_path) as desk:
         admin, root, unit = unit_of(desk)
         bob = desk.person("bob@gad.example")
-        rosters = [desk.commit.roster(bob)]
+        parties = [desk.commit.party(bob)]
 
         placed = desk.done(admin, PlaceMember(unit, bob, Standing.INVITED))
-        rosters.append(desk.commit.roster(bob))
+        parties.append(desk.commit.party(bob))
         moved = desk.done(admin, PlaceMember(root, bob, Standing.INVITED))
-        rosters.append(desk.commit.roster(bob))
+        parties.append(desk.commit.party(bob))
 
         assert desk.belongs(bob) == (root, Standing.INVITED)
         assert (placed.before, placed.after) == (b"", moved.before)
         assert (placed.unit, moved.unit) == (unit, root)
         assert [effect.also for effect in (placed, moved)] == [set(), {unit}], "whence he goes"
-        assert len({id(roster) for roster in rosters}) == 3
+        assert len({id(party) for party in parties}) == 3
 
 
 def test_who_is_neither_the_organisations_nor_has_its_address_is_not_placed(tmp_path) -> None:

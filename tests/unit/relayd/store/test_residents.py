@@ -45,16 +45,16 @@ def test_rows_are_read_as_they_were_written(tmp_path) -> None:
         fill(db, 1)
         kept = Residents()
 
-        mailbox, sender, roster = kept.mailbox(db, 1), kept.sender(db, 1), kept.roster(db, b"\x01" * 32)
+        mailbox, sender, party = kept.mailbox(db, 1), kept.sender(db, 1), kept.party(db, b"\x01" * 32)
 
     assert (mailbox.epoch, mailbox.floors, mailbox.nexts) == (9, [1, 3, 5], [2, 4, 6])
     assert (mailbox.messages, mailbox.octets, mailbox.receipts, mailbox.outcomes) == (7, 8, 9, 10)
     assert (mailbox.over, mailbox.holed, mailbox.refused) == (True, True, 11)
     assert (sender.generation, sender.ledger.floor, sender.ledger.refused) == (3, 300, {299})
-    assert (roster.mailboxes, roster.blocks, roster.side.active) == ({1: 1}, False, True)
+    assert (party.mailboxes, party.blocks, party.side.active) == ({1: 1}, False, True)
 
 
-def test_people_of_a_suspended_organisation_are_not_active_once_rosters_are_forgotten(tmp_path) -> None:
+def test_people_of_a_suspended_organisation_are_not_active_once_parties_are_forgotten(tmp_path) -> None:
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         fill(db, 2)
         db.execute(
@@ -62,43 +62,43 @@ def test_people_of_a_suspended_organisation_are_not_active_once_rosters_are_forg
         )
         db.execute("UPDATE account SET unit = 6 WHERE id = 1")
         kept = Residents()
-        before = kept.roster(db, b"\x01" * 32).side.active
+        before = kept.party(db, b"\x01" * 32).side.active
         db.execute("UPDATE unit SET state = 2 WHERE id = 5")
 
-        kept.forget_rosters()
+        kept.forget_parties()
 
-        assert [before, *(kept.roster(db, bytes([row]) * 32).side.active for row in (1, 2))] == [True, False, True]
+        assert [before, *(kept.party(db, bytes([row]) * 32).side.active for row in (1, 2))] == [True, False, True]
 
 
 def test_an_account_that_is_suspended_is_not_active_once_it_is_forgotten(tmp_path) -> None:
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         fill(db, 2)
         kept = Residents()
-        before = kept.roster(db, b"\x01" * 32).side.active
+        before = kept.party(db, b"\x01" * 32).side.active
         db.execute("UPDATE account SET suspended = 1 WHERE id = 1")
 
         kept.forget_account(b"\x01" * 32)
 
-        assert [before, *(kept.roster(db, bytes([row]) * 32).side.active for row in (1, 2))] == [True, False, True]
+        assert [before, *(kept.party(db, bytes([row]) * 32).side.active for row in (1, 2))] == [True, False, True]
 
 
 def test_what_is_not_in_the_store_is_not_here(tmp_path) -> None:
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         kept = Residents()
 
-        assert (kept.mailbox(db, 1), kept.sender(db, 1), kept.roster(db, bytes(32))) == (None, None, None)
+        assert (kept.mailbox(db, 1), kept.sender(db, 1), kept.party(db, bytes(32))) == (None, None, None)
 
 
 def test_no_more_is_kept_than_the_bounds(tmp_path, monkeypatch) -> None:
-    for bound in ("MAILBOXES_MAX", "SENDERS_MAX", "ROSTERS_MAX"):
+    for bound in ("MAILBOXES_MAX", "SENDERS_MAX", "PARTIES_MAX"):
         monkeypatch.setattr(residents, bound, 1)
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         fill(db, 2)
         kept = Residents()
-        first = [(kept.mailbox(db, row), kept.sender(db, row), kept.roster(db, bytes([row]) * 32)) for row in (1, 2)]
+        first = [(kept.mailbox(db, row), kept.sender(db, row), kept.party(db, bytes([row]) * 32)) for row in (1, 2)]
 
         kept.trim()
 
         for row, same in ((2, True), (1, False)):
-            again = (kept.mailbox(db, row), kept.sender(db, row), kept.roster(db, bytes([row]) * 32))
+            again = (kept.mailbox(db, row), kept.sender(db, row), kept.party(db, bytes([row]) * 32))
             assert [one is other for one, other in zip(again, first[row - 1], strict=True)] == [same] * 3

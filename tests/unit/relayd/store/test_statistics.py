@@ -209,7 +209,7 @@ async def settle_in(relay, *who) -> None:
         commit.db.execute(UNIT, (2, 1, 1, "two"))
         for each in who:
             commit.db.execute("UPDATE account SET unit = 2 WHERE account = ?", (each.account,))
-        commit.tools.residents.forget_rosters()
+        commit.tools.residents.forget_parties()
 
     await relay.store._act(change)
 

@@ -121,14 +121,14 @@ def test_a_unit_moves_with_everything_below_it(tmp_path) -> None:
         admin, [root, first, second] = tree(desk, "first", "second")
         other = desk.done(admin, CreateUnit(root, "other")).value
         bob = desk.person("bob@gad.example", second, Standing.VERIFIED)
-        before = desk.commit.roster(bob)
+        before = desk.commit.party(bob)
 
         effect = desk.done(admin, MoveUnit(first, other))
 
         assert [node(desk, unit).under for unit in (first, second)] == [other, first]
         assert effect.before != effect.after
         assert (effect.unit, effect.also) == (first, {root}), "those who saw it until now see that it goes"
-        assert desk.commit.roster(bob) is not before
+        assert desk.commit.party(bob) is not before
 
 
 def test_what_may_not_be_moved_stays(tmp_path) -> None:

@@ -92,7 +92,7 @@ def everything(desk) -> None:
     desk.done(operator, founding("Third", "third.example", desk.person("third@third.example")), "third.example")
     units.listed(desk.db, GetUnits(root, 0, 100))
     grants.end(desk.commit)
-    desk.commit.roster(bob)
+    desk.commit.party(bob)
 
 
 def expecting(desk, admin: bytes, unit: int, bob: bytes) -> None:

@@ -13,7 +13,7 @@ from relayproto.replies import Mismatch
 
 
 @dataclass(frozen=True, slots=True)
-class Roster:
+class Party:
     """An account's devices and their mailboxes; ``row`` is the account's number in the store.
 
     ``highest_device`` tells a removed device (stale) from one that never was (extra); ``blocks`` says whether the

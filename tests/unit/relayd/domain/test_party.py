@@ -1,8 +1,8 @@
-from relayd.domain.roster import Roster
+from relayd.domain.party import Party
 from relayproto.commands import Target, Wrap
 from relayproto.replies import Mismatch
 
-BOB = Roster(row=1, account=b"b" * 32, list_version=5, highest_device=4, mailboxes={1: 11, 2: 12, 4: 14})
+BOB = Party(row=1, account=b"b" * 32, list_version=5, highest_device=4, mailboxes={1: 11, 2: 12, 4: 14})
 SOMEBODY = 99
 
 
@@ -39,14 +39,14 @@ def test_the_sending_device_is_extra_where_it_addresses_itself() -> None:
 
 
 def test_an_account_with_the_sending_device_only_has_no_targets() -> None:
-    alone = Roster(2, b"a" * 32, 1, 1, {1: 21})
+    alone = Party(2, b"a" * 32, 1, 1, {1: 21})
 
     assert alone.mismatch(0, Target(alone.account, 1, ()), sender=21) is None
     assert alone.mismatch(0, Target(alone.account, 1, (Wrap(1, b""),)), sender=21).extra == (1,)
 
 
 def test_the_only_device_of_an_account_matches() -> None:
-    alone = Roster(2, b"a" * 32, 1, 1, {1: 21})
+    alone = Party(2, b"a" * 32, 1, 1, {1: 21})
 
     assert alone.mismatch(0, Target(alone.account, 1, (Wrap(1, b""),)), SOMEBODY) is None
     assert alone.mismatch(0, Target(alone.account, 1, (Wrap(2, b""),)), SOMEBODY).missing == (1,)
