@@ -1,6 +1,6 @@
 """What strangers learn by asking for codes, and how much they get done, over real TCP and a real store.
 
-Whether a contact is known, expected or not wanted, the answer is the same bytes, as frames and as records on the wire.
+Whether a contact is known, expected or not wanted, the answer is the same frame to the byte, hence the same record.
 """
 
 import asyncio

@@ -42,6 +42,7 @@ def test_an_organisation_comes_with_its_domain_its_key_and_its_first_admin(tmp_p
     [
         ({"name": "a\x00b"}, "new.example", Code.CONFLICT),
         ({"name": "gad.example"}, "new.example", Code.CONFLICT),
+        ({"name": "gad.examp1e"}, "new.example", Code.CONFLICT),
         ({"domain": "NEW.example"}, "NEW.example", Code.BAD_ADDRESS),
         ({"domain": "new"}, "new", Code.BAD_ADDRESS),
         ({"domain": "other.example"}, "other.example", Code.BAD_SIGNATURE),
@@ -61,6 +62,7 @@ def test_an_organisation_comes_with_its_domain_its_key_and_its_first_admin(tmp_p
             Code.CONFLICT,
         ),
         ({"domain": "gad.example", **other_key("gad.example")}, "gad.example", Code.CONFLICT),
+        ({"domain": "gad.examp1e", **other_key("gad.examp1e")}, "gad.examp1e", Code.CONFLICT),
         ({}, "gad.example", Code.NOT_PROVEN),
         ({"admin": b"x" * 32}, "new.example", Code.NOT_PERMITTED),
         ({"until_ms": NOW_MS}, "new.example", Code.BAD_LIFETIME),
