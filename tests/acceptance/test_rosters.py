@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 from relayd.store.rosters import PLACE_BITS
 from relayproto.primitives import ed25519_public
 from relayproto.standing import Role, Standing
-from support.processes import Ended, RelayProcess, a_relay, command, end, relay, running, succeed, until
+from support.processes import Ended, RelayProcess, a_relay, command, end, relay, run, running, succeed, until
 
 DOMAIN = "gad.example"
 ADMIN, VERA, CAROL = (f"{name}@{DOMAIN}" for name in ("admin", "vera", "carol"))
@@ -275,3 +276,45 @@ def test_somebody_on_no_list_claims_and_is_approved_or_refused(story) -> None:
 
     assert (made[0]["state"], elsewhere.status, refused[0]["state"], again.status) == ("waiting", 77, "refused", 65)
     assert story.belongs(CAROL) == (0, Standing.PUBLIC)
+
+
+ANOTHER_TIME = """
+import sys, time
+off_s, now_s = float(sys.argv.pop(1)), time.time
+time.time = lambda: now_s() + off_s
+from relayclient.cli.main import main
+sys.exit(main())
+"""
+
+
+def with_a_clock_off(story: Story, off_s: int, *arguments: object) -> Ended:
+    """Run vera's command line on a machine whose clock is off by so many seconds."""
+    home = story.home(VERA)
+    return run([sys.executable, "-c", ANOTHER_TIME, str(off_s), "--home", str(home), *map(str, arguments)], home.parent)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("off_s", [-DAY_MS // 1000, DAY_MS // 1000])
+def test_a_clock_that_is_a_day_off_is_named_or_does_no_harm_and_nothing_is_half_done(story, off_s: int) -> None:
+    story.warranted()
+    path = sheet(story, f"address,name\n{CAROL},Carol Das\nhugo@{DOMAIN},Hugo\n".encode())
+
+    ended = [
+        with_a_clock_off(story, off_s, "member", "import", "2", path),
+        with_a_clock_off(story, off_s, "member", "attest", "2", CAROL, "--name", "Carol Das"),
+    ]
+
+    if off_s < 0:
+        assert [each.status for each in ended] == [0, 0], "the relay's time counts where it is later"
+    else:
+        assert [each.status for each in ended] == [65, 65]
+        assert all(b"a clock is wrong" in each.err for each in ended)
+        assert (story.expected(), story.belongs(CAROL)) == (set(), (0, Standing.PUBLIC))
+        assert story.imported(path)[0].status == 0
+        story.run(VERA, "member", "attest", "2", CAROL, "--name", "Carol Das")
+    assert story.expected() == {CAROL, f"hugo@{DOMAIN}"}
+    assert story.belongs(CAROL) == (2, Standing.VERIFIED)
+    shown = with_a_clock_off(story, off_s, "member", "show", CAROL)
+    assert (shown.status, b"Carol Das" in shown.out) == (0, True), "dated by the relay's time, whatever the machine's"
+    story.run(ADMIN, "unit", "place", "1", CAROL, "--standing", "public", "--yes")
