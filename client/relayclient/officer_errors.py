@@ -16,7 +16,19 @@ class SheetUnreadable(ClientError):  # noqa: N818
 
 
 class LinesFaulty(ClientError):  # noqa: N818
-    """Some lines were left out: correct them and import the file again, which renews the others."""
+    """Some lines were left out: correct them and import the file again; the others stay as they are."""
+
+    exit_status = 65
+
+
+class SomeUnattested(ClientError):  # noqa: N818
+    """Some were not attested: the reason stands beside each."""
+
+    exit_status = 65
+
+
+class NoUnit(ClientError):  # noqa: N818
+    """You belong to no unit here: name one, or say that you are of one (relay claim make)."""
 
     exit_status = 65
 

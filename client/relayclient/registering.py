@@ -5,6 +5,7 @@ relay is believed by its root's fingerprint alone; the keys are there before a c
 off goes on with them; a code is neither kept nor shown.
 """
 
+import re
 from typing import Final
 
 from relayclient import enrol
@@ -17,7 +18,7 @@ from relayproto.codes import Code
 from relayproto.commands import GetCode
 from relayproto.ids import Address
 from relayproto.invitation import Invitation
-from relayproto.limits import ADDRESS_CHARS_MAX, CODE_CHARS_MAX, TICKET_BYTES
+from relayproto.limits import ADDRESS_CHARS_MAX, CODE_CHARS_MAX, CODE_DIGITS, TICKET_BYTES
 from relayproto.packed import pack
 from relayproto.primitives import Entropy, blake2b_256
 from relayproto.replies import Refused
@@ -39,6 +40,12 @@ class CodesExhausted(ClientError):  # noqa: N818
 
 class CodeWrong(ClientError):  # noqa: N818
     """That code is wrong, used up or too old: type it again (relay register --have-code), or have another one sent."""
+
+    exit_status = 65
+
+
+class CodeMistyped(ClientError):  # noqa: N818
+    """A code has 8 digits, and the relay was not asked: type it again (relay register --have-code)."""
 
     exit_status = 65
 
@@ -101,3 +108,9 @@ async def register(device: Device, shown: Shown, *, clock: RelayClock) -> None:
 def _settled(answer: object) -> None:
     if isinstance(answer, Refused):
         raise _ERRORS[answer.code]() if answer.code in _ERRORS else RelayRefused(f"code {answer.code}")
+
+
+def is_code(text: str) -> bool:
+    """Say whether a text can be a code: 8 digits, with spaces and hyphens between them or not."""
+    digits = re.sub(r"[\s-]", "", text)
+    return len(digits) == CODE_DIGITS and digits.isascii() and digits.isdigit()

@@ -74,6 +74,8 @@ def read(octets: bytes) -> tuple[list[Line], list[Fault]]:
         raise SheetUnreadable(f"line {rows.line_num}: {error}") from None
     if not places:
         raise SheetUnreadable("it is empty")
+    if not lines and not faults:
+        raise SheetUnreadable("it names nobody")
     return lines, faults
 
 

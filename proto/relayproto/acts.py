@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from relayproto import message
-from relayproto.administration import CHANGES, Change
+from relayproto.administration import CHANGES, Approve, Change, CreateOrganisation
 from relayproto.errors import Malformed
 from relayproto.fields import Reader, flag, octets, record, text, uint
 from relayproto.ids import AccountId, DeviceId
@@ -98,3 +98,11 @@ def check(octets: bytes, signature: bytes, sign_key: bytes) -> None:
 def digest(octets: bytes) -> bytes:
     """Return the 32 bytes by which a proposal, its approval and the audit log name an act."""
     return blake2b_256(octets)
+
+
+def may_prove(octets: bytes) -> bool:
+    """Say whether the bytes may be an act for which a mail domain has to be looked up first (spec 70 §7)."""
+    try:
+        return isinstance(decode(octets).change, CreateOrganisation | Approve)
+    except Malformed:
+        return False

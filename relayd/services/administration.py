@@ -16,6 +16,7 @@ from relayd.logs import get_logger
 from relayd.metrics import Counters
 from relayd.services.rates import Rates
 from relayd.store import By, Store
+from relayproto import acts
 from relayproto.administration import BreakGlass, CreateOrganisation, Question
 from relayproto.administration_replies import Acted, AdministrationReply
 from relayproto.codes import Code
@@ -69,7 +70,7 @@ class Administration:
     async def act(self, seat: Seat, command: Act, now: float) -> Acted:
         """Do what an act says. Raises Refusal with the code of what is wrong with it (spec 70 §2)."""
         _take(self._rates, seat, now)
-        to_prove = await self._store.domain_to_prove(seat, command)
+        to_prove = await self._store.domain_to_prove(seat, command) if acts.may_prove(command.octets) else None
         proven = frozenset() if to_prove is None else await self._proven(to_prove)
         done = await self._store.act(seat, command, relay=self._relay, proven=proven)
         if isinstance(done, Code):

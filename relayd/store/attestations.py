@@ -8,6 +8,7 @@ attested anew stays the account.
 from typing import Final
 
 from relayd.domain.acting import Actor, Denied, Effect
+from relayd.domain.names import presentable
 from relayd.store import (
     alone,
     attested,
@@ -83,11 +84,11 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
 
 
 def _is_new(commit: Commit, who: Actor, unit: UnitId) -> bool:
-    """Say whether nobody has vouched for an account before: it is not attested, and no roster of the unit names it."""
+    """Say whether one person alone vouches for an account: it is not attested, and no roster that two read names it."""
     if who.standing is Standing.VERIFIED or attested.serials(commit, who.row):
         return False
     line = rosters.line_of(commit, who.address)
-    return line is None or line.unit != unit
+    return line is None or line.unit != unit or not line.seconded
 
 
 def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, warranted.Kept]:
@@ -101,6 +102,8 @@ def _read(commit: Commit, actor: Actor, change: Attest) -> tuple[Attestation, wa
         raise Denied(Code.BAD_SIGNATURE)
     if stated[Field.UNIT] != str(change.unit):
         raise Denied(Code.BAD_SIGNATURE)
+    if not all(presentable(stated[each]) for each in (Field.NAME, Field.TITLE) if each in stated):
+        raise Denied(Code.LIMIT)
     warrant = warranted.find(commit, said.warrant)
     if (
         warrant is None

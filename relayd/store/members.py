@@ -70,6 +70,8 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
         if not same_kind or (who.unit, who.standing) == (unit.unit, change.standing):
             raise Denied(Code.CONFLICT)
     attested.take_back(commit, who.row)
+    if who.unit != unit.unit:
+        claims.drop(commit, who.row)
     belonging.put(commit, who, unit.unit, change.standing)
     return Effect(
         unit.unit,

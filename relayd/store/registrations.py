@@ -23,6 +23,8 @@ from relayproto.primitives import equal
 
 _DAY_MS: Final = 86_400_000
 _NEVER: Final = bytes(32)
+_NOBODYS_BYTES: Final = 16
+"""Of what is kept in the place of a code that nobody is sent: it can't be guessed."""
 """What no keyed hash is."""
 
 
@@ -52,12 +54,13 @@ def take_code(commit: Commit, contact: Address, code: str, terms: Terms) -> bool
     asked, until_ms = found if found is not None and found[1] > now_ms else (0, now_ms + _DAY_MS)
     if asked >= CODES_A_DAY_MAX:
         raise Refusal(Code.RATE, until_ms - now_ms)
+    wanted, nobodys = may_register(commit, contact, terms), commit.tools.entropy(_NOBODYS_BYTES).hex()
     commit.db.execute(
         "INSERT OR REPLACE INTO code (contact, hash, expires_ms, tries, asked, until_ms) VALUES (?, ?, ?, ?, ?, ?)",
-        (mark, commit.tools.marks.of_code(contact, code), now_ms + CODE_LIFETIME_S * 1000, CODE_TRIES_MAX,
-         asked + 1, until_ms),
+        (mark, commit.tools.marks.of_code(contact, code if wanted else nobodys), now_ms + CODE_LIFETIME_S * 1000,
+         CODE_TRIES_MAX, asked + 1, until_ms),
     )  # fmt: skip
-    return may_register(commit, contact, terms)
+    return wanted
 
 
 def may_register(commit: Commit, contact: Address, terms: Terms) -> bool:
@@ -90,7 +93,8 @@ def register(commit: Commit, command: Register, contact: Address, address: Addre
     if right and user is not None and user == devices.account:
         return _again(commit, devices)
     db.execute("UPDATE code SET tries = max(0, tries - 1) WHERE contact = ?", (mark,))
-    if not (right and user is None and tries > 0 and expires_ms > commit.now_ms):
+    good = right and user is None and tries > 0 and expires_ms > commit.now_ms
+    if not (may_register(commit, contact, terms) and good):
         return Code.BAD_TICKET
     before = db.execute(
         "SELECT account FROM registered WHERE contact = ? AND until_ms > ?", (mark, commit.now_ms)

@@ -1,8 +1,8 @@
 """The store room: whom an organisation expects - the rosters in force and their lines (spec 86 §3).
 
 Changes enter and effects leave, or Denied; an address enters and its line leaves. The rules of this file: of several
-lines of an address the newest roster's counts; a roster comes in force and goes by one row, and its lines follow a few
-at a time; a line says who is expected and verifies nobody.
+lines of an address the oldest counts, until settling has decided; a roster comes in force and goes by one row, and its
+lines follow a few at a time; a line says who is expected and verifies nobody.
 """
 
 from collections.abc import Iterator
@@ -28,9 +28,9 @@ GONE_MAX: Final = 2_000
 PLACE_BITS: Final = 18
 """A line's number is its roster's with its place in this many bits: 262,144 places, above ROSTER_LINES_MAX."""
 _LINES: Final = (
-    "SELECT line.id, roster.unit, line.name, line.title FROM roster_line line"  # noqa: S608 - a constant
+    "SELECT line.id, roster.unit, line.name, line.title, roster.seconded FROM roster_line line"  # noqa: S608 - a constant
     f" JOIN roster ON roster.id = line.id >> {PLACE_BITS} WHERE line.look = ? AND line.address = ? AND force > 0"
-    " AND until_ms > ? ORDER BY force DESC"
+    " AND until_ms > ? ORDER BY force"
 )
 _IN_FORCE: Final = (
     BELOW + "SELECT id FROM roster WHERE id >= :first AND force > 0 AND until_ms > :now_ms"  # noqa: S608 - a constant
@@ -57,12 +57,13 @@ class Staged(NamedTuple):
 
 
 class Line(NamedTuple):
-    """The line of an address that counts."""
+    """The line of an address that counts; ``seconded`` says whether a second person has read its roster."""
 
     number: int
     unit: UnitId
     name: str
     title: str
+    seconded: bool
 
 
 def staged(sight: Sight, row: int, name: bytes) -> Staged | None:
@@ -82,7 +83,7 @@ def span(roster: int) -> tuple[int, int]:
 def line_of(sight: Sight, address: Address) -> Line | None:
     """Return the line of an address that is in force, or None."""
     found = sight.db.execute(_LINES, (look_of(address), address, sight.now_ms)).fetchone()
-    return None if found is None else Line(*found)
+    return None if found is None else Line(*found[:-1], bool(found[-1]))
 
 
 def bring_in(commit: Commit, actor: Actor, change: ImportRoster) -> Effect:
@@ -99,11 +100,12 @@ def bring_in(commit: Commit, actor: Actor, change: ImportRoster) -> Effect:
     if kept + roster.kept > IN_FORCE_MAX:
         raise Denied(Code.LIMIT)
     first, _ = span(roster.number)
-    commit.db.execute(
-        "UPDATE roster SET force = (SELECT max(force) + 1 FROM roster), until_ms = ?, settled = ? WHERE id = ?",
-        (commit.now_ms + ROSTER_LIFETIME_MS, first - 1, roster.number),
-    )
     second = not alone.within(commit, actor.row, change.KIND, roster.kept, ROSTER_ALONE_MAX)
+    commit.db.execute(
+        "UPDATE roster SET force = (SELECT max(force) + 1 FROM roster), until_ms = ?, settled = ?, seconded = ?"
+        " WHERE id = ?",
+        (commit.now_ms + ROSTER_LIFETIME_MS, first - 1, second, roster.number),
+    )
     return Effect(unit.unit, after=units.digest(roster.kept, roster.digest), second=second)
 
 
@@ -117,7 +119,7 @@ def strike(commit: Commit, actor: Actor, change: StrikeLine) -> Effect:  # noqa:
     if line is None or change.unit not in authority.chain(commit, line.unit):
         raise Denied(Code.NOT_PERMITTED)
     take_out(commit, address)
-    return Effect(line.unit, before=units.digest(address, *line[1:]))
+    return Effect(line.unit, before=units.digest(address, *line[1:4]))
 
 
 def take_out(commit: Commit, address: Address) -> None:

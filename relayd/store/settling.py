@@ -1,22 +1,22 @@
 """The store room: what follows when a roster has come in force, a few lines at a time (spec 86 §3).
 
 Lines of rosters in force enter; older lines of their addresses go, and accounts that are there already claim what they
-say. The rules of this file: nothing waits for it, since the newest line of an address counts from the first moment; a
-pass is short; where it ends the next one goes on.
+say. The rules of this file: a newer line takes the place of an older one of its own unit or below, and gives way to any
+other: by a list of addresses nobody takes another unit's people; a pass is short; where it ends the next one goes on.
 """
 
 from typing import Final
 
 from relayd.store import authority, claims, rosters
 from relayd.store.commit import Commit
-from relayproto.ids import Address, UnitId
+from relayproto.ids import Address
 
 LINES_MAX: Final = 500
 """Lines of one pass, some 10 ms: what anything that arrives meanwhile waits."""
 _OLDER: Final = (
-    "SELECT line.id FROM roster_line line"  # noqa: S608 - a constant
+    "SELECT line.id, roster.unit FROM roster_line line"  # noqa: S608 - a constant
     f" JOIN roster ON roster.id = line.id >> {rosters.PLACE_BITS} WHERE line.look = ? AND line.address = ?"
-    " AND force > 0 AND force < ?"
+    " AND force > 0 AND force < ? AND until_ms > ?"
 )
 
 
@@ -33,20 +33,25 @@ def settle(commit: Commit) -> int:
     roster, unit, force, settled = found
     _, end = rosters.span(roster)
     lines = db.execute(
-        "SELECT id, look, address, name, title FROM roster_line WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
+        "SELECT id, look, address FROM roster_line WHERE id > ? AND id < ? ORDER BY id LIMIT ?",
         (settled, end, LINES_MAX + 1),
     ).fetchall()
     now = lines[:LINES_MAX]
-    for number, look, address, name, title in now:
-        rosters.delete(commit, [older for (older,) in db.execute(_OLDER, (look, address, force)).fetchall()])
-        _expect(commit, address, rosters.Line(number, UnitId(unit), name, title))
+    for number, look, address in now:
+        older = db.execute(_OLDER, (look, address, force, commit.now_ms)).fetchall()
+        if all(unit in authority.chain(commit, its_unit) for _, its_unit in older):
+            rosters.delete(commit, [line for line, _ in older])
+            _expect(commit, address, number)
+        else:
+            rosters.delete(commit, [number])
     last = now[-1][0] if len(lines) > len(now) else None
     db.execute("UPDATE roster SET settled = ? WHERE id = ?", (last, roster))
     return len(now)
 
 
-def _expect(commit: Commit, address: Address, line: rosters.Line) -> None:
+def _expect(commit: Commit, address: Address, number: int) -> None:
     row = commit.db.execute("SELECT id FROM account WHERE address = ?", (address,)).fetchone()
     who = None if row is None else authority.actor_of_row(commit, row[0])
-    if who is not None and rosters.line_of(commit, address) == line:
+    line = rosters.line_of(commit, address)
+    if who is not None and line is not None and line.number == number:
         claims.expect(commit, who, line)

@@ -27,7 +27,7 @@ REPLACED_AFTER_MS: Final = 5_000
 """When an account whose last roster is still being deleted may come again with a new one."""
 _DOMAINS: Final = "SELECT domain.name FROM domain JOIN unit ON unit.id = domain.unit WHERE unit.organisation = ?"
 _ALIKE: Final = (
-    "SELECT line.id, line.address, force > 0 AND until_ms > ? FROM roster_line line"  # noqa: S608 - a constant
+    "SELECT line.id, line.address, roster.unit, force > 0 AND until_ms > ? FROM roster_line line"  # noqa: S608 - a constant
     f" JOIN roster ON roster.id = line.id >> {rosters.PLACE_BITS} WHERE line.look = ?"
 )
 
@@ -36,6 +36,7 @@ class _Page(NamedTuple):
     """What the lines of a part are held against."""
 
     roster: int
+    unit: UnitId
     domains: frozenset[str]
 
 
@@ -66,7 +67,7 @@ def put(commit: Commit, seat: Seat, command: PutRoster) -> Rostered | Code:
     if command.position + len(command.lines) > ROSTER_LINES_MAX:
         raise Refusal(Code.LIMIT)
     domains = frozenset(name for (name,) in commit.db.execute(_DOMAINS, (unit.organisation,)))
-    return _take(commit, roster, command, _Page(roster.number, domains))
+    return _take(commit, roster, command, _Page(roster.number, unit.unit, domains))
 
 
 def _begin(commit: Commit, row: int, unit: UnitId, name: bytes) -> Staged:
@@ -131,14 +132,22 @@ def _fault(commit: Commit, line: RosterLine, page: _Page) -> Code | None:
         return Code.BAD_ADDRESS
     if not all(text == "" or presentable(text) for text in (line.name, line.title)):
         return Code.LIMIT
+    return _in_the_way(commit, address, page)
+
+
+def _in_the_way(commit: Commit, address: Address, page: _Page) -> Code | None:
+    """Return what another line or an account has against a good line, None for nothing."""
     look = look_of(address)
     alike = commit.db.execute(_ALIKE, (commit.now_ms, look)).fetchall()
-    own = {other for number, other, _ in alike if number >> rosters.PLACE_BITS == page.roster}
+    own = {other for number, other, *_ in alike if number >> rosters.PLACE_BITS == page.roster}
     if address in own:
         return Code.CONFLICT
-    taken = own | {other for _, other, in_force in alike if in_force}
+    taken = own | {other for _, other, _, in_force in alike if in_force}
     if taken - {address} or _like_an_account(commit, look, address):
         return Code.ADDRESS_TAKEN
+    expecting = {unit for _, other, unit, in_force in alike if in_force and other == address}
+    if any(page.unit not in authority.chain(commit, unit) for unit in expecting):
+        return Code.NOT_PERMITTED
     return None
 
 

@@ -11,7 +11,7 @@ from relayclient.cli.group import Verb
 from relayclient.cli.statements import Warranted
 from relayclient.cli.vouching import Who
 from relayclient.errors import AddressChanged, Denied, DeniedForNow, RelayUntrusted
-from relayclient.officer_errors import ClaimUnknown, LinesFaulty
+from relayclient.officer_errors import ClaimUnknown, SomeUnattested
 from relayproto.ids import Address, UnitId
 from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.rosters import Claim, Claimant, Claimed, Claims, GetClaim, GetClaims, RefuseClaim
@@ -100,7 +100,7 @@ def _add_unit(parser: ArgumentParser) -> None:
 
 def _list(arguments: Namespace) -> int:
     async def work(at: Desk) -> list[Claimant]:
-        return [claim async for claim in _waiting(at, await at.unit(arguments.unit))]
+        return [claim async for claim in _waiting(at, await at.within(arguments.unit))]
 
     found = desk.run(arguments, work)
     if arguments.json:
@@ -131,7 +131,7 @@ def _approve(arguments: Namespace) -> int:
     under = vouching.warrant_of(arguments)
 
     async def work(at: Desk) -> None:
-        unit, account = await at.unit(arguments.unit), await at.account(arguments.account)
+        unit, account = await at.within(arguments.unit), await at.account(arguments.account)
         async for claim in _waiting(at, unit):
             if claim.account == account:
                 change, until_ms = vouching.change(at, under, claim.unit, _who(claim))
@@ -156,7 +156,7 @@ def _add_refuse(parser: ArgumentParser) -> None:
 
 def _refuse(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
-        unit, account = await at.unit(arguments.unit), await at.account(arguments.account)
+        unit, account = await at.within(arguments.unit), await at.account(arguments.account)
         await at.do(RefuseClaim(unit, account), f"The claim of {terminal.harmless(arguments.account)} is refused.")
 
     desk.run(arguments, work)
@@ -174,7 +174,7 @@ def _attest_all(arguments: Namespace) -> int:
     failed: list[str] = []
 
     async def work(at: Desk) -> int:
-        found = [claim async for claim in _waiting(at, await at.unit(arguments.unit)) if claim.rostered]
+        found = [claim async for claim in _waiting(at, await at.within(arguments.unit)) if claim.rostered]
         for done, claim in enumerate(found, 1):
             came = await attest(at, under, claim.unit, _who(claim))
             if came not in GOOD:
@@ -187,7 +187,7 @@ def _attest_all(arguments: Namespace) -> int:
     total = desk.run(arguments, work)
     terminal.note(f"{total - len(failed):,} were attested, {len(failed):,} were not.")
     if failed:
-        raise LinesFaulty(", ".join(failed[:PAGE_ROWS_MAX]))
+        raise SomeUnattested(", ".join(failed[:PAGE_ROWS_MAX]))
     return 0
 
 

@@ -27,6 +27,7 @@ from relayclient.errors import (
     UnknownContact,
 )
 from relayclient.events import Connected, Disconnected
+from relayclient.officer_errors import NoUnit
 from relayproto.administration import Change, GetUnits, Question
 from relayproto.administration_replies import Acted, AdministrationReply, Unit, Units
 from relayproto.codes import Code, Kind
@@ -36,7 +37,7 @@ from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.replies import Refused, Reply
 from relayproto.rosters import Claim, PutRoster
 from relayproto.rules import RULES
-from relayproto.standing import ActState, UnitState
+from relayproto.standing import PLATFORM, ActState, UnitState
 
 T = TypeVar("T")
 UNIT_HELP: Final = "a unit: its number, or names from your own unit down (North/Depot 4; . is your own)"
@@ -96,6 +97,13 @@ class Desk:
                 raise UnitUnknown(f"{name} below unit {at}")
             at = found[0]
         return at
+
+    async def within(self, named: str) -> UnitId:
+        """Return the unit of an organisation that a text means. Raises UnitUnknown; NoUnit for the platform."""
+        unit = await self.unit(named)
+        if unit == PLATFORM:
+            raise NoUnit
+        return unit
 
     async def account(self, who: str) -> AccountId:
         """Return the account that an address or 64 digits mean. Raises AddressUnknown, AddressChanged."""

@@ -35,7 +35,7 @@ def _search(arguments: Namespace) -> int:
 
 def _tell(arguments: Namespace, sought: str) -> int:
     async def work(at: Desk) -> list[tuple[Person, Badge]]:
-        question = GetPeople(await at.unit(arguments.unit), sought, b"", PAGE_ROWS_MAX)
+        question = GetPeople(await at.within(arguments.unit), sought, b"", PAGE_ROWS_MAX)
         pages = [page async for page in at.pages(question)]
         found = [person for page in pages if isinstance(page, People) for person in page.people]
         _judged(at, found)  # Asks for the records of organisations that this device has not seen yet.

@@ -52,7 +52,7 @@ def _attest(arguments: Namespace) -> int:
     under = vouching.warrant_of(arguments)
 
     async def work(at: Desk) -> None:
-        unit, account = await at.unit(arguments.unit), await at.account(arguments.account)
+        unit, account = await at.within(arguments.unit), await at.account(arguments.account)
         who = Who(account, await _address(at, account), arguments.name or "", arguments.title or "",
                   meant(Standing, arguments.standing))  # fmt: skip
         change, until_ms = vouching.change(at, under, unit, who)
@@ -104,7 +104,7 @@ def _add_revoke(parser: ArgumentParser) -> None:
 
 def _revoke(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
-        unit, account = await at.unit(arguments.unit), await at.account(arguments.account)
+        unit, account = await at.within(arguments.unit), await at.account(arguments.account)
         who = terminal.harmless(arguments.account)
         await at.do(
             RevokeAttestation(unit, account), f"Nothing is attested of {who} any more.",

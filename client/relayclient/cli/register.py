@@ -72,6 +72,8 @@ def run(arguments: Namespace) -> int:
                 f"If {terminal.harmless(contact)} may register here, a code comes there, good for 10 minutes."
             )
         code = terminal.ask_line("Code: ", _CODE_BYTES_MAX)
+        if not registering.is_code(code):
+            raise registering.CodeMistyped
         online.run(registering.register(device, Shown(contact, code, address), clock=clock))
         identity = device.identity
     if arguments.json:

@@ -7,7 +7,7 @@ from relayclient.cli import claim, desk, online, terminal, vouching
 from relayclient.cli.desk import UNIT_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.cli.vouching import Who
-from relayclient.officer_errors import LinesFaulty
+from relayclient.officer_errors import SomeUnattested
 from relayproto.attestation import Attested
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import PAGE_ROWS_MAX
@@ -30,7 +30,7 @@ def _renew(arguments: Namespace) -> int:
     failed: list[str] = []
 
     async def work(at: Desk) -> int:
-        found = await _ending(at, await at.unit(arguments.unit))
+        found = await _ending(at, await at.within(arguments.unit))
         for done, (unit, who) in enumerate(found, 1):
             came = await claim.attest(at, under, unit, who)
             if came not in claim.GOOD:
@@ -43,7 +43,7 @@ def _renew(arguments: Namespace) -> int:
     total = desk.run(arguments, work)
     terminal.note(f"{total - len(failed):,} were renewed, {len(failed):,} were not.")
     if failed:
-        raise LinesFaulty(", ".join(failed[:_NAMED_MAX]))
+        raise SomeUnattested(", ".join(failed[:_NAMED_MAX]))
     return 0
 
 

@@ -48,7 +48,7 @@ def _import(arguments: Namespace) -> int:
     if not arguments.preview:
 
         async def work(at: Desk) -> None:
-            parts = Parts(await at.unit(arguments.unit), lines)
+            parts = Parts(await at.within(arguments.unit), lines)
             faults.extend(await _stage(at, parts))
             if parts.kept:
                 done = f"{parts.kept:,} people are expected in unit {parts.unit}."
@@ -152,7 +152,7 @@ def _add_roster(parser: ArgumentParser) -> None:
 
 def _roster(arguments: Namespace) -> int:
     async def work(at: Desk) -> list[Expected]:
-        return await _read(at, GetRoster(await at.unit(arguments.unit), arguments.roster, 0, PAGE_ROWS_MAX))
+        return await _read(at, GetRoster(await at.within(arguments.unit), arguments.roster, 0, PAGE_ROWS_MAX))
 
     found = desk.run(arguments, work)
     if arguments.json:
@@ -193,7 +193,7 @@ def _add_strike(parser: ArgumentParser) -> None:
 
 def _strike(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
-        unit = await at.unit(arguments.unit)
+        unit = await at.within(arguments.unit)
         await at.do(
             StrikeLine(unit, arguments.address), f"{terminal.harmless(arguments.address)} is expected no longer."
         )

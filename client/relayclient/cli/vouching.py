@@ -63,8 +63,11 @@ def adds_terms(parser: ArgumentParser) -> None:
 
 
 def warrant_of(arguments: Namespace) -> Warranted:
-    """Return the warrant that the arguments name. Raises StatementBad, FileUnusable."""
-    return statements.read_warrant(arguments.warrant or arguments.home / _WARRANT)
+    """Return the warrant that the arguments name. Raises WarrantUnfit without one; StatementBad, FileUnusable."""
+    usual: Path = arguments.home / _WARRANT
+    if arguments.warrant is None and not usual.exists():
+        raise WarrantUnfit(f"there is none in {usual}")
+    return statements.read_warrant(arguments.warrant or usual)
 
 
 def change(at: Desk, under: Warranted, unit: UnitId, who: Who) -> tuple[Attest, int]:

@@ -151,6 +151,7 @@ _OF_LINES: Final = {
     Code.BAD_ADDRESS: "that is no address of your organisation's domain",
     Code.LIMIT: "its name or title has signs that cannot be seen",
     Code.ADDRESS_TAKEN: "it looks like another address",
+    Code.NOT_PERMITTED: "another unit expects that address",
     Code.CONFLICT: "the same address stands in an earlier line",
 }
 _TWICE: Final = "; or you have proposed the same already"

@@ -264,7 +264,8 @@ CREATE TABLE roster (
     digest BLOB NOT NULL,                -- running hash over the lines that were kept
     force INTEGER NOT NULL,              -- 0: staged; else in force, newer than those with a lower number
     until_ms INTEGER NOT NULL,           -- nothing of it counts from then on; 0: it was replaced, or has no line left
-    settled INTEGER                      -- the last line whose consequences were drawn; NULL: staged, or all were
+    settled INTEGER,                     -- the last line whose consequences were drawn; NULL: staged, or all were
+    seconded INTEGER NOT NULL DEFAULT 0  -- whether it needed a second person, who has read it
 );
 CREATE INDEX roster_by_account ON roster (account);
 CREATE INDEX roster_by_unit ON roster (unit);

@@ -13,6 +13,8 @@ from relayd.services.administration import (
     break_glass,
 )
 from relayd.store import By
+from relayproto import acts
+from relayproto.acts import Instruction
 from relayproto.administration import BreakGlass, GetUnits
 from relayproto.administration_replies import Acted, Units
 from relayproto.codes import Code
@@ -109,8 +111,9 @@ async def test_a_denial_is_a_refusal_with_its_code() -> None:
 async def test_a_domain_is_looked_up_before_the_act(domains: Resolver | None, proven: frozenset[str]) -> None:
     store = Registry()
     store.to_prove = founding("New", "new.example", BOB.account)
+    act = Act(acts.encode(Instruction(RELAY, ALICE.account, 1, 1, 1, 2, "", False, store.to_prove)), bytes(64))
 
-    await Administration(store, relay=RELAY, domains=domains).act(seat_of(ALICE), ACT, 0.0)
+    await Administration(store, relay=RELAY, domains=domains).act(seat_of(ALICE), act, 0.0)
 
     assert store.taken[0][3] == proven
     assert domains is None or domains.asked == [("new.example", store.to_prove.root_key)]

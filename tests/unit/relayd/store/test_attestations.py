@@ -220,7 +220,9 @@ def test_so_many_whom_nobody_expects_are_attested_alone_on_a_day(tmp_path) -> No
     with department(tmp_path) as at:
         alone = [at.desk.done(at.vera, many(at, number)).second for number in range(100, 100 + ATTESTED_ALONE_MAX + 1)]
 
-        in_force(at, line("stranger-200"))
+        in_force(at, line("stranger-200"), line("stranger-201"))
+        by_herself = at.desk.done(at.vera, many(at, 201)).second
+        at.desk.db.execute("UPDATE roster SET seconded = 1")
         expected = at.desk.done(at.vera, many(at, 200)).second
         renewed = at.desk.done(at.vera, many(at, 100, serial=300)).second
         at.desk.person(f"stranger-400@{DOMAIN}", at.unit, Standing.VERIFIED)
@@ -229,6 +231,7 @@ def test_so_many_whom_nobody_expects_are_attested_alone_on_a_day(tmp_path) -> No
         tomorrow = at.desk.done(at.vera, many(at, 500)).second
 
         assert alone == [False] * ATTESTED_ALONE_MAX + [True]
+        assert by_herself, "a list that she brought alone vouches for nobody"
         assert (expected, renewed, verified, tomorrow) == (False, False, False, False)
 
 

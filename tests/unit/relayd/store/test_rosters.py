@@ -1,4 +1,4 @@
-"""Rosters in force: by one row, the newest line of an address counts, and lines go when they are over."""
+"""Rosters in force: by one row, one line of an address counts, and lines go when they are over."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from relayproto import rosters as contract
 from relayproto.administration import CloseUnit, CreateUnit, PlaceMember, SuspendOrganisation
 from relayproto.codes import Code
 from relayproto.limits import ROSTER_ALONE_MAX, ROSTER_LIFETIME_MS, ROSTER_LINES_MAX
-from relayproto.rosters import GetRoster, StrikeLine
+from relayproto.rosters import Fault, GetRoster, StrikeLine
 from relayproto.standing import Role, Standing
 from relayproto.verification import RevokeAttestation
 from support.attestable import DOMAIN, Department, department
@@ -27,7 +27,7 @@ def shown(at: Department, unit: int = 0, name: bytes = b"", after: int = 0, rows
 
 def counts(at: Department, who: str) -> tuple | None:
     found = rosters.line_of(at.desk.commit, f"{who}@{DOMAIN}")
-    return None if found is None else found[1:]
+    return None if found is None else found[1:4]
 
 
 def test_what_is_imported_counts_at_once_by_one_row(tmp_path) -> None:
@@ -93,16 +93,17 @@ def test_more_than_so_many_lines_a_day_are_for_two(tmp_path) -> None:
         assert [each.second for each in (first, second, another, tomorrow)] == [False, True, False, False]
 
 
-def test_the_newest_line_of_an_address_counts_also_before_the_older_one_is_deleted(tmp_path) -> None:
+def test_a_newer_line_of_an_address_counts_once_the_older_one_has_given_way(tmp_path) -> None:
     with department(tmp_path) as at:
         in_force(at, ANN, BEN)
         in_force(at, line("ann", "Ann Das"), unit=at.root, name=OTHER, settled=False)
 
+        assert counts(at, "ann") == (at.unit, "Ann Rao", "Clerk")
+        assert len(listed(at)) == 3
+        assert settling.settle(at.desk.commit) == 1
         assert counts(at, "ann") == (at.root, "Ann Das", "")
         assert shown(at) == [(at.unit, *BEN)]
         assert shown(at, at.root) == [(at.unit, *BEN), (at.root, f"ann@{DOMAIN}", "Ann Das", "")]
-        assert len(listed(at)) == 3
-        assert settling.settle(at.desk.commit) == 1
         assert listed(at) == [BEN.address, ANN.address]
         assert at.desk.db.execute("SELECT kept FROM roster ORDER BY id").fetchall() == [(1,), (1,)]
 
@@ -214,3 +215,30 @@ def test_the_digest_is_that_of_the_contract(tmp_path) -> None:
 
         assert importing(at, [ANN, BEN]).digest == contract.digest([ANN, BEN])
         at.desk.done(at.vera, importing(at, [ANN, BEN]))
+
+
+def test_nobody_takes_another_units_people_by_a_list_of_their_addresses(tmp_path) -> None:
+    with department(tmp_path) as at:
+        other = at.desk.done(at.admin, CreateUnit(at.root, "Other")).value
+        assert put(at, [ANN, BEN], at.admin, unit=other, roster=OTHER).faults == ()
+        in_force(at, ANN)
+
+        at.desk.done(at.admin, importing(at, [ANN, BEN], unit=other, roster=OTHER))
+        while settling.settle(at.desk.commit):
+            pass
+
+        late = put(at, [line("dee"), ANN], at.admin, unit=other, roster=b"3" * 16)
+        assert late.faults == (Fault(1, Code.NOT_PERMITTED),)
+        assert counts(at, "ann") == (at.unit, "Ann Rao", "Clerk")
+        assert shown(at, other) == [(other, *BEN)]
+
+
+def test_a_roster_tells_whether_two_have_read_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(rosters, "ROSTER_ALONE_MAX", 1)
+    with department(tmp_path) as at:
+        in_force(at, ANN)
+        in_force(at, BEN, line("cy"), name=OTHER)
+
+        told = [rosters.line_of(at.desk.commit, f"{who}@{DOMAIN}").seconded for who in ("ann", "ben")]
+
+        assert told == [False, True]
