@@ -17,6 +17,22 @@ MUTANTS: Final = (
         killers=(f"{_STORE}::test_a_code_is_tried_five_times_and_restarting_gives_no_more",),
     ),
     Mutant(
+        name="unwanted-code-is-good",
+        story="Who may not register has a code all the same, that nobody is sent and anybody may guess.",
+        file="relayd/store/registrations.py",
+        old="code if wanted else nobodys",
+        new="code",
+        killers=(f"{_STORE}::test_whom_nobody_wants_has_no_code_and_who_is_wanted_no_longer_has_none_either",),
+    ),
+    Mutant(
+        name="code-good-whoever-is-wanted",
+        story="A line is struck while its person holds a code, and he comes in all the same.",
+        file="relayd/store/registrations.py",
+        old="    if not (may_register(commit, contact, terms) and good):\n",
+        new="    if not good:\n",
+        killers=(f"{_STORE}::test_whom_nobody_wants_has_no_code_and_who_is_wanted_no_longer_has_none_either",),
+    ),
+    Mutant(
         name="code-good-for-another-spelling",
         story="The code that was sent to alice+m is good for alice: of two mailboxes, one takes the other's.",
         file="relayd/store/marks.py",

@@ -238,6 +238,7 @@ def test_so_many_whom_nobody_expects_are_attested_alone_on_a_day(tmp_path) -> No
 def test_who_is_expected_in_another_unit_is_not_expected_here(tmp_path) -> None:
     with department(tmp_path) as at:
         in_force(at, line("stranger-200"), unit=at.root)
+        at.desk.db.execute("UPDATE roster SET seconded = 1")
         at.desk.done(at.vera, many(at, 200))
 
         assert at.desk.db.execute("SELECT amount FROM alone WHERE kind = ?", (Kind.ATTEST,)).fetchone() == (1,)

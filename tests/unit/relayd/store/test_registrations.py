@@ -256,3 +256,20 @@ async def test_whom_a_roster_expects_is_sent_a_code_and_comes_into_its_unit(tmp_
         found = await relay.store._read(lambda db: db.execute("SELECT unit, standing FROM account").fetchall())
         assert found == [(1, Standing.INVITED)]
         assert len(await rows(relay, "claim")) == 1
+
+
+async def test_whom_nobody_wants_has_no_code_and_who_is_wanted_no_longer_has_none_either(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        wide, narrow, erin = Terms(Mode.ORGANISATIONS), Terms(Mode.ROSTERED), guest("erin")
+        await proven(relay, "gad.example")
+        unwanted = await asked(relay, "bob@gad.example", terms=narrow)
+        guessed = await registered(
+            relay, guest("bob"), "bob@gad.example", contact="bob@gad.example", terms=wide
+        )  # fmt: skip
+        wanted = await asked(relay, "erin@gad.example", terms=wide)
+        late = await registered(relay, erin, "erin@gad.example", contact="erin@gad.example", terms=narrow)
+        in_time = await registered(relay, erin, "erin@gad.example", contact="erin@gad.example", terms=wide)
+
+        assert (unwanted, wanted) == (False, True)
+        assert (guessed, late) == (Code.BAD_TICKET, Code.BAD_TICKET)
+        assert in_time == Enrolment(erin.account, "erin@gad.example")
