@@ -25,7 +25,10 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "de
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run an `async def` test on a loop of its own, in debug mode, bounded by its `timeout` marker or 60 s."""
+    """Run an `async def` test on a loop of its own, bounded by its `timeout` marker or 60 s.
+
+    In debug mode but for slow ones, of which it would take half the time: the same code has quick tests.
+    """
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     marker = pyfuncitem.get_closest_marker("timeout")
@@ -36,6 +39,6 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
         async with asyncio.timeout(timeout_s):
             await pyfuncitem.obj(**arguments)
 
-    with asyncio.Runner(debug=True) as runner:
+    with asyncio.Runner(debug=pyfuncitem.get_closest_marker("slow") is None) as runner:
         runner.run(bounded())
     return True
