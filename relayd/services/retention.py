@@ -89,7 +89,7 @@ def clocks(config: Config) -> Mapping[str, int]:
         "attestation": ATTESTATION_LIFETIME_MS_MAX // 1000,
         "roster": ROSTER_LIFETIME_MS // 1000,
         "claim": CLAIM_LIFETIME_MS // 1000,
-        "alone": 2 * _DAY_S,
+        "alone": _DAY_S,
         "proposal": 2 * PROPOSAL_LIFETIME_MS // 1000,
         "audit": audit_s,
         "hour": _HOUR_S,

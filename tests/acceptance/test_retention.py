@@ -6,6 +6,7 @@ import pytest
 
 from relayd.config import Config
 from relayd.services.retention import clocks, whole_map
+from relayd.store.rosters import span
 from relayproto.codes import Class
 from relayproto.limits import LIFETIME_S_MAX, PROPOSAL_LIFETIME_MS, REPORT_BYTES
 from relayproto.standing import ProposalState
@@ -54,6 +55,27 @@ async def attestation(relay: House) -> None:
     )(relay)
 
 
+async def roster(relay: House) -> None:
+    """Let a roster with one line be in force."""
+    await row(
+        "INSERT INTO roster (id, unit, account, name, sent, kept, digest, force, until_ms)"
+        " VALUES (1, 1, 1, x'6e', 1, 1, x'', 1, ?)",
+        lambda now_ms: now_ms + CLOCKS["roster"] * 1000,
+    )(relay)
+    await row(
+        "INSERT INTO roster_line (id, look, address, name, title) VALUES (?, 'a', 'a', 'Ann', '')",
+        lambda _: span(1)[0],
+    )(relay)
+
+
+async def claim(relay: House) -> None:
+    await relay.enrol("alice")
+    await row(
+        "INSERT INTO claim (account, unit, state, name, title, rostered, until_ms) VALUES (1, 1, 1, 'Al', '', 0, ?)",
+        lambda now_ms: now_ms + CLOCKS["claim"] * 1000,
+    )(relay)
+
+
 PUT: dict[str, Callable[[House], Awaitable[None]]] = {
     "envelope": queue,
     "body": queue,
@@ -84,6 +106,20 @@ PUT: dict[str, Callable[[House], Awaitable[None]]] = {
     "attestation": attestation,
     "revocation": row(
         "INSERT INTO revocation (serial, until_ms) VALUES (x'01', ?)", lambda now_ms: now_ms + CLOCKS["warrant"] * 1000
+    ),
+    "code": row(
+        "INSERT INTO code (contact, hash, expires_ms, tries, asked, until_ms) VALUES (x'01', x'', 1, 5, 1, ?)",
+        lambda now_ms: now_ms + CLOCKS["code"] * 1000,
+    ),
+    "registered": row(
+        "INSERT INTO registered (contact, account, until_ms) VALUES (x'01', x'02', ?)",
+        lambda now_ms: now_ms + CLOCKS["registered"] * 1000,
+    ),
+    "roster": roster,
+    "roster_line": roster,
+    "claim": claim,
+    "alone": row(
+        "INSERT INTO alone (account, kind, day, amount) VALUES (1, 83, ?, 7)", lambda now_ms: now_ms // DAY_MS
     ),
     "denial": row("INSERT INTO denial (account, hour, count) VALUES (77, ?, 3)", lambda now_ms: now_ms // HOUR_MS),
 }
@@ -122,7 +158,7 @@ async def count(relay: House, table: str) -> int:
 async def test_a_row_is_there_until_its_time_and_not_after_it(tmp_path, table: str) -> None:
     longest_s = CLOCKS[TABLES[table]]
     async with house(tmp_path) as relay:
-        relay.clock.advance((-relay.clock.now_ms() % HOUR_MS) / 1000)
+        relay.clock.advance((-relay.clock.now_ms() % DAY_MS) / 1000)
         await PUT[table](relay)
         assert await count(relay, table) > 0
 

@@ -178,7 +178,7 @@ COMING: tuple[Point, ...] = (
     Point(LOG_IN, _WRITTEN, AFTER, True, (f"{_NET}._welcome",)),
     *_points(
         ENROL,
-        (f"{_NET}._enrol", (), 1),
+        (f"{_NET}._enter", (), 1),
         ("relayd.services.enrolment.Enrolment.enrol", (), 1),
         (_ENROLLED, (), 1),
         ("sql:INSERT INTO account", (_ENROLLED,), 1),

@@ -102,3 +102,10 @@ def test_any_bytes_are_an_act_or_malformed(octets: bytes) -> None:
     for candidate in (octets, b"\x01" + octets):
         with pytest.raises(Malformed):
             acts.decode(candidate)
+
+
+def test_a_domain_is_looked_up_for_what_lets_an_organisation_in_or_may_be_the_approval_of_that() -> None:
+    found = {kind for kind in CHANGES if acts.may_prove(acts.encode(replace(ACT, change=SAMPLES[kind])))}
+
+    assert found == {Kind.CREATE_ORGANISATION, Kind.APPROVE}
+    assert not acts.may_prove(b"no act")
