@@ -83,7 +83,10 @@ def span(roster: int) -> tuple[int, int]:
 def line_of(sight: Sight, address: Address) -> Line | None:
     """Return the line of an address that is in force, or None."""
     found = sight.db.execute(_LINES, (look_of(address), address, sight.now_ms)).fetchone()
-    return None if found is None else Line(*found[:-1], bool(found[-1]))
+    if found is None:
+        return None
+    number, unit, name, title, seconded = found
+    return Line(number, unit, name, title, bool(seconded))
 
 
 def bring_in(commit: Commit, actor: Actor, change: ImportRoster) -> Effect:
