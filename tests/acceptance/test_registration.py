@@ -192,7 +192,7 @@ def test_a_unit_that_is_away_is_seen_by_the_operator_and_not_by_who_asks(tmp_pat
             until((server.state / "codes.sock").exists, 20)
             succeed(town.register("alice", "--address", "alice@city.example", "--have-code", code=town.ask()))
 
-        one_line(asked, BAD_INPUT, "wrong")  # An empty line is no code.
+        one_line(asked, BAD_INPUT, "A code has 8 digits, and the relay was not asked")
         log = server.log.read_text()
         assert "a code could not be sent" in log
         assert MAIL not in log
