@@ -8,12 +8,12 @@ about a person; one bad line spoils no other.
 import codecs
 import csv
 import io
-import unicodedata
 from typing import Final, NamedTuple
 
 from relayclient import contacts
 from relayclient.officer_errors import SheetUnreadable
 from relayproto.limits import SHOWN_CHARS_MAX
+from relayproto.texts import presentable
 
 OCTETS_MAX: Final = 32 << 20
 """A hundred thousand lines of 300 bytes."""
@@ -23,9 +23,6 @@ _HEADS: Final = {
     "name": {"name", "full name"},
     "title": {"title", "post", "designation"},
 }
-_JOINERS: Final = "\u200c\u200d"
-"""Indian scripts need them inside of words, though Unicode counts them with what can't be seen."""
-_UNSEEN: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 class Line(NamedTuple):
@@ -43,12 +40,6 @@ class Fault(NamedTuple):
     number: int
     address: str
     why: str
-
-
-def presentable(text: str) -> bool:
-    """Say whether a name or title is one line of letters and signs, not too long, that turns no text round."""
-    seen = all(sign in _JOINERS or unicodedata.category(sign) not in _UNSEEN for sign in text)
-    return 0 < len(text) <= SHOWN_CHARS_MAX and seen and not text.isspace()
 
 
 def read(octets: bytes) -> tuple[list[Line], list[Fault]]:

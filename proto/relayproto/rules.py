@@ -104,7 +104,7 @@ RULES: Final[Mapping[Kind, Rule]] = MappingProxyType(
         Kind.GET_AUDIT: Rule(Where.UNIT, frozenset({Role.AUDITOR})),
         Kind.GET_CHECKPOINTS: Rule(Where.ANYBODY),
         Kind.GET_ROSTER: Rule(Where.UNIT, _STAFF),
-        Kind.GET_PEOPLE: Rule(Where.MEMBER, _EVERY_ROLE),
+        Kind.GET_PEOPLE: Rule(Where.OFFICER, _EVERY_ROLE),
         Kind.GET_CLAIMS: Rule(Where.UNIT, _STAFF),
         Kind.GET_ORGANISATION: Rule(Where.ANYBODY),
         Kind.GET_REVOCATIONS: Rule(Where.ANYBODY),

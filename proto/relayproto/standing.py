@@ -141,3 +141,4 @@ class Where(IntEnum):
     UNIT = 4
     MEMBER = 5
     PROPOSAL = 6
+    OFFICER = 7

@@ -32,8 +32,8 @@ class Effect:
 
     ``unit`` is the one whose auditors shall see it, ``also`` are others, from which something goes away; ``value`` is
     the number of what was made, 0 where nothing was; ``before`` and ``after`` are digests of what was changed, empty
-    where there was or is nothing; ``ticket`` goes to who acts alone; ``second``: it is more
-    than one person may do alone.
+    where there was or is nothing; ``ticket`` goes to who acts alone; ``second``: it is more than one person may do
+    alone.
     """
 
     unit: UnitId = PLATFORM

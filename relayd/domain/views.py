@@ -10,7 +10,12 @@ from relayproto.visibility import shown, strictest
 
 
 def viewer(who: Side, whom: Side) -> Viewer:
-    """Return as what ``who`` looks at ``whom``. Two people who belong to nobody are at home on the platform."""
+    """Return as what ``who`` looks at ``whom``. Two people who belong to nobody are at home on the platform.
+
+    Who was only invited into a unit, or is attested no longer, looks as anybody does.
+    """
+    if who.standing is Standing.INVITED and who.unit != PLATFORM:
+        return Viewer.PUBLIC
     if who.unit == whom.unit:
         return Viewer.SAME_UNIT
     if who.organisation == whom.organisation != PLATFORM:
@@ -20,7 +25,7 @@ def viewer(who: Side, whom: Side) -> Viewer:
             return Viewer.OFFICERS
         case Standing.APPLICATION:
             return Viewer.APPLICATION
-        case Standing.PUBLIC | Standing.INVITED:
+        case _:
             return Viewer.PUBLIC
 
 

@@ -99,8 +99,8 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
 
 def make(
     commit: Commit, address: Address, command: Enrol | Register, devices: DeviceList, into: Place = OF_NOBODY
-) -> int:
-    """Make an account, its first device and its prekeys; return the account's row."""
+) -> None:
+    """Make an account, its first device and its prekeys; a roster in force says where it belongs."""
     account = commit.db.execute(
         "INSERT INTO account (account, address, look, list_version, highest_device, devices, signature, unit, standing)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -120,7 +120,6 @@ def make(
     numbers = [_add_device(commit, account, entry) for entry in devices.devices]
     prekeys.put(commit, numbers[0], command.prekeys)
     claims.arrived(commit, account, address)
-    return account
 
 
 def _still_stands(commit: Commit, address: Address, into: Place) -> bool:

@@ -8,7 +8,6 @@ attested anew stays the account.
 from typing import Final
 
 from relayd.domain.acting import Actor, Denied, Effect
-from relayd.domain.names import presentable
 from relayd.store import (
     alone,
     attested,
@@ -33,6 +32,7 @@ from relayproto.limits import ATTESTATION_SKEW_MS, ATTESTED_ALONE_MAX
 from relayproto.primitives import blake2b_256
 from relayproto.rules import RULES
 from relayproto.standing import PEOPLE, PLATFORM, Field, Standing
+from relayproto.texts import presentable
 from relayproto.verification import Attest, RevokeAttestation
 
 KEPT_MAX: Final = 32

@@ -11,7 +11,6 @@ from typing import Final
 from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied, Effect
 from relayd.domain.fitting import fitting
-from relayd.domain.names import presentable
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.store import authority, belonging, rosters, units
@@ -23,6 +22,7 @@ from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import CLAIM_LIFETIME_MS
 from relayproto.rosters import Claim, Claimant, Claimed, Claims, GetClaims, RefuseClaim
 from relayproto.standing import PEOPLE, PLATFORM, ClaimState, Standing
+from relayproto.texts import presentable
 
 ROWS_MAX: Final = 500
 """Claims that one pass of the sweep ends."""

@@ -25,8 +25,6 @@ from relayproto.standing import PLATFORM, Action, Permission, Standing
 _NOBODY: Final = (0, Standing.PUBLIC, PLATFORM, None, 0, AccountId(bytes(32)), "", "", None, b"", b"")
 """Who is looked at where there is no account, so that the look-ups are the same."""
 _ASKER: Final = "SELECT id, standing, unit, policy, suspended FROM account WHERE account = ?"
-
-
 _NOTHING_TIGHTENED: Final = bytes(ROW_BYTES)
 
 

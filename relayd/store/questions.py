@@ -37,7 +37,7 @@ from relayproto.ids import AccountId, UnitId
 from relayproto.people import GetPeople
 from relayproto.rosters import GetClaim, GetClaims, GetRoster
 from relayproto.rules import RULES
-from relayproto.standing import PLATFORM, ProposalState, Role, Where
+from relayproto.standing import PLATFORM, ProposalState, Role, Standing, Where
 from relayproto.statistics import GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations
 
@@ -127,7 +127,8 @@ def allowed(sight: Sight, who: Actor, question: Asked) -> bool:
     if rule.where in {Where.ANYBODY, Where.OWN}:
         return True
     unit: UnitId = getattr(question, "unit", PLATFORM)
-    if rule.where is Where.MEMBER and authority.is_member(sight, who, unit):
+    belongs = rule.where is Where.MEMBER or (rule.where is Where.OFFICER and who.standing is not Standing.INVITED)
+    if belongs and authority.is_member(sight, who, unit):
         return True
     return authority.find(sight, who, rule, unit, change=False) is not None
 

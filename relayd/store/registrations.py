@@ -23,9 +23,9 @@ from relayproto.primitives import equal
 
 _DAY_MS: Final = 86_400_000
 _NEVER: Final = bytes(32)
+"""What no keyed hash is."""
 _NOBODYS_BYTES: Final = 16
 """Of what is kept in the place of a code that nobody is sent: it can't be guessed."""
-"""What no keyed hash is."""
 
 
 class Mode(Enum):

@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 from relayd.domain import addresses
 from relayd.domain.acting import Denied
 from relayd.domain.lookalikes import look as look_of
-from relayd.domain.names import presentable
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
 from relayd.store import acts, authority, rosters, units
@@ -22,6 +21,7 @@ from relayproto.ids import Address, UnitId
 from relayproto.limits import ROSTER_LINES_MAX, ROSTER_STAGED_MS
 from relayproto.rosters import Fault, PutRoster, Rostered, RosterLine
 from relayproto.rules import RULES
+from relayproto.texts import presentable
 
 REPLACED_AFTER_MS: Final = 5_000
 """When an account whose last roster is still being deleted may come again with a new one."""

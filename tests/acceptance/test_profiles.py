@@ -17,7 +17,7 @@ from support.stores import Guest, House, house
 
 ROOT, UNIT, SIBLING, OTHER = 1, 2, 3, 7
 STANDS = {
-    Viewer.SAME_UNIT: (Standing.VERIFIED, UNIT), Viewer.SAME_ORGANISATION: (Standing.INVITED, SIBLING),
+    Viewer.SAME_UNIT: (Standing.VERIFIED, UNIT), Viewer.SAME_ORGANISATION: (Standing.VERIFIED, SIBLING),
     Viewer.OFFICERS: (Standing.VERIFIED, OTHER), Viewer.APPLICATION: (Standing.APPLICATION, OTHER),
     Viewer.PUBLIC: (Standing.PUBLIC, PLATFORM),
 }  # fmt: skip

@@ -88,6 +88,7 @@ def verifier(office: "Office") -> None:
     ))  # fmt: skip
     office.officer("erin", "warrant", "put", str(signed), shown="warrant put warrant.json")
     office.officer("dave", "member", "attest", ".", f"erin@{DOMAIN}", "--name", "Erin Das", "--reason", "badge seen")
+    office.officer("dave", "member", "attest", ".", f"grace@{DOMAIN}", "--name", "Grace Sen", "--reason", "badge seen")
     office.officer("dave", "member", "attest", "North", f"frank@{DOMAIN}", "--name", "Frank Rao", "--title", "Engineer",
                    "--reason", "badge seen")  # fmt: skip
 

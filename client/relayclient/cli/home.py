@@ -12,8 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from relayclient.cli import terminal
 from relayclient.device import Device
 from relayclient.errors import FileUnusable, PassphraseNeeded, WrongPassphrase
+from relayclient.membership import Identity
 
 T = TypeVar("T")
 
@@ -58,3 +60,16 @@ def new_passphrase() -> str:
     if chosen != ask_passphrase("The same again: "):
         raise WrongPassphrase("the two differ; nothing was made")
     return chosen
+
+
+def told_who(arguments: Namespace, identity: Identity) -> int:
+    """Say who a device has just become; return the exit status."""
+    if arguments.json:
+        terminal.say_json(
+            {"address": identity.address, "account": identity.account.hex(), "device": identity.device,
+             "home": str(arguments.home)}
+        )  # fmt: skip
+        return 0
+    terminal.say(f"You are {terminal.harmless(identity.address)}. Your keys are in {arguments.home}.")
+    terminal.note("Next: relay send ADDRESS TEXT, or relay listen.")
+    return 0

@@ -7,11 +7,11 @@ from relayclient.cli import badge, desk, online, terminal
 from relayclient.cli.columns import table, word, words
 from relayclient.cli.desk import Desk
 from relayclient.cli.group import Verb
-from relayclient.spreadsheet import presentable
 from relayproto import visibility
 from relayproto.commands import GetDevices, PutProfile
 from relayproto.limits import ABOUT_CHARS_MAX
 from relayproto.standing import Field, Viewer, Visibility
+from relayproto.texts import presentable
 
 NAME: Final = "profile"
 HELP: Final = "what you say of yourself, and what of you others are shown"

@@ -76,12 +76,4 @@ def run(arguments: Namespace) -> int:
             raise registering.CodeMistyped
         online.run(registering.register(device, Shown(contact, code, address), clock=clock))
         identity = device.identity
-    if arguments.json:
-        terminal.say_json(
-            {"address": identity.address, "account": identity.account.hex(), "device": identity.device,
-             "home": str(arguments.home)}
-        )  # fmt: skip
-        return 0
-    terminal.say(f"You are {terminal.harmless(identity.address)}. Your keys are in {arguments.home}.")
-    terminal.note("Next: relay send ADDRESS TEXT, or relay listen.")
-    return 0
+    return home.told_who(arguments, identity)

@@ -15,12 +15,12 @@ from relayclient.cli.statements import Warranted
 from relayclient.entropy import system_entropy
 from relayclient.errors import AddressChanged, UnknownContact
 from relayclient.officer_errors import WarrantUnfit
-from relayclient.spreadsheet import presentable
 from relayproto.attestation import Attestation
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import ATTESTATION_LIFETIME_MS_MAX, SERIAL_BYTES, SHOWN_CHARS_MAX
 from relayproto.primitives import blake2b_256
 from relayproto.standing import Field, Standing
+from relayproto.texts import presentable
 from relayproto.verification import Attest
 
 DAY_MS: Final = 86_400_000

@@ -14,7 +14,7 @@ def test_every_command_change_and_question_has_a_rule_and_nothing_else_has() -> 
 @pytest.mark.parametrize("kind", list(RULES), ids=lambda kind: kind.name)
 def test_a_rule_is_of_one_piece(kind: Kind) -> None:
     rule = RULES[kind]
-    takes_roles = rule.where in {Where.PLATFORM, Where.UNIT, Where.MEMBER}
+    takes_roles = rule.where in {Where.PLATFORM, Where.UNIT, Where.MEMBER, Where.OFFICER}
 
     assert bool(rule.by) == takes_roles
     assert bool(rule.approvers) == (rule.second is not Second.NEVER)

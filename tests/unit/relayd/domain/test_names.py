@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayd.domain.names import named, presentable
-from relayproto.limits import SHOWN_CHARS_MAX, UNIT_NAME_CHARS_MAX
+from relayd.domain.names import named
+from relayproto.limits import UNIT_NAME_CHARS_MAX
 
 
 @pytest.mark.parametrize(
@@ -36,15 +36,3 @@ def test_a_name_that_was_taken_is_taken_as_it_is(text) -> None:
     name = named(text)
 
     assert name is None or named(name) == name
-
-
-@pytest.mark.parametrize("text", ["Bob Roy", "José Núñez", "\u0936\u094d\u200d\u0930\u0940", "x" * SHOWN_CHARS_MAX])
-def test_what_people_are_called_can_be_shown(text) -> None:
-    assert presentable(text)
-
-
-@pytest.mark.parametrize(
-    "text", ["", " ", " Bob", "Bob ", "a\nb", "a\x1bb", "a\u202eb", "\u200d", "\ue000", "x" * (SHOWN_CHARS_MAX + 1)]
-)
-def test_what_hides_turns_or_breaks_a_line_cannot_be_shown(text) -> None:
-    assert not presentable(text)

@@ -12,11 +12,17 @@ from relayproto.standing import Field, Standing, Viewer, Visibility
 OFFICER = Side(Standing.VERIFIED, organisation=1, unit=2)
 """Who is looked at."""
 VIEWERS = {
-    Viewer.SAME_UNIT: [Side(each, organisation=1, unit=2) for each in Standing],
-    Viewer.SAME_ORGANISATION: [Side(each, organisation=1, unit=3) for each in Standing],
+    Viewer.SAME_UNIT: [Side(each, organisation=1, unit=2) for each in Standing if each is not Standing.INVITED],
+    Viewer.SAME_ORGANISATION: [Side(each, organisation=1, unit=3) for each in Standing if each is not Standing.INVITED],
     Viewer.OFFICERS: [Side(each, organisation=7, unit=7) for each in (Standing.VERIFIED, Standing.OFFICE)],
     Viewer.APPLICATION: [Side(Standing.APPLICATION, organisation=7, unit=7)],
-    Viewer.PUBLIC: [Side(Standing.PUBLIC), Side(Standing.INVITED), Side(Standing.INVITED, organisation=7, unit=7)],
+    Viewer.PUBLIC: [
+        Side(Standing.PUBLIC),
+        Side(Standing.INVITED),
+        Side(Standing.INVITED, organisation=7, unit=7),
+        Side(Standing.INVITED, organisation=1, unit=2),
+        Side(Standing.INVITED, organisation=1, unit=3),
+    ],
 }
 
 
