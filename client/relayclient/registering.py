@@ -57,7 +57,7 @@ class ContactUsed(ClientError):  # noqa: N818
 
 
 class AddressRefused(ClientError):  # noqa: N818
-    """That address is not for you here: somebody has it or one that looks like it, or its domain is another's."""
+    """That address is not for you here: name a free one, under a domain that the relay offers (--address)."""
 
     exit_status = 65
 

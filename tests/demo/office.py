@@ -87,8 +87,13 @@ class Office(Scene):
         for name, path_of in (("resolver", self.resolver), ("carrier", self.carrier)):
             expect(f'{name} = ""' in text, f"no setting {name}")
             text = text.replace(f'{name} = ""', f'{name} = "{path_of}"')
-        expect('mode = "closed"' in text and 'unit = ""' in text, "no settings of registration")
-        text = text.replace('mode = "closed"', 'mode = "open"').replace('unit = ""', f'unit = "{self.codes}"')
+        for old, new in (
+            ('mode = "closed"', 'mode = "open"'),
+            ("domains = []", 'domains = ["home.example"]'),
+            ('unit = ""', f'unit = "{self.codes}"'),
+        ):
+            expect(old in text, f"no setting {old}")
+            text = text.replace(old, new)
         path.write_text(text)
 
     def officer(self, name: str, *arguments: str, shown: str | None = None, quiet: bool = False) -> str:
@@ -235,8 +240,15 @@ def policy(office: Office) -> None:
         expect(received["text"] == "The tap in Mill Lane is dry.", f"the office heard {heard!r}")
         print(f"     {received['address']}: {received['text']}", flush=True)
     office.officer("frank", "send", HEIDI, "We come tomorrow at nine.", "--timeout", "20", quiet=True)
-    office.person("heidi", "listen", "--drain", "--timeout", "20", shown="listen --drain")
-    office.officer("heidi", "send", FRANK, "Thank you!", "--timeout", "20")
+    heard = office.person("heidi", "listen", "--drain", "--timeout", "20", "--json", shown="listen --drain")
+    [received] = [each for each in map(json.loads, heard.splitlines()) if each.get("text")]
+    frank = received["sender"]
+    expect(received["address"] is None, f"the citizen was shown {received}")
+    [kept] = [json.loads(line) for line in office.person("heidi", "inbox", "--json", shown="inbox").splitlines()]
+    shown = kept["attested"]
+    expect(shown["name"] == "Frank Rao" and FRANK not in json.dumps(kept), f"the citizen was shown {kept}")
+    print(f"     {shown['name']}, {shown['title']}, {shown['organisation']}: {kept['text']}", flush=True)
+    office.officer("heidi", "send", frank, "Thank you!", "--timeout", "20", shown=f"send {frank[:16]}... 'Thank you!'")
 
 
 def linked(office: Office, old: str, new: str) -> None:

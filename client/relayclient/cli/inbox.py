@@ -87,7 +87,8 @@ def show(message: MessageReceived, badge_of: Badge | None, *, as_json: bool) -> 
              **badge.fields(badge_of)}
         )  # fmt: skip
         return
-    sender = message.address or f"account {message.sender.hex()[:16]}"
+    # Who hides his address is answered by all digits of his account.
+    sender = message.address or f"account {message.sender.hex()}"
     mark = (" (verified)" if message.verified else "") + badge.mark(badge_of)
     forwarded = " forwarded" if message.forwarded else ""
     head = (

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from relayclient.administration import is_named
 from relayclient.cli import home, online, terminal, wording
 from relayclient.clock import RelayClock
 from relayclient.device import Device
@@ -28,7 +29,7 @@ from relayclient.errors import (
 )
 from relayclient.events import MessageState
 from relayproto.codes import Code
-from relayproto.ids import Address, MessageId
+from relayproto.ids import AccountId, Address, MessageId
 from relayproto.limits import TEXT_BYTES_MAX
 
 NAME: Final = "send"
@@ -65,7 +66,11 @@ def seconds(text: str) -> float:
 
 def add(parser: ArgumentParser) -> None:
     """Say what the verb takes."""
-    parser.add_argument("address", metavar="ADDRESS", help="whom to send it to")
+    parser.add_argument(
+        "address",
+        metavar="ADDRESS",
+        help="whom to send it to; or the 64 digits of an account, where no address is shown",
+    )
     parser.add_argument("text", metavar="TEXT", nargs="?", help="the text; - reads it from standard input")
     parser.add_argument("--file", type=Path, metavar="FILE", help="send the text of this UTF-8 file")
     parser.add_argument("--lines", action="store_true", help="send each line as a message of its own, empty ones not")
@@ -84,7 +89,7 @@ def run(arguments: Namespace) -> int:
     """Queue everything, then wait as far as asked."""
     texts = _texts(arguments)
     clock = RelayClock()
-    address = Address(arguments.address)
+    address = is_named(arguments.address) or Address(arguments.address)
     with home.open_device(arguments) as device:
         _refuse_changed(device, address)
         messages = []
@@ -124,7 +129,7 @@ def _texts(arguments: Namespace) -> list[str]:
     return texts
 
 
-def _refuse_changed(device: Device, address: Address) -> None:
+def _refuse_changed(device: Device, address: Address | AccountId) -> None:
     """Raise AddressChanged where the address names another account than the one that is known."""
     with contextlib.suppress(UnknownContact):
         contact = device.contact(address)

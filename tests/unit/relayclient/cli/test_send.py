@@ -35,6 +35,16 @@ def test_a_text_is_accepted_and_its_id_printed(office):
     assert texts(office) == ["The files are ready."]
 
 
+def test_whoever_is_shown_no_address_answers_by_the_account(office):
+    office.join("alice", "bob")
+    account = office.run("bob", "whoami", "--json").lines[0]["account"]
+
+    ran = office.run("alice", "send", account, "Thank you!")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert texts(office) == ["Thank you!"]
+
+
 def test_a_file_comes_out_byte_for_byte(office, tmp_path):
     office.join("alice", "bob")
     path = tmp_path / "odd.txt"
