@@ -104,9 +104,9 @@ def test_a_sender_without_an_address_and_marks_are_shown(office):
 
     attests = Attested(attested(), "Works", None, None)
     show(message, attests, as_json=False)
-    assert office._capsys.readouterr().out.endswith("account abababababababab (verified) [Works] forwarded: text\n")
+    assert office._capsys.readouterr().out.endswith(f"account {'ab' * 32} (verified) [Works] forwarded: text\n")
 
     show(message, None, as_json=False)
-    assert office._capsys.readouterr().out.endswith("account abababababababab (verified) forwarded: text\n")
+    assert office._capsys.readouterr().out.endswith(f"account {'ab' * 32} (verified) forwarded: text\n")
     show(message, attests, as_json=True)
     assert json.loads(office._capsys.readouterr().out)["attested"]["organisation"] == "Works"
