@@ -26,6 +26,8 @@ HEADERS := /usr/bin/cc /usr/include/stdlib.h /usr/include/openssl/evp.h
 AWAY := 69
 # The packages that are on disk, so that a room is checked from the day it appears.
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
+# The tests that have to cover the contract by themselves.
+CONTRACT := tests/unit/relayproto tests/vectors
 
 .PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants fuzz spin
 .PHONY: alerts bench bench-peers clean
@@ -121,14 +123,15 @@ static: env
 	$(BIN)/mypy package/*.py
 
 gate: env
-	@COVERAGE_FILE=.coverage.relayproto $(BIN)/python -m pytest -q tests/unit/relayproto tests/vectors \
+	@COVERAGE_FILE=.coverage.relayproto $(BIN)/python -m pytest -q -n 2 $(CONTRACT) \
 	    --cov=relayproto --cov-branch --cov-fail-under=100
 
 check: static gate ## style, types, the contract's full coverage, the shape of the tree and the wheel
 	@$(BIN)/python -m pytest -q tests/arch
 
+# The gate has run the contract's own tests by then.
 test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn /usr/bin/spin ## everything that CI runs: style, types, coverage, every test
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --cov=,$(OTHERS))
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --ignore=,$(CONTRACT)) $(addprefix --cov=,$(OTHERS))
 
 # What boots the machine that the package is installed on by tests; it starts nothing here.
 /usr/bin/systemd-nspawn:

@@ -11,54 +11,63 @@ from typing import Final, Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 BUCKETS_MAX: Final = 65_536
-"""About 15 MB. A bucket that was untouched for longest is the first to be full again, and is the first to go."""
+"""About 10 MB. A bucket that was untouched for longest is the first to be full again, and is the first to go."""
 
 _FORGOTTEN_AT_ONCE: Final = 2
 """One comes at a time, so two a time get all of them in the end."""
 
+_ROUNDING_S: Final = 1e-6
+"""What sums of floating-point seconds may be off by; nobody is made to wait for it."""
+
 
 class Rates(Generic[K]):
-    """A token bucket a key: ``burst`` tokens at once, ``per_s`` tokens a second after that."""
+    """A token bucket a key: ``burst`` tokens at once, ``per_s`` tokens a second after that.
 
-    __slots__ = ("_buckets", "_burst", "_keys_max", "_per_s")
+    A bucket is kept as the time at which it is full again, which is one number and needs no refilling.
+    """
+
+    __slots__ = ("_burst", "_burst_s", "_each_s", "_full_at", "_keys_max")
 
     def __init__(self, *, per_s: float, burst: float, keys_max: int = BUCKETS_MAX) -> None:
-        self._per_s = per_s
         self._burst = burst
+        self._each_s = 1 / per_s
+        self._burst_s = burst / per_s
         self._keys_max = keys_max
-        self._buckets: OrderedDict[K, tuple[float, float]] = OrderedDict()
+        self._full_at: OrderedDict[K, float] = OrderedDict()
 
     def wait_ms(self, key: K, now: float, cost: float = 1.0) -> int:
         """Return how many ms it takes until ``cost`` tokens are there, 0 where they are; none is taken.
 
         A cost above the burst counts as the whole burst, so that nothing is refused for ever.
         """
-        return self._wait_ms(self._tokens(key, now), cost)
+        return self._wait_ms(self._after(key, now, cost), now)
 
     def take(self, key: K, now: float, cost: float = 1.0) -> int:
         """Take ``cost`` tokens and return 0, or take none and return how many ms to wait until they are there."""
-        tokens = self._tokens(key, now)
-        wait_ms = self._wait_ms(tokens, cost)
+        full_at = self._after(key, now, cost)
+        wait_ms = self._wait_ms(full_at, now)
         if wait_ms == 0:
-            self._buckets[key] = (tokens - min(cost, self._burst), now)
-            self._buckets.move_to_end(key)
-            if len(self._buckets) > self._keys_max:
-                self._buckets.popitem(last=False)
+            self._full_at[key] = full_at
+            self._full_at.move_to_end(key)
+            if len(self._full_at) > self._keys_max:
+                self._full_at.popitem(last=False)
             self._forget(now)
         return wait_ms
+
+    def _after(self, key: K, now: float, cost: float) -> float:
+        """Return when the bucket is full again once ``cost`` tokens were taken from it."""
+        full_at = self._full_at.get(key, now)
+        needed_s = cost * self._each_s if cost < self._burst else self._burst_s
+        return (full_at if full_at > now else now) + needed_s
+
+    def _wait_ms(self, full_at: float, now: float) -> int:
+        missing_s = full_at - now - self._burst_s
+        return 0 if missing_s <= _ROUNDING_S else 1 + int((missing_s + _ROUNDING_S) * 1000)
 
     def _forget(self, now: float) -> None:
         """Forget the oldest buckets that are full again, a few each time: whose they were is nobody's business."""
         for _ in range(_FORGOTTEN_AT_ONCE):
-            oldest = next(iter(self._buckets))
-            if self._tokens(oldest, now) < self._burst:
+            oldest = next(iter(self._full_at))
+            if self._full_at[oldest] > now:
                 return
-            del self._buckets[oldest]
-
-    def _wait_ms(self, tokens: float, cost: float) -> int:
-        missing = min(cost, self._burst) - tokens
-        return 0 if missing <= 0 else 1 + int(missing / self._per_s * 1000)
-
-    def _tokens(self, key: K, now: float) -> float:
-        tokens, since = self._buckets.get(key, (self._burst, now))
-        return min(self._burst, tokens + (now - since) * self._per_s)
+            del self._full_at[oldest]

@@ -28,4 +28,4 @@ def test_who_wrote_to_whom_is_forgotten_once_it_no_longer_matters() -> None:
 
     pairs.take([pairs.key(1, CAROL)], 1.0)
 
-    assert list(pairs._rates._buckets) == [pairs.key(1, CAROL)]
+    assert list(pairs._rates._full_at) == [pairs.key(1, CAROL)]

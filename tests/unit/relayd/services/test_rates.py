@@ -63,4 +63,12 @@ def test_a_bucket_that_is_full_again_is_forgotten() -> None:
     rates.take(3, 1.0)
     rates.take(4, 1.0)
 
-    assert list(rates._buckets) == [3, 4]
+    assert list(rates._full_at) == [3, 4]
+
+
+def test_a_burst_taken_one_by_one_late_in_the_day_is_not_short_of_its_last_token() -> None:
+    rates: Rates[str] = Rates(per_s=200, burst=1_000)
+    now = 86_400.1
+
+    assert [rates.take("alice", now) for _ in range(1_000)] == [0] * 1_000
+    assert rates.take("alice", now) > 0
