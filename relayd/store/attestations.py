@@ -138,7 +138,7 @@ def _subject(commit: Commit, actor: Actor, change: Attest) -> Actor:
         belonging.require_own(commit, who, organisation)
         if authority.find(commit, actor, RULES[change.KIND], who.unit) is None:
             raise Denied(Code.NOT_PERMITTED)
-    if not belonging.is_of(commit, who.address, organisation):
+    if not belonging.may_be_of(commit, who, organisation):
         # Whom nobody has placed is none of the actor's: like one that there is not, whatever his address is.
         raise Denied(Code.NOT_PERMITTED if who.unit == PLATFORM else Code.BAD_ADDRESS)
     return who

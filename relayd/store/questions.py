@@ -5,7 +5,7 @@ a change, though the platform's reach no organisation; and nothing is read befor
 """
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Any, assert_never
 
 from relayd.domain.acting import Actor, Denied
 from relayd.domain.fitting import fitting
@@ -34,8 +34,8 @@ from relayproto.administration import (
 from relayproto.administration_replies import AdministrationReply, Grant, Proposal, Proposals, Roles
 from relayproto.codes import Code, Kind
 from relayproto.ids import AccountId, UnitId
-from relayproto.people import GetPeople
-from relayproto.rosters import GetClaim, GetClaims, GetRoster
+from relayproto.people import GetPeople, People
+from relayproto.rosters import GetClaim, GetClaims, GetRoster, Roster
 from relayproto.rules import RULES
 from relayproto.standing import PLATFORM, ProposalState, Role, Standing, Where
 from relayproto.statistics import GetStatistics
@@ -43,11 +43,13 @@ from relayproto.verification import GetOrganisation, GetRevocations
 
 _AsTold = (
     GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
-    | GetStatistics | GetRoster | GetClaims | GetClaim
+    | GetStatistics | GetClaims | GetClaim
 )  # fmt: skip
 """Those whose answer is the same for everybody who may ask."""
-Asked = _AsTold | GetPeople
+Asked = _AsTold | GetPeople | GetRoster
 """Questions that the store answers: all but the one about what is kept, which depends on no row."""
+Listing = GetPeople | GetRoster
+"""Those for which more may have to be looked through than is told."""
 
 _GRANTS = (
     f"{BELOW}SELECT held_role.id, held_role.unit, account.account, address, role, until_ms FROM held_role"  # noqa: S608 - ours
@@ -69,17 +71,54 @@ def answer(sight: Sight, account: AccountId, question: Asked, marks: Marks) -> A
 
     Raises Denied: NOT_PERMITTED, CONFLICT.
     """
+    if isinstance(question, GetPeople | GetRoster):
+        listed = Listed(question)
+        while (told := listed.look(sight, account, marks)) is None:
+            pass  # Each look goes on behind the one before.
+        return told
+    _require(sight, account, question)
+    if isinstance(question, GetClaim):
+        return claims.own(sight, account)
+    return _at_once(sight, question) or _of_officers(sight, question)
+
+
+class Listed:
+    """The answer to a question for which a look is not enough: others who ask have their turn between two."""
+
+    __slots__ = ("_found", "_question")
+
+    def __init__(self, question: Listing) -> None:
+        self._question = question
+        self._found: list[Any] = []
+
+    def look(self, sight: Sight, account: AccountId, marks: Marks) -> AdministrationReply | None:
+        """Go on, and return the answer; None where another look is needed. Raises Denied as ``answer`` does.
+
+        The right is checked at each look: who loses it meanwhile is told nothing.
+        """
+        _require(sight, account, self._question)
+        asked = self._question
+        following: Listing | None
+        if isinstance(asked, GetPeople):
+            following = people.look(sight, marks, account, asked, self._found)
+        else:
+            following = rosters.look(sight, asked, self._found)
+        if following is not None:
+            self._question = following
+            return None
+        told = fitting(self._found, asked.rows)
+        return People(*told) if isinstance(asked, GetPeople) else Roster(*told)
+
+
+def _require(sight: Sight, account: AccountId, question: Asked) -> Actor:
+    """Return who asks, or raise Denied(NOT_PERMITTED)."""
     who = authority.actor(sight, account)
     if who is None or not allowed(sight, who, question):
         raise Denied(Code.NOT_PERMITTED)
-    if isinstance(question, GetPeople):
-        return people.listed(sight, marks, account, question)
-    if isinstance(question, GetClaim):
-        return claims.own(sight, account)
-    return _of_anybody(sight, question) or _expected(sight, question) or _of_officers(sight, question)
+    return who
 
 
-def _of_anybody(sight: Sight, question: _AsTold) -> AdministrationReply | None:
+def _at_once(sight: Sight, question: _AsTold) -> AdministrationReply | None:
     match question:
         case GetCheckpoints():
             return audit.checkpoints(sight, question)
@@ -87,14 +126,6 @@ def _of_anybody(sight: Sight, question: _AsTold) -> AdministrationReply | None:
             return publicrecords.get(sight, question)
         case GetRevocations():
             return revocations.listed(sight, question)
-        case _:
-            return None
-
-
-def _expected(sight: Sight, question: _AsTold) -> AdministrationReply | None:
-    match question:
-        case GetRoster():
-            return rosters.listed(sight, question)
         case GetClaims():
             return claims.listed(sight, question)
         case _:
@@ -115,7 +146,7 @@ def _of_officers(sight: Sight, question: _AsTold) -> AdministrationReply:
             return audit.listed(sight, question)
         case GetStatistics():
             return statistics.answer(sight, question)
-        case GetCheckpoints() | GetOrganisation() | GetRevocations() | GetRoster() | GetClaims() | GetClaim():
+        case GetCheckpoints() | GetOrganisation() | GetRevocations() | GetClaims() | GetClaim():
             raise AssertionError(question)
         case _ as never:
             assert_never(never)

@@ -104,7 +104,7 @@ def register(commit: Commit, command: Register, contact: Address, address: Addre
     objection = _objection(commit, contact, address, devices, terms)
     if objection is not None:
         return objection
-    accounts.make(commit, address, command, devices)
+    accounts.make(commit, address, command, devices, chosen=address != contact)
     db.execute("UPDATE code SET account = ? WHERE contact = ?", (devices.account, mark))
     until_ms = commit.now_ms + CONTACT_KEPT_S * 1000
     db.execute("INSERT OR REPLACE INTO registered VALUES (?, ?, ?)", (mark, devices.account, until_ms))

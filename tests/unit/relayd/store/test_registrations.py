@@ -273,3 +273,20 @@ async def test_whom_nobody_wants_has_no_code_and_who_is_wanted_no_longer_has_non
         assert (unwanted, wanted) == (False, True)
         assert (guessed, late) == (Code.BAD_TICKET, Code.BAD_TICKET)
         assert in_time == Enrolment(erin.account, "erin@gad.example")
+
+
+async def test_only_a_name_that_somebody_makes_up_is_kept_as_chosen(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        await proven(relay, "gad.example")
+        alice, bob = guest("alice"), guest("bob")
+        await asked(relay)
+        await asked(relay, "bob@gad.example")
+
+        await registered(relay, alice)
+        await registered(relay, bob, "bob@gad.example", contact="bob@gad.example")
+
+        found = await relay.store._read(lambda db: db.execute("SELECT address, chosen FROM account").fetchall())
+        assert dict(found) == {
+            "alice@city.example": look("alice@city.example").partition("@")[2],
+            "bob@gad.example": None,
+        }
