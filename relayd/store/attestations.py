@@ -68,9 +68,9 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
     if len(attested.serials(commit, who.row)) >= KEPT_MAX:
         raise Denied(Code.LIMIT)
     before = b"" if who.unit == PLATFORM else units.digest(who.account, who.unit, who.standing)
-    second = _is_new(commit, who, unit.unit) and not alone.within(
-        commit, actor.row, change.KIND, 1, ATTESTED_ALONE_MAX
-    )  # fmt: skip
+    second = _is_new(commit, who, unit.unit) and (
+        actor.seconded or not alone.within(commit, actor.row, change.KIND, 1, ATTESTED_ALONE_MAX)
+    )
     proof = attestation.encode_proof(
         Proof(change.attestation, change.signature, warrant.warrant, warrant.signature, change.statements)
     )

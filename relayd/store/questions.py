@@ -5,7 +5,7 @@ a change, though the platform's reach no organisation; and nothing is read befor
 """
 
 from collections.abc import Iterator
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from relayd.domain.acting import Actor, Denied
 from relayd.domain.fitting import fitting
@@ -23,6 +23,7 @@ from relayd.store import (
 )
 from relayd.store.authority import BELOW, Sight
 from relayd.store.marks import Marks
+from relayd.store.proposals import seconded_by
 from relayproto.administration import (
     GetAudit,
     GetCheckpoints,
@@ -42,11 +43,11 @@ from relayproto.statistics import GetStatistics
 from relayproto.verification import GetOrganisation, GetRevocations
 
 _AsTold = (
-    GetUnits | GetRoles | GetDocument | GetProposals | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations
-    | GetStatistics | GetClaims | GetClaim
+    GetUnits | GetRoles | GetDocument | GetAudit | GetCheckpoints | GetOrganisation | GetRevocations | GetStatistics
+    | GetClaims | GetClaim
 )  # fmt: skip
 """Those whose answer is the same for everybody who may ask."""
-Asked = _AsTold | GetPeople | GetRoster
+Asked = _AsTold | GetPeople | GetProposals | GetRoster
 """Questions that the store answers: all but the one about what is kept, which depends on no row."""
 Listing = GetPeople | GetRoster
 """Those for which more may have to be looked through than is told."""
@@ -58,12 +59,16 @@ _GRANTS = (
 )
 _OPERATORS_KINDS = ",".join(str(int(kind)) for kind, rule in RULES.items() if Role.PLATFORM_OPERATOR in rule.approvers)
 _PROPOSALS = (
-    f"{BELOW}SELECT proposal.id, state, proposal.unit, coalesce(address, ''), expires_ms, proposal.act FROM proposal"  # noqa: S608 - ours
+    f"{BELOW}SELECT proposal.id, state, proposal.unit, coalesce(address, ''), expires_ms, proposal.act, kind,"  # noqa: S608 - ours
+    " proposal.account FROM proposal"
     " LEFT JOIN account ON account.id = proposal.account WHERE (proposal.unit IN below OR (:unit = 0 AND"
     f" kind IN ({_OPERATORS_KINDS}) AND proposal.unit IN (SELECT id FROM unit WHERE under = 0)))"
     " AND proposal.id > :after ORDER BY proposal.id"
 )
 """Below the platform: what waits for an operator, at the roots of organisations too."""
+_STATING: Final = frozenset({Kind.ATTEST})
+"""Acts that say what somebody is called. Who may approve them is shown all of him anyway (spec 88 §2); who only watches
+is told of them by the audit log, which has their hash."""
 
 
 def answer(sight: Sight, account: AccountId, question: Asked, marks: Marks) -> AdministrationReply:
@@ -76,9 +81,11 @@ def answer(sight: Sight, account: AccountId, question: Asked, marks: Marks) -> A
         while (told := listed.look(sight, account, marks)) is None:
             pass  # Each look goes on behind the one before.
         return told
-    _require(sight, account, question)
+    who = _require(sight, account, question)
     if isinstance(question, GetClaim):
         return claims.own(sight, account)
+    if isinstance(question, GetProposals):
+        return Proposals(*fitting(_proposals(sight, who, question), question.rows))
     return _at_once(sight, question) or _of_officers(sight, question)
 
 
@@ -140,8 +147,6 @@ def _of_officers(sight: Sight, question: _AsTold) -> AdministrationReply:
             return Roles(*fitting(_grants(sight, question), question.rows))
         case GetDocument():
             return documents.get(sight, question)
-        case GetProposals():
-            return Proposals(*fitting(_proposals(sight, question), question.rows))
         case GetAudit():
             return audit.listed(sight, question)
         case GetStatistics():
@@ -170,7 +175,8 @@ def _grants(sight: Sight, question: GetRoles) -> Iterator[Grant]:
         yield Grant(number, UnitId(unit), AccountId(account), address, Role(role), until_ms)
 
 
-def _proposals(sight: Sight, question: GetProposals) -> Iterator[Proposal]:
+def _proposals(sight: Sight, who: Actor, question: GetProposals) -> Iterator[Proposal]:
     asked = {"unit": question.unit, "after": question.after}
-    for number, state, unit, address, expires_ms, act in sight.db.execute(_PROPOSALS, asked):
-        yield Proposal(number, ProposalState(state), UnitId(unit), address, expires_ms, act)
+    for number, state, unit, address, expires_ms, act, kind, row in sight.db.execute(_PROPOSALS, asked):
+        if kind not in _STATING or row == who.row or authority.find(sight, who, seconded_by(Kind(kind)), unit):
+            yield Proposal(number, ProposalState(state), UnitId(unit), address, expires_ms, act)

@@ -105,7 +105,7 @@ def bring_in(commit: Commit, actor: Actor, change: ImportRoster) -> Effect:
     if kept + roster.kept > IN_FORCE_MAX:
         raise Denied(Code.LIMIT)
     first, _ = span(roster.number)
-    second = not alone.within(commit, actor.row, change.KIND, roster.kept, ROSTER_ALONE_MAX)
+    second = actor.seconded or not alone.within(commit, actor.row, change.KIND, roster.kept, ROSTER_ALONE_MAX)
     commit.db.execute(
         "UPDATE roster SET force = (SELECT max(force) + 1 FROM roster), until_ms = ?, settled = ?, seconded = ?"
         " WHERE id = ?",
