@@ -192,6 +192,7 @@ class App:
         verbs = Operator(
             store, clock=self._clock, confirm=self._clock.confirm, counters=self._counters,
             endpoint=config.relay.endpoint, descriptor=keys.newest, intervening=intervening,
+            sends_codes=config.code_socket is not None and config.registration.mode != "closed",
         )  # fmt: skip
         local = OperatorListener(verbs, counters=self._counters, entropy=self._entropy)
         async with contextlib.AsyncExitStack() as down:

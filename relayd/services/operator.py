@@ -40,10 +40,19 @@ class Operator:
     """The operator's verbs.
 
     ``endpoint`` is HOST:PORT as invitations name it; ``descriptor`` is the relay's; ``confirm`` makes relay time go
-    over to the wall clock's.
+    over to the wall clock's; ``sends_codes`` says whether people may register.
     """
 
-    __slots__ = ("_clock", "_confirm", "_counters", "_descriptor", "_endpoint", "_intervening", "_store")
+    __slots__ = (
+        "_clock",
+        "_confirm",
+        "_counters",
+        "_descriptor",
+        "_endpoint",
+        "_intervening",
+        "_sends_codes",
+        "_store",
+    )
 
     def __init__(
         self,
@@ -55,7 +64,9 @@ class Operator:
         endpoint: str,
         descriptor: bytes,
         intervening: Intervening,
+        sends_codes: bool = False,
     ) -> None:
+        self._sends_codes = sends_codes
         self._confirm = confirm
         self._store = store
         self._clock = clock
@@ -116,4 +127,11 @@ class Operator:
             ("seconds the clock is ahead", counters.clock_ahead_ms // 1000),
             ("draining", int(self._intervening.draining)),
         ]
+        if self._sends_codes:
+            live += [
+                ("codes handed over to be sent", counters.codes["sent"]),
+                ("codes not handed over", counters.codes["failed"]),
+                ("of these since one was handed over", counters.codes_failing),
+                ("codes refused by a bound", counters.codes["refused"]),
+            ]
         return Status(__version__, tuple(live + await self._store.status()))
