@@ -21,7 +21,6 @@ from typing import Self
 from relayclient import (
     answers,
     badges,
-    contacts,
     greeting,
     housekeeping,
     inbox,
@@ -346,11 +345,6 @@ class Device:
         """Return one. Raises UnknownContact."""
         with self._step() as step:
             return people.find(step, who)
-
-    def devices_question(self, account: AccountId) -> GetDevices:
-        """Return what asks for an account's devices, with the pass that it has given us where we hold one."""
-        with self._step() as step:
-            return GetDevices(account, contacts.pass_of(step, account))
 
     def badge(self, account: AccountId, now_ms: int) -> Badge | None:
         """Return what is attested of an account, or why that is doubted; None for nothing."""

@@ -132,7 +132,7 @@ class Desk:
     async def know(self, accounts: Iterable[bytes]) -> None:
         """Ask for the addresses of accounts that this device does not know, as far as the relay tells; a few only."""
         for account in list(dict.fromkeys(each for each in accounts if each and not self._is_known(each)))[:_ASKED_MAX]:
-            await self.client.ask(self.device.devices_question(AccountId(account)))
+            await self.client.ask(self.device.administration.devices_question(AccountId(account)))
 
     def _is_known(self, account: bytes) -> bool:
         with contextlib.suppress(UnknownContact):

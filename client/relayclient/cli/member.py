@@ -66,7 +66,7 @@ def _attest(arguments: Namespace) -> int:
 
 async def _address(at: Desk, account: AccountId) -> Address:
     """Return the address that the attestation names, asked of the relay where only the account is known."""
-    await at.ask(at.device.devices_question(account))
+    await at.ask(at.device.administration.devices_question(account))
     address = at.device.contact(account).address
     if address is None:
         raise AddressUnknown(account.hex())
@@ -81,7 +81,7 @@ def _add_show(parser: ArgumentParser) -> None:
 def _show(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         account = await at.account(arguments.account)
-        await at.ask(at.device.devices_question(account))
+        await at.ask(at.device.administration.devices_question(account))
         await at.client.settle(online.SETTLE_S)
         found, about = at.device.badge(account, at.client.now_ms()), at.device.contact(account).about
         if arguments.json:

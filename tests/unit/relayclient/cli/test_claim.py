@@ -144,8 +144,8 @@ def test_what_a_second_person_has_to_approve_is_no_failure(office, works, warran
     assert "0 were attested, 1 were only rehearsed, 0 were not." in tried.err
 
 
-def test_who_asks_too_often_is_told_when_he_may_again(office, works):
-    office.relay.script[Claim] = lambda *_: Refused(Code.RATE, 61_000)
+def test_who_is_refused_for_now_is_told_when_he_may_ask_again(office, works):
+    office.relay.script[Claim] = lambda *_: Refused(Code.BUSY, 61_000)
 
     ran = office.run("vera", "claim", "make", "--name", "Vera Rao")
 
