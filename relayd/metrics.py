@@ -55,8 +55,7 @@ class Counters:
         "accounts", "accounts_enrolled", "acknowledged", "acts", "backup_finished_ms", "ballast_bytes", "break_glass",
         "bytes_in", "bytes_out",
         "checkpoints_waiting",
-        "clock_ahead_ms", "clock_behind_ms", "codes", "codes_failing", "commit_batch", "commit_seconds",
-        "commits", "commits_failed",
+        "clock_ahead_ms", "clock_behind_ms", "codes", "commit_batch", "commit_seconds", "commits", "commits_failed",
         "connections_accepted", "connections_closed", "connections_limit", "connections_open",
         "connections_refused", "delivered", "descriptors_exhausted", "devices", "devices_owing", "disk_bytes",
         "disk_left_bytes",
@@ -95,7 +94,6 @@ class Counters:
         self.last_resort_handed_out = 0
         self.accounts_enrolled = 0
         self.codes: Counter[str] = Counter()
-        self.codes_failing = 0  # in a row: since one was handed over
         self.registrations: Counter[str] = Counter()
         self.reports = 0
         self.acts: Counter[str] = Counter()

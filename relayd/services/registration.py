@@ -63,11 +63,15 @@ class Parcel(NamedTuple):
 
 
 class Line:
-    """Codes on their way to the unit: so many at once, the others in their order."""
+    """Codes on their way to the unit: so many at once, the others in their order.
 
-    __slots__ = ("_busy", "_waiting")
+    ``failing`` is how many could not be handed over since one was.
+    """
+
+    __slots__ = ("_busy", "_waiting", "failing")
 
     def __init__(self) -> None:
+        self.failing = 0
         self._busy = asyncio.Semaphore(SENDING_MAX)
         self._waiting = 0
 
@@ -154,10 +158,10 @@ class Registration:
         answer = await self.line.next(self.unit, parcel, self.clock)
         if answer.get("sent") is True:
             self.counters.codes["sent"] += 1
-            self.counters.codes_failing = 0
+            self.line.failing = 0
             return
         self.counters.codes["failed"] += 1
-        self.counters.codes_failing += 1
+        self.line.failing += 1
         reason = answer.get("error")
         _log.warning("a code could not be sent", reason=reason[:200] if isinstance(reason, str) else None)
 

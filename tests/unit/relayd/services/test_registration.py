@@ -264,7 +264,7 @@ async def test_a_code_that_is_over_before_its_turn_is_not_sent() -> None:
     unit.go.set()
     await asyncio.gather(*sending)
 
-    assert (len(unit.asked), verbs.counters.codes["failed"], verbs.counters.codes_failing) == (SENDING_MAX, 1, 1)
+    assert (len(unit.asked), verbs.counters.codes["failed"], verbs.line.failing) == (SENDING_MAX, 1, 1)
 
 
 async def test_the_line_has_an_end_and_is_there_again_when_it_has_moved(monkeypatch) -> None:
@@ -281,4 +281,4 @@ async def test_the_line_has_an_end_and_is_there_again_when_it_has_moved(monkeypa
     await verbs.send(made[-1])
 
     assert beyond == 1
-    assert (verbs.counters.codes["sent"], verbs.counters.codes_failing) == (SENDING_MAX + 3, 0)
+    assert (verbs.counters.codes["sent"], verbs.line.failing) == (SENDING_MAX + 3, 0)
