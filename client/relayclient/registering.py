@@ -33,7 +33,7 @@ class RegistrationClosed(ClientError):  # noqa: N818
 
 
 class CodesExhausted(ClientError):  # noqa: N818
-    """No code was made or looked at: too many were, for this address, from here, or altogether. Try again later."""
+    """No code was made or looked at: too many already, for this address, from here, or altogether. Try again later."""
 
     exit_status = 75
 
