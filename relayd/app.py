@@ -189,9 +189,11 @@ class App:
             store, hub, devices, self._counters, half_open=lambda: rooms.admission.half_open,
             set_level=self._set_level,
         )  # fmt: skip
+        line = rooms.desk.registration.line
         verbs = Operator(
             store, clock=self._clock, confirm=self._clock.confirm, counters=self._counters,
             endpoint=config.relay.endpoint, descriptor=keys.newest, intervening=intervening,
+            codes_failing=None if config.registration.mode == "closed" else lambda: line.failing,
         )  # fmt: skip
         local = OperatorListener(verbs, counters=self._counters, entropy=self._entropy)
         async with contextlib.AsyncExitStack() as down:

@@ -8,7 +8,7 @@ this file: an unknown setting is an error, no secret is a setting, and every set
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -333,11 +333,21 @@ def parse(text: str, directory: Path) -> Config:
     return config
 
 
+def _choices(path: str) -> tuple[str, ...]:
+    """Return what a setting can be whose values are a few words."""
+    kind: object = Config
+    for name in path.split("."):
+        kind = get_type_hints(kind)[name]
+    return get_args(kind)
+
+
 def _said_plainly(message: str) -> str:
     """Turn msgspec's ``... - at `$.limits.x``` into ``limits.x: ...``."""
     what, _, path = message.partition(" - at `$.")
     path = path.removesuffix("`")
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", what)
+    if what.startswith("Invalid enum value"):
+        return f"{path}: {what[:1].lower()}{what[1:]}; one of {', '.join(_choices(path))}"
     if unknown is None:
         return f"{path}: {what[:1].lower()}{what[1:]}"
     return (

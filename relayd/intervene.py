@@ -251,9 +251,19 @@ def _suspend(arguments: argparse.Namespace, config: "Config") -> Exit:
 
 
 def _resume(arguments: argparse.Namespace, config: "Config") -> Exit:
+    from relayd import operate
+    from relayproto.codes import Code
     from relayproto.operating import Suspend
 
-    acted = _acted(config, Suspend(arguments.whom, suspended=False, reason=_reason(arguments)))
+    try:
+        acted = _acted(config, Suspend(arguments.whom, suspended=False, reason=_reason(arguments)))
+    except operate.RelayRefused as refused:
+        if refused.code != Code.CONFLICT:
+            raise
+        raise CannotGoOn(
+            "it is not suspended, or it chose its name under a domain that is an organisation's by now and stays so",
+            Exit.REFUSED,
+        ) from None
     return _told(arguments, acted, f"{arguments.whom} is as before.", suspended=False)
 
 

@@ -114,6 +114,14 @@ def master_key(state: Path, environ: Mapping[str, str] = os.environ) -> bytes:
     return _secret(state / KEYS, MASTER, _credentials(environ))
 
 
+def root_fingerprint(state: Path) -> bytes | None:
+    """Return the fingerprint of the relay's root, by which devices know it; None where its public key can't be read."""
+    try:
+        return descriptor.fingerprint(_octets(state / ROOT_PUBLIC, KEY_BYTES))
+    except BadKeys:
+        return None
+
+
 def latest(state: Path) -> KeyDescriptor:
     """Return the descriptor of the highest key id, good today or not; BadKeys where there is none."""
     root_fingerprint = descriptor.fingerprint(_octets(state / ROOT_PUBLIC, KEY_BYTES))

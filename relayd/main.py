@@ -174,16 +174,21 @@ def _invite(arguments: argparse.Namespace) -> Exit:
 
 
 def _status(arguments: argparse.Namespace) -> Exit:
-    from relayd import operate
+    from relayd import keyring, operate
     from relayproto.commands import GetStatus
     from relayproto.replies import Status
 
-    status = operate.ask(_config(arguments).operator_socket, GetStatus(), Status)
+    config = _config(arguments)
+    status = operate.ask(config.operator_socket, GetStatus(), Status)
+    root = keyring.root_fingerprint(config.state_directory)
     if arguments.json:
-        _print_json({"version": status.version, "figures": dict(status.figures)})
+        named = None if root is None else root.hex()
+        _print_json({"version": status.version, "root": named, "figures": dict(status.figures)})
         return Exit.OK
     width = max((len(name) for name, _ in status.figures), default=0)
     sys.stdout.write(f"relayd {status.version}\n")
+    if root is not None:
+        sys.stdout.write(f"root {root.hex()}\n")
     sys.stdout.writelines(f"{name:<{width}}  {figure:>12,}\n" for name, figure in status.figures)
     return Exit.OK
 

@@ -1,4 +1,4 @@
-"""The command line's room: backup, backup-key, restore and verify.
+"""The command line's room: backup, backup-key, restore, verify and chosen.
 
 Arguments enter; one command runs, and its exit status leaves. The rules of this file: rooms are imported when a
 command runs; how far it is, is told to a person at a terminal and to nobody else; standard output has the result.
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 KEEP: Final = 14
 """Two weeks of nights."""
 _KEEP_MAX: Final = 1_000
+CHOSEN_MAX: Final = 100
+"""Accounts in one list of chosen names: each is suspended by itself, with a reason, and the list is asked for again."""
 
 
 class Adds(Protocol):
@@ -46,7 +48,7 @@ def add(
     adds: Adds,
     config_of: "Callable[[argparse.Namespace], Config]",
 ) -> None:
-    """Add the four commands to the command line; ``config_of`` loads the configuration that arguments name."""
+    """Add the commands to the command line; ``config_of`` loads the configuration that arguments name."""
     key = commands.add_parser(
         "backup-key", help="make the key pair that backups are sealed to",
         description="Make the key pair that backups are sealed to. Do this on another machine: the file with .pub goes "
@@ -74,6 +76,13 @@ def add(
         "  relayd verify\n  relayd verify --state /srv/copy-of-a-state --json",
     )  # fmt: skip
     verify.add_argument("--json", action="store_true", help="print JSON")
+    chosen = adds(
+        commands, "chosen", lambda arguments: _chosen(arguments, config_of(arguments)),
+        "list the accounts that chose their names themselves under a domain, and are not suspended",
+        "  relayd chosen gad.example",
+    )  # fmt: skip
+    chosen.add_argument("domain", metavar="DOMAIN", help="what stands behind the @; what looks like it counts too")
+    chosen.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_restore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -248,3 +257,22 @@ def _verify(arguments: argparse.Namespace, config_of: "Callable[[argparse.Namesp
     else:
         sys.stdout.write(report.text())
     return Exit.OK if report.whole else Exit.NOT_WHOLE
+
+
+def _chosen(arguments: argparse.Namespace, config: "Config") -> Exit:
+    from relayd.store import chosen, whole
+
+    path = config.state_directory / config.store.file
+    if not path.is_file():
+        raise CannotGoOn(f"{path}: there is no database", Exit.NO_INPUT)
+    with whole.one_moment(path, alone=False) as db:
+        found = chosen.first(db, arguments.domain.lower(), CHOSEN_MAX + 1)
+    shown, more = found[:CHOSEN_MAX], len(found) > CHOSEN_MAX
+    if arguments.json:
+        _print_json({"domain": arguments.domain, "addresses": shown, "more": more})
+        return Exit.OK
+    sys.stdout.writelines(f"{address}\n" for address in shown)
+    sys.stderr.write(
+        "and more\n" if more else "" if shown else f"nobody chose a name under {arguments.domain} himself\n"
+    )
+    return Exit.OK

@@ -23,7 +23,7 @@ from relayd.notices import Notifier
 LINE_BYTES_MAX: Final = 65_536
 """As the relay's own end of it reads (services/outside.py)."""
 SESSIONS_MAX: Final = 8
-"""The relay asks for one thing at a time; the rest is room for a second relay and for mistakes."""
+"""A relay hands so many codes over at once (services/registration.py), and asks for anything else one at a time."""
 IDLE_S: Final = 30.0
 
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final, assert_never
 
-from relayclient import badges, membership, relaykeys
+from relayclient import badges, contacts, membership, relaykeys
 from relayclient.badges import Badge
 from relayclient.errors import BadChange, Denied, DeniedForNow, NoRight, RelayUntrusted
 from relayclient.link import Link
@@ -20,7 +20,7 @@ from relayproto.administration import Change, GetAudit, GetCheckpoints, GetPropo
 from relayproto.administration_replies import Audit, Checkpoint, Checkpoints, Proposals, Roles, Units
 from relayproto.attestation import Attestation
 from relayproto.codes import Code, CodeRange, range_of
-from relayproto.commands import Act
+from relayproto.commands import Act, GetDevices
 from relayproto.errors import Malformed
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.invitation import Invitation
@@ -77,6 +77,11 @@ class Administration:
                 raise BadChange(str(error)) from None
             step.put("act", number)
             return Act(octets, acts.signature_of(step.secret("sign_seed"), octets))
+
+    def devices_question(self, account: AccountId) -> GetDevices:
+        """Return what asks who an account is, with the pass that came with a message of it where one is held."""
+        with self._store.step() as step:
+            return GetDevices(account, contacts.pass_of(step, account))
 
     def attest(self, said: Attestation, unit: UnitId, texts: Mapping[Field, str]) -> Attest:
         """Return the change that attests something, signed by this device's key, which is to be a warranted one.

@@ -12,10 +12,10 @@ from relayclient import enrol
 from relayclient.clock import RelayClock
 from relayclient.device import Device
 from relayclient.entropy import system_entropy
-from relayclient.errors import BadAddress, ClientError, RelayRefused
+from relayclient.errors import BadAddress, ClientError, RelayRefused, RelayUntrusted
 from relayclient.membership import NO_KEY_ID, Shown
 from relayproto.codes import Code
-from relayproto.commands import GetCode
+from relayproto.commands import EnrolCommand, GetCode
 from relayproto.ids import Address
 from relayproto.invitation import Invitation
 from relayproto.limits import ADDRESS_CHARS_MAX, CODE_CHARS_MAX, CODE_DIGITS, TICKET_BYTES
@@ -33,9 +33,18 @@ class RegistrationClosed(ClientError):  # noqa: N818
 
 
 class CodesExhausted(ClientError):  # noqa: N818
-    """No code was made: there were too many already, for this address, from here, or altogether. Try again later."""
+    """No code was made or looked at: too many already, for this address, from here, or altogether. Try again later."""
 
     exit_status = 75
+
+    def __init__(self, detail: str = "", retry_after_ms: int = 0) -> None:
+        """Keep in how many milliseconds it may be tried again (0: the relay does not say)."""
+        super().__init__(detail)
+        self.retry_after_ms = retry_after_ms
+
+
+class AnotherRoot(RelayUntrusted):
+    """That relay has another root than --root: see whether you mistyped it; if not, do not go on, ask the operator."""
 
 
 class CodeWrong(ClientError):  # noqa: N818
@@ -64,7 +73,6 @@ class AddressRefused(ClientError):  # noqa: N818
 
 _ERRORS: Final[dict[int, type[ClientError]]] = {
     Code.UNSUPPORTED: RegistrationClosed,
-    Code.RATE: CodesExhausted,
     Code.BAD_TICKET: CodeWrong,
     Code.LIMIT: ContactUsed,
     Code.BAD_ADDRESS: AddressRefused,
@@ -92,9 +100,9 @@ def in_one_form(address: str) -> Address:
 async def ask_for_code(device: Device, contact: Address, *, clock: RelayClock) -> None:
     """Have a code sent. That it was is not told, nor whether this address may register at all.
 
-    Raises RegistrationClosed, CodesExhausted, RelayAway, RelayUntrusted.
+    Raises RegistrationClosed, CodesExhausted, RelayAway, AnotherRoot.
     """
-    _settled(await enrol.ask(device, GetCode(contact), clock=clock))
+    await _said(device, GetCode(contact), clock)
 
 
 async def register(device: Device, shown: Shown, *, clock: RelayClock) -> None:
@@ -102,10 +110,16 @@ async def register(device: Device, shown: Shown, *, clock: RelayClock) -> None:
     code = "".join(each for each in shown.code if each not in " -")
     if len(code) > CODE_CHARS_MAX:
         raise CodeWrong
-    _settled(await enrol.ask(device, device.enrol_command(shown._replace(code=code)), clock=clock))
+    await _said(device, device.enrol_command(shown._replace(code=code)), clock)
 
 
-def _settled(answer: object) -> None:
+async def _said(device: Device, command: EnrolCommand, clock: RelayClock) -> None:
+    try:
+        answer = await enrol.ask(device, command, clock=clock)
+    except RelayUntrusted:
+        raise AnotherRoot from None
+    if isinstance(answer, Refused) and answer.code == Code.RATE:
+        raise CodesExhausted(retry_after_ms=answer.retry_after_ms)
     if isinstance(answer, Refused):
         raise _ERRORS[answer.code]() if answer.code in _ERRORS else RelayRefused(f"code {answer.code}")
 

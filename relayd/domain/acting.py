@@ -15,7 +15,8 @@ from relayproto.standing import PLATFORM, Role, Standing
 class Actor:
     """An account that acts; ``row`` is its number in the store, ``unit`` is where it belongs.
 
-    ``proven`` are the mail domains that a look-up has just proven for what it asks (spec 70 §7).
+    ``proven`` are the mail domains that a look-up has just proven for what it asks (spec 70 §7); ``seconded``: a second
+    person agrees to what it does now, so that it does nothing alone.
     """
 
     row: int
@@ -24,6 +25,7 @@ class Actor:
     standing: Standing
     unit: UnitId
     proven: frozenset[str] = frozenset()
+    seconded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

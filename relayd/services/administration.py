@@ -36,7 +36,8 @@ PEOPLE_RATE_PER_S: Final = 1.0
 PEOPLE_BURST_MAX: Final = 100
 """Pages of people of one account at once, and one a second on: a long list is read in the background."""
 SEARCH_COST: Final = 10.0
-"""Pages that a search counts for: among 100,000 people it keeps a reader busy for two or three seconds."""
+"""Pages that a search counts for: among 100,000 people it takes two or three seconds, in looks between which others
+who ask have their turn."""
 
 _log = get_logger("administration")
 

@@ -40,10 +40,20 @@ class Operator:
     """The operator's verbs.
 
     ``endpoint`` is HOST:PORT as invitations name it; ``descriptor`` is the relay's; ``confirm`` makes relay time go
-    over to the wall clock's.
+    over to the wall clock's; ``codes_failing`` says how many codes could not
+    be handed over since one was, where people may register.
     """
 
-    __slots__ = ("_clock", "_confirm", "_counters", "_descriptor", "_endpoint", "_intervening", "_store")
+    __slots__ = (
+        "_clock",
+        "_codes_failing",
+        "_confirm",
+        "_counters",
+        "_descriptor",
+        "_endpoint",
+        "_intervening",
+        "_store",
+    )
 
     def __init__(
         self,
@@ -55,7 +65,9 @@ class Operator:
         endpoint: str,
         descriptor: bytes,
         intervening: Intervening,
+        codes_failing: Callable[[], int] | None = None,
     ) -> None:
+        self._codes_failing = codes_failing
         self._confirm = confirm
         self._store = store
         self._clock = clock
@@ -116,4 +128,11 @@ class Operator:
             ("seconds the clock is ahead", counters.clock_ahead_ms // 1000),
             ("draining", int(self._intervening.draining)),
         ]
+        if self._codes_failing is not None:
+            live += [
+                ("codes handed over to be sent", counters.codes["sent"]),
+                ("codes not handed over", counters.codes["failed"]),
+                ("of these since one was handed over", self._codes_failing()),
+                ("codes refused by a bound", counters.codes["refused"]),
+            ]
         return Status(__version__, tuple(live + await self._store.status()))

@@ -5,6 +5,8 @@ The rules of this file: what is answered says nothing of the contact, and is sai
 asked counts against the bounds, whether something comes of it or not; no contact and no code is logged.
 """
 
+import asyncio
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -20,7 +22,7 @@ from relayd.store.registrations import Mode, Terms
 from relayproto.codes import Code
 from relayproto.commands import GetCode, Register
 from relayproto.ids import Address
-from relayproto.limits import CODE_DIGITS
+from relayproto.limits import CODE_DIGITS, CODE_LIFETIME_S
 from relayproto.primitives import Entropy
 from relayproto.replies import Enrolled
 
@@ -29,6 +31,11 @@ PLACE_CODES_PER_HOUR: Final = 30
 """Codes for one address of a machine: an office in which half a class registers at once, behind one address."""
 PLACE_TRIES_PER_HOUR: Final = 150
 """REGISTER for one address of a machine: five tries for each of these codes, and each costs us signatures."""
+SENDING_MAX: Final = 8
+"""Codes that are handed to the unit at once: as many as it takes connections (relayd/unit.py); others wait in line."""
+WAITING_MAX: Final = 1_000
+"""Codes that wait in line, some 2 MB. What is beyond, or over before its turn, is not sent and counts as failed. Who
+asks is not told so: the line moves by those alone to whom a code is sent, so that it would tell who they are."""
 _WORD_BYTES: Final = 8
 
 _log = get_logger("registration")
@@ -47,10 +54,44 @@ class Parcel(NamedTuple):
     contact: Address
     code: str
     wanted: bool
+    until: float = math.inf
+    """When the code is over, in seconds of the steady clock."""
 
     def __repr__(self) -> str:
         """Say nothing: a code is a secret, a contact is a person."""
         return "Parcel"
+
+
+class Line:
+    """Codes on their way to the unit: so many at once, the others in their order.
+
+    ``failing`` is how many could not be handed over since one was.
+    """
+
+    __slots__ = ("_busy", "_waiting", "failing")
+
+    def __init__(self) -> None:
+        self.failing = 0
+        self._busy = asyncio.Semaphore(SENDING_MAX)
+        self._waiting = 0
+
+    async def next(self, unit: Unit, parcel: Parcel, clock: Clock) -> dict[str, Any]:
+        """Hand a code over when it is its turn; return what the unit says, or why it was not asked."""
+        if self._waiting >= WAITING_MAX:
+            return {"error": "too many codes wait for the unit"}
+        self._waiting += 1
+        try:
+            await self._busy.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            if clock.monotonic() >= parcel.until:
+                return {"error": "the code was over before its turn"}
+            return await unit.ask({"question": "code", "contact": parcel.contact, "code": parcel.code})
+        except Fault:
+            return {"error": "the unit is away"}
+        finally:
+            self._busy.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +124,7 @@ class Registration:
     clock: Clock
     counters: Counters
     entropy: Entropy
+    line: Line = field(default_factory=Line, repr=False)
 
     async def get_code(self, command: GetCode, place: bytes) -> Parcel:
         """Make a code; when the answer has been said, ``send`` is to be called with what is returned.
@@ -107,20 +149,19 @@ class Registration:
         except Refusal:
             counted["refused"] += 1
             raise
-        return Parcel(contact, code, wanted)
+        return Parcel(contact, code, wanted, now + CODE_LIFETIME_S)
 
     async def send(self, parcel: Parcel) -> None:
         """Have a code sent, where it is to be; whoever asked is not told what became of it."""
         if not parcel.wanted or self.unit is None:
             return
-        try:
-            answer = await self.unit.ask({"question": "code", "contact": parcel.contact, "code": parcel.code})
-        except Fault:
-            answer = {"error": "the unit is away"}
+        answer = await self.line.next(self.unit, parcel, self.clock)
         if answer.get("sent") is True:
             self.counters.codes["sent"] += 1
+            self.line.failing = 0
             return
         self.counters.codes["failed"] += 1
+        self.line.failing += 1
         reason = answer.get("error")
         _log.warning("a code could not be sent", reason=reason[:200] if isinstance(reason, str) else None)
 

@@ -9,7 +9,7 @@ senders are told.
 import sqlite3
 from typing import Final, NamedTuple
 
-from relayd.domain import lookalikes
+from relayd.domain import addresses, lookalikes
 from relayd.domain.answers import DevicesChanged, Enrolment
 from relayd.domain.authority import rule_of
 from relayd.domain.refusals import Refusal
@@ -98,12 +98,16 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
 
 
 def make(
-    commit: Commit, address: Address, command: Enrol | Register, devices: DeviceList, into: Place = OF_NOBODY
-) -> None:
-    """Make an account, its first device and its prekeys; a roster in force says where it belongs."""
+    commit: Commit, address: Address, command: Enrol | Register, devices: DeviceList, into: Place = OF_NOBODY,
+    *, chosen: bool = False,
+) -> None:  # fmt: skip
+    """Make an account, its first device and its prekeys; a roster in force says where it belongs.
+
+    ``chosen``: it has made its name up itself, under a domain that nobody had proven.
+    """
     account = commit.db.execute(
-        "INSERT INTO account (account, address, look, list_version, highest_device, devices, signature, unit, standing)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO account (account, address, look, list_version, highest_device, devices, signature, unit, standing,"
+        " chosen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             devices.account,
             address,
@@ -114,6 +118,7 @@ def make(
             command.signature,
             into.unit,
             into.standing,
+            lookalikes.skeleton(addresses.domain_of(address)) if chosen else None,
         ),
     ).lastrowid
     assert account is not None  # noqa: S101 - an INSERT that did not raise has a row

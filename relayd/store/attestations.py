@@ -68,9 +68,9 @@ def attest(commit: Commit, actor: Actor, change: Attest) -> Effect:
     if len(attested.serials(commit, who.row)) >= KEPT_MAX:
         raise Denied(Code.LIMIT)
     before = b"" if who.unit == PLATFORM else units.digest(who.account, who.unit, who.standing)
-    second = _is_new(commit, who, unit.unit) and not alone.within(
-        commit, actor.row, change.KIND, 1, ATTESTED_ALONE_MAX
-    )  # fmt: skip
+    second = _is_new(commit, who, unit.unit) and (
+        actor.seconded or not alone.within(commit, actor.row, change.KIND, 1, ATTESTED_ALONE_MAX)
+    )
     proof = attestation.encode_proof(
         Proof(change.attestation, change.signature, warrant.warrant, warrant.signature, change.statements)
     )
@@ -138,7 +138,7 @@ def _subject(commit: Commit, actor: Actor, change: Attest) -> Actor:
         belonging.require_own(commit, who, organisation)
         if authority.find(commit, actor, RULES[change.KIND], who.unit) is None:
             raise Denied(Code.NOT_PERMITTED)
-    if not belonging.is_of(commit, who.address, organisation):
+    if not belonging.may_be_of(commit, who, organisation):
         # Whom nobody has placed is none of the actor's: like one that there is not, whatever his address is.
         raise Denied(Code.NOT_PERMITTED if who.unit == PLATFORM else Code.BAD_ADDRESS)
     return who

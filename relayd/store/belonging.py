@@ -46,3 +46,12 @@ def is_of(commit: Commit, address: Address, organisation: UnitId) -> bool:
         (addresses.domain_of(address),),
     ).fetchone()
     return found == (organisation,)
+
+
+def may_be_of(commit: Commit, who: Actor, organisation: UnitId) -> bool:
+    """Say whether an account's address shows that it may be an organisation's.
+
+    A name that somebody has chosen himself, before the domain was proven, shows nothing, and never will.
+    """
+    chosen = "SELECT 1 FROM account WHERE id = ? AND chosen IS NOT NULL"
+    return is_of(commit, who.address, organisation) and commit.db.execute(chosen, (who.row,)).fetchone() is None

@@ -53,7 +53,7 @@ def expect(commit: Commit, who: Actor, line: Line) -> bool:
     nothing of other units' people.
     """
     reach = authority.reach(commit, line.unit)
-    if who.standing not in PEOPLE or not reach.working or not belonging.is_of(commit, who.address, reach.chain[-1]):
+    if who.standing not in PEOPLE or not reach.working or not belonging.may_be_of(commit, who, reach.chain[-1]):
         return False
     invited_above = who.standing is Standing.INVITED and who.unit in reach.chain
     if who.unit != PLATFORM and line.unit not in authority.chain(commit, who.unit) and not invited_above:
@@ -113,7 +113,11 @@ def _unit(commit: Commit, who: Actor) -> UnitId | None:
         if authority.root(commit, who.unit) != organisation:
             return None
         unit = who.unit
-    return UnitId(unit) if authority.reach(commit, unit).working else None
+    return (
+        UnitId(unit)
+        if authority.reach(commit, unit).working and belonging.may_be_of(commit, who, organisation)
+        else None
+    )
 
 
 def own(sight: Sight, account: AccountId) -> Claimed:

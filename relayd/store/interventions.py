@@ -12,7 +12,7 @@ from typing import Final
 
 from relayd.domain import addresses
 from relayd.domain.refusals import Refusal
-from relayd.store import accounts, audit, removals, units
+from relayd.store import accounts, audit, chosen, removals, units
 from relayd.store.commit import Commit
 from relayd.store.restored import new_epoch
 from relayproto.administration_replies import Acted
@@ -121,9 +121,12 @@ def dismiss(commit: Commit, whom: str, device: int, by: By) -> tuple[Person, Act
 
 
 def suspend(commit: Commit, whom: str, by: By, *, suspended: bool) -> Acted:
-    """Suspend an account, or let it be. Raises Refusal(CONFLICT) where it is so already."""
+    """Suspend an account, or let it be.
+
+    Raises Refusal(CONFLICT) where it is so already, and for who has chosen a name under what is an organisation's now.
+    """
     who = person(commit, whom)
-    if who.suspended == suspended:
+    if who.suspended == suspended or not (suspended or chosen.may_go_on(commit.db, who.row)):
         raise Refusal(Code.CONFLICT)
     commit.db.execute("UPDATE account SET suspended = ? WHERE id = ?", (suspended, who.row))
     commit.tools.residents.forget_account(who.account)

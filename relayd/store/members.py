@@ -84,7 +84,7 @@ def place(commit: Commit, actor: Actor, change: PlaceMember) -> Effect:
 def _concerns(commit: Commit, actor: Actor, who: Actor, rule: Rule, unit: UnitId) -> bool:
     """Say whether an account is one that the actor places in a unit; any other is like one that there is not."""
     if who.unit == PLATFORM:
-        return belonging.is_of(commit, who.address, units.node(commit, unit).organisation)
+        return belonging.may_be_of(commit, who, units.node(commit, unit).organisation)
     return authority.find(commit, actor, rule, who.unit) is not None
 
 

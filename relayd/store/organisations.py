@@ -6,7 +6,7 @@ key are one organisation's; what an organisation says of itself its root key has
 
 from relayd.domain import addresses, lookalikes
 from relayd.domain.acting import Actor, Denied, Effect
-from relayd.store import belonging, grants, units
+from relayd.store import belonging, chosen, grants, units
 from relayd.store.commit import Commit
 from relayproto import descriptor, rootkeys
 from relayproto.administration import CreateOrganisation, MergeOrganisation, RotateKey, SuspendOrganisation
@@ -21,8 +21,9 @@ def create(commit: Commit, actor: Actor, change: CreateOrganisation) -> Effect:
     """Let an organisation in; its first admin belongs to it from now on.
 
     Denied: CONFLICT for a name that is taken or none, for a domain or root key that another has, for a name or domain
-    that looks like another's, and where the admin belongs to somebody already; BAD_ADDRESS for what is no domain;
-    BAD_SIGNATURE; NOT_PROVEN; else what a grant says.
+    that looks like another's, where somebody has chosen a name under the domain himself and is not suspended, and where
+    the admin belongs to somebody already; BAD_ADDRESS for what is no domain; BAD_SIGNATURE; NOT_PROVEN; else what a
+    grant says.
     """
     db, name = commit.db, units.free_name(commit, PLATFORM, change.name)
     if not addresses.is_domain(change.domain):
@@ -33,6 +34,9 @@ def create(commit: Commit, actor: Actor, change: CreateOrganisation) -> Effect:
         raise Denied(Code.BAD_SIGNATURE) from None
     look = lookalikes.skeleton(change.domain)
     if any(lookalikes.skeleton(name) == look for (name,) in db.execute("SELECT name FROM domain")):
+        raise Denied(Code.CONFLICT)
+    if chosen.first(db, change.domain, 1):
+        # Whoever has made his name up under it would be taken for one of its people from now on.
         raise Denied(Code.CONFLICT)
     _require_new_key(commit, change.root_key)
     if change.domain not in actor.proven:

@@ -6,7 +6,7 @@ all of the change is checked again.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from relayd.domain.acting import Actor, Authority, Denied, Effect
@@ -21,7 +21,7 @@ from relayproto.codes import Code, Kind
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import PROPOSAL_LIFETIME_MS, PROPOSALS_EACH_MAX, PROPOSALS_MAX
 from relayproto.primitives import equal
-from relayproto.rules import RULES
+from relayproto.rules import RULES, Rule
 from relayproto.standing import ActState, ProposalState
 
 _ROWS_MAX: Final = 100
@@ -97,8 +97,13 @@ def find(sight: authority.Sight, number: int) -> Waiting | None:
 
 def approver(sight: authority.Sight, who: Actor, proposal: Waiting) -> Authority | None:
     """Return what lets somebody be the second person for a proposal, were he not the first; or None."""
-    rule = RULES[acts.decode(proposal.act).change.KIND]
-    return authority.find(sight, who, rule._replace(by=rule.approvers), proposal.unit)
+    return authority.find(sight, who, seconded_by(acts.decode(proposal.act).change.KIND), proposal.unit)
+
+
+def seconded_by(kind: Kind) -> Rule:
+    """Return by which rule somebody is the second person for a change."""
+    rule = RULES[kind]
+    return rule._replace(by=rule.approvers)
 
 
 def approve(commit: Commit, who: Actor, command: Approve, verbs: Mapping[Kind, Verb]) -> Outcome:
@@ -124,7 +129,7 @@ def approve(commit: Commit, who: Actor, command: Approve, verbs: Mapping[Kind, V
         first_by = authority.require(commit, first, change)
     except Denied:
         raise Denied(Code.CONFLICT) from None
-    effect = verb_of(change, verbs)(commit, first, change)
+    effect = verb_of(change, verbs)(commit, replace(first, seconded=True), change)
     _settle(commit, proposal, ProposalState.APPROVED)
     return Outcome(
         ActState.DONE, change, effect, by, effect.unit, proposal.digest, first.account, first_by, also=effect.also

@@ -12,18 +12,25 @@ from typing import Final, NamedTuple
 from relayd.domain import addresses
 from relayd.domain.answers import Enrolment
 from relayd.domain.refusals import Refusal
-from relayd.store import accounts, rosters
+from relayd.store import accounts, authority, rosters
 from relayd.store.commit import Commit
 from relayproto.codes import Code
 from relayproto.commands import Register
 from relayproto.identity import DeviceList
-from relayproto.ids import Address
+from relayproto.ids import Address, UnitId
 from relayproto.limits import CODE_LIFETIME_S, CODE_TRIES_MAX, CODES_A_DAY_MAX, CONTACT_KEPT_S
 from relayproto.primitives import equal
+from relayproto.standing import UnitState
 
 _DAY_MS: Final = 86_400_000
 _NEVER: Final = bytes(32)
 """What no keyed hash is."""
+_NO_UNIT: Final = UnitId((1 << 32) - 1)
+"""Asked about where no line names one, so that the look-ups are the same."""
+_DOMAIN: Final = (
+    f"SELECT unit.state = {UnitState.ACTIVE:d} AND root.state = {UnitState.ACTIVE:d} FROM domain"  # noqa: S608 - ours
+    " JOIN unit ON unit.id = domain.unit JOIN unit root ON root.id = unit.organisation WHERE domain.name = ?"
+)
 _NOBODYS_BYTES: Final = 16
 """Of what is kept in the place of a code that nobody is sent: it can't be guessed."""
 
@@ -64,14 +71,17 @@ def take_code(commit: Commit, contact: Address, code: str, terms: Terms) -> bool
 
 
 def may_register(commit: Commit, contact: Address, terms: Terms) -> bool:
-    """Say whether a contact is somebody to whom a code is sent."""
-    # Both are looked up whatever the mode, so that it takes the same time whoever it is.
-    expected, known = rosters.line_of(commit, contact) is not None, _proven(commit.db, addresses.domain_of(contact))
+    """Say whether a contact is somebody to whom a code is sent; nobody of an organisation that does not work is."""
+    # All is looked up whatever the mode, so that it takes the same time whoever it is.
+    line, works = rosters.line_of(commit, contact), _works(commit.db, addresses.domain_of(contact))
+    expected = authority.reach(commit, _NO_UNIT if line is None else line.unit).working and line is not None
+    if works is False:
+        return False
     match terms.mode:
         case Mode.OPEN:
             return True
         case Mode.ORGANISATIONS:
-            return expected or known
+            return expected or works is True
         case Mode.ROSTERED:
             return expected
         case Mode.CLOSED:
@@ -104,7 +114,7 @@ def register(commit: Commit, command: Register, contact: Address, address: Addre
     objection = _objection(commit, contact, address, devices, terms)
     if objection is not None:
         return objection
-    accounts.make(commit, address, command, devices)
+    accounts.make(commit, address, command, devices, chosen=address != contact)
     db.execute("UPDATE code SET account = ? WHERE contact = ?", (devices.account, mark))
     until_ms = commit.now_ms + CONTACT_KEPT_S * 1000
     db.execute("INSERT OR REPLACE INTO registered VALUES (?, ?, ?)", (mark, devices.account, until_ms))
@@ -139,6 +149,12 @@ def forget(commit: Commit) -> None:
 def _again(commit: Commit, devices: DeviceList) -> Enrolment:
     [address] = commit.db.execute("SELECT address FROM account WHERE account = ?", (devices.account,)).fetchone()
     return Enrolment(devices.account, Address(address))
+
+
+def _works(db: sqlite3.Connection, domain: str) -> bool | None:
+    """Say whether the organisation works that has proven a domain; None where none has."""
+    found: tuple[int] | None = db.execute(_DOMAIN, (domain,)).fetchone()
+    return None if found is None else bool(found[0])
 
 
 def _proven(db: sqlite3.Connection, domain: str) -> bool:

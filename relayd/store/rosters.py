@@ -5,12 +5,11 @@ lines of an address the oldest counts, until settling has decided; a roster come
 lines follow a few at a time; a line says who is expected and verifies nobody.
 """
 
-from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied, Effect
-from relayd.domain.fitting import fitting
 from relayd.domain.lookalikes import look as look_of
 from relayd.domain.refusals import Refusal
 from relayd.store import alone, authority, units
@@ -19,12 +18,14 @@ from relayd.store.commit import Commit
 from relayproto.codes import Code
 from relayproto.ids import Address, UnitId
 from relayproto.limits import ROSTER_ALONE_MAX, ROSTER_LIFETIME_MS
-from relayproto.rosters import Expected, GetRoster, ImportRoster, Roster, StrikeLine
+from relayproto.rosters import Expected, GetRoster, ImportRoster, StrikeLine
 
 IN_FORCE_MAX: Final = 600_000
 """Lines of one organisation in force: three of the longest rosters, of which two are being replaced."""
 GONE_MAX: Final = 2_000
 """Lines that one pass of the sweep deletes, some 5 ms."""
+LOOKED_MAX: Final = 1_000
+"""Lines, and rosters, that one look goes through, some 30 ms: what others who ask wait for it."""
 PLACE_BITS: Final = 18
 """A line's number is its roster's with its place in this many bits: 262,144 places, above ROSTER_LINES_MAX."""
 _LINES: Final = (
@@ -33,13 +34,14 @@ _LINES: Final = (
     " AND until_ms > ? ORDER BY force"
 )
 _IN_FORCE: Final = (
-    BELOW + "SELECT id FROM roster WHERE id >= :first AND force > 0 AND until_ms > :now_ms"  # noqa: S608 - a constant
-    " AND unit IN below ORDER BY id"
+    BELOW + "SELECT roster.id, unit FROM below CROSS JOIN roster ON unit = below.id"  # noqa: S608 - a constant
+    " WHERE roster.id >= :first AND force > 0 AND until_ms > :now_ms ORDER BY roster.id LIMIT :rows"
 )
 _NAMED: Final = (
-    "SELECT id FROM roster WHERE id >= :first AND unit = :unit AND name = :name AND until_ms > :now_ms"
+    "SELECT id, unit FROM roster WHERE id >= :first AND unit = :unit AND name = :name AND until_ms > :now_ms"
     " ORDER BY id DESC LIMIT 1"
 )
+_PART: Final = "SELECT id, address, name, title FROM roster_line WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
 _KEPT: Final = (
     "SELECT coalesce(sum(kept), 0) FROM roster JOIN unit ON unit.id = roster.unit"
     " WHERE unit.organisation = ? AND force > 0 AND until_ms > ?"
@@ -103,7 +105,7 @@ def bring_in(commit: Commit, actor: Actor, change: ImportRoster) -> Effect:
     if kept + roster.kept > IN_FORCE_MAX:
         raise Denied(Code.LIMIT)
     first, _ = span(roster.number)
-    second = not alone.within(commit, actor.row, change.KIND, roster.kept, ROSTER_ALONE_MAX)
+    second = actor.seconded or not alone.within(commit, actor.row, change.KIND, roster.kept, ROSTER_ALONE_MAX)
     commit.db.execute(
         "UPDATE roster SET force = (SELECT max(force) + 1 FROM roster), until_ms = ?, settled = ?, seconded = ?"
         " WHERE id = ?",
@@ -162,25 +164,29 @@ def sweep(commit: Commit) -> int:
     return gone
 
 
-def listed(sight: Sight, question: GetRoster) -> Roster:
-    """Return lines by number: those in force that count, or all of the unit's roster of a name."""
-    return Roster(*fitting(_lines(sight, question), question.rows))
+def look(sight: Sight, question: GetRoster, found: list[Expected]) -> GetRoster | None:
+    """Add to ``found`` what is told among the next LOOKED_MAX lines: those that count, or all of a roster of a name.
 
-
-def _lines(sight: Sight, question: GetRoster) -> Iterator[Expected]:
-    asked = {"unit": question.unit, "first": question.after >> PLACE_BITS, "name": question.roster,
-             "now_ms": sight.now_ms}  # fmt: skip
-    rosters = sight.db.execute(_NAMED if question.roster else _IN_FORCE, asked).fetchall()
-    for (roster,) in rosters:
+    Return the question that goes on where this one ended; None where nothing follows, or one more than it asked for is
+    found.
+    """
+    asked = {"unit": question.unit, "first": (question.after + 1) >> PLACE_BITS, "name": question.roster,
+             "now_ms": sight.now_ms, "rows": LOOKED_MAX}  # fmt: skip
+    left, last = LOOKED_MAX, question.after
+    among = sight.db.execute(_NAMED if question.roster else _IN_FORCE, asked).fetchall()
+    for roster, unit in among:
         first, end = span(roster)
-        (unit,) = sight.db.execute("SELECT unit FROM roster WHERE id = ?", (roster,)).fetchone()
-        found = sight.db.execute(
-            "SELECT id, address, name, title FROM roster_line WHERE id > ? AND id < ? ORDER BY id",
-            (max(first - 1, question.after), end),
-        )
-        for number, address, name, title in found:
+        lines = sight.db.execute(_PART, (max(first - 1, question.after), end, left)).fetchall()
+        for number, address, name, title in lines:
             if question.roster or _counts(sight, number, address):
-                yield Expected(number, unit, address, name, title)
+                found.append(Expected(number, unit, address, name, title))
+            if len(found) > question.rows:
+                return None
+        last = lines[-1][0] if len(lines) == left else end - 1
+        left -= len(lines)
+        if not left:
+            break
+    return replace(question, after=last) if not left or len(among) == LOOKED_MAX else None
 
 
 def _counts(sight: Sight, number: int, address: Address) -> bool:

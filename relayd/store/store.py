@@ -68,9 +68,10 @@ from relayproto.commands import Ack, Act, GetBundles, Hello, SignedPrekey, Submi
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
+from relayproto.people import GetPeople
 from relayproto.primitives import Entropy
 from relayproto.replies import Account, Devices, PrekeysLeft
-from relayproto.rosters import Claim, Claimed, PutRoster, Rostered
+from relayproto.rosters import Claim, Claimed, GetRoster, PutRoster, Rostered
 from relayproto.verification import Organisation
 
 T = TypeVar("T")
@@ -298,12 +299,22 @@ class Store(LocalVerbs, EntranceVerbs):
     async def answer(self, seat: Seat, question: Asked) -> AdministrationReply:
         """Answer an officer's question. Raises Denied."""
         marks = self._opened.tools.marks
+        if isinstance(question, GetPeople | GetRoster):
+            return await self._listed(questions.Listed(question), seat.account)
         answer = await self._read(
             lambda db: questions.answer(self._view(db), seat.account, question, marks), long=True
         )  # fmt: skip
         if isinstance(answer, Organisation):
             return replace(answer, signature=self._opened.tools.stamper.sign_record(answer.record))
         return answer
+
+    async def _listed(self, listed: questions.Listed, account: AccountId) -> AdministrationReply:
+        """Look until the answer is whole; between two looks others who ask have their turn."""
+        marks = self._opened.tools.marks
+        while True:
+            told = await self._read(lambda db: listed.look(self._view(db), account, marks), long=True)
+            if told is not None:
+                return told
 
     async def put_roster(self, seat: Seat, command: PutRoster) -> Rostered | Code:
         """Take a part of a roster in; who may not is written down, and gets the code. Raises Refusal."""

@@ -19,6 +19,7 @@ from relayproto.events import Closed, Established
 from relayproto.limits import CODES_A_DAY_MAX, ENROL_COMMANDS_MAX
 from relayproto.message import Message
 from relayproto.replies import Done, Enrolled, Refused
+from relayproto.standing import UnitState
 from support.device import Line, client, dial, enrol, enrolment
 from support.live_relay import LiveRelay, live_relay, until
 from support.people import Person
@@ -28,6 +29,7 @@ CONTACTS = {
     "has an account": "alice@gad.example",
     "may register": "bobby@gad.example",
     "may not": "carol@far.example",
+    "is of a suspended organisation": "erin@gone.example",
     "is no address": "dave-at-far.example",
 }
 
@@ -60,7 +62,12 @@ async def answered(relay: LiveRelay, command: Message) -> Message:
 
 async def prove(relay: LiveRelay) -> None:
     def write(commit) -> None:
-        commit.db.execute("INSERT INTO domain (name, unit) VALUES ('gad.example', 1)")
+        for unit, domain, state in ((1, "gad.example", UnitState.ACTIVE), (2, "gone.example", UnitState.SUSPENDED)):
+            commit.db.execute(
+                "INSERT INTO unit (id, under, organisation, name, state) VALUES (?1, 0, ?1, ?2, ?3)",
+                (unit, domain, state),
+            )
+            commit.db.execute("INSERT INTO domain (name, unit) VALUES (?, ?)", (domain, unit))
 
     await relay.store._act(write)
 

@@ -1,7 +1,8 @@
 """relay claim: who says that he is an officer, and who decides it; relay member attest-all."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from relayclient.cli import desk, terminal, vouching
@@ -34,8 +35,8 @@ examples:
 """
 
 
-GOOD: Final = frozenset({"attested", "proposed", "rehearsed"})
-"""What came of an attestation that was not refused."""
+GOOD: Final = {"attested": "were attested", "proposed": "wait for a second person", "rehearsed": "were only rehearsed"}
+"""What came of an attestation that was not refused, and how many of them are told of."""
 
 
 # --- one's own --------------------------------------------------------------------------------
@@ -172,20 +173,21 @@ def _add_all(parser: ArgumentParser) -> None:
 def _attest_all(arguments: Namespace) -> int:
     under = vouching.warrant_of(arguments)
     failed: list[str] = []
+    came_to: Counter[str] = Counter()
 
-    async def work(at: Desk) -> int:
+    async def work(at: Desk) -> None:
         found = [claim async for claim in _waiting(at, await at.within(arguments.unit)) if claim.rostered]
         for done, claim in enumerate(found, 1):
             came = await attest(at, under, claim.unit, _who(claim))
+            came_to[came] += 1
             if came not in GOOD:
                 failed.append(claim.address)
             if arguments.json or came not in GOOD:
                 tell(arguments, claim.address, came)
             terminal.progress(f"{done:,} of {len(found):,}", end="\r")
-        return len(found)
 
-    total = desk.run(arguments, work)
-    terminal.note(f"{total - len(failed):,} were attested, {len(failed):,} were not.")
+    desk.run(arguments, work)
+    terminal.note(counted(came_to, len(failed)))
     if failed:
         raise SomeUnattested(", ".join(failed[:PAGE_ROWS_MAX]))
     return 0
@@ -201,6 +203,16 @@ async def attest(at: Desk, under: Warranted, unit: UnitId, who: Who) -> str:
     except (AddressChanged, Denied) as no:
         return str(no)
     return "attested" if acted.state is ActState.DONE else word(acted.state)
+
+
+def counted(came_to: Mapping[str, int], failed: int) -> str:
+    """Say how many came to what: what only waits, or was only tried, is not told of as done."""
+    said = [
+        f"{came_to.get(came, 0):,} {words}"
+        for came, words in GOOD.items()
+        if came_to.get(came, 0) or came == "attested"
+    ]
+    return ", ".join([*said, f"{failed:,} were not."])
 
 
 def tell(arguments: Namespace, address: str, came: str) -> None:

@@ -31,7 +31,7 @@ from relayclient.officer_errors import NoUnit
 from relayproto.administration import Change, GetUnits, Question
 from relayproto.administration_replies import Acted, AdministrationReply, Unit, Units
 from relayproto.codes import Code, Kind
-from relayproto.commands import DeviceCommand, GetDevices, Lookup
+from relayproto.commands import DeviceCommand, Lookup
 from relayproto.ids import AccountId, Address, UnitId
 from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.replies import Refused, Reply
@@ -132,7 +132,7 @@ class Desk:
     async def know(self, accounts: Iterable[bytes]) -> None:
         """Ask for the addresses of accounts that this device does not know, as far as the relay tells; a few only."""
         for account in list(dict.fromkeys(each for each in accounts if each and not self._is_known(each)))[:_ASKED_MAX]:
-            await self.client.ask(GetDevices(AccountId(account)))
+            await self.client.ask(self.device.administration.devices_question(AccountId(account)))
 
     def _is_known(self, account: bytes) -> bool:
         with contextlib.suppress(UnknownContact):
@@ -269,4 +269,6 @@ async def _told(asked: Coroutine[Any, Any, T], change: Change | None = None) -> 
 
 
 def _in_words(denied: Denied, change: Change | None = None) -> Denied:
-    return type(denied)(denied.code, denied.retry_after_ms, wording.of_act(denied.code, change))
+    said, wait_ms = wording.of_act(denied.code, change), denied.retry_after_ms
+    again = f"; ask again in {terminal.lasting(wait_ms)}" if wait_ms else ""
+    return type(denied)(denied.code, wait_ms, f"{said}{again}")

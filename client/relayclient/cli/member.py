@@ -9,7 +9,6 @@ from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayclient.cli.vouching import Who
 from relayclient.errors import AddressUnknown
-from relayproto.commands import GetDevices
 from relayproto.ids import AccountId, Address
 from relayproto.standing import Standing
 from relayproto.verification import RevokeAttestation
@@ -67,7 +66,7 @@ def _attest(arguments: Namespace) -> int:
 
 async def _address(at: Desk, account: AccountId) -> Address:
     """Return the address that the attestation names, asked of the relay where only the account is known."""
-    await at.ask(GetDevices(account))
+    await at.ask(at.device.administration.devices_question(account))
     address = at.device.contact(account).address
     if address is None:
         raise AddressUnknown(account.hex())
@@ -82,7 +81,7 @@ def _add_show(parser: ArgumentParser) -> None:
 def _show(arguments: Namespace) -> int:
     async def work(at: Desk) -> None:
         account = await at.account(arguments.account)
-        await at.ask(GetDevices(account))
+        await at.ask(at.device.administration.devices_question(account))
         await at.client.settle(online.SETTLE_S)
         found, about = at.device.badge(account, at.client.now_ms()), at.device.contact(account).about
         if arguments.json:

@@ -2,7 +2,8 @@
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from relayclient import registering
 from relayclient.cli import home, online, terminal
@@ -67,13 +68,22 @@ def run(arguments: Namespace) -> int:
     clock = RelayClock()
     with Device.create(arguments.home, invitation, now_ms=clock.now_ms(), passphrase=passphrase) as device:
         if not arguments.have_code:
-            online.run(registering.ask_for_code(device, contact, clock=clock))
+            _tell_when(registering.ask_for_code(device, contact, clock=clock))
             terminal.note(
                 f"If {terminal.harmless(contact)} may register here, a code comes there, good for 10 minutes."
             )
         code = terminal.ask_line("Code: ", _CODE_BYTES_MAX)
         if not registering.is_code(code):
             raise registering.CodeMistyped
-        online.run(registering.register(device, Shown(contact, code, address), clock=clock))
+        _tell_when(registering.register(device, Shown(contact, code, address), clock=clock))
         identity = device.identity
     return home.told_who(arguments, identity)
+
+
+def _tell_when(asked: Coroutine[Any, Any, None]) -> None:
+    """Ask; where there were too many codes, say in words when there may be another."""
+    try:
+        online.run(asked)
+    except registering.CodesExhausted as no:
+        again = f"in {terminal.lasting(no.retry_after_ms)}" if no.retry_after_ms else ""
+        raise registering.CodesExhausted(again) from None

@@ -1,6 +1,7 @@
 """relay member renew: who would soon not be attested any more is attested anew."""
 
 from argparse import ArgumentParser, Namespace
+from collections import Counter
 from typing import Final
 
 from relayclient.cli import claim, desk, online, terminal, vouching
@@ -28,20 +29,21 @@ def _add(parser: ArgumentParser) -> None:
 def _renew(arguments: Namespace) -> int:
     under = vouching.warrant_of(arguments)
     failed: list[str] = []
+    came_to: Counter[str] = Counter()
 
-    async def work(at: Desk) -> int:
+    async def work(at: Desk) -> None:
         found = await _ending(at, await at.within(arguments.unit))
         for done, (unit, who) in enumerate(found, 1):
             came = await claim.attest(at, under, unit, who)
+            came_to[came] += 1
             if came not in claim.GOOD:
                 failed.append(who.address)
             if arguments.json or came not in claim.GOOD:
                 claim.tell(arguments, who.address, came)
             terminal.progress(f"{done:,} of {len(found):,}", end="\r")
-        return len(found)
 
-    total = desk.run(arguments, work)
-    terminal.note(f"{total - len(failed):,} were renewed, {len(failed):,} were not.")
+    desk.run(arguments, work)
+    terminal.note(claim.counted(came_to, len(failed)).replace("attested", "renewed"))
     if failed:
         raise SomeUnattested(", ".join(failed[:_NAMED_MAX]))
     return 0

@@ -22,6 +22,8 @@ _COMMANDING: Final = re.compile(
     "\\ufff9-\\ufffb]"
 )
 """C0 but tab and line feed, DEL, C1, and the characters that turn the direction of a line."""
+_SPANS: Final = ((3_600, "hour"), (60, "minute"), (1, "second"))
+"""Seconds of each, and its name; a time below two of one is told in the next smaller."""
 _PICTURES: Final = 0x2400
 _C0_END: Final = 0x20
 _DEL: Final = 0x7F
@@ -52,6 +54,14 @@ def indented(text: str, by: str) -> str:
 def when(at_ms: int) -> str:
     """Return a time in the reader's own zone, which is named, to the second: 2026-03-01 09:30:00 CET."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def lasting(ms: int) -> str:
+    """Return how long that is, rounded up, as people say it: 40 seconds, 3 minutes, 2 hours."""
+    seconds = -(-ms // 1000)
+    count, unit = next(((size, name) for size, name in _SPANS if seconds >= 2 * size), _SPANS[-1])
+    said = -(-seconds // count)
+    return f"{said} {unit}{'' if said == 1 else 's'}"
 
 
 @contextlib.contextmanager

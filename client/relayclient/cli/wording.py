@@ -76,8 +76,9 @@ _NAMED: Final = "the name is none, or another unit there has it"
 _ROLE_ENDS: Final = "a role ends in the future and within 366 days"
 _OF_CHANGES: Final[dict[type[Change], dict[Code, str]]] = {
     CreateOrganisation: {
-        Code.CONFLICT: "the name, the mail domain or the root key is an organisation's already, the name is none, or"
-        " the admin belongs to an organisation or is an auditor",
+        Code.CONFLICT: "the name, the mail domain or the root key is an organisation's already, the name is none, the"
+        " admin belongs to an organisation or is an auditor, or people have chosen names under the domain themselves:"
+        " `relayd chosen DOMAIN` on the relay's machine lists them, and none comes while one of them is not suspended",
         Code.BAD_LIFETIME: _ROLE_ENDS,
         Code.BAD_ADDRESS: "that is no mail domain",
     },

@@ -16,12 +16,13 @@ CREATE TABLE account (
     act INTEGER NOT NULL DEFAULT 0,      -- the number of its newest act: an older one is a replay
     suspended INTEGER NOT NULL DEFAULT 0, -- by the relay's operator: it may fetch, and is not there for others
     about TEXT NOT NULL DEFAULT '',      -- a line of its own, shown to whom it lets
-    hidden BLOB                          -- what it hides of itself, 25 visibilities; NULL: nothing
+    hidden BLOB,                         -- what it hides of itself, 25 visibilities; NULL: nothing
+    chosen TEXT                          -- what the domain looks like under which it chose its name itself; NULL: it did not
 );
 CREATE UNIQUE INDEX account_by_look ON account (look);
-CREATE INDEX account_by_unit ON account (unit) WHERE unit <> 0;
--- Who belongs to units, by account and without touching their rows: pages of people go on after an account.
-CREATE INDEX account_of_unit ON account (account, unit) WHERE unit <> 0;
+-- Who belongs to a unit, by account and without touching their rows: pages of people go on after an account.
+CREATE INDEX account_of_unit ON account (unit, account) WHERE unit <> 0;
+CREATE INDEX account_by_chosen ON account (chosen) WHERE chosen IS NOT NULL;
 
 -- AUTOINCREMENT: the number names a mailbox, and a removed one's must never name another.
 CREATE TABLE device (

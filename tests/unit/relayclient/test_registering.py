@@ -5,10 +5,11 @@ import pytest
 from relayclient import registering
 from relayclient.clock import RelayClock
 from relayclient.device import Device
-from relayclient.errors import BadAddress, RelayRefused, RelayUntrusted
+from relayclient.errors import BadAddress, RelayRefused
 from relayclient.membership import Shown
 from relayclient.registering import (
     AddressRefused,
+    AnotherRoot,
     CodesExhausted,
     CodeWrong,
     ContactUsed,
@@ -69,7 +70,7 @@ async def test_what_was_cut_off_goes_on_with_the_same_keys_and_another_contact_b
 async def test_another_root_is_not_believed_and_told_nothing(tmp_path):
     relay = await started()
 
-    with created(tmp_path / "alice", relay, root=bytes(32)) as device, pytest.raises(RelayUntrusted):
+    with created(tmp_path / "alice", relay, root=bytes(32)) as device, pytest.raises(AnotherRoot):
         await registering.ask_for_code(device, CONTACT, clock=RelayClock())
 
     assert relay.got(GetCode) == []

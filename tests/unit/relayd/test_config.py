@@ -40,7 +40,11 @@ def test_absolute_paths_are_taken_as_they_are() -> None:
         ("[limits]\nmailbox_messages = '5'", "limits.mailbox_messages: expected `int`, got `str`"),
         ("limits = 3", "limits: expected `object`, got `int`"),
         ("[lifetimes]\ncall_s = 61", "lifetimes.call_s: expected `int` <= 60"),
-        ("[logs]\nlevel = 'loud'", "logs.level: invalid enum value 'loud'"),
+        ("[logs]\nlevel = 'loud'", "logs.level: invalid enum value 'loud'; one of debug, info, warning, error"),
+        (
+            "[registration]\nmode = 'on'",
+            "registration.mode: invalid enum value 'on'; one of closed, rostered, organisations, open",
+        ),
         ("[relay]\nendpoint = 'relay.example'", "relay.endpoint: 'relay.example' is not HOST:PORT"),
         ("[listen]\noperations = ':9'", "listen.operations: ':9' is not HOST:PORT"),
         ("[store]\nfile = '../relay.db'", "store.file: a file name"),

@@ -249,6 +249,17 @@ def test_a_check_ends_by_what_it_found(relay: Relay, config: Path, capsys, check
     assert json.loads(as_json[1])["whole"] is (status is Exit.OK)
 
 
+def test_who_stays_suspended_is_said_in_words(relay: Relay, config: Path, capsys) -> None:
+    relay.refusal = Code.CONFLICT
+    chosen = run(capsys, config, "resume", "chief@gad.example", "--reason", "why")
+    relay.refusal = Code.DISK
+    other = run(capsys, config, "resume", "chief@gad.example", "--reason", "why")
+
+    assert chosen[0] == Exit.REFUSED
+    assert "it chose its name under a domain that is an organisation's" in chosen[2]
+    assert "the relay's disk" in other[2]
+
+
 def test_a_no_of_the_relay_is_said_in_words(relay: Relay, config: Path, capsys) -> None:
     relay.refusal = Code.CONFLICT
 

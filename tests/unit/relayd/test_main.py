@@ -294,7 +294,10 @@ def test_status_is_a_table(state: Path, monkeypatch, capsys) -> None:
     status, out, _ = run(capsys, "status", "--state", state)
 
     assert status == Exit.OK
-    assert out.splitlines() == ["relayd 1.2.3", "connections open         1,234", "gaps                         5"]
+    root = keyring.root_fingerprint(state).hex()
+    assert out.splitlines() == [
+        "relayd 1.2.3", f"root {root}", "connections open         1,234", "gaps                         5",
+    ]  # fmt: skip
     assert relay.asked == [GetStatus()]
 
 
@@ -303,7 +306,20 @@ def test_status_says_it_in_json(state: Path, monkeypatch, capsys) -> None:
 
     _, out, _ = run(capsys, "status", "--json", "--state", state)
 
-    assert json.loads(out) == {"version": "1.2.3", "figures": {"connections open": 1234, "gaps": 5}}
+    said = {"version": "1.2.3", "root": keyring.root_fingerprint(state).hex(), "figures": json.loads(out)["figures"]}
+    assert json.loads(out) == said
+    assert said["figures"] == {"connections open": 1234, "gaps": 5}
+
+
+def test_status_goes_on_without_the_roots_public_key(state: Path, monkeypatch, capsys) -> None:
+    Relay(state, monkeypatch)
+    (state / keyring.ROOT_PUBLIC).unlink()
+
+    _, out, _ = run(capsys, "status", "--state", state)
+    _, as_json, _ = run(capsys, "status", "--json", "--state", state)
+
+    assert out.splitlines()[:2] == ["relayd 1.2.3", "connections open         1,234"]
+    assert json.loads(as_json)["root"] is None
 
 
 @pytest.mark.parametrize(

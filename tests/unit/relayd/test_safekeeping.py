@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from relayd import main
+from relayd import main, safekeeping
+from relayd.domain.lookalikes import skeleton
 from relayd.exits import Exit
 from relayd.safekeeping import KEEP
 from relayd.store import database
+from support.organisations import registry
 
 
 @pytest.fixture
@@ -160,3 +162,25 @@ def test_each_command_has_help_with_examples(command: str, capsys) -> None:
     out = capsys.readouterr().out
     assert caught.value.code == 0
     assert f"examples:\n  relayd {command}" in out
+
+
+def test_chosen_names_are_read_from_the_database_beside_a_relay(tmp_path: Path, capsys, monkeypatch) -> None:
+    (tmp_path / "relayd.toml").write_text('[relay]\nstate = "."\n')
+    assert run(capsys, "chosen", "--state", tmp_path, "gad.example")[0] == Exit.NO_INPUT
+    monkeypatch.setattr(safekeeping, "CHOSEN_MAX", 2)
+    with registry(tmp_path) as desk:
+        for name in ("eve", "chief", "bob"):
+            desk.person(f"{name}@gad.example")
+        desk.person("carol@other.example")
+        desk.db.execute("UPDATE account SET chosen = 'other.example' WHERE address LIKE 'carol%'")
+        desk.db.execute("UPDATE account SET chosen = ? WHERE address LIKE '%@gad.example'", (skeleton("gad.example"),))
+        whole = run(capsys, "chosen", "--state", tmp_path, "GAD.example")
+        as_json = run(capsys, "chosen", "--state", tmp_path, "gad.example", "--json")
+        desk.db.execute("UPDATE account SET suspended = 1 WHERE address LIKE '%@gad.example'")
+        none = run(capsys, "chosen", "--state", tmp_path, "gad.example")
+
+    assert whole == (Exit.OK, "bob@gad.example\nchief@gad.example\n", "and more\n")
+    assert json.loads(as_json[1]) == {
+        "domain": "gad.example", "addresses": ["bob@gad.example", "chief@gad.example"], "more": True,
+    }  # fmt: skip
+    assert none == (Exit.OK, "", "nobody chose a name under gad.example himself\n")

@@ -136,9 +136,21 @@ def test_what_a_second_person_has_to_approve_is_no_failure(office, works, warran
     works.claims = [claim(office, 1, "bob")]
     works.outcome = Acted(ActState.PROPOSED, 5, 3, b"")
 
-    assert office.run("vera", "member", "attest-all", "7", "--json").lines == [
-        {"address": "bob@office.example", "came": "proposed"}
-    ]
+    ran = office.run("vera", "member", "attest-all", "7", "--json")
+    tried = office.run("vera", "member", "attest-all", "7", "--dry-run")
+
+    assert ran.lines == [{"address": "bob@office.example", "came": "proposed"}]
+    assert "0 were attested, 1 wait for a second person, 0 were not." in ran.err
+    assert "0 were attested, 1 were only rehearsed, 0 were not." in tried.err
+
+
+def test_who_is_refused_for_now_is_told_when_he_may_ask_again(office, works):
+    office.relay.script[Claim] = lambda *_: Refused(Code.BUSY, 61_000)
+
+    ran = office.run("vera", "claim", "make", "--name", "Vera Rao")
+
+    assert ran.status == 75
+    assert "; ask again in 61 seconds" in ran.err
 
 
 def test_an_address_that_this_device_knows_as_another_account_is_not_attested(office, works, warranted):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from relayclient import contacts
 from relayclient.cli import statements
 from relayclient.device import Device
 from relayproto import attestation
@@ -152,3 +153,15 @@ def test_what_is_attested_is_taken_back(office, works):
 
     assert ran.out.startswith("Nothing is attested of bob@office.example any more.")
     assert works.changes == [RevokeAttestation(7, bob)]
+
+
+def test_whose_pass_is_held_is_asked_about_with_it(office, works):
+    bob = office.relay.addresses["bob@office.example"]
+    office.relay.script[GetDevices] = lambda peer, asked, request: Devices(*office.relay.lists[bob], "")
+    office.run("vera", "lookup", "bob@office.example")
+    with Device.open(office.place / "vera") as device, device._step() as step:
+        contacts.keep_pass(step, bob, b"p" * 19)
+
+    office.run("vera", "member", "show", bob.hex())
+
+    assert office.relay.got(GetDevices)[-1] == GetDevices(bob, b"p" * 19)

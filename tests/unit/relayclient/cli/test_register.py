@@ -76,3 +76,25 @@ def test_what_is_no_mail_address_makes_nothing(office, where):
 
     assert ran.status == 65
     assert not (office.place / "alice").exists()
+
+
+def test_too_many_codes_are_told_with_when_there_may_be_another(office, where):
+    office.relay.script[GetCode] = lambda *_: Refused(Code.RATE, 7_100_000)
+    soon = office.run("alice", "register", MAIL, *where)
+    office.relay.script[GetCode] = lambda *_: Refused(Code.RATE, 0)
+    some_time = office.run("alice", "register", MAIL, *where)
+
+    assert (soon.status, some_time.status) == (75, 75)
+    assert soon.err.endswith("Try again later. (in 119 minutes)\n")
+    assert some_time.err.endswith("Try again later.\n")
+
+
+def test_another_root_may_be_a_mistyped_one_and_is_told_so(office, where):
+    *place, root = where
+    wrong = "0" * 64 if root != "0" * 64 else "1" * 64
+
+    ran = office.run("alice", "register", MAIL, *place, wrong)
+
+    assert ran.status == 77
+    assert "see whether you mistyped it; if not, do not go on" in ran.err
+    assert office.relay.got(GetCode) == []

@@ -97,3 +97,14 @@ def test_a_file_is_written_for_its_owner_alone(tmp_path):
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o600
     with pytest.raises(FileUnwritable):
         terminal.write_file(tmp_path / "none" / "file", b"bytes")
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [
+        (1, "1 second"), (1_000, "1 second"), (1_001, "2 seconds"), (119_000, "119 seconds"), (120_000, "2 minutes"),
+        (120_001, "3 minutes"), (7_199_000, "120 minutes"), (7_200_000, "2 hours"), (86_400_000, "24 hours"),
+    ],
+)  # fmt: skip
+def test_how_long_it_takes_is_said_in_words(ms, said):
+    assert terminal.lasting(ms) == said

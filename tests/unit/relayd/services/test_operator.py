@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from relayd.domain.refusals import Refusal
@@ -31,12 +33,13 @@ class Intervening:
 
 
 def operator(
-    store: AgreeableStore, counters: Counters | None = None, intervening: Intervening | None = None
-) -> Operator:
+    store: AgreeableStore, counters: Counters | None = None, intervening: Intervening | None = None,
+    *, codes_failing: Callable[[], int] | None = None,
+) -> Operator:  # fmt: skip
     return Operator(
         store, clock=HandClock(now_ms=5_000_000), confirm=lambda: store.taken.append(("confirmed",)),
         counters=counters or Counters(), endpoint="relay.example:7443", descriptor=b"descriptor",
-        intervening=intervening or Intervening(),
+        intervening=intervening or Intervening(), codes_failing=codes_failing,
     )  # fmt: skip
 
 
@@ -99,3 +102,17 @@ async def test_the_status_has_the_processs_figures_and_the_stores() -> None:
     assert dict(status.figures)["connections open"] == 3
     assert (dict(status.figures)["accounts"], dict(status.figures)["draining"]) == (2, 1)
     assert message.read(Status, [status.version, [list(figure) for figure in status.figures]]) == status
+
+
+async def test_where_people_may_register_the_status_says_whether_codes_go_out() -> None:
+    counters = Counters()
+    counters.codes.update(sent=5, failed=3, refused=7)
+    store = AgreeableStore(Person("alice"))
+
+    closed = await operator(store, counters).answer(GetStatus(), 0)
+    told = await operator(store, counters, codes_failing=lambda: 2).answer(GetStatus(), 0)
+
+    assert [(name, figure) for name, figure in told.figures if (name, figure) not in closed.figures] == [
+        ("codes handed over to be sent", 5), ("codes not handed over", 3), ("of these since one was handed over", 2),
+        ("codes refused by a bound", 7),
+    ]  # fmt: skip

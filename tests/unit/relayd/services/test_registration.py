@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -5,10 +6,19 @@ import pytest
 from relayd.domain.answers import Enrolment
 from relayd.domain.refusals import Fault, Refusal
 from relayd.metrics import Counters
-from relayd.services.registration import PLACE_CODES_PER_HOUR, PLACE_TRIES_PER_HOUR, Registration, bounds
+from relayd.services import registration as service
+from relayd.services.registration import (
+    PLACE_CODES_PER_HOUR,
+    PLACE_TRIES_PER_HOUR,
+    SENDING_MAX,
+    Parcel,
+    Registration,
+    bounds,
+)
 from relayd.store.registrations import Mode, Terms
 from relayproto.codes import Code
 from relayproto.commands import GetCode, Register
+from relayproto.limits import CODE_LIFETIME_S
 from support.clocks import HandClock
 from support.device import enrolment
 from support.people import Person
@@ -205,3 +215,70 @@ async def test_one_place_tries_so_often_an_hour() -> None:
 
     assert (await refused(verbs.register(command, HERE))).code is Code.RATE
     assert (await refused(verbs.register(command, THERE))).code is Code.BAD_SIGNATURE
+
+
+class Slow(Sender):
+    """A unit that answers when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+    async def ask(self, question: dict[str, object]) -> object:
+        self.asked.append(question)
+        await self.go.wait()
+        return self.answer
+
+
+async def parcels(verbs: Registration, count: int) -> list[Parcel]:
+    return [await verbs.get_code(GetCode(f"a{each}@mail.example"), bytes([each])) for each in range(count)]
+
+
+async def turns() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_so_many_codes_are_with_the_unit_at_once_and_the_others_wait_in_line() -> None:
+    unit = Slow()
+    verbs = registration(Shelf(), unit)
+    sending = [asyncio.create_task(verbs.send(each)) for each in await parcels(verbs, SENDING_MAX + 3)]
+    await turns()
+    at_once = len(unit.asked)
+
+    unit.go.set()
+    await asyncio.gather(*sending)
+
+    assert at_once == SENDING_MAX
+    assert [each["contact"] for each in unit.asked] == [f"a{each}@mail.example" for each in range(SENDING_MAX + 3)]
+    assert verbs.counters.codes["sent"] == SENDING_MAX + 3
+
+
+async def test_a_code_that_is_over_before_its_turn_is_not_sent() -> None:
+    unit = Slow()
+    verbs = registration(Shelf(), unit)
+    sending = [asyncio.create_task(verbs.send(each)) for each in await parcels(verbs, SENDING_MAX + 1)]
+    await turns()
+
+    verbs.clock.advance(CODE_LIFETIME_S)
+    unit.go.set()
+    await asyncio.gather(*sending)
+
+    assert (len(unit.asked), verbs.counters.codes["failed"], verbs.line.failing) == (SENDING_MAX, 1, 1)
+
+
+async def test_the_line_has_an_end_and_is_there_again_when_it_has_moved(monkeypatch) -> None:
+    monkeypatch.setattr(service, "WAITING_MAX", 2)
+    unit = Slow()
+    verbs = registration(Shelf(), unit)
+    made = await parcels(verbs, SENDING_MAX + 4)
+    sending = [asyncio.create_task(verbs.send(each)) for each in made[:-1]]
+    await turns()
+    beyond = verbs.counters.codes["failed"]
+
+    unit.go.set()
+    await asyncio.gather(*sending)
+    await verbs.send(made[-1])
+
+    assert beyond == 1
+    assert (verbs.counters.codes["sent"], verbs.line.failing) == (SENDING_MAX + 3, 0)

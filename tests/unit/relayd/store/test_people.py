@@ -11,6 +11,7 @@ from relayproto.attestation import Attestation
 from relayproto.codes import Code
 from relayproto.people import GetPeople, People
 from relayproto.policy import ROW_BYTES
+from relayproto.primitives import blake2b_256
 from relayproto.standing import Field, Permission, Role, Standing, Viewer, Visibility
 from relayproto.verification import RevokeAttestation
 from support.attestable import DOMAIN, Department, department
@@ -164,9 +165,72 @@ def test_a_units_table_is_read_once_a_question(at) -> None:
         assert Field.NAME not in attestation.texts(attestation.decode_proof(each.proof).statements)
 
 
-def test_pages_of_people_are_read_in_their_order_and_not_sorted(at) -> None:
-    asked = {"unit": at.root, "after": b"", "now_ms": NOW_MS}
-    plan = [detail for *_, detail in at.desk.db.execute(f"EXPLAIN QUERY PLAN {people._PEOPLE}", asked)]
+def test_who_is_next_is_found_by_an_index_of_the_unit_alone(at) -> None:
+    asked = {"unit": at.root, "after": b"", "rows": 100}
+    plan = [detail for *_, detail in at.desk.db.execute(f"EXPLAIN QUERY PLAN {people._NEXT}", asked)]
 
-    assert any("account_of_unit" in each for each in plan)
-    assert not any("ORDER BY" in each and "SUBQUERY" not in each for each in plan), plan
+    assert "SEARCH account USING COVERING INDEX account_of_unit (unit=? AND account>?)" in plan, plan
+
+
+def steps(at: Department, sought: str) -> int:
+    """Return how many hundreds of SQLite's steps a question takes."""
+    counted = []
+    at.desk.db.set_progress_handler(lambda: counted.append(1), 100)
+    ask(at, at.dan, at.root, sought)
+    at.desk.db.set_progress_handler(None, 0)
+    return len(counted)
+
+
+def strangers(at: Department, count: int, unit: int) -> None:
+    at.desk.db.executemany(
+        "INSERT INTO account (account, address, look, unit, standing, list_version, highest_device, devices, signature)"
+        " VALUES (?1, ?2, ?2, ?3, 1, 1, 1, x'', x'')",
+        [(blake2b_256(b"%d" % each), f"s{each}@other.example", unit) for each in range(count)],
+    )
+
+
+def test_who_is_of_another_organisation_costs_a_question_nothing(at) -> None:
+    other, _ = at.desk.organisation("other.example")
+    before = steps(at, "nobody")
+
+    strangers(at, 5_000, other)
+
+    assert steps(at, "nobody") <= before + 5, "in hundreds: one step each would be fifty"
+
+
+def test_a_long_search_is_many_looks_and_nobody_is_left_out(at, monkeypatch) -> None:
+    strangers(at, 40, at.unit)
+    whole = ask(at, at.dan, at.root)
+    monkeypatch.setattr(people, "LOOKED_MAX", 7)
+    listed = questions.Listed(GetPeople(at.root, "", b"", 100))
+    looks = [listed.look(View(at.desk.db, NOW_MS), at.dan, MARKS) for _ in range(7)]
+
+    assert looks[:6] == [None] * 6, "44 of the root and below are looked at, 7 at once"
+    assert looks[6] == whole
+    assert accounts(whole) == {at.bob, at.carol}
+
+
+def test_a_page_that_is_full_is_not_looked_for_further(at, monkeypatch) -> None:
+    monkeypatch.setattr(people, "LOOKED_MAX", 5)
+    strangers(at, 40, at.unit)
+    whole = ask(at, at.dan, at.root, rows=1)
+    taken: list[str] = []
+    at.desk.db.set_trace_callback(taken.append)
+
+    again = ask(at, at.dan, at.root, rows=1)
+
+    assert again == whole
+    assert whole.more
+    assert sum("AS newest" in each or "FROM attestation" in each for each in taken) < 45
+
+
+def test_who_loses_his_right_between_two_looks_is_told_nothing(at, monkeypatch) -> None:
+    monkeypatch.setattr(people, "LOOKED_MAX", 1)
+    listed = questions.Listed(GetPeople(at.root, "", b"", 100))
+    assert listed.look(View(at.desk.db, NOW_MS), at.dan, MARKS) is None
+
+    at.desk.come(at.dan, 0, Standing.PUBLIC)
+
+    with pytest.raises(questions.Denied) as denied:
+        listed.look(View(at.desk.db, NOW_MS), at.dan, MARKS)
+    assert denied.value.code is Code.NOT_PERMITTED

@@ -1,6 +1,6 @@
 import pytest
 
-from relayd.store import proposals, rosters, staging
+from relayd.store import alone, proposals, rosters, staging
 from relayproto.administration import (
     Approve,
     CreateUnit,
@@ -463,3 +463,16 @@ def test_a_verifier_sees_what_he_may_approve(made: Chamber) -> None:
     approved = made.act(made.carol, Approve(shown.number, made.proposal(proposed.value)[1]))
 
     assert approved.state is ActState.DONE
+
+
+def test_what_two_have_decided_counts_on_nobodys_day(made: Chamber) -> None:
+    made.act(made.alice, staged(made, MANY[:60]))
+    waits = made.act(made.alice, staged(made, MANY[60:], b"2" * 16))
+    made.clock.advance(86_400)
+
+    approved = made.act(made.bob, Approve(waits.value, made.proposal(waits.value)[1]))
+
+    assert (waits.state, approved.state) == (ActState.PROPOSED, ActState.DONE)
+    made.store.act(alone.forget)
+    assert made.db.execute("SELECT count(*) FROM alone").fetchone() == (0,), "it would fit alice's new day"
+    assert made.db.execute("SELECT seconded FROM roster ORDER BY force").fetchall() == [(0,), (1,)]

@@ -2,7 +2,9 @@ import itertools
 
 import pytest
 
-from relayproto import message
+from relayd.store import authority
+from relayproto import acts, message
+from relayproto.acts import Instruction
 from relayproto.administration import (
     GetAudit,
     GetCheckpoints,
@@ -15,9 +17,10 @@ from relayproto.administration import (
     RenameUnit,
 )
 from relayproto.administration_replies import Checkpoints, Document, Grant, Units
-from relayproto.codes import Code
+from relayproto.codes import Code, Kind
 from relayproto.limits import FRAME_BYTES_MAX
 from relayproto.standing import PLATFORM, ActState, Role, Standing
+from support.attesting import attest, attested
 from support.officers import YEAR_MS, Chamber, chamber
 
 
@@ -139,3 +142,41 @@ def test_units_documents_and_checkpoints_are_asked_by_whom_the_rules_say(made: C
 
 def test_who_has_no_account_is_answered_nothing(made: Chamber) -> None:
     assert made.ask(bytes(32), GetCheckpoints(0, 9)) is Code.NOT_PERMITTED
+
+
+def attesting(made: Chamber) -> int:
+    """Let an attestation wait that dora, a verifier of unit 2, has asked for; return its number."""
+    dora = made.known["dora@u1.example"]
+    act = Instruction(bytes(32), dora, 1, 1, 0, 1, "", rehearsal=False, change=attest(attested(organisation=1)))
+    made.db.execute(
+        "INSERT INTO proposal (unit, account, state, kind, expires_ms, digest, act) VALUES (2, ?, 1, ?, ?, x'', ?)",
+        (authority.actor(made.view, dora).row, Kind.ATTEST, made.now_ms + YEAR_MS, acts.encode(act)),
+    )
+    return made.db.execute("SELECT max(id) FROM proposal").fetchone()[0]
+
+
+def test_what_an_attestation_says_is_shown_to_who_may_approve_it_and_its_author(made: Chamber) -> None:
+    dora = made.person("dora@u1.example", 2, Standing.VERIFIED)
+    vera = made.person("vera@u1.example", 2, Standing.VERIFIED)
+    keeper = made.person("keeper@u1.example", 2, Standing.VERIFIED)
+    for account, role in ((vera, Role.VERIFIER), (keeper, Role.KEY_HOLDER), (dora, Role.KEY_HOLDER)):
+        made.hold(account, role, 2)
+    other = made.act(made.alice, RenameUnit(1, "Another name")).value
+    number = attesting(made)
+
+    seen = {
+        name: [each.number for each in made.proposals(account, unit)]
+        for name, account, unit in (
+            ("admin above", made.alice.account, 1),
+            ("verifier", vera, 2),
+            ("author", dora, 2),
+            ("key holder", keeper, 2),
+            ("auditor", made.bob.account, 1),
+        )
+    }
+
+    assert seen == {
+        "admin above": [other, number], "verifier": [number], "author": [number], "key holder": [], "auditor": [other],
+    }  # fmt: skip
+    page = made.ask(made.bob.account, GetProposals(1, 0, 1))
+    assert not page.more, "not even that there is another"

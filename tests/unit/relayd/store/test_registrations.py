@@ -6,12 +6,13 @@ from relayd.domain.answers import Enrolment
 from relayd.domain.lookalikes import look
 from relayd.domain.refusals import Refusal
 from relayd.store import rosters
+from relayd.store.commit import Commit
 from relayd.store.registrations import Mode, Terms
 from relayproto.codes import Code, PrekeyKind
 from relayproto.commands import Register
 from relayproto.ids import Address
 from relayproto.limits import CODE_LIFETIME_S, CODE_TRIES_MAX, CODES_A_DAY_MAX, CONTACT_KEPT_S
-from relayproto.standing import PLATFORM, Standing
+from relayproto.standing import PLATFORM, Standing, UnitState
 from support.stores import DAY_S, Guest, House, guest, house
 
 ALICE = "alice@mail.example"
@@ -19,9 +20,16 @@ CODE = "12345678"
 OPEN = Terms(Mode.OPEN, frozenset({"city.example"}))
 
 
-async def proven(relay: House, domain: str) -> None:
-    """Let an organisation have proven a domain, as if it had been let in."""
-    await relay.store._act(lambda commit: commit.db.execute("INSERT INTO domain (name, unit) VALUES (?, 1)", (domain,)))
+async def proven(relay: House, domain: str, state: UnitState = UnitState.ACTIVE) -> None:
+    """Let an organisation have proven a domain, as if it had been let in; once more: let it be in another state."""
+
+    def let_in(commit: Commit) -> None:
+        commit.db.execute(
+            "INSERT OR REPLACE INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'One', ?)", (state,)
+        )
+        commit.db.execute("INSERT OR REPLACE INTO domain (name, unit) VALUES (?, 1)", (domain,))
+
+    await relay.store._act(let_in)
 
 
 async def asked(relay: House, contact: str = ALICE, code: str = CODE, terms: Terms = OPEN) -> bool:
@@ -239,7 +247,6 @@ async def test_whom_a_roster_expects_is_sent_a_code_and_comes_into_its_unit(tmp_
         terms, erin, until_ms = Terms(mode), guest("erin"), relay.clock.now_ms() + DAY_S * 1000
         await proven(relay, "gad.example")
         for statement, values in (
-            ("INSERT INTO unit (id, under, organisation, name, state) VALUES (1, 0, 1, 'GAD', 1)", ()),
             (("INSERT INTO roster (id, unit, account, name, sent, kept, digest, force, until_ms)"
              " VALUES (1, 1, 1, x'6e', 1, 1, x'', 1, ?)"), (until_ms,)),
             ("INSERT INTO roster_line (id, look, address, name, title) VALUES (?, ?, ?, 'Erin', '')",
@@ -273,3 +280,39 @@ async def test_whom_nobody_wants_has_no_code_and_who_is_wanted_no_longer_has_non
         assert (unwanted, wanted) == (False, True)
         assert (guessed, late) == (Code.BAD_TICKET, Code.BAD_TICKET)
         assert in_time == Enrolment(erin.account, "erin@gad.example")
+
+
+async def test_only_a_name_that_somebody_makes_up_is_kept_as_chosen(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        await proven(relay, "gad.example")
+        alice, bob = guest("alice"), guest("bob")
+        await asked(relay)
+        await asked(relay, "bob@gad.example")
+
+        await registered(relay, alice)
+        await registered(relay, bob, "bob@gad.example", contact="bob@gad.example")
+
+        found = await relay.store._read(lambda db: db.execute("SELECT address, chosen FROM account").fetchall())
+        assert dict(found) == {
+            "alice@city.example": look("alice@city.example").partition("@")[2],
+            "bob@gad.example": None,
+        }
+
+
+@pytest.mark.parametrize("mode", [Mode.OPEN, Mode.ORGANISATIONS, Mode.ROSTERED])
+async def test_nobody_of_a_suspended_organisation_gets_a_code_or_shows_one(tmp_path, monkeypatch, mode: Mode) -> None:
+    async with house(tmp_path) as relay:
+        line = rosters.Line(1, 1, "", "", seconded=False)
+        monkeypatch.setattr(rosters, "line_of", lambda *_: line)
+        await proven(relay, "gad.example")
+        alice, contact, terms = guest("alice"), "alice@gad.example", Terms(mode)
+        before = await asked(relay, contact, terms=terms)
+
+        await proven(relay, "gad.example", UnitState.SUSPENDED)
+        shown = await registered(relay, alice, contact, contact=contact, terms=terms)
+        again = await asked(relay, contact, terms=terms)
+        expected_elsewhere = await asked(relay, "bob@mail.example", terms=terms)
+
+        assert (before, again) == (True, False)
+        assert shown is Code.BAD_TICKET
+        assert expected_elsewhere is (mode is Mode.OPEN), "by a line of a unit that does not work"

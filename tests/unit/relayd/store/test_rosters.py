@@ -4,24 +4,31 @@ from dataclasses import replace
 
 import pytest
 
-from relayd.store import rosters, settling
+from relayd.store import questions, rosters, settling
+from relayd.store.marks import Marks
 from relayproto import rosters as contract
 from relayproto.administration import CloseUnit, CreateUnit, PlaceMember, SuspendOrganisation
 from relayproto.codes import Code
 from relayproto.limits import ROSTER_ALONE_MAX, ROSTER_LIFETIME_MS, ROSTER_LINES_MAX
-from relayproto.rosters import Fault, GetRoster, StrikeLine
+from relayproto.rosters import Fault, GetRoster, Roster, StrikeLine
 from relayproto.standing import Role, Standing
 from relayproto.verification import RevokeAttestation
 from support.attestable import DOMAIN, Department, department
 from support.organisations import NOW_MS
 from support.rostered import NAME, importing, in_force, line, listed, put
+from support.stores import MASTER_KEY
 
 ANN, BEN = line("ann", "Ann Rao", "Clerk"), line("ben")
 OTHER = b"2" * 16
 
 
+def told(at: Department, question: GetRoster) -> Roster:
+    at.desk.db.execute("UPDATE held_role SET until_ms = max(until_ms, ?)", (at.desk.commit.now_ms + 1,))
+    return questions.answer(at.desk.commit, at.admin, question, Marks(MASTER_KEY))
+
+
 def shown(at: Department, unit: int = 0, name: bytes = b"", after: int = 0, rows: int = 100) -> list[tuple]:
-    found = rosters.listed(at.desk.commit, GetRoster(unit or at.unit, name, after, rows))
+    found = told(at, GetRoster(unit or at.unit, name, after, rows))
     return [each[1:] for each in found.lines]
 
 
@@ -122,11 +129,32 @@ def test_lines_come_in_pages_across_rosters(tmp_path) -> None:
         in_force(at, ANN, BEN)
         in_force(at, line("cy"), name=OTHER)
 
-        first = rosters.listed(at.desk.commit, GetRoster(at.unit, b"", 0, 2))
-        second = rosters.listed(at.desk.commit, GetRoster(at.unit, b"", first.lines[-1].number, 2))
+        first = told(at, GetRoster(at.unit, b"", 0, 2))
+        second = told(at, GetRoster(at.unit, b"", first.lines[-1].number, 2))
 
         assert ([each.address for each in first.lines], first.more) == ([ANN.address, BEN.address], True)
         assert ([each.address for each in second.lines], second.more) == ([line("cy").address], False)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 100])
+def test_lines_that_do_not_count_are_gone_through_a_few_at_a_time(tmp_path, monkeypatch, most: int) -> None:
+    with department(tmp_path) as at:
+        in_force(at, ANN, BEN)
+        in_force(at, ANN, BEN, line("cy"), name=OTHER, settled=False)
+        in_force(at, line("dee"), name=b"3" * 16, settled=False)
+        expected = told(at, GetRoster(at.unit, b"", 0, 100))
+        monkeypatch.setattr(rosters, "LOOKED_MAX", most)
+        listed = questions.Listed(GetRoster(at.unit, b"", 0, 100))
+
+        looks = [listed.look(at.desk.commit, at.vera, Marks(MASTER_KEY))]
+        while looks[-1] is None and len(looks) < 20:
+            looks.append(listed.look(at.desk.commit, at.vera, Marks(MASTER_KEY)))
+
+        assert looks[-1] == expected
+        assert [each.address for each in expected.lines] == [
+            each.address for each in (ANN, BEN, line("cy"), line("dee"))
+        ]
+        assert len(looks) >= 6 // most
 
 
 def test_a_staged_roster_is_read_by_its_name_in_its_unit_alone(tmp_path) -> None:

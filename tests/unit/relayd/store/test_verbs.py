@@ -105,8 +105,8 @@ def expecting(desk, admin: bytes, unit: int, bob: bytes) -> None:
     claims.own(desk.commit, bob)
     rosters.sweep(desk.commit)
     in_force(at, line("bob"), unit=unit, name=b"3" * 16)
-    rosters.listed(desk.commit, GetRoster(unit, b"", 0, 100))
-    rosters.listed(desk.commit, GetRoster(unit, b"3" * 16, 0, 100))
+    rosters.look(desk.commit, GetRoster(unit, b"", 0, 100), [])
+    rosters.look(desk.commit, GetRoster(unit, b"3" * 16, 0, 100), [])
     claims.listed(desk.commit, GetClaims(unit, 0, 100))
     desk.done(admin, RefuseClaim(unit, bob))
     desk.done(admin, StrikeLine(unit, "dan@gad.example"))
@@ -161,4 +161,4 @@ def test_a_statement_that_looks_through_a_table_is_found(large, statement: str) 
 def test_who_belongs_to_a_unit_is_found_by_the_index_by_unit(large) -> None:
     plan = large.db.execute(f"EXPLAIN QUERY PLAN {units.PEOPLED}", (100,)).fetchall()
 
-    assert ["account_by_unit" in row[3] for row in plan] == [True]
+    assert ["account_of_unit (unit=?)" in row[3] for row in plan] == [True]
