@@ -6,8 +6,9 @@ what the relay would not read is not signed.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final, assert_never
+
+from msgspec.structs import replace
 
 from relayclient import badges, contacts, membership, relaykeys
 from relayclient.badges import Badge

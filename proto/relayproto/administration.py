@@ -4,7 +4,6 @@ A change is never a frame of its own: it is what an act does (``relayproto.acts`
 other. Each class's docstring says what it means; who may do it stands in ``relayproto.rules`` and nowhere else.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from relayproto.codes import Kind
@@ -45,8 +44,7 @@ _u64 = uint()
 TICKET_LIFETIME_S_MAX = 90 * 86_400
 
 
-@dataclass(frozen=True, slots=True)
-class CreateOrganisation(Message):
+class CreateOrganisation(Message, frozen=True):
     """Let an organisation in: its mail domain, its root key and the hash of the form that it signed on paper.
 
     ``domain`` has to be proven before the second person's approval does anything (spec 70 §7). ``owned`` is the root
@@ -66,8 +64,7 @@ class CreateOrganisation(Message):
     until_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class SuspendOrganisation(Message):
+class SuspendOrganisation(Message, frozen=True):
     """Suspend an organisation, or let it work again: its people and offices then refuse like unknown ones."""
 
     KIND: ClassVar[Kind] = Kind.SUSPEND_ORGANISATION
@@ -76,8 +73,7 @@ class SuspendOrganisation(Message):
     suspended: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MergeOrganisation(Message):
+class MergeOrganisation(Message, frozen=True):
     """Make an organisation a unit of another: its domain, units, people and grants go along."""
 
     KIND: ClassVar[Kind] = Kind.MERGE_ORGANISATION
@@ -86,8 +82,7 @@ class MergeOrganisation(Message):
     into: UnitId
 
 
-@dataclass(frozen=True, slots=True)
-class HandOver(Message):
+class HandOver(Message, frozen=True):
     """Give all that one account holds over a unit and below to another, who answers for it from now on."""
 
     KIND: ClassVar[Kind] = Kind.HAND_OVER
@@ -97,8 +92,7 @@ class HandOver(Message):
     to: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class RotateKey(Message):
+class RotateKey(Message, frozen=True):
     """Replace an organisation's root key; ``by_old`` is the old one's signature over the new, ``by_new`` its own."""
 
     KIND: ClassVar[Kind] = Kind.ROTATE_KEY
@@ -109,8 +103,7 @@ class RotateKey(Message):
     by_new: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CreateUnit(Message):
+class CreateUnit(Message, frozen=True):
     """Make a unit below another. ACTED's ``value`` is its number."""
 
     KIND: ClassVar[Kind] = Kind.CREATE_UNIT
@@ -119,8 +112,7 @@ class CreateUnit(Message):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class RenameUnit(Message):
+class RenameUnit(Message, frozen=True):
     """Give a unit another name."""
 
     KIND: ClassVar[Kind] = Kind.RENAME_UNIT
@@ -129,8 +121,7 @@ class RenameUnit(Message):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class MoveUnit(Message):
+class MoveUnit(Message, frozen=True):
     """Put a unit, with everything below it, under another of the same organisation."""
 
     KIND: ClassVar[Kind] = Kind.MOVE_UNIT
@@ -139,8 +130,7 @@ class MoveUnit(Message):
     under: UnitId
 
 
-@dataclass(frozen=True, slots=True)
-class CloseUnit(Message):
+class CloseUnit(Message, frozen=True):
     """Close an empty unit for good: nobody belongs to it and nothing is below it."""
 
     KIND: ClassVar[Kind] = Kind.CLOSE_UNIT
@@ -148,8 +138,7 @@ class CloseUnit(Message):
     unit: UnitId
 
 
-@dataclass(frozen=True, slots=True)
-class GrantRole(Message):
+class GrantRole(Message, frozen=True):
     """Let an account act in a role over a unit, until ``until_ms``; nobody grants to himself (spec 70 §4)."""
 
     KIND: ClassVar[Kind] = Kind.GRANT_ROLE
@@ -160,8 +149,7 @@ class GrantRole(Message):
     until_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeRole(Message):
+class RevokeRole(Message, frozen=True):
     """Take a role over a unit back, at once and in every session. One's own may be laid down as well."""
 
     KIND: ClassVar[Kind] = Kind.REVOKE_ROLE
@@ -171,8 +159,7 @@ class RevokeRole(Message):
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class InviteMember(Message):
+class InviteMember(Message, frozen=True):
     """Make a ticket for an address of the organisation's domain. ACTED's ``octets`` are the ticket.
 
     ``standing`` is what the account will be: INVITED, APPLICATION or OFFICE.
@@ -188,8 +175,7 @@ class InviteMember(Message):
     ttl_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceMember(Message):
+class PlaceMember(Message, frozen=True):
     """Put an account into a unit with a standing; PUBLIC takes it out of the organisation, with all its roles.
 
     The account stays what it is: only whom it belongs to changes.
@@ -202,8 +188,7 @@ class PlaceMember(Message):
     standing: Standing
 
 
-@dataclass(frozen=True, slots=True)
-class AssignOffice(Message):
+class AssignOffice(Message, frozen=True):
     """Let an account answer for an office, or no longer."""
 
     KIND: ClassVar[Kind] = Kind.ASSIGN_OFFICE
@@ -214,8 +199,7 @@ class AssignOffice(Message):
     answers: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PutDocument(Message):
+class PutDocument(Message, frozen=True):
     """Put the next version of a unit's document in force; ``signature`` is the organisation's root key's (spec 75)."""
 
     KIND: ClassVar[Kind] = Kind.PUT_DOCUMENT
@@ -225,8 +209,7 @@ class PutDocument(Message):
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Approve(Message):
+class Approve(Message, frozen=True):
     """Be the second person for a proposal; ``digest`` says which one was read, so that none is slipped underneath."""
 
     KIND: ClassVar[Kind] = Kind.APPROVE
@@ -235,8 +218,7 @@ class Approve(Message):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw(Message):
+class Withdraw(Message, frozen=True):
     """Take a proposal back: its author, or whoever could approve it."""
 
     KIND: ClassVar[Kind] = Kind.WITHDRAW
@@ -244,8 +226,7 @@ class Withdraw(Message):
     proposal: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetUnits(Message):
+class GetUnits(Message, frozen=True):
     """Ask for the units below one, after a number; below the platform: the organisations. Answer: UNITS."""
 
     KIND: ClassVar[Kind] = Kind.GET_UNITS
@@ -255,8 +236,7 @@ class GetUnits(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetRoles(Message):
+class GetRoles(Message, frozen=True):
     """Ask who holds what over a unit and below it. Answer: ROLES."""
 
     KIND: ClassVar[Kind] = Kind.GET_ROLES
@@ -266,8 +246,7 @@ class GetRoles(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetDocument(Message):
+class GetDocument(Message, frozen=True):
     """Ask for a unit's document, nil for the version in force. Answer: DOCUMENT."""
 
     KIND: ClassVar[Kind] = Kind.GET_DOCUMENT
@@ -276,8 +255,7 @@ class GetDocument(Message):
     version: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class GetProposals(Message):
+class GetProposals(Message, frozen=True):
     """Ask what waits for a second person over a unit and below it. Answer: PROPOSALS."""
 
     KIND: ClassVar[Kind] = Kind.GET_PROPOSALS
@@ -287,8 +265,7 @@ class GetProposals(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetAudit(Message):
+class GetAudit(Message, frozen=True):
     """Ask for the audit records of a unit and below it, after a number. Answer: AUDIT."""
 
     KIND: ClassVar[Kind] = Kind.GET_AUDIT
@@ -298,8 +275,7 @@ class GetAudit(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetCheckpoints(Message):
+class GetCheckpoints(Message, frozen=True):
     """Ask for the signed checkpoints of the audit log, after a number of records. Answer: CHECKPOINTS."""
 
     KIND: ClassVar[Kind] = Kind.GET_CHECKPOINTS
@@ -308,11 +284,11 @@ class GetCheckpoints(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class BreakGlass(Message):
+class BreakGlass(Message, frozen=True):
     """The local operator's: make an account a platform operator for a while, loudly (spec 70 §8). Answer: ACTED."""
 
     KIND: ClassVar[Kind] = Kind.BREAK_GLASS
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         text(ADDRESS_CHARS_MAX),
         uint(BREAK_GLASS_S_MAX, 60),
@@ -320,7 +296,7 @@ class BreakGlass(Message):
     )
     address: str
     ttl_s: int
-    reason: str = field(repr=False)
+    reason: str
 
 
 Change = (

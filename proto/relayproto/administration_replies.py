@@ -1,6 +1,5 @@
 """The contract: what the relay answers to an act and to the questions of officers (spec 70 §3, §5)."""
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.codes import Kind
@@ -88,8 +87,7 @@ _entry: Reader[tuple[int, bytes]] = record(
 checkpoint: Reader[Checkpoint] = record(Checkpoint, _u64, octets(32), _time, uint(_U32), octets(64))
 
 
-@dataclass(frozen=True, slots=True)
-class Acted(Message):
+class Acted(Message, frozen=True):
     """What became of an act, said once it is on disk with its audit record.
 
     ``record`` is the audit record's number; ``value`` is what was made: a unit, or the proposal that now waits, else 0;
@@ -97,15 +95,15 @@ class Acted(Message):
     """
 
     KIND: ClassVar[Kind] = Kind.ACTED
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (one_of(ActState), _u64, _u64, octets_up_to(TICKET_BYTES))
     state: ActState
     record: int
     value: int
-    ticket: bytes = field(repr=False)
+    ticket: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Units(Message):
+class Units(Message, frozen=True):
     """Units by number; ``more`` says that there are others after the last."""
 
     KIND: ClassVar[Kind] = Kind.UNITS
@@ -114,8 +112,7 @@ class Units(Message):
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Roles(Message):
+class Roles(Message, frozen=True):
     """Grants by number, also those of units below; ``more`` says that there are others after the last."""
 
     KIND: ClassVar[Kind] = Kind.ROLES
@@ -124,8 +121,7 @@ class Roles(Message):
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Document(Message):
+class Document(Message, frozen=True):
     """A version of a unit's document, as it was signed; version 0 and no octets where it has none."""
 
     KIND: ClassVar[Kind] = Kind.DOCUMENT
@@ -136,8 +132,7 @@ class Document(Message):
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Proposals(Message):
+class Proposals(Message, frozen=True):
     """Proposals by number; ``more`` says that there are others after the last."""
 
     KIND: ClassVar[Kind] = Kind.PROPOSALS
@@ -146,8 +141,7 @@ class Proposals(Message):
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Audit(Message):
+class Audit(Message, frozen=True):
     """Audit records of one unit and below, as they lie in the log (spec 80 §1); ``more``: others follow the last."""
 
     KIND: ClassVar[Kind] = Kind.AUDIT
@@ -158,8 +152,7 @@ class Audit(Message):
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoints(Message):
+class Checkpoints(Message, frozen=True):
     """Signed checkpoints of the audit log, ascending; ``more`` says that there are others after the last."""
 
     KIND: ClassVar[Kind] = Kind.CHECKPOINTS

@@ -3,7 +3,6 @@
 Each class is one command; its docstring says what it means, its readers say what is allowed.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.administration import QUESTIONS, BreakGlass, Question
@@ -83,8 +82,7 @@ _wrap: Reader[Wrap] = record(Wrap, _device, octets_up_to(WRAP_BYTES_MAX))
 _target: Reader[Target] = record(Target, _account, _version, sequence(_wrap, DEVICES_MAX))
 
 
-@dataclass(frozen=True, slots=True)
-class Hello(Message):
+class Hello(Message, frozen=True):
     """The third handshake message's payload: who connects, and how far it is (spec 20 §5).
 
     ``epoch`` and ``ledger_epoch`` are 0 for a device that does not know them yet; ``floors`` are the highest
@@ -108,53 +106,52 @@ class Hello(Message):
     build: str
 
 
-@dataclass(frozen=True, slots=True)
-class Enrol(Message):
+class Enrol(Message, frozen=True):
     """Turn a ticket into an account with one device (spec 40 §3); repeated, it gets the same answer.
 
     ``devices`` and ``signature`` are the first device list; the prekeys are the signed one and the KEM last resort.
     """
 
     KIND: ClassVar[Kind] = Kind.ENROL
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         octets(TICKET_BYTES), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), sequence(prekey, 4, 2)
     )  # fmt: skip
-    ticket: bytes = field(repr=False)
+    ticket: bytes
     devices: bytes
     signature: bytes
     prekeys: tuple[SignedPrekey, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GetCode(Message):
+class GetCode(Message, frozen=True):
     """Have a code sent to a contact, a mail address, to register with (spec 89 §2). Answer: DONE, whoever it is."""
 
     KIND: ClassVar[Kind] = Kind.GET_CODE
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"contact"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX),)
-    contact: str = field(repr=False)
+    contact: str
 
 
-@dataclass(frozen=True, slots=True)
-class Register(Message):
+class Register(Message, frozen=True):
     """Turn a code into an account with one device (spec 89 §3); repeated, it gets the same answer. Answer: ENROLLED.
 
     What follows the address is as in ENROL.
     """
 
     KIND: ClassVar[Kind] = Kind.REGISTER
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"contact", "code"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         text(ADDRESS_CHARS_MAX), text(CODE_CHARS_MAX), text(ADDRESS_CHARS_MAX), *Enrol.READERS[1:]
     )  # fmt: skip
-    contact: str = field(repr=False)
-    code: str = field(repr=False)
+    contact: str
+    code: str
     address: str
     devices: bytes
     signature: bytes
     prekeys: tuple[SignedPrekey, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Submit(Message):
+class Submit(Message, frozen=True):
     """Store one envelope for each device of each target (spec 50 §2).
 
     ``body`` is the content's ciphertext, or nil where ``handle`` names a BODY sent before on this connection;
@@ -181,8 +178,7 @@ class Submit(Message):
     passes: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Body(Message):
+class Body(Message, frozen=True):
     """Park a body for the SUBMITs that follow on this connection (spec 50 §2). It has no answer."""
 
     KIND: ClassVar[Kind] = Kind.BODY
@@ -191,8 +187,7 @@ class Body(Message):
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ack(Message):
+class Ack(Message, frozen=True):
     """Say what of a lane is kept, and grant credit (spec 50 §3).
 
     ``ranges`` are pairs above the floor, ascending and apart; ``undecryptable`` are sequences that the
@@ -212,8 +207,7 @@ class Ack(Message):
     undecryptable: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ephemeral(Message):
+class Ephemeral(Message, frozen=True):
     """Pass something on to whoever of a target is there now (spec 50 §9).
 
     It has no number and no answer whatever happens, and never touches the disk.
@@ -225,8 +219,7 @@ class Ephemeral(Message):
     pass_: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class PutPrekeys(Message):
+class PutPrekeys(Message, frozen=True):
     """Deposit prekeys; a signed or last-resort one replaces its predecessor (spec 60 §1). Answer: PREKEYS_LEFT."""
 
     KIND: ClassVar[Kind] = Kind.PUT_PREKEYS
@@ -234,8 +227,7 @@ class PutPrekeys(Message):
     prekeys: tuple[SignedPrekey, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GetBundles(Message):
+class GetBundles(Message, frozen=True):
     """Ask for an account's device list and one bundle for each of the devices named (none: all). Answer: BUNDLES."""
 
     KIND: ClassVar[Kind] = Kind.GET_BUNDLES
@@ -245,8 +237,7 @@ class GetBundles(Message):
     pass_: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup(Message):
+class Lookup(Message, frozen=True):
     """Ask which account an address names; exact match only. Answer: ACCOUNT."""
 
     KIND: ClassVar[Kind] = Kind.LOOKUP
@@ -254,8 +245,7 @@ class Lookup(Message):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class PutDevices(Message):
+class PutDevices(Message, frozen=True):
     """Replace the account's device list by its next version (spec 55 §2). Answer: DEVICES."""
 
     KIND: ClassVar[Kind] = Kind.PUT_DEVICES
@@ -264,8 +254,7 @@ class PutDevices(Message):
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class GetDevices(Message):
+class GetDevices(Message, frozen=True):
     """Ask for an account's newest device list. Answer: DEVICES."""
 
     KIND: ClassVar[Kind] = Kind.GET_DEVICES
@@ -274,15 +263,13 @@ class GetDevices(Message):
     pass_: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class GetRelayKeys(Message):
+class GetRelayKeys(Message, frozen=True):
     """Ask for the relay's key descriptors, the stamp keys among them. Answer: RELAY_KEYS."""
 
     KIND: ClassVar[Kind] = Kind.GET_RELAY_KEYS
 
 
-@dataclass(frozen=True, slots=True)
-class Block(Message):
+class Block(Message, frozen=True):
     """Refuse an account from now on, or no longer; it can't tell that from not existing (spec 50 §5). Answer: DONE."""
 
     KIND: ClassVar[Kind] = Kind.BLOCK
@@ -291,8 +278,7 @@ class Block(Message):
     blocked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Report(Message):
+class Report(Message, frozen=True):
     """Hand evidence in for the moderators, sealed to both of them (spec 65 §6). Answer: DONE."""
 
     KIND: ClassVar[Kind] = Kind.REPORT
@@ -300,8 +286,7 @@ class Report(Message):
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Act(Message):
+class Act(Message, frozen=True):
     """Change something of an organisation: an act and its device's signature (spec 70 §2). Answer: ACTED."""
 
     KIND: ClassVar[Kind] = Kind.ACT
@@ -310,8 +295,7 @@ class Act(Message):
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PutPolicy(Message):
+class PutPolicy(Message, frozen=True):
     """Tighten what others may do to oneself: a permission for each standing of theirs and action. Answer: DONE."""
 
     KIND: ClassVar[Kind] = Kind.PUT_POLICY
@@ -319,18 +303,17 @@ class PutPolicy(Message):
     row: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PutProfile(Message):
+class PutProfile(Message, frozen=True):
     """Say a line of oneself, and hide fields from viewers: a visibility for each (spec 88 §3). Answer: DONE."""
 
     KIND: ClassVar[Kind] = Kind.PUT_PROFILE
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"about"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ABOUT_CHARS_MAX), octets(VISIBILITY_BYTES))
-    about: str = field(repr=False)
+    about: str
     hidden: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Invite(Message):
+class Invite(Message, frozen=True):
     """The operator's: make a ticket that binds an address, good once, for so long. Answer: INVITED."""
 
     KIND: ClassVar[Kind] = Kind.INVITE
@@ -339,15 +322,13 @@ class Invite(Message):
     ttl_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetStatus(Message):
+class GetStatus(Message, frozen=True):
     """The operator's: how is the relay? Answer: STATUS."""
 
     KIND: ClassVar[Kind] = Kind.GET_STATUS
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmClock(Message):
+class ConfirmClock(Message, frozen=True):
     """The operator's: the wall clock that ran ahead is right, expire by it (spec 50 §4). Answer: DONE."""
 
     KIND: ClassVar[Kind] = Kind.CONFIRM_CLOCK

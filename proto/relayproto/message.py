@@ -4,10 +4,11 @@ A message's class names its kind and a reader for each field; from that alone it
 The rule of this file: no message has a codec of its own, so that none can differ from its description.
 """
 
-from collections.abc import Callable
-from functools import cache
-from operator import attrgetter, call
+from operator import call
 from typing import Any, ClassVar, TypeVar
+
+import msgspec
+from msgspec import structs
 
 from relayproto import frame
 from relayproto.codes import Kind
@@ -17,28 +18,23 @@ from relayproto.fields import Reader
 M = TypeVar("M", bound="Message")
 
 
-class Message:
-    """One thing that one side says to the other. Subclasses are frozen, slotted dataclasses.
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """One thing that one side says to the other. Subclasses are frozen, and hold nothing that could hold them.
 
-    ``READERS`` has one reader for each dataclass field, in the order of the wire.
+    ``READERS`` has one reader for each field, in the order of the wire; ``HIDDEN`` names fields that no log shows.
     """
 
-    __slots__ = ()
-    __match_args__: ClassVar[tuple[str, ...]] = ()
     KIND: ClassVar[Kind]
     READERS: ClassVar[tuple[Reader[Any], ...]] = ()
+    HIDDEN: ClassVar[frozenset[str]] = frozenset()
 
-    def fields(self) -> list[object]:
+    def fields(self) -> tuple[object, ...]:
         """Return the fields in the order of the wire."""
-        return list(_picker(self.__match_args__)(self))
+        return structs.astuple(self)
 
-
-@cache
-def _picker(names: tuple[str, ...]) -> Callable[[object], tuple[object, ...]]:
-    """Return what takes these attributes out of an object; one by one in Python it costs three times as much."""
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda message: tuple([getattr(message, name) for name in names])
+    def __repr__(self) -> str:
+        shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self.HIDDEN]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def encode(message: Message, request: int = 0) -> bytes:

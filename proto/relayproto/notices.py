@@ -1,6 +1,5 @@
 """The contract: what the relay says unasked, and what either side may say at any time (spec 40, 50)."""
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from relayproto.codes import Class, GapReason, Kind, Lane, Result
@@ -22,8 +21,7 @@ _U32 = (1 << 32) - 1
 _u64 = uint()
 
 
-@dataclass(frozen=True, slots=True)
-class Deliver(Message):
+class Deliver(Message, frozen=True):
     """One envelope (spec 50 §3). It was committed before it is said, and is not said at or after ``expires_ms``.
 
     ``pass_`` lets the recipient answer whom it may not write to first, and is empty where it needs none (spec 70 §6).
@@ -52,8 +50,7 @@ class Deliver(Message):
         return len(self.body) + len(self.wrap)
 
 
-@dataclass(frozen=True, slots=True)
-class Gap(Message):
+class Gap(Message, frozen=True):
     """Why the numbers ``first`` to ``last`` of a lane will not be delivered. Costs no credit."""
 
     KIND: ClassVar[Kind] = Kind.GAP
@@ -64,15 +61,13 @@ class Gap(Message):
     reason: GapReason
 
 
-@dataclass(frozen=True, slots=True)
-class Drained(Message):
+class Drained(Message, frozen=True):
     """Everything that was queued when the device connected has been sent (not: acknowledged)."""
 
     KIND: ClassVar[Kind] = Kind.DRAINED
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Message):
+class Outcome(Message, frozen=True):
     """What became of one target of a submission (spec 50 §6).
 
     It has a number of the outcome lane and is acknowledged like an envelope.
@@ -86,8 +81,7 @@ class Outcome(Message):
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
-class PrekeysLow(Message):
+class PrekeysLow(Message, frozen=True):
     """Few one-time prekeys are left: deposit more (spec 60 §1)."""
 
     KIND: ClassVar[Kind] = Kind.PREKEYS_LOW
@@ -96,8 +90,7 @@ class PrekeysLow(Message):
     kem: int
 
 
-@dataclass(frozen=True, slots=True)
-class RolledBack(Message):
+class RolledBack(Message, frozen=True):
     """The device's floor of a lane is below what it once acknowledged: its store is an old copy (spec 50 §3)."""
 
     KIND: ClassVar[Kind] = Kind.ROLLED_BACK
@@ -106,8 +99,7 @@ class RolledBack(Message):
     floor: int
 
 
-@dataclass(frozen=True, slots=True)
-class NewEpoch(Message):
+class NewEpoch(Message, frozen=True):
     """An acknowledgement named another epoch and was ignored; this is the mailbox's."""
 
     KIND: ClassVar[Kind] = Kind.NEW_EPOCH
@@ -115,8 +107,7 @@ class NewEpoch(Message):
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Passing(Message):
+class Passing(Message, frozen=True):
     """An EPHEMERAL, as it comes by (spec 50 §9). It has no number, costs no credit and is not acknowledged."""
 
     KIND: ClassVar[Kind] = Kind.PASSING
@@ -126,8 +117,7 @@ class Passing(Message):
     wrap: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Overflow(Message):
+class Overflow(Message, frozen=True):
     """So many envelopes were refused for want of room since the device last acknowledged (spec 50 §5)."""
 
     KIND: ClassVar[Kind] = Kind.OVERFLOW
@@ -135,8 +125,7 @@ class Overflow(Message):
     refused: int
 
 
-@dataclass(frozen=True, slots=True)
-class Writable(Message):
+class Writable(Message, frozen=True):
     """An account whose mailbox was full takes envelopes again (spec 50 §5)."""
 
     KIND: ClassVar[Kind] = Kind.WRITABLE
@@ -144,8 +133,7 @@ class Writable(Message):
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class Revoked(Message):
+class Revoked(Message, frozen=True):
     """Warrants or attestations were taken back, ``newest`` being the last one's number (spec 85 §5).
 
     Without ``serials`` they were too many for one notice: ask with GET_REVOCATIONS.
@@ -157,29 +145,25 @@ class Revoked(Message):
     serials: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ping(Message):
+class Ping(Message, frozen=True):
     """Are you there? Either side; the answer is PONG with the same request number."""
 
     KIND: ClassVar[Kind] = Kind.PING
 
 
-@dataclass(frozen=True, slots=True)
-class Pong(Message):
+class Pong(Message, frozen=True):
     """I am."""
 
     KIND: ClassVar[Kind] = Kind.PONG
 
 
-@dataclass(frozen=True, slots=True)
-class Rekey(Message):
+class Rekey(Message, frozen=True):
     """Last in its record: the sender's next record is under the next key (spec 10 §4)."""
 
     KIND: ClassVar[Kind] = Kind.REKEY
 
 
-@dataclass(frozen=True, slots=True)
-class Goaway(Message):
+class Goaway(Message, frozen=True):
     """The last frame of a side: why it ends, and whether to come back, not before ``after_ms`` (spec 20 §7).
 
     ``code`` is read as a plain integer, so that a newer one still ends the connection in order.

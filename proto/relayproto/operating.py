@@ -4,7 +4,6 @@ Each class is one command or reply. The rules of this file: a reply has numbers,
 the address of a machine; a command that concerns one person has room for the reason why.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple
 
 from relayproto.codes import Kind
@@ -30,8 +29,7 @@ LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 """What the relay's log can be set to; on the wire each is its position."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetConnections(Message):
+class GetConnections(Message, frozen=True):
     """Count connections, and list those of devices after a mailbox's number; no rows: count only. Answer: CONNECTIONS.
 
     A list is written to the audit log, counts are not.
@@ -43,61 +41,60 @@ class GetConnections(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetMailbox(Message):
+class GetMailbox(Message, frozen=True):
     """Look at the numbers of an account's mailboxes. Answer: MAILBOXES.
 
     ``whom`` is an address, or an account as 64 hexadecimal digits; here and in the commands below.
     """
 
     KIND: ClassVar[Kind] = Kind.GET_MAILBOX
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (_whom, _reason)
     whom: str
-    reason: str = field(repr=False)
+    reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Kick(Message):
+class Kick(Message, frozen=True):
     """End the connections of an account, or of one device (0: all), which come back ``after_ms`` later. Answer: ACTED.
 
     ACTED's ``value`` is how many there were.
     """
 
     KIND: ClassVar[Kind] = Kind.KICK
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (_whom, _device, uint(GOAWAY_AFTER_MS_MAX), _reason)
     whom: str
     device: int
     after_ms: int
-    reason: str = field(repr=False)
+    reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Suspend(Message):
+class Suspend(Message, frozen=True):
     """Suspend an account, which is then like unknown to others and may only fetch, or let it be. Answer: ACTED."""
 
     KIND: ClassVar[Kind] = Kind.SUSPEND
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (_whom, flag, _reason)
     whom: str
     suspended: bool
-    reason: str = field(repr=False)
+    reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Purge(Message):
+class Purge(Message, frozen=True):
     """Empty the mailboxes of an account, or of one device (0: all), in a new epoch; senders are told. Answer: ACTED.
 
     ACTED's ``value`` is how many envelopes there were.
     """
 
     KIND: ClassVar[Kind] = Kind.PURGE
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (_whom, _device, _reason)
     whom: str
     device: int
-    reason: str = field(repr=False)
+    reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Drain(Message):
+class Drain(Message, frozen=True):
     """Send every device away and let none in, or let them in again. Answer: ACTED; ``value``: connections left."""
 
     KIND: ClassVar[Kind] = Kind.DRAIN
@@ -105,15 +102,13 @@ class Drain(Message):
     draining: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MoveLog(Message):
+class MoveLog(Message, frozen=True):
     """Move the store's write-ahead log into its file. Answer: ACTED; ``value``: bytes of the log that are left."""
 
     KIND: ClassVar[Kind] = Kind.MOVE_LOG
 
 
-@dataclass(frozen=True, slots=True)
-class SetLogLevel(Message):
+class SetLogLevel(Message, frozen=True):
     """Set the level of the relay's log until it restarts or reloads. Answer: ACTED."""
 
     KIND: ClassVar[Kind] = Kind.SET_LOG_LEVEL
@@ -121,8 +116,7 @@ class SetLogLevel(Message):
     level: int
 
 
-@dataclass(frozen=True, slots=True)
-class SelfCheck(Message):
+class SelfCheck(Message, frozen=True):
     """Check the store's invariants while it runs, for some seconds at most. Answer: CHECKED."""
 
     KIND: ClassVar[Kind] = Kind.SELF_CHECK
@@ -186,8 +180,7 @@ _box: Reader[Box] = record(Box, _device, _u64, _u64, sequence(_queue, 3, 3), _u6
 _found: Reader[Found] = record(Found, text(200), _u64, _u64, text(200))
 
 
-@dataclass(frozen=True, slots=True)
-class Connections(Message):
+class Connections(Message, frozen=True):
     """How many connections there are, of them half-open and of devices; works that wait for a commit; and a list."""
 
     KIND: ClassVar[Kind] = Kind.CONNECTIONS
@@ -203,8 +196,7 @@ class Connections(Message):
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Mailboxes(Message):
+class Mailboxes(Message, frozen=True):
     """An account's mailboxes in numbers, what each may hold, and the audit record of this look."""
 
     KIND: ClassVar[Kind] = Kind.MAILBOXES
@@ -221,8 +213,7 @@ class Mailboxes(Message):
     boxes: tuple[Box, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked(Message):
+class Checked(Message, frozen=True):
     """What came of the invariants; ``unfinished`` are those for which there was no time."""
 
     KIND: ClassVar[Kind] = Kind.CHECKED

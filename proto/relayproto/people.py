@@ -1,6 +1,5 @@
 """The contract: who belongs to a unit, as far as the asker is shown it (spec 88 §5)."""
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.codes import Kind
@@ -26,28 +25,28 @@ _person: Reader[Person] = record(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class GetPeople(Message):
+class GetPeople(Message, frozen=True):
     """Ask who belongs to a unit or to one below it, by account after ``after`` (empty: from the first). Answer: PEOPLE.
 
     ``sought`` is a part of a name, a title, an address or a line about oneself, in whatever case; empty for everybody.
     """
 
     KIND: ClassVar[Kind] = Kind.GET_PEOPLE
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"sought"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         uint(_U32, 1), text(SOUGHT_CHARS_MAX), octets_up_to(_ACCOUNT_BYTES), uint(PAGE_ROWS_MAX, 1)
     )  # fmt: skip
     unit: UnitId
-    sought: str = field(repr=False)
+    sought: str
     after: bytes
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class People(Message):
+class People(Message, frozen=True):
     """Who belongs there, by account; ``more`` says that others follow."""
 
     KIND: ClassVar[Kind] = Kind.PEOPLE
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"people"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_person, PAGE_ROWS_MAX), flag)
-    people: tuple[Person, ...] = field(repr=False)
+    people: tuple[Person, ...]
     more: bool

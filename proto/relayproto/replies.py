@@ -1,6 +1,5 @@
 """The contract: what the relay answers to a command (spec 40). Each carries the request number of its command."""
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.administration_replies import ADMINISTRATION_REPLIES, AdministrationReply
@@ -64,8 +63,7 @@ _mismatch: Reader[Mismatch] = record(Mismatch, uint(TARGETS_MAX - 1), uint(_U32)
 _bundle: Reader[Bundle] = record(Bundle, _device, prekey, optional(prekey), prekey)
 
 
-@dataclass(frozen=True, slots=True)
-class Welcome(Message):
+class Welcome(Message, frozen=True):
     """The first record back to a device (spec 20 §6): the relay's time and what it knows of the device.
 
     ``lanes`` are the normal, urgent and outcome lanes after HELLO's floors were applied. ``standing`` and ``unit`` are
@@ -92,8 +90,7 @@ class Welcome(Message):
     act: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolled(Message):
+class Enrolled(Message, frozen=True):
     """The account exists and the address is bound to it; ``descriptor`` is the relay's signed keys."""
 
     KIND: ClassVar[Kind] = Kind.ENROLLED
@@ -103,8 +100,7 @@ class Enrolled(Message):
     descriptor: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted(Message):
+class Submitted(Message, frozen=True):
     """The recorded outcome of a submission, one code a target; committed and synced before it is said.
 
     ``retry_after_ms`` belongs to the codes of the range 'retry later' and is 0 where there is none.
@@ -120,8 +116,7 @@ class Submitted(Message):
     retry_after_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class NotTaken(Message):
+class NotTaken(Message, frozen=True):
     """The submission was not taken and its number is still free; the same number comes again, then what followed."""
 
     KIND: ClassVar[Kind] = Kind.NOT_TAKEN
@@ -131,8 +126,7 @@ class NotTaken(Message):
     retry_after_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class PrekeysLeft(Message):
+class PrekeysLeft(Message, frozen=True):
     """How many one-time prekeys of each family the relay now holds for the device."""
 
     KIND: ClassVar[Kind] = Kind.PREKEYS_LEFT
@@ -141,8 +135,7 @@ class PrekeysLeft(Message):
     kem: int
 
 
-@dataclass(frozen=True, slots=True)
-class Bundles(Message):
+class Bundles(Message, frozen=True):
     """An account's signed device list and one bundle for each device that was asked for."""
 
     KIND: ClassVar[Kind] = Kind.BUNDLES
@@ -154,8 +147,7 @@ class Bundles(Message):
     bundles: tuple[Bundle, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Account(Message):
+class Account(Message, frozen=True):
     """The account that an address names, with its signed device list.
 
     ``proof`` is what its organisation attests of it (spec 85 §3), empty where there is nothing; ``about`` what the
@@ -163,6 +155,7 @@ class Account(Message):
     """
 
     KIND: ClassVar[Kind] = Kind.ACCOUNT
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"about"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         _account, text(ADDRESS_CHARS_MAX), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64),
         octets_up_to(PROOF_BYTES_MAX), text(ABOUT_CHARS_MAX),
@@ -172,17 +165,17 @@ class Account(Message):
     devices: bytes
     signature: bytes
     proof: bytes = b""
-    about: str = field(default="", repr=False)
+    about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Devices(Message):
+class Devices(Message, frozen=True):
     """An account's newest signed device list; ``address`` names it; ``proof`` and ``about`` as in ACCOUNT.
 
     Each is empty where there is nothing, or nothing that the asker is shown.
     """
 
     KIND: ClassVar[Kind] = Kind.DEVICES
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"about"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), text(ADDRESS_CHARS_MAX), octets_up_to(PROOF_BYTES_MAX),
         text(ABOUT_CHARS_MAX),
@@ -191,11 +184,10 @@ class Devices(Message):
     signature: bytes
     address: str
     proof: bytes = b""
-    about: str = field(default="", repr=False)
+    about: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RelayKeys(Message):
+class RelayKeys(Message, frozen=True):
     """The relay's key descriptors that are still good, each signed by its offline root."""
 
     KIND: ClassVar[Kind] = Kind.RELAY_KEYS
@@ -203,15 +195,13 @@ class RelayKeys(Message):
     descriptors: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Done(Message):
+class Done(Message, frozen=True):
     """It was done, and what it changed is on disk."""
 
     KIND: ClassVar[Kind] = Kind.DONE
 
 
-@dataclass(frozen=True, slots=True)
-class Refused(Message):
+class Refused(Message, frozen=True):
     """An expected no. The connection lives; ``retry_after_ms`` is 0 where trying again does not help."""
 
     KIND: ClassVar[Kind] = Kind.REFUSED
@@ -220,23 +210,22 @@ class Refused(Message):
     retry_after_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Invited(Message):
+class Invited(Message, frozen=True):
     """The operator's: a ticket was made; with the relay's keys it becomes an invitation (spec 40 §3)."""
 
     KIND: ClassVar[Kind] = Kind.INVITED
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         text(ADDRESS_CHARS_MAX), octets(TICKET_BYTES), _u64, text(255), octets_up_to(DESCRIPTOR_BYTES_MAX)
     )  # fmt: skip
     address: str
-    ticket: bytes = field(repr=False)
+    ticket: bytes
     expires_ms: int
     endpoint: str
     descriptor: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Status(Message):
+class Status(Message, frozen=True):
     """The operator's: names and numbers, for people and scripts to read."""
 
     KIND: ClassVar[Kind] = Kind.STATUS

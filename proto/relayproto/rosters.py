@@ -5,7 +5,6 @@ over its good lines, so that who lets it come in force, and who approves that, h
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple
 
 from relayproto.codes import Kind
@@ -90,22 +89,21 @@ def digest(lines: Iterable[RosterLine], before: bytes = NO_LINES) -> bytes:
     return before
 
 
-@dataclass(frozen=True, slots=True)
-class PutRoster(Message):
+class PutRoster(Message, frozen=True):
     """Stage a part of a roster: its lines from a position on; said again it gets the same answer. Answer: ROSTERED."""
 
     KIND: ClassVar[Kind] = Kind.PUT_ROSTER
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"lines"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         _below, _name, uint(_U32), sequence(_person, ROSTER_PART_LINES_MAX, 1),
     )  # fmt: skip
     unit: UnitId
     roster: bytes
     position: int
-    lines: tuple[RosterLine, ...] = field(repr=False)
+    lines: tuple[RosterLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rostered(Message):
+class Rostered(Message, frozen=True):
     """How many lines of the roster have been taken so far, and which of this part are not kept."""
 
     KIND: ClassVar[Kind] = Kind.ROSTERED
@@ -114,8 +112,7 @@ class Rostered(Message):
     faults: tuple[Fault, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ImportRoster(Message):
+class ImportRoster(Message, frozen=True):
     """Let a staged roster of so many good lines come in force; ``digest`` is the hash over them."""
 
     KIND: ClassVar[Kind] = Kind.IMPORT_ROSTER
@@ -126,8 +123,7 @@ class ImportRoster(Message):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StrikeLine(Message):
+class StrikeLine(Message, frozen=True):
     """Take the line of an address, of the unit or below, out of the rosters in force."""
 
     KIND: ClassVar[Kind] = Kind.STRIKE_LINE
@@ -136,8 +132,7 @@ class StrikeLine(Message):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class RefuseClaim(Message):
+class RefuseClaim(Message, frozen=True):
     """Refuse somebody's claim to be of the unit or below."""
 
     KIND: ClassVar[Kind] = Kind.REFUSE_CLAIM
@@ -146,30 +141,29 @@ class RefuseClaim(Message):
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class Claim(Message):
+class Claim(Message, frozen=True):
     """Say that one is an officer of the organisation of one's address; both texts empty: no longer. Answer: CLAIMED."""
 
     KIND: ClassVar[Kind] = Kind.CLAIM
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"name", "title"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (_said, _said)
-    name: str = field(repr=False)
-    title: str = field(repr=False)
+    name: str
+    title: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed(Message):
+class Claimed(Message, frozen=True):
     """How far one's own claim has come, and until when it stands; empty and 0 where there is none."""
 
     KIND: ClassVar[Kind] = Kind.CLAIMED
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"name", "title"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (one_of(ClaimState), _said, _said, uint(TIME_MS_MAX))
     state: ClaimState
-    name: str = field(repr=False)
-    title: str = field(repr=False)
+    name: str
+    title: str
     until_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetRoster(Message):
+class GetRoster(Message, frozen=True):
     """Ask for the lines in force of a unit and below, or for those of the unit's roster of a name. Answer: ROSTER."""
 
     KIND: ClassVar[Kind] = Kind.GET_ROSTER
@@ -180,8 +174,7 @@ class GetRoster(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetClaims(Message):
+class GetClaims(Message, frozen=True):
     """Ask who claims to be of a unit or below it, and waits. Answer: CLAIMS."""
 
     KIND: ClassVar[Kind] = Kind.GET_CLAIMS
@@ -191,28 +184,27 @@ class GetClaims(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetClaim(Message):
+class GetClaim(Message, frozen=True):
     """Ask how far one's own claim has come. Answer: CLAIMED."""
 
     KIND: ClassVar[Kind] = Kind.GET_CLAIM
 
 
-@dataclass(frozen=True, slots=True)
-class Roster(Message):
+class Roster(Message, frozen=True):
     """Lines by number; ``more`` says that there are others after the last."""
 
     KIND: ClassVar[Kind] = Kind.ROSTER
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"lines"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_expected, PAGE_ROWS_MAX), flag)
-    lines: tuple[Expected, ...] = field(repr=False)
+    lines: tuple[Expected, ...]
     more: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Claims(Message):
+class Claims(Message, frozen=True):
     """Claims that wait, by number; ``more`` says that there are others after the last."""
 
     KIND: ClassVar[Kind] = Kind.CLAIMS
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"claims"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_claimant, PAGE_ROWS_MAX), flag)
-    claims: tuple[Claimant, ...] = field(repr=False)
+    claims: tuple[Claimant, ...]
     more: bool

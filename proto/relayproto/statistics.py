@@ -4,7 +4,6 @@ Days, units and rows enter; counts and the data map leave. The rule of this file
 nothing in here names an account.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.codes import Class, Fate, Kind, Size
@@ -59,8 +58,7 @@ _a_day: Reader[Day] = record(Day, _day, sequence(_cell, CELLS_MAX))
 _kept: Reader[Kept] = record(Kept, _said, _said, _said, _said, _said, optional(uint()))
 
 
-@dataclass(frozen=True, slots=True)
-class GetStatistics(Message):
+class GetStatistics(Message, frozen=True):
     """Ask for the counters of an organisation, or for the totals over all (unit 0), of days that are over.
 
     Answer: STATISTICS.
@@ -73,8 +71,7 @@ class GetStatistics(Message):
     last_day: int
 
 
-@dataclass(frozen=True, slots=True)
-class GetRetention(Message):
+class GetRetention(Message, frozen=True):
     """Ask what the relay keeps of whom, why and how long, after so many rows. Anybody may. Answer: RETENTION."""
 
     KIND: ClassVar[Kind] = Kind.GET_RETENTION
@@ -83,8 +80,7 @@ class GetRetention(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics(Message):
+class Statistics(Message, frozen=True):
     """Days with cells, ascending; ``next_day`` is where to ask on, nil where nothing of what was asked is left.
 
     A day that is not among them and lies before ``next_day`` has no cell that may be told.
@@ -96,8 +92,7 @@ class Statistics(Message):
     next_day: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Retention(Message):
+class Retention(Message, frozen=True):
     """The data map with the retention in force, in the order of the published page; ``more``: others follow."""
 
     KIND: ClassVar[Kind] = Kind.RETENTION

@@ -4,7 +4,6 @@ A change is what an act does, a question is a command (spec 70 §2, §5). Each c
 may do it stands in ``relayproto.rules`` and nowhere else.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from relayproto.attestation import Statement, statements
@@ -38,8 +37,7 @@ class Revocation(NamedTuple):
 _revocation: Reader[Revocation] = record(Revocation, _u64, _serial, uint(TIME_MS_MAX))
 
 
-@dataclass(frozen=True, slots=True)
-class PutWarrant(Message):
+class PutWarrant(Message, frozen=True):
     """Let a device's key attest for a unit and below; ``signature`` is the organisation's root key's."""
 
     KIND: ClassVar[Kind] = Kind.PUT_WARRANT
@@ -50,8 +48,7 @@ class PutWarrant(Message):
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeWarrant(Message):
+class RevokeWarrant(Message, frozen=True):
     """Take a warrant back, with all that was attested under it: for a key that got into wrong hands."""
 
     KIND: ClassVar[Kind] = Kind.REVOKE_WARRANT
@@ -60,8 +57,7 @@ class RevokeWarrant(Message):
     serial: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Attest(Message):
+class Attest(Message, frozen=True):
     """Put an account into a unit with a standing, by an attestation that a warranted key signed.
 
     ``statements`` say of which unit, with which address and, if it is to be known, by which name and title. A newer
@@ -69,6 +65,7 @@ class Attest(Message):
     """
 
     KIND: ClassVar[Kind] = Kind.ATTEST
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"statements"})
     READERS: ClassVar[tuple[Reader[Any], ...]] = (
         _below, _account, octets_up_to(PROOF_BYTES_MAX, 1), octets(64), statements,
     )  # fmt: skip
@@ -76,11 +73,10 @@ class Attest(Message):
     account: AccountId
     attestation: bytes
     signature: bytes
-    statements: tuple[Statement, ...] = field(repr=False)
+    statements: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeAttestation(Message):
+class RevokeAttestation(Message, frozen=True):
     """Take all that is attested of an account back, with its roles and offices; a person is then an invited one."""
 
     KIND: ClassVar[Kind] = Kind.REVOKE_ATTESTATION
@@ -89,8 +85,7 @@ class RevokeAttestation(Message):
     account: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class GetOrganisation(Message):
+class GetOrganisation(Message, frozen=True):
     """Ask for an organisation's public record. Answer: ORGANISATION."""
 
     KIND: ClassVar[Kind] = Kind.GET_ORGANISATION
@@ -98,8 +93,7 @@ class GetOrganisation(Message):
     unit: UnitId
 
 
-@dataclass(frozen=True, slots=True)
-class GetRevocations(Message):
+class GetRevocations(Message, frozen=True):
     """Ask what was taken back, after a number. Answer: REVOCATIONS."""
 
     KIND: ClassVar[Kind] = Kind.GET_REVOCATIONS
@@ -108,8 +102,7 @@ class GetRevocations(Message):
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Organisation(Message):
+class Organisation(Message, frozen=True):
     """An organisation's public record (spec 85 §1), signed by the relay's stamp key."""
 
     KIND: ClassVar[Kind] = Kind.ORGANISATION
@@ -118,8 +111,7 @@ class Organisation(Message):
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Revocations(Message):
+class Revocations(Message, frozen=True):
     """What was taken back, by number; ``newest`` is the highest number ever given, ``more`` says that others follow."""
 
     KIND: ClassVar[Kind] = Kind.REVOCATIONS

@@ -58,7 +58,7 @@ class Rates(Generic[K]):
         """Return when the bucket is full again once ``cost`` tokens were taken from it."""
         full_at = self._full_at.get(key, now)
         needed_s = cost * self._each_s if cost < self._burst else self._burst_s
-        return (full_at if full_at > now else now) + needed_s
+        return (max(now, full_at)) + needed_s
 
     def _wait_ms(self, full_at: float, now: float) -> int:
         missing_s = full_at - now - self._burst_s

@@ -5,8 +5,9 @@ what is not shown is not searched, nor does it decide what follows; who hides hi
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from relayd.domain import permits
 from relayd.store import authority, projections

@@ -5,8 +5,9 @@ lines of an address the oldest counts, until settling has decided; a roster come
 lines follow a few at a time; a line says who is expected and verifies nobody.
 """
 
-from dataclasses import replace
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from relayd.domain import addresses
 from relayd.domain.acting import Actor, Denied, Effect

@@ -10,10 +10,11 @@ import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
+
+from msgspec.structs import replace
 
 from relayd.clock import Clock
 from relayd.config import LifetimesSection, LimitsSection, StoreSection

@@ -8,7 +8,6 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from relayproto.invitation import from_link, to_link
 from relayproto.limits import TEXT_BYTES_MAX
 from relayproto.primitives import x25519_public
 from support import processes
+from support.changed import replace
 from support.processes import Ended, RelayProcess, a_relay, command, free_ports, relay, succeed, until
 
 ALICE, BOB, CAROL = (f"{name}@office.example" for name in ("alice", "bob", "carol"))

@@ -15,11 +15,12 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fuzz.catalogue import BROKEN, CORPORA, TARGETS, corpus
+from support.changed import replace
 from support.tree import ROOT
 
 INPUT_S_MAX = 5

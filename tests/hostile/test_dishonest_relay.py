@@ -4,8 +4,6 @@ What lies beneath is attacked in test_dishonest_relay_e2e.py, and what else a re
 test_dishonest_relay_device.py; here each attack comes with an honest message before it and one after it.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from relayclient import sessions
@@ -20,6 +18,7 @@ from relayproto.ids import MessageId
 from relayproto.notices import Deliver
 from relayproto.packed import unpack
 from relayproto.primitives import Aead
+from support.changed import replace
 from support.kem import stream
 from support.small_relay import NOW_MS, SmallRelay, drop_device, join_second
 from support.talk import ALICE, BOB, forget_sessions, introduce, of, texts

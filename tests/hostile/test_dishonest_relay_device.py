@@ -1,7 +1,5 @@
 """A relay that lies to a device: what it may achieve is delay, and that is told; never a false or unreported text."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +10,7 @@ from relayproto.codes import Class, Lane, Result
 from relayproto.commands import GetBundles, GetRelayKeys, Lookup
 from relayproto.notices import Outcome
 from relayproto.replies import Account, RelayKeys
+from support.changed import replace
 from support.small_relay import NOW_MS, SmallRelay
 from support.talk import ALICE, BOB, introduce, of, states, texts
 

@@ -3,8 +3,6 @@
 Each test says what the attacker tries; all of them end with nothing shown.
 """
 
-from dataclasses import replace
-
 import pytest
 
 from relayproto import identity, stamp
@@ -18,6 +16,7 @@ from relayproto.e2e.wrap import Wrapped, read_wrapped
 from relayproto.errors import CryptoFailure
 from relayproto.identity import Rollback, SplitView, supersedes
 from relayproto.primitives import Aead, x25519_public
+from support.changed import replace
 from support.kem import stream
 from support.people import NOW_MS, Person, Stamping, context, said, talking
 

@@ -13,8 +13,7 @@ FIRST = int(os.environ.get("MODEL_SEED", "1"))
 # With test_store_deep.py 2,000. The two files run at the same time, and an example here takes longer than one there.
 SEEDS = range(FIRST, FIRST + max(1, int(os.environ.get("HYPOTHESIS_EXAMPLES", "900")) // BATCH))
 
-# Measuring coverage would double its time, and what covers a line is the unit test.
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -10,7 +10,7 @@ FIRST = int(os.environ.get("MODEL_SEED", "1"))
 SEEDS = range(FIRST, FIRST + max(1, int(os.environ.get("HYPOTHESIS_EXAMPLES", "1100")) // BATCH))
 
 # As in test_store.py.
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("seed", SEEDS)

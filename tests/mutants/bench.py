@@ -29,8 +29,6 @@ NOTHING_SHOWN = (
 """What a clumsy mutant fails with, and a bug that is any good does not."""
 NOT_ASKED = ("tests/arch", "tests/mutants")
 """What is no test of behaviour: that a source was changed shows in its shape, whatever the change is."""
-PLUGINS = ("-p", "pytest_cov.plugin")
-"""Whose marks tests of the whole suite bear."""
 _FAILED = 1
 
 
@@ -144,13 +142,13 @@ def whole_suite(mutant: Mutant | None, root: Path) -> Run:
         return _rest(root, [])
     first = sorted({killer.partition("::")[0] for killer in mutant.killers})
     with mutant.applied(root):
-        run = run_tests(root, first, *PLUGINS, "--maxfail=5", timeout_s=WHOLE_TIMEOUT_S)
+        run = run_tests(root, first, "--maxfail=5", timeout_s=WHOLE_TIMEOUT_S)
         return run if run.killed else _rest(root, first)
 
 
 def _rest(root: Path, done: Iterable[str]) -> Run:
     ignored = [f"--ignore={path}" for path in (*done, *NOT_ASKED)]
-    return run_tests(root, ["tests"], *PLUGINS, "-x", *ignored, timeout_s=WHOLE_TIMEOUT_S)
+    return run_tests(root, ["tests"], "-x", *ignored, timeout_s=WHOLE_TIMEOUT_S)
 
 
 def assert_killed(mutant: Mutant, root: Path) -> None:

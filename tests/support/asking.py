@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
@@ -22,6 +22,7 @@ from relayproto.events import Established, MessageReceived
 from relayproto.message import Message
 from relayproto.notices import Deliver, Drained
 from relayproto.replies import Welcome
+from support.changed import replace
 from support.device import Line, client, connect, dial
 from support.every_kind import ENROLLING, SILENT, Asker, Whom, everything
 from support.live_relay import DESCRIPTOR, LiveRelay, live_relay

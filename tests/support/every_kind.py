@@ -6,7 +6,7 @@ signed before it is said.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args, get_type_hints
 
 from relayproto import attestation, rootkeys
@@ -169,7 +169,7 @@ def names_a_person(kind: type[Message]) -> bool:
 
 
 def _parts(kind: type) -> Iterator[tuple[str, Any]]:
-    names = [each.name for each in fields(kind)] if is_dataclass(kind) else getattr(kind, "_fields", ())
+    names = getattr(kind, "__struct_fields__", None) or getattr(kind, "_fields", ())
     hints = get_type_hints(kind)
     return iter([(name, hints[name]) for name in names])
 

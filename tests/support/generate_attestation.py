@@ -5,7 +5,6 @@ Run with --write after a change of the protocol; tests/vectors/test_own_attestat
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from support.attesting import (
     signed,
     warrant,
 )
+from support.changed import replace
 from support.organisations import RELAY
 
 PATH = Path(__file__).parents[2] / "proto" / "vectors" / "attestation.json"

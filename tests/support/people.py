@@ -1,6 +1,6 @@
 """Alice, Bob, Carol and Mallory, each with one device, and a relay that stamps: for what is said between devices."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from relayproto import identity, stamp
 from relayproto.codes import Class, Lane, PrekeyKind, Scope
@@ -16,6 +16,7 @@ from relayproto.identity import DeviceEntry, DeviceList
 from relayproto.notices import Deliver
 from relayproto.primitives import ML_KEM_768, Aead, Entropy, Kem, ed25519_public, x25519_public
 from relayproto.replies import Bundle
+from support.changed import replace
 from support.kem import stream
 
 NOW_MS = 1_790_000_000_000

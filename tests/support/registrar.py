@@ -3,7 +3,7 @@
 ``outcome`` is what acts come to; the real rules are tested in tests/unit/relayd.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from relayproto import acts, audit
 from relayproto.acts import Instruction
@@ -36,6 +36,7 @@ from relayproto.message import Message
 from relayproto.replies import Refused
 from relayproto.rosters import Claimant, Claims, Expected, GetClaims, GetRoster, Roster
 from relayproto.standing import ActState, UnitState
+from support.changed import replace
 from support.scripted_relay import ScriptedRelay
 
 NOW_MS = 1_790_000_000_000

@@ -5,7 +5,7 @@ is an AssertionError here. What a test wants the relay to do wrong it sets from 
 """
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from relayclient import contacts, prekeys
@@ -52,6 +52,7 @@ from relayproto.replies import (
     Welcome,
 )
 from relayproto.standing import PLATFORM, Standing
+from support.changed import replace
 from support.kem import stream
 
 NOW_MS = 1_790_000_000_000

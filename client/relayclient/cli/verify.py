@@ -5,8 +5,6 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import Final
 
-import segno
-
 from relayclient.cli import home, terminal
 from relayclient.cli.lookup import find
 from relayclient.errors import NumbersDiffer
@@ -80,6 +78,8 @@ def _show(digits: str, code: bytes, arguments: Namespace, *, verified: bool) -> 
     for line in _lines(digits):
         terminal.say(line)
     if not arguments.no_qr and sys.stdout.isatty():
+        import segno  # noqa: PLC0415 - 70 ms that no other verb should wait for
+
         segno.make_qr(code).terminal(out=sys.stdout, compact=True)
     terminal.note(
         "verified" if verified else "Not verified yet. If both of you see this: relay verify --confirm DIGITS"

@@ -1,7 +1,6 @@
 """A log as a file: every edit, gap, reorder and cut is found, and named."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +14,7 @@ from relayproto.codes import Code, Kind
 from relayproto.descriptor import KeyDescriptor
 from relayproto.primitives import ed25519_public
 from relayproto.standing import ActState, Role
+from support.changed import replace
 from support.registrar import head_of
 
 NOW_MS = 1_790_000_000_000

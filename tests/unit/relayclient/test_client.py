@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from dataclasses import replace
 
 import pytest
 
@@ -41,6 +40,7 @@ from relayproto.connection import ClientConnection
 from relayproto.ids import Address
 from relayproto.replies import Account, Done, NotTaken, Refused
 from relayproto.standing import ActState, UnitState
+from support.changed import replace
 from support.devices import joined, seen, started, until
 from support.scripted_relay import ordinary
 

@@ -1,7 +1,5 @@
 """Whom the device knows: what is believed of lists and addresses."""
 
-from dataclasses import replace
-
 import pytest
 
 from relayclient import contacts
@@ -11,6 +9,7 @@ from relayproto.codes import Code
 from relayproto.commands import GetDevices, Lookup, Submit
 from relayproto.ids import AccountId
 from relayproto.replies import Devices
+from support.changed import replace
 from support.small_relay import DAY_MS, NOW_MS, drop_device, join_second
 from support.talk import BOB, introduce, of, states, texts
 

@@ -1,7 +1,6 @@
 """enrol.py: an invitation's ticket turned into an account, over loopback."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from relayclient.errors import AddressUnknown, ClientError, RelayAway, RelayRefu
 from relayproto.codes import Code
 from relayproto.commands import Enrol
 from relayproto.replies import Refused
+from support.changed import replace
 from support.devices import joined, started
 from support.scripted_relay import ScriptedRelay
 

@@ -1,11 +1,10 @@
 """Credit and acknowledgements of one connection."""
 
-from dataclasses import replace
-
 from relayproto import notices
 from relayproto.codes import Class, GapReason, Lane
 from relayproto.commands import Credit
 from relayproto.notices import Deliver, Gap
+from support.changed import replace
 from support.small_relay import NOW_MS
 from support.talk import BOB, introduce, texts
 

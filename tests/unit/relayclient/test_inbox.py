@@ -1,7 +1,5 @@
 """What comes: shown once, or not at all."""
 
-from dataclasses import replace
-
 from relayclient.events import ContentUnknown, Drained, EnvelopeFailed, Failure, MessageReceived, MessageState
 from relayproto import notices
 from relayproto.codes import Class, Code, Lane
@@ -10,6 +8,7 @@ from relayproto.e2e import body
 from relayproto.e2e.content import Evidence, Forward, Text
 from relayproto.packed import pack, unpack
 from relayproto.replies import Refused
+from support.changed import replace
 from support.small_relay import DAY_MS, NOW_MS, drop_device, join_second
 from support.talk import ALICE, BOB, introduce, of, said, texts
 

@@ -1,12 +1,11 @@
 """How a device comes to be."""
 
-from dataclasses import replace
-
 import pytest
 
 from relayclient.device import Device
 from relayclient.errors import AlreadyJoined, NotJoined, PassphraseNeeded, RelayUntrusted
 from relayproto.ids import AccountId
+from support.changed import replace
 from support.small_relay import NOW_MS, SmallRelay
 from support.talk import ALICE, BOB, introduce
 

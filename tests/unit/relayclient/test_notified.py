@@ -1,12 +1,11 @@
 """What the relay says unasked."""
 
-from dataclasses import replace
-
 from relayclient.events import Drained, GapSeen, QuotaRefused, RolledBack
 from relayproto import notices
 from relayproto.codes import Code, GapReason, Lane
 from relayproto.commands import Credit, GetDevices
 from relayproto.replies import Refused
+from support.changed import replace
 from support.small_relay import NOW_MS
 from support.talk import BOB, introduce, of, texts
 

@@ -1,7 +1,5 @@
 """What is sent from here: its states, and what goes again."""
 
-from dataclasses import replace
-
 import pytest
 
 from relayclient import outbox
@@ -13,6 +11,7 @@ from relayproto.commands import Submit
 from relayproto.e2e.content import Retry
 from relayproto.ids import MessageId
 from relayproto.limits import TEXT_BYTES_MAX
+from support.changed import replace
 from support.small_relay import DAY_MS, NOW_MS, join_second
 from support.talk import ALICE, BOB, HOUR_MS, forget_sessions, introduce, of, sent_by, states, texts
 

@@ -1,7 +1,5 @@
 """Sessions with other devices, begun, lost and begun again."""
 
-from dataclasses import replace
-
 from relayclient import outbox, sessions
 from relayclient.events import EnvelopeFailed, Failure, MessageState
 from relayproto.codes import Class, Lane, PrekeyKind
@@ -10,6 +8,7 @@ from relayproto.e2e.content import Retry
 from relayproto.e2e.session import Peer
 from relayproto.limits import RETRY_MAX
 from relayproto.notices import Deliver
+from support.changed import replace
 from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, HOUR_MS, forget_sessions, introduce, of, sent_by, states, texts
 

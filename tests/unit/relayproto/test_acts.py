@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import msgpack
 import pytest
 from hypothesis import given
@@ -12,6 +10,7 @@ from relayproto.codes import Kind
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.limits import ACT_BYTES_MAX, ACT_LIFETIME_MS_MAX, DOCUMENT_BYTES_MAX, REASON_CHARS_MAX, TIME_MS_MAX
 from relayproto.primitives import ed25519_public
+from support.changed import replace
 from support.samples import SAMPLES
 
 SEED = bytes(range(32))

@@ -41,7 +41,7 @@ def test_a_change_is_never_a_frame_and_a_question_is() -> None:
 
 @pytest.mark.parametrize("kind", list(QUESTIONS), ids=lambda kind: Kind(kind).name)
 def test_no_question_asks_for_more_rows_than_there_are_in_an_answer(kind: int) -> None:
-    fields = SAMPLES[kind].fields()
+    fields = list(SAMPLES[kind].fields())
     if "rows" not in QUESTIONS[kind].__match_args__:
         return
     for wrong in (0, PAGE_ROWS_MAX + 1):
@@ -50,7 +50,7 @@ def test_no_question_asks_for_more_rows_than_there_are_in_an_answer(kind: int) -
 
 
 def test_an_invitation_is_good_for_a_minute_at_least_and_ninety_days_at_most() -> None:
-    fields = SAMPLES[Kind.INVITE_MEMBER].fields()
+    fields = list(SAMPLES[Kind.INVITE_MEMBER].fields())
 
     for wrong in (59, 90 * 86_400 + 1):
         with pytest.raises(Malformed):

@@ -1,7 +1,6 @@
 """Attestations: what a good one says, and why any other attests nothing."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
 
@@ -27,6 +26,7 @@ from support.attesting import (
     record,
     warrant,
 )
+from support.changed import replace
 from support.organisations import RELAY
 
 NEW_SEED = b"N" * 32

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from relayproto.errors import CryptoFailure, Malformed
 from relayproto.limits import AUDIT_RECORD_BYTES_MAX, REASON_CHARS_MAX, TIME_MS_MAX
 from relayproto.primitives import ed25519_public
 from relayproto.standing import ActState, Role
+from support.changed import replace
 
 NOW_MS = 1_790_000_000_000
 RECORD = Record(

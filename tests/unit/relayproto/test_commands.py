@@ -30,7 +30,7 @@ def test_any_fields_make_a_command_or_are_malformed(kind: int, fields: list[obje
 
 
 def test_a_submission_has_a_number_a_target_and_no_slot() -> None:
-    submit = SAMPLES[Kind.SUBMIT].fields()
+    submit = list(SAMPLES[Kind.SUBMIT].fields())
 
     for position, wrong in ((0, 0), (1, 1), (3, 0), (8, []), (8, [submit[8][0]] * (TARGETS_MAX + 1))):
         with pytest.raises(Malformed):

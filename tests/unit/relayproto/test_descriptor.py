@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import msgpack
 import pytest
 
@@ -8,6 +6,7 @@ from relayproto.descriptor import KeyDescriptor
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.limits import DESCRIPTOR_BYTES_MAX
 from relayproto.primitives import ed25519_public, sign
+from support.changed import replace
 
 ROOT = bytes(range(32))
 PUBLIC = ed25519_public(ROOT)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import msgpack
 import pytest
 
@@ -8,6 +6,7 @@ from relayproto.codes import PrekeyKind
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.identity import DeviceEntry, Rollback, SplitView, follows, supersedes
 from relayproto.limits import DEVICE_LIST_BYTES_MAX, DEVICES_MAX
+from support.changed import replace
 from support.people import NOW_MS, Person
 
 ALICE, MALLORY = Person("alice"), Person("mallory")

@@ -1,5 +1,4 @@
 import base64
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -8,6 +7,7 @@ from hypothesis import strategies as st
 from relayproto import invitation
 from relayproto.invitation import CUT_OFF, NEWER, NO_PLACE, NOT_ONE, Invitation, InvitationError, from_link, to_link
 from relayproto.limits import ADDRESS_CHARS_MAX, INVITATION_CHARS_MAX
+from support.changed import replace
 
 OFFICER = Invitation("officer@gad.example", "relay.gad.example", 7443, 1, b"k" * 32, b"f" * 32, b"t" * 16)
 LINK = to_link(OFFICER)

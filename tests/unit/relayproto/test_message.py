@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
@@ -10,8 +9,7 @@ from relayproto.fields import Reader, octets, uint
 from relayproto.message import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Sample(Message):
+class Sample(Message, frozen=True):
     KIND: ClassVar[Kind] = Kind.PING
     READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(9), octets(2))
     number: int
@@ -39,3 +37,23 @@ def test_a_field_that_is_missing_is_malformed() -> None:
 def test_two_messages_of_one_kind_are_our_mistake() -> None:
     with pytest.raises(LocalProtocolError, match="two messages of kind PING"):
         message.table(Sample, Sample)
+
+
+class Whispered(Message, frozen=True):
+    KIND: ClassVar[Kind] = Kind.PONG
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"secret"})
+    number: int
+    secret: bytes
+
+
+def test_a_message_is_a_value() -> None:
+    assert Sample(4, b"ab") == Sample(4, b"ab") != Sample(5, b"ab")
+    assert len({Sample(4, b"ab"), Sample(4, b"ab")}) == 1
+    assert Sample(4, b"ab").fields() == (4, b"ab")
+    with pytest.raises(AttributeError):
+        Sample(4, b"ab").number = 5  # type: ignore[misc]
+
+
+def test_what_is_hidden_is_in_no_repr() -> None:
+    assert repr(Whispered(7, b"hush")) == "Whispered(number=7)"
+    assert repr(Sample(4, b"ab")) == "Sample(number=4, pair=b'ab')"

@@ -24,7 +24,7 @@ def test_an_envelope_costs_its_body_and_its_wrap() -> None:
 
 
 def test_an_envelope_without_a_body_is_malformed() -> None:
-    fields = SAMPLES[Kind.DELIVER].fields()
+    fields = list(SAMPLES[Kind.DELIVER].fields())
 
     with pytest.raises(Malformed):
         message.read(Deliver, [*fields[:-1], b""])

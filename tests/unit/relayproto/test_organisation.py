@@ -1,7 +1,5 @@
 """Public records of organisations: what leads on from what."""
 
-from dataclasses import replace
-
 import pytest
 
 from relayproto import organisation
@@ -12,6 +10,7 @@ from relayproto.packed import pack
 from relayproto.primitives import ed25519_public
 from relayproto.rootkeys import sign_successor
 from support.attesting import NOW_MS, ROOT_SEED, STAMP_SEED, record, signed
+from support.changed import replace
 from support.organisations import RELAY
 
 NEW_SEED, OTHER_SEED = b"N" * 32, b"X" * 32

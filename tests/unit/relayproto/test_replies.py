@@ -28,7 +28,7 @@ def test_a_recorded_outcome_names_at_least_one_target() -> None:
 
 
 def test_a_time_beyond_all_calendars_is_malformed() -> None:
-    fields = SAMPLES[Kind.WELCOME].fields()
+    fields = list(SAMPLES[Kind.WELCOME].fields())
     fields[2] = TIME_MS_MAX + 1
 
     with pytest.raises(Malformed):

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from relayproto import stamp
@@ -8,6 +6,7 @@ from relayproto.errors import CryptoFailure, LocalProtocolError
 from relayproto.limits import STAMP_BYTES_MAX, STAMPED_TOGETHER_MAX
 from relayproto.primitives import Aead, ed25519_public, x25519_public
 from relayproto.stamp import Author
+from support.changed import replace
 from support.kem import stream
 from support.people import NOW_MS, Stamping
 

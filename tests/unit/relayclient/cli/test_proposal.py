@@ -1,7 +1,5 @@
 """relay proposal."""
 
-from dataclasses import replace
-
 import pytest
 
 from relayproto import acts, document
@@ -9,6 +7,7 @@ from relayproto.acts import Instruction
 from relayproto.administration import Approve, GrantRole, PutDocument, Withdraw
 from relayproto.administration_replies import Acted, Proposal
 from relayproto.standing import ActState, ProposalState, Role
+from support.changed import replace
 from support.registrar import NOW_MS, Registrar
 
 DOCUMENT = document.write(document.parse(

@@ -9,6 +9,7 @@ from relayproto.administration import Change, CreateOrganisation, GrantRole, Inv
 from relayproto.codes import Code
 from relayproto.rules import RULES
 from relayproto.standing import Second
+from support.samples import SAMPLES
 
 
 @pytest.mark.parametrize("code", [code for code in Code if code is not Code.STORED])
@@ -29,7 +30,7 @@ CHANGES = get_args(Change)
 
 
 def change(kind):
-    return object.__new__(kind)  # words depend on the kind alone
+    return SAMPLES[kind.KIND]  # words depend on the kind alone
 
 
 @pytest.mark.parametrize("kind", CHANGES)

@@ -3,7 +3,6 @@ import errno
 import os
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from relayd.backups.snapshot import Signer
 from relayd.exits import CannotGoOn, Exit
 from relayd.lifecycle import CannotStart, claim
 from relayd.store import daykeys, restored, sound
+from support.changed import replace
 from support.relay_keys import NOW_MS, made_keys
 from support.shelves import Keep
 from support.stores import House

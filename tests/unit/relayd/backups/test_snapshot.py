@@ -1,5 +1,4 @@
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from relayd.exits import CannotGoOn, Exit
 from relayproto import descriptor
 from relayproto.descriptor import KeyDescriptor
 from relayproto.primitives import ed25519_public, x25519_public
+from support.changed import replace
 
 PLACE = Path("backup-1")
 ROOT, STAMP = b"r" * 32, b"s" * 32

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -9,6 +8,7 @@ from relayd.domain import permits
 from relayd.domain.permits import Side
 from relayproto import policy
 from relayproto.standing import Action, Permission, Standing
+from support.changed import replace
 
 SENDING = (Action.TEXT, Action.CALL)
 tables = st.binary(min_size=150, max_size=150).map(lambda raw: bytes(byte % 3 for byte in raw))

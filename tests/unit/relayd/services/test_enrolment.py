@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from relayd.domain.refusals import Refusal
@@ -8,6 +6,7 @@ from relayproto import identity
 from relayproto.codes import Code, PrekeyKind
 from relayproto.commands import Enrol
 from relayproto.identity import DeviceEntry
+from support.changed import replace
 from support.desks import AgreeableStore, listed
 from support.device import enrolment
 from support.people import Person

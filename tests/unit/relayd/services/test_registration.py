@@ -1,5 +1,4 @@
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -19,6 +18,7 @@ from relayd.store.registrations import Mode, Terms
 from relayproto.codes import Code
 from relayproto.commands import GetCode, Register
 from relayproto.limits import CODE_LIFETIME_S
+from support.changed import replace
 from support.clocks import HandClock
 from support.device import enrolment
 from support.people import Person

@@ -1,7 +1,5 @@
 """Officers attest who people are: by a warranted key, about others, over their own unit; and take it back."""
 
-from dataclasses import replace
-
 import pytest
 
 from relayd.store import attestations, attested
@@ -13,6 +11,7 @@ from relayproto.standing import PLATFORM, Field, Role, Standing
 from relayproto.verification import Attest, RevokeAttestation
 from support.attestable import DOMAIN, Department, department
 from support.attesting import DAY_MS, TEXTS
+from support.changed import replace
 from support.organisations import NOW_MS
 from support.rostered import in_force, line
 

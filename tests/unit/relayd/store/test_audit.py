@@ -2,7 +2,6 @@
 
 import contextlib
 import sqlite3
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from relayproto.administration import GetAudit, GetCheckpoints
 from relayproto.audit import BrokenChain, Chain, Record
 from relayproto.codes import Kind
 from relayproto.primitives import ed25519_public
+from support.changed import replace
 from support.stores import STAMP_SEED, House, house
 
 RELAY = b"r" * 32

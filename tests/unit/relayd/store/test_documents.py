@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from relayd.domain.acting import Effect
@@ -14,6 +12,7 @@ from relayproto.document import FIRST_PREVIOUS
 from relayproto.limits import BODY_BYTES_MAX, DOCUMENT_BYTES_MAX, LIFETIME_S_MAX
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.standing import PLATFORM, Action, Field, Permission, Standing, Viewer
+from support.changed import replace
 from support.documents import denied, draft
 from support.documents import signed as signed_for
 from support.officers import Chamber, chamber

@@ -1,6 +1,5 @@
 """What of somebody a viewer is shown: nothing of what is hidden is left, and some see all."""
 
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -15,6 +14,7 @@ from relayproto.standing import PLATFORM, Field, Role, Standing
 from support import attesting
 from support.attestable import Department, department
 from support.attesting import TEXTS
+from support.changed import replace
 from support.organisations import NOW_MS
 
 HIDDEN = b"\x01" * visibility.TABLE_BYTES

@@ -1,7 +1,5 @@
 """Rosters in force: by one row, one line of an address counts, and lines go when they are over."""
 
-from dataclasses import replace
-
 import pytest
 
 from relayd.store import questions, rosters, settling
@@ -14,6 +12,7 @@ from relayproto.rosters import Fault, GetRoster, Roster, StrikeLine
 from relayproto.standing import Role, Standing
 from relayproto.verification import RevokeAttestation
 from support.attestable import DOMAIN, Department, department
+from support.changed import replace
 from support.organisations import NOW_MS
 from support.rostered import NAME, importing, in_force, line, listed, put
 from support.stores import MASTER_KEY

@@ -1,7 +1,6 @@
 """Exactly once, all devices or none, refused without a trace: protocol.md §3 and §5."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -17,6 +16,7 @@ from relayproto.limits import FRAME_BYTES_MAX, UNANSWERED_MAX
 from relayproto.message import encode
 from relayproto.primitives import Aead, x25519_public
 from relayproto.replies import Mismatch, NotTaken, Submitted
+from support.changed import replace
 from support.documents import draft
 from support.stores import House, house, submit_of, target_of
 

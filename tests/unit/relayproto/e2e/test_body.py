@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import msgpack
 import pytest
 
@@ -12,6 +10,7 @@ from relayproto.e2e.wrap import Wrapped
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.limits import BODY_BYTES_MAX, STAMP_BYTES_MAX, TEXT_BYTES_MAX
 from relayproto.primitives import Aead
+from support.changed import replace
 from support.people import Person, Stamping, context, said
 
 ALICE, BOB, CAROL = Person("alice"), Person("bob"), Person("carol")

@@ -1,11 +1,10 @@
-from dataclasses import replace
-
 import pytest
 
 from relayproto.e2e import handshake
 from relayproto.e2e.handshake import Claim, NewerList, Secrets, vouch
 from relayproto.errors import CryptoFailure
 from relayproto.identity import SplitView
+from support.changed import replace
 from support.people import Person
 
 LOW_ORDER = bytes(32)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +6,7 @@ from relayproto.e2e import ratchet
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
 from relayproto.limits import RATCHET_JUMP_MAX, RATCHET_KEPT_MAX, RATCHET_KEPT_MS
 from relayproto.primitives import x25519_public
+from support.changed import replace
 from support.kem import stream
 
 ENTROPY = stream("ratchet")

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from relayproto.e2e.commitment import commit
@@ -8,6 +6,7 @@ from relayproto.e2e.report import open_report, seal_report, verify
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
 from relayproto.limits import BODY_BYTES_MAX, REPORT_BYTES, STAMP_BYTES_MAX
 from relayproto.primitives import box_seal, x25519_public
+from support.changed import replace
 from support.people import NOW_MS, Person, Stamping, said
 
 FIRST, SECOND = b"1" * 32, b"2" * 32

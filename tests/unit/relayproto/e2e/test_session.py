@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +9,7 @@ from relayproto.e2e.session import Peer, Sessions
 from relayproto.e2e.wrap import WRAPPED_BYTES
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
 from relayproto.limits import SESSIONS_MAX, WRAP_BYTES_MAX
+from support.changed import replace
 from support.kem import stream
 from support.people import NOW_MS, Person, talking
 

@@ -1,0 +1,13 @@
+"""A copy with some fields changed, of a message or a dataclass: what ``copy.replace`` is from Python 3.13 on."""
+
+import dataclasses
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def replace(thing: T, **changes: object) -> T:
+    copier = msgspec.structs.replace if isinstance(thing, msgspec.Struct) else dataclasses.replace
+    return copier(thing, **changes)
