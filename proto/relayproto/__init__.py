@@ -4,4 +4,4 @@ Bytes, time and randomness enter as arguments; bytes and values leave. The rule 
 clock, a socket or the operating system for anything (``primitives`` names the one exception).
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from relayd.exits import Exit
-from support import machine, packages
+from support import machine, packages, releases
 from support.machine import Machine
 from support.processes import until
 
@@ -77,10 +77,10 @@ while True:
 
 @pytest.fixture(scope="module")
 def packages_(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Return the package of this tree under an older version and under its own."""
+    """Return the package of the last release's program, packed as this tree's is, and this tree's."""
     place = tmp_path_factory.mktemp("packages")
     newer = packages.build(packages.snapshot(tmp_path_factory.mktemp("source")), place)
-    return packages.renumbered(newer, "0.0.9-1"), newer
+    return packages.of_release(newer, releases.wheel(releases.LAST), f"{releases.LAST}-1"), newer
 
 
 @pytest.fixture(scope="module")

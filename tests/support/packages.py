@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
-from support.tree import ROOT
+from support.tree import HOMES, ROOT
 
 PYTHON = "/usr/bin/python3"
 DATE = "1795000000"
@@ -34,15 +35,22 @@ def snapshot(place: Path) -> Path:
     return place
 
 
-def renumbered(built: Path, version: str) -> Path:
-    """Pack a package again beside it, under another version."""
+def of_release(built: Path, wheel: Path, version: str) -> Path:
+    """Pack a package again beside it, with the program of a release's wheel and under its version."""
     with tempfile.TemporaryDirectory() as directory:
-        subprocess.run(["dpkg-deb", "--raw-extract", built, directory], timeout=60, check=True)
-        control = Path(directory) / "DEBIAN" / "control"
+        tree = Path(directory)
+        subprocess.run(["dpkg-deb", "--raw-extract", built, tree], timeout=60, check=True)
+        [site] = tree.glob("opt/relayd/lib/python3.*/site-packages")
+        for ours in (*site.glob("relay*-*.dist-info"), *(site / name for name in HOMES)):
+            shutil.rmtree(ours)
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site)
+        (tree / "DEBIAN" / "md5sums").unlink()
+        control = tree / "DEBIAN" / "control"
         control.write_text(re.sub(r"(?m)^Version: .*$", f"Version: {version}", control.read_text("utf-8")), "utf-8")
         made = built.with_name(f"relayd_{version}_{built.stem.rpartition('_')[2]}.deb")
         subprocess.run(
-            ["dpkg-deb", "--root-owner-group", "-Znone", "--build", directory, made],
+            ["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, made],
             capture_output=True, timeout=60, check=True,
         )  # fmt: skip
     return made

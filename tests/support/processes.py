@@ -137,13 +137,16 @@ class RelayProcess:
     moderators: tuple[str, ...] = ()
     launcher: tuple[str, ...] = ("-m", "relayd.main")
     """What Python runs, before ``serve``."""
+    initialiser: tuple[str, ...] = ("-m", "relayd.main")
+    """The same before ``init``."""
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
         self.devices, self.operations = free_ports(2)
         endpoint = f"127.0.0.1:{self.endpoint_port or self.devices}"
         named = [argument for key in self.moderators for argument in ("--moderator", key)]
-        succeed(relayd(self.state, "init", "--listen", f"127.0.0.1:{self.devices}", "--endpoint", endpoint, *named))
+        made = (*self.initialiser, "init", "--state", self.state, "--listen", f"127.0.0.1:{self.devices}")
+        succeed(run([sys.executable, *map(str, (*made, "--endpoint", endpoint, *named))], self.state.parent))
         self.config = self.state / "relayd.toml"
         self.log = self.state.with_name(self.state.name + ".log")
         self.set("127.0.0.1:9443", f"127.0.0.1:{self.operations}")
