@@ -65,6 +65,10 @@ class Door(asyncio.Protocol):
         # Stock asyncio leaves it off on an inherited socket, which costs 40 ms a receipt (notes/performance.md).
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session = Session(transport, self._rooms, self._listener.left, place)
+        gone = self._rooms.admission.entered(place, session)
+        if gone is not None:
+            ends.refused("half_open", counters)
+            gone.cut()
         self._listener.entered(session)
         transport.set_protocol(session)
 

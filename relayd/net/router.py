@@ -229,7 +229,7 @@ class Router:
             case PutPrekeys():
                 answer = await desk.prekeys.put(seat, verb)
             case GetBundles():
-                answer = await desk.prekeys.bundles(seat, verb)
+                answer = await desk.prekeys.bundles(seat, verb, self._rooms.clock.monotonic())
             case Lookup():
                 answer = await desk.directory.lookup(seat, verb, self._rooms.clock.monotonic())
             case PutDevices():

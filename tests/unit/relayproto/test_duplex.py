@@ -165,3 +165,30 @@ def test_the_bytes_may_be_cut_anywhere() -> None:
 
     assert client.state is State.OPEN
     assert client.events()[-1] == MessageReceived(0, WELCOME)
+
+
+def test_what_came_can_be_taken_in_parts() -> None:
+    relay, client = an_open_pair()
+    for number in range(5):
+        client.send(GetRelayKeys(), number)
+    relay.keep_data(client.data_to_send(0.0), 0.0)
+
+    taken = []
+    while relay.advance(0.0, 2):
+        taken.append([event.request for event in relay.events()])
+
+    assert taken == [[0, 1], [2, 3], [4]]
+    assert relay.events() == []
+
+
+def test_nothing_is_taken_of_a_connection_that_has_ended_between_two_parts() -> None:
+    relay, client = an_open_pair()
+    for number in range(4):
+        client.send(GetRelayKeys(), number)
+    relay.keep_data(client.data_to_send(0.0), 0.0)
+    assert relay.advance(0.0, 2)
+
+    relay.goaway(GoawayCode.BUSY, reconnect=True)
+
+    assert not relay.advance(0.0, 2)
+    assert len([event for event in relay.events() if isinstance(event, MessageReceived)]) == 2

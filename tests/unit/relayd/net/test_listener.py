@@ -1,6 +1,7 @@
 """The device port, from the accept to the drain, over real TCP and a real store."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from pathlib import Path
@@ -49,19 +50,42 @@ async def test_connections_are_counted_and_bounded(tmp_path: Path) -> None:
         assert await knock(relay) is None
 
 
-async def test_those_who_have_not_shown_who_they_are_are_bounded_apart(tmp_path: Path) -> None:
-    async with live_relay(tmp_path, half_open_max=1) as relay:
-        alice = Person("alice")
-        await enrol(relay.port, alice, await relay.ticket("alice@gad.example"))
+async def test_who_has_not_shown_who_it_is_for_longest_gives_way_to_who_comes(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, half_open_max=2) as relay:
+        alice, bob = Person("alice"), Person("bob")
+        for person in (alice, bob):
+            await enrol(relay.port, person, await relay.ticket(f"{person.name}@gad.example"))
         await gone(relay)
         line, _ = await login(relay.port, alice)
-        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        first, second = [await asyncio.open_connection("127.0.0.1", relay.port) for _ in range(2)]
+        await until(lambda: relay.rooms.admission.half_open == 2)
 
-        assert await knock(relay) == b""
+        other, _ = await login(relay.port, bob)
 
+        with contextlib.suppress(ConnectionError):
+            assert await first[0].read() == b""
         assert relay.counters.connections_refused["half_open"] == 1
+        assert relay.rooms.admission.half_open == 1
         assert not line.connection.closed
-        writer.close()
+        assert not other.connection.closed
+        assert not second[0].at_eof()
+        for _, writer in (first, second):
+            writer.close()
+
+
+async def test_a_flood_that_says_nothing_keeps_nobody_from_logging_in(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, half_open_max=4) as relay:
+        alice = Person("alice")
+        await enrol(relay.port, alice, await relay.ticket("alice@gad.example"))
+        source = ("127.0.0.2", 0)
+        silent = [await asyncio.open_connection("127.0.0.1", relay.port, local_addr=source) for _ in range(40)]
+
+        line, _ = await login(relay.port, alice)
+
+        assert not line.connection.closed
+        assert relay.rooms.admission.half_open <= 4
+        for _, writer in silent:
+            writer.close()
 
 
 async def test_one_address_may_not_connect_too_often(tmp_path: Path) -> None:

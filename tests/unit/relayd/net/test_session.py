@@ -601,10 +601,14 @@ async def test_a_mistake_of_ours_in_a_command_ends_its_connection_only(tmp_path:
         return before
 
     async with office(tmp_path, through=through) as (relay, alice, bob):
-        line, welcome = await login(relay.port, alice)
-        other, _ = await login(relay.port, bob)
+        line, _ = await login(relay.port, alice)
+        other, welcome = await login(relay.port, bob)
+        if where == "acknowledge":
+            line, other = other, line
+            await send(other, 1, bob)
+            await line.expect(Deliver)
 
-        line.say(submit(1, bob) if where == "submit" else ack(welcome.epoch, 0))
+        line.say(submit(1, bob) if where == "submit" else ack(welcome.epoch, 1))
 
         assert (await line.expect(Closed)).code == GoawayCode.INTERNAL
         assert not other.connection.closed
@@ -703,7 +707,7 @@ async def test_a_session_without_a_peer_does_what_its_transport_says(tmp_path: P
         left: list[Session] = []
         transport = FakeTransport()
         session = Session(transport, relay.rooms, left.append, b"here")
-        relay.rooms.admission.refuse("127.0.0.1", 0.0)
+        relay.rooms.admission.entered(b"here", session)
 
         session.pause_writing()
         assert not transport.reading
@@ -758,10 +762,14 @@ async def test_a_mistake_of_ours_with_the_last_breath_is_an_incident(tmp_path: P
         before.acknowledge = fail
         return before
 
-    async with office(tmp_path, through=through) as (relay, _, bob):
+    async with office(tmp_path, through=through) as (relay, alice, bob):
         b, welcome = await login(relay.port, bob)
+        a, _ = await login(relay.port, alice)
+        await send(a, 1, bob)
+        await b.expect(Deliver)
+        await a.close()
 
-        b.connection.send(ack(welcome.epoch, 0))
+        b.connection.send(ack(welcome.epoch, 1))
         b.connection.goaway(GoawayCode.BYE, reconnect=False)
         b.flush()
 
