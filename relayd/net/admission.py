@@ -1,7 +1,8 @@
 """The wire's room: who may connect at all, before anything is computed for them.
 
-An address of a machine and the time enter; a yes or the reason of a no leaves, and who has to go for it. The rule of this file: an address is
-kept in memory only, as a hash under a key of this process, and never logged (protocol.md §5, §6).
+An address of a machine and the time enter; a yes or the reason of a no leaves, and who has to go for it. The rule of
+this file: an address is kept in memory only, as a hash under a key of this process, and never logged (protocol.md §5,
+§6).
 """
 
 import ipaddress

@@ -5,10 +5,11 @@ Tests run each kind against a real relay; ``bench/hostile.py`` runs all of them 
 
 import asyncio
 import os
+import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from relayproto import message
 from relayproto.codes import Code, GoawayCode, Purpose
@@ -18,13 +19,16 @@ from relayproto.events import Closed, Established, MessageReceived
 from relayproto.limits import FRAME_BYTES_MAX
 from relayproto.message import Message
 from relayproto.notices import Drained
-from relayproto.replies import NotTaken, Refused, Submitted, Welcome
+from relayproto.replies import Devices, NotTaken, Refused, Submitted, Welcome
 
 WAIT_S = 45.0
 """For whatever the relay has to say or do; a busy machine is slow, and a relay that hangs has failed."""
 SOME = Credit(64, 1 << 20)
 UNSENT_OCTETS_MAX = 1 << 17
 """A flood waits for the relay to read; what it has in memory itself says nothing."""
+
+
+NARROW_OCTETS = 4096
 
 
 class Place(NamedTuple):
@@ -107,6 +111,9 @@ class Wire(asyncio.Protocol):
         self.transport.abort()
 
 
+W = TypeVar("W", bound=Wire)
+
+
 class Talk(Wire):
     """A connection with a real handshake, after which anything may be said. What it hears is counted."""
 
@@ -119,6 +126,8 @@ class Talk(Wire):
         self.open = False
         self.closed: Closed | None = None
         self.answers = 0
+        self.listed = False
+        """Whether a device list has come, by which one hears that all before it was done."""
         self.epoch = self.ledger = self.now_ms = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -138,6 +147,9 @@ class Talk(Wire):
                 self.open = self.connection.purpose is Purpose.ENROL
             case MessageReceived(_, Welcome() as said):
                 self.epoch, self.ledger, self.now_ms = said.epoch, said.ledger_floor, said.now_ms
+            case MessageReceived(_, Devices()):
+                self.answers += 1
+                self.listed = True
             case MessageReceived(_, Drained()):
                 self.open = True
             case MessageReceived(_, (Refused() | NotTaken()) as said):
@@ -191,10 +203,22 @@ class Talk(Wire):
 
 async def knock(stand: Stand) -> Wire:
     """Open a connection from where one stands, and say nothing yet."""
-    wire = Wire(stand)
-    await asyncio.get_running_loop().create_connection(
-        lambda: wire, "127.0.0.1", stand.place.port, local_addr=(stand.source, 0)
-    )
+    return await _dialled(Wire(stand))
+
+
+async def _dialled(wire: W, *, narrow: bool = False) -> W:
+    link = socket.socket()
+    link.setblocking(False)
+    if narrow:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW_OCTETS)
+    link.bind((wire.stand.source, 0))
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.sock_connect(link, ("127.0.0.1", wire.stand.place.port))
+    except BaseException:
+        link.close()
+        raise
+    await loop.create_connection(lambda: wire, sock=link)
     return wire
 
 
@@ -203,22 +227,21 @@ async def entrance(stand: Stand) -> Talk:
     return await _talk(stand, Purpose.ENROL, None, None)
 
 
-async def login(stand: Stand, credit: Credit = SOME) -> Talk:
-    """Log in as one's own device, and come as far as DRAINED or a refusal."""
+async def login(stand: Stand, credit: Credit = SOME, *, narrow: bool = False) -> Talk:
+    """Log in as one's own device, as far as DRAINED or a refusal; ``narrow``: able to take little at a time."""
     who = stand.account
     said = Hello(who.account, who.device, 1, 0, (0, 0, 0), 0, 0, 0, credit, "mallory")
-    return await _talk(stand, Purpose.DEVICE, said, who.dh_private)
+    return await _talk(stand, Purpose.DEVICE, said, who.dh_private, narrow=narrow)
 
 
-async def _talk(stand: Stand, purpose: Purpose, hello: Hello | None, static_key: bytes | None) -> Talk:
+async def _talk(
+    stand: Stand, purpose: Purpose, hello: Hello | None, static_key: bytes | None, *, narrow: bool = False
+) -> Talk:
     connection = ClientConnection(
         purpose=purpose, relay_key=stand.place.relay_key, key_id=stand.place.key_id, hello=hello,
         static_key=static_key, entropy=os.urandom, now=0.0,
     )  # fmt: skip
-    talk = Talk(stand, connection)
-    await asyncio.get_running_loop().create_connection(
-        lambda: talk, "127.0.0.1", stand.place.port, local_addr=(stand.source, 0)
-    )
+    talk = await _dialled(Talk(stand, connection), narrow=narrow)
     await talk.until(lambda: talk.open)
     return talk
 
@@ -236,7 +259,7 @@ class Kind:
     counted: str
     """The series of ``/metrics`` that grows by it."""
     refusal: Code | GoawayCode | None = None
-    """What the peer hears; None where nothing is said to it, or where it does nothing that is refused."""
+    """What the peer hears; None where nothing is said to it, or nothing that it does is refused."""
     enrolled: bool = False
     """Whether it has an account."""
     peers: int = 4
