@@ -30,7 +30,19 @@ _COMEBACK_AFTER_FAULT_MS = 30_000
 class Connection(ABC):
     """What both sides share: the record layer, the ends, the deadlines of an open connection."""
 
-    __slots__ = ("_buffer", "_channel", "_events", "_frames", "_heard", "_pinged", "_raw", "_until", "purpose", "state")
+    __slots__ = (
+        "_buffer",
+        "_channel",
+        "_events",
+        "_frames",
+        "_heard",
+        "_pinged",
+        "_raw",
+        "_until",
+        "empty",
+        "purpose",
+        "state",
+    )
 
     def __init__(self, state: State, now: float, until: float) -> None:
         self.state = state
@@ -40,6 +52,8 @@ class Connection(ABC):
         self._events: list[Event] = []
         self._channel: Channel | None = None
         self._frames: Iterator[Frame] | None = None
+        self.empty = 0
+        """Frames that asked for nothing: PING, PONG and kinds that nobody knows. Whoever looks may set it back."""
         self._heard = now
         self._pinged = False
         self._until = until
@@ -177,6 +191,7 @@ class Connection(ABC):
             return
         kind = self._legal_kinds().get(received.kind)
         if kind is None:
+            self.empty += 1
             self._receive_unknown(received)
             return
         self._received(message.read(kind, received.fields), received.request)
@@ -187,9 +202,10 @@ class Connection(ABC):
                 closed = Closed(code, reconnect, after_ms, by_peer=True, detail="the peer went away")
                 self._end(Step.GOAWAY, closed)
             case Ping() if self._channel is not None:
+                self.empty += 1
                 self._channel.queue(message.encode(Pong(), request))
             case _:
-                """PONG: that something came was noted when its bytes came."""
+                self.empty += 1  # PONG: that something came was noted when its bytes came
 
     def _received(self, said: Message, request: int) -> None:
         self._events.append(MessageReceived(request, said))

@@ -15,7 +15,7 @@ from relayd.domain.refusals import Fault, Refusal
 from relayd.net import ends
 from relayd.net.outbox import Hold, Outbox
 from relayd.net.rooms import Rooms
-from relayd.net.router import FAULT_AFTER_MS, Router
+from relayd.net.router import ABUSE_AFTER_MS, FAULT_AFTER_MS, Router
 from relayd.net.shares import FRAMES_AT_ONCE_MAX, Share
 from relayd.net.turn import Alarm
 from relayproto.codes import Code, GoawayCode, Purpose
@@ -116,6 +116,9 @@ class Session(asyncio.Protocol):
         """Take a part of what came; return whether there is more that can be taken now."""
         more = self._connection.advance(self._rooms.clock.monotonic(), FRAMES_AT_ONCE_MAX)
         self._take_events()
+        if self._connection.empty:
+            self.waste(self._connection.empty)
+            self._connection.empty = 0
         # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
         if self._connection.waiting or self._connection.closed:
             self.speak()
@@ -321,25 +324,10 @@ class Session(asyncio.Protocol):
         ends.ended(closed, self._rooms.counters, shown=self._share.known)
         if router is not None:
             if closed.by_peer:
-                self._keep_acknowledgements(router)
+                router.last_words(self._held, self._rooms.clock.monotonic())
             self._rooms.hub.detach(router.seat.row, router)
         self._held.clear()
         self._wait_until = None
-
-    def _keep_acknowledgements(self, router: Router) -> None:
-        """Take the acknowledgements that came right before the end; they need no answer.
-
-        A device that has what it wanted says ACK and GOAWAY in one breath.
-        """
-        now = self._rooms.clock.monotonic()
-        try:
-            for event in self._held:
-                if isinstance(event.message, Ack):
-                    router.route(event.request, event.message, now, patient=False)
-        except RemoteProtocolError:
-            pass  # there is nobody left to tell
-        except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
-            self._rooms.incident(error, "command")
 
     def _incident(self, error: Exception, where: str) -> None:
         self._rooms.incident(error, where)
@@ -375,6 +363,13 @@ class Session(asyncio.Protocol):
         self._connection.goaway(code, reconnect=reconnect, after_ms=after_ms)
         self._take_events()
         self.speak()
+
+    def waste(self, frames: int) -> None:
+        """Note frames that asked for nothing; who says too many is sent away, and not let in again at once."""
+        now = self._rooms.clock.monotonic()
+        if self._share.wasted(frames, now) and not self._connection.closed:
+            self._rooms.desk.logins.sent_away(self._static_key, now)
+            self.leave(GoawayCode.RATE, reconnect=True, after_ms=ABUSE_AFTER_MS)
 
     def retire(self, code: GoawayCode, *, after_ms: int) -> None:
         """End the connection with GOAWAY once every submission under way has its answer; take no new one."""

@@ -27,6 +27,13 @@ REST_S: Final = 0.001
 would keep every commit waiting."""
 
 
+WASTE_MAX: Final = 1_000
+"""Frames of one connection at once that ask for nothing or for more than a rate allows: PING, kinds that nobody knows,
+acknowledgements without news, verbs over the rate. A device says a few in an hour; who says so many is sent away."""
+WASTE_PER_S: Final = 10.0
+"""And so many a second on."""
+
+
 class Taker(Protocol):
     """A connection that has kept what came."""
 
@@ -37,12 +44,14 @@ class Taker(Protocol):
 class Share:
     """What one connection has used of the loop; ``known`` once it has shown who it is."""
 
-    __slots__ = ("_since", "_used_s", "known", "outbox", "waits")
+    __slots__ = ("_since", "_used_s", "_waste", "_waste_since", "known", "outbox", "waits")
 
     def __init__(self, outbox: Outbox, now: float) -> None:
         self.outbox = outbox
         self._used_s = 0.0
         self._since = now
+        self._waste = 0.0
+        self._waste_since = now
         self.known = False
         self.waits = False
 
@@ -57,6 +66,12 @@ class Share:
     def charge(self, spent_s: float) -> None:
         """Note what it has used."""
         self._used_s += spent_s
+
+    def wasted(self, frames: int, now: float) -> bool:
+        """Note frames that asked for nothing; return whether they were too many."""
+        self._waste = max(0.0, self._waste - (now - self._waste_since) * WASTE_PER_S) + frames
+        self._waste_since = now
+        return self._waste > WASTE_MAX
 
 
 _Line = list[tuple[float, int, Taker, Share]]

@@ -1,8 +1,8 @@
 """Many hostile peers of all kinds in one process, for who measures what the others feel: ``python -m hostile.crowd``.
 
 One JSON line says where the relay is and which accounts there are: each gets a source address and a kind of its own.
-Then each line is a word: ``idle`` logs everybody in and has them do nothing, ``hostile`` lets them loose, ``end`` is the
-end. Each is answered by a JSON line once it is so. Keys come through the pipe, never in an argument.
+Then each line is a word: ``idle`` logs everybody in and has them do nothing, ``hostile`` lets them loose, ``end`` is
+the end. Each is answered by a JSON line once it is so. Keys come through the pipe, never in an argument.
 """
 
 import asyncio

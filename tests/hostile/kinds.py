@@ -19,7 +19,7 @@ from relayproto.events import Closed, Established, MessageReceived
 from relayproto.limits import FRAME_BYTES_MAX
 from relayproto.message import Message
 from relayproto.notices import Drained
-from relayproto.replies import Devices, NotTaken, Refused, Submitted, Welcome
+from relayproto.replies import NotTaken, Refused, Submitted, Welcome
 
 WAIT_S = 45.0
 """For whatever the relay has to say or do; a busy machine is slow, and a relay that hangs has failed."""
@@ -126,8 +126,6 @@ class Talk(Wire):
         self.open = False
         self.closed: Closed | None = None
         self.answers = 0
-        self.listed = False
-        """Whether a device list has come, by which one hears that all before it was done."""
         self.epoch = self.ledger = self.now_ms = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -147,9 +145,6 @@ class Talk(Wire):
                 self.open = self.connection.purpose is Purpose.ENROL
             case MessageReceived(_, Welcome() as said):
                 self.epoch, self.ledger, self.now_ms = said.epoch, said.ledger_floor, said.now_ms
-            case MessageReceived(_, Devices()):
-                self.answers += 1
-                self.listed = True
             case MessageReceived(_, Drained()):
                 self.open = True
             case MessageReceived(_, (Refused() | NotTaken()) as said):

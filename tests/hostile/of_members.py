@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import os
 
-from hostile.kinds import Kind, Stand, Talk, login
+from hostile.kinds import WAIT_S, Kind, Stand, Talk, login
 from relayproto import acts, frame, message
 from relayproto.acts import Instruction
 from relayproto.administration import Approve
@@ -17,8 +17,7 @@ from relayproto.record import prefixed
 RECORD_FRAMES = 2_000
 """Tiny ones, of one write."""
 PAUSE_S = 0.05
-TINY = 50_000
-STORM = 20_000
+QUESTIONS = 900
 GUESSES = 140
 BUNDLES = 60
 APPROVALS = 20
@@ -29,37 +28,31 @@ UNKNOWN_KIND = 250
 LIE = Credit(UINT_MAX, UINT_MAX)
 
 
-async def _flood(talk: Talk, octets: bytes, count: int) -> None:
-    for _ in range(0, count, RECORD_FRAMES):
+async def _flood(talk: Talk, octets: bytes) -> None:
+    """Say a frame as often as it goes, until one is sent away."""
+    while not talk.ended.is_set():
         talk.frame(*[octets] * RECORD_FRAMES)
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(WAIT_S):
             await talk.room.wait()
-
-
-async def _settled(talk: Talk) -> None:
-    """Wait until the relay has done all that was said before."""
-    talk.say(GetDevices(talk.stand.account.account))
-    await talk.until(lambda: talk.listed)
-    talk.close()
+        await asyncio.sleep(0)
 
 
 async def never_reads(stand: Stand) -> None:
     """Have the relay say more and more, and read nothing of it."""
     talk = await login(stand, narrow=True)
     talk.transport.pause_reading()
-    ping = message.encode(Ping())
+    asked = GetDevices(stand.victim.account)
+    talk.say(*[asked] * QUESTIONS)
     while not talk.ended.is_set():
         # Nothing is read, so the end of the connection shows by a write that fails.
-        if talk.room.is_set():
-            talk.frame(*[ping] * (10 * RECORD_FRAMES))
+        talk.say(asked)
         await asyncio.sleep(PAUSE_S)
 
 
 async def acknowledgement_storm(stand: Stand) -> None:
     """Say again and again that nothing is acknowledged."""
     talk = await login(stand)
-    await _flood(talk, message.encode(Ack(1, Lane.NORMAL, 0, (), LIE, ())), STORM)
-    await _settled(talk)
+    await _flood(talk, message.encode(Ack(talk.epoch, Lane.NORMAL, 0, (), LIE, ())))
 
 
 async def credit_lie(stand: Stand) -> None:
@@ -86,15 +79,13 @@ async def takeover_fight(stand: Stand) -> None:
 async def tiny_frames(stand: Stand) -> None:
     """Say as many of the smallest frames as go."""
     talk = await login(stand)
-    await _flood(talk, message.encode(Ping()), TINY)
-    await _settled(talk)
+    await _flood(talk, message.encode(Ping()))
 
 
 async def unknown_frames(stand: Stand) -> None:
     """Say what nobody knows, which has an answer each time."""
     talk = await login(stand)
-    await _flood(talk, frame.encode(UNKNOWN_KIND, 1, ()), STORM)
-    await _settled(talk)
+    await _flood(talk, frame.encode(UNKNOWN_KIND, 1, ()))
 
 
 async def giant_record(stand: Stand) -> None:
@@ -204,11 +195,11 @@ _CLOSED = 'relayd_connections_closed_total{{code="{}"}}'
 MEMBERS = (
     Kind(
         "readers that never read", "More and more is answered to who reads nothing.",
-        never_reads, "relayd_write_aborts_total", enrolled=True, peers=2,
+        never_reads, "relayd_write_aborts_total", enrolled=True, peers=8,
     ),
     Kind(
         "acknowledgement storms", "The same acknowledgement without news, as often as it goes.",
-        acknowledgement_storm, "relayd_frames_received_total", enrolled=True,
+        acknowledgement_storm, _CLOSED.format("rate"), GoawayCode.RATE, enrolled=True,
     ),
     Kind(
         "credit lies", "Credit without end, and an acknowledgement of what was never delivered.",
@@ -219,12 +210,12 @@ MEMBERS = (
         takeover_fight, _CLOSED.format("rate"), GoawayCode.RATE, enrolled=True,
     ),
     Kind(
-        "floods of tiny frames", "PING, as fast as it goes, two thousand a write.",
-        tiny_frames, "relayd_received_bytes_total", enrolled=True,
+        "a million tiny frames", "PING, as fast as it goes, two thousand a write.",
+        tiny_frames, _CLOSED.format("rate"), GoawayCode.RATE, enrolled=True,
     ),
     Kind(
         "unknown frames", "Frames that nobody knows; each has an answer.",
-        unknown_frames, "relayd_received_bytes_total", Code.UNSUPPORTED, enrolled=True,
+        unknown_frames, _CLOSED.format("rate"), Code.UNSUPPORTED, enrolled=True,
     ),
     Kind(
         "giant records", "The length of a record that none has.",

@@ -36,7 +36,7 @@ class Driver:
         self.said: list[tuple[Message, int]] = []
         self.left: list[tuple[GoawayCode, bool]] = []
         self.retired: list[GoawayCode] = []
-        self.spoken = self.worked = self.rested = 0
+        self.spoken = self.worked = self.rested = self.wasted = 0
         self.has_room = True
         self.traffic = (10, 20, 30)
 
@@ -51,6 +51,9 @@ class Driver:
 
     def settled(self) -> None:
         self.rested += 1
+
+    def waste(self, frames: int) -> None:
+        self.wasted += frames
 
     def leave(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
         self.left.append((code, reconnect))
@@ -223,6 +226,7 @@ async def test_a_storm_of_acknowledgements_without_news_costs_no_commit(tmp_path
 
         assert stage.store.acknowledged == [ack(7, 1, credit=Credit(9, 9))]
         assert stage.pump.window == 8
+        assert stage.driver.wasted == 1_999
 
 
 async def test_an_acknowledgement_waits_for_room_unless_its_connection_ends(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Who is read next where more has come than one turn can take."""
 
 from relayd.net.outbox import Outbox
-from relayd.net.shares import FREE_S_MAX, HALF_S, REST_S, TURN_S_MAX, Share, Shares
+from relayd.net.shares import FREE_S_MAX, HALF_S, REST_S, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
 from support.clocks import HandClock
 from support.transports import FakeTransport
 
@@ -187,3 +187,13 @@ def test_half_of_what_was_used_is_forgotten_in_a_while() -> None:
     stage.clock.advance(HALF_S)
 
     assert share.used_s(stage.clock.monotonic()) == 0.5
+
+
+def test_what_asks_for_nothing_is_let_pass_a_while_and_forgotten() -> None:
+    stage = Stage()
+    share = stage.share()
+    now = stage.clock.monotonic()
+
+    assert not share.wasted(WASTE_MAX, now)
+    assert share.wasted(1, now)
+    assert not share.wasted(1, now + 2 / WASTE_PER_S)
