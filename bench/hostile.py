@@ -43,8 +43,8 @@ RELAY_CORE = 0
 class Crowd:
     """The hostile peers' process."""
 
-    def __init__(self, relay: Relay, members: list[Person], first: int) -> None:
-        """Start it; ``first`` is the number in the address of the first of the people."""
+    def __init__(self, relay: Relay, members: list[Person], first: int, kinds: list[str]) -> None:
+        """Start it; ``first`` is the number in the address of the first of the people, no kinds are all."""
         path = os.pathsep.join(str(ROOT / part) for part in ("tests", "", "proto", "client"))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hostile.crowd"], cwd=ROOT, env={**os.environ, "PYTHONPATH": path},
@@ -63,7 +63,7 @@ class Crowd:
             for number, each in enumerate(members)
         ]
         told = {"port": place.port, "key_id": place.key_id, "relay_key": place.key.hex(), "root": root.hex()}
-        self._say(json.dumps({**told, "members": people}))
+        self._say(json.dumps({**told, "members": people, "kinds": kinds}))
 
     def _say(self, line: str) -> None:
         assert self._process.stdin is not None
@@ -142,6 +142,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--warm", type=float, default=2.0, help="seconds before that (2)")
     parser.add_argument("--settle", type=float, default=5.0, help="after the crowd has changed its mind, seconds (5)")
     parser.add_argument("--envelope", type=int, default=300, help="bytes of body and wrap together (300)")
+    parser.add_argument("--kinds", type=lambda text: text.split(","), default=[], help="only these, by their names")
     parser.add_argument("--directory", type=Path, help="where the relay's state is made (default: the system's)")
     parser.set_defaults(profile=False)
     return parser.parse_args()
@@ -168,7 +169,7 @@ def main() -> int:
         relay.configure({**{name: getattr(product, name) for name in RAISED}, **registration})
         relay.start()
         first = 2 * options.pairs
-        crowd = Crowd(relay, crew.people[first:], first)
+        crowd = Crowd(relay, crew.people[first:], first, options.kinds)
         try:
             bench = Bench(relay, crew, generator, machine.Meter(RELAY_CORE, own_core), options)
             felt = Felt(bench, crowd, options)

@@ -1,6 +1,7 @@
 """Many hostile peers of all kinds in one process, for who measures what the others feel: ``python -m hostile.crowd``.
 
-One JSON line says where the relay is and which accounts there are: each gets a source address and a kind of its own.
+One JSON line says where the relay is, which accounts there are and which kinds, none for all: each account gets a
+source address of its own, and the kinds are given out in turn.
 Then each line is a word: ``idle`` logs everybody in and has them do nothing, ``hostile`` lets them loose, ``end`` is
 the end. Each is answered by a JSON line once it is so. Keys come through the pipe, never in an argument.
 """
@@ -66,7 +67,7 @@ def crowd(told: dict[str, object]) -> list[Peer]:
         for account, device, dh, sign, address in told["members"]
     ]
     victim, away, *hostile = members
-    kinds = itertools.cycle(KINDS.values())
+    kinds = itertools.cycle([KINDS[name] for name in told["kinds"] or KINDS])
     return [
         Peer(kind, Stand(place, source(number), victim, away, bytes.fromhex(told["root"]), member))
         for number, (member, kind) in enumerate(zip(hostile, kinds, strict=False))

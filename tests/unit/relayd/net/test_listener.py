@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from relayd.net.listener import SPREAD_MS_EACH, SPREAD_MS_MIN, bind
+from relayd.net.listener import SPREAD_MS_EACH, SPREAD_MS_MIN, UNSENT_OCTETS_MAX, bind
 from relayproto.codes import Code, GoawayCode
 from relayproto.events import Closed
 from relayproto.notices import Deliver, Drained
@@ -112,6 +112,18 @@ async def test_one_address_has_so_many_connections_at_a_time_and_crowds_nobody_o
         await until(lambda: relay.counters.connections_open == 1)
         assert await knock(relay, "127.0.0.2") is None
         here.pop()[1].close()
+
+
+async def test_the_kernel_takes_no_more_than_a_little_for_who_reads_nothing(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        await until(lambda: len(relay.listener) == 1)
+        [session] = relay.listener._sessions
+
+        link = session._outbox._transport.get_extra_info("socket")
+
+        assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT_OCTETS_MAX
+        writer.close()
 
 
 async def test_small_writes_are_not_held_back(tmp_path: Path) -> None:
