@@ -31,7 +31,7 @@ OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py clie
 .PHONY: alerts audit bench bench-hostile bench-peers clean soak
 
 help: ## print this page
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## make .venv with everything that running, testing and checking need
 

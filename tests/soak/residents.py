@@ -1,4 +1,4 @@
-"""People who come and go at a real relay: they join, write, read, drop off, stay away, come back, and leave for good."""
+"""People who come and go at a real relay: they join, write, read, drop off, stay away, come back, leave for good."""
 
 import asyncio
 import contextlib
@@ -20,6 +20,7 @@ from support.people import Person
 from support.processes import RelayProcess
 from support.visitors import Visitor
 
+GRANTED = Credit(256, 1 << 20)
 KEM = DeterministicKem(stream("the residents' kem"))
 CLASSES = (Class.CHAT, Class.CHAT, Class.CHAT, Class.OTP, Class.ALERT, Class.RECEIPT, Class.CALL)
 TTL_S = (1, 2, 5, 10, 30, 60)
@@ -37,7 +38,7 @@ class Resident:
 
     visitor: Visitor
     address: str
-    credit: Credit = Credit(256, 1 << 20)
+    credit: Credit = GRANTED
 
 
 @dataclass

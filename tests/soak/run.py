@@ -42,7 +42,7 @@ def figures(relay: RelayProcess) -> dict[str, float]:
     process = Path(f"/proc/{relay.pid}")
     lines = [line.rsplit(" ", 1) for line in relay.page("/metrics")[1].decode().splitlines() if line[:1] != "#"]
     metrics = {name: float(value) for name, value in lines}
-    opened = len(os.listdir(process / "fd"))
+    opened = sum(1 for _ in (process / "fd").iterdir())
     database, log = relay.state / "relay.db", relay.state / "relay.db-wal"
     enrolled = metrics["relayd_accounts_enrolled_total"]
     return {
