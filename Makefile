@@ -58,7 +58,7 @@ $(STAMP): setup.cfg pyproject.toml package/development.lock
 	[ -x $(BIN)/python ] || $$python -m venv --clear .venv
 	install="$(BIN)/python -m pip install --quiet --disable-pip-version-check"
 	$$install --require-hashes --requirement package/development.lock
-	$$install --no-deps --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $$install --no-deps --no-build-isolation --editable .
 	touch $@
 
 # The rules and dashboards are tried with Debian's own Prometheus: unpacked, not installed, so that no daemon starts.
