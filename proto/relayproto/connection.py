@@ -92,14 +92,14 @@ class RelayConnection(Connection):
             self.state = after(self.state, Step.WELCOMED)
         super().send(said, request)
 
-    def keep_data(self, octets: bytes, now: float) -> None:
+    def keep_octets(self, octets: bytes, now: float) -> None:
         """Keep bytes from the peer, only so many before it has shown who it is (spec 20 §9)."""
         if self._channel is None and not self.closed:
             self._unauthenticated -= len(octets)
             if self._unauthenticated < 0:
                 self._fail(RemoteProtocolError(GoawayCode.BAD_HANDSHAKE, "too much before authentication"))
                 return
-        super().keep_data(octets, now)
+        super().keep_octets(octets, now)
 
     def _advance(self, now: float, frames_max: int) -> bool:
         if self.state is State.OPEN:

@@ -108,11 +108,11 @@ class Connection(ABC):
 
     def receive_data(self, octets: bytes, now: float) -> None:
         """Take bytes from the peer, and all that they say; whatever they are, this does not raise."""
-        self.keep_data(octets, now)
+        self.keep_octets(octets, now)
         while self.advance(now):
             pass
 
-    def keep_data(self, octets: bytes, now: float) -> None:
+    def keep_octets(self, octets: bytes, now: float) -> None:
         """Keep bytes from the peer; what they say is taken by ``advance``, in parts, where others wait too."""
         if not self.closed:
             self._heard, self._pinged = now, False

@@ -74,7 +74,7 @@ class Session(asyncio.Protocol):
         """Keep bytes; what they ask for happens now or in its turn, and is answered at the end of that turn."""
         self._rooms.counters.bytes_in += len(data)
         self._outbox.received += len(data)
-        self._connection.keep_data(data, self._rooms.clock.monotonic())
+        self._connection.keep_octets(data, self._rooms.clock.monotonic())
         self._line_up()
 
     def eof_received(self) -> None:

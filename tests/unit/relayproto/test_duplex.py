@@ -171,7 +171,7 @@ def test_what_came_can_be_taken_in_parts() -> None:
     relay, client = an_open_pair()
     for number in range(5):
         client.send(GetRelayKeys(), number)
-    relay.keep_data(client.data_to_send(0.0), 0.0)
+    relay.keep_octets(client.data_to_send(0.0), 0.0)
 
     taken = []
     while relay.advance(0.0, 2):
@@ -185,7 +185,7 @@ def test_nothing_is_taken_of_a_connection_that_has_ended_between_two_parts() -> 
     relay, client = an_open_pair()
     for number in range(4):
         client.send(GetRelayKeys(), number)
-    relay.keep_data(client.data_to_send(0.0), 0.0)
+    relay.keep_octets(client.data_to_send(0.0), 0.0)
     assert relay.advance(0.0, 2)
 
     relay.goaway(GoawayCode.BUSY, reconnect=True)
