@@ -109,12 +109,10 @@ class RelayConnection(Connection):
                 return self._read_preface()
             case State.HANDSHAKE:
                 return self._read_handshake(now)
-            case State.GREETED:
+            case _:  # greeted; of a closed connection nothing is taken
                 if self._buffer.next_record() is not None:
                     raise RemoteProtocolError(GoawayCode.BAD_STATE, "a record before WELCOME")
                 return False
-            case _:
-                return False  # closed: nothing is taken any more
 
     def _read_preface(self) -> bool:
         octets = self._buffer.take(PREFACE_BYTES)
