@@ -30,14 +30,14 @@ OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py clie
 CONTRACT := tests/unit/relayproto tests/vectors
 
 .PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants fuzz spin
-.PHONY: alerts bench bench-peers clean
+.PHONY: alerts audit bench bench-hostile bench-peers clean soak
 
 help: ## print this page
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## make .venv with everything that running, testing and checking need
 
-$(STAMP): setup.cfg pyproject.toml
+$(STAMP): setup.cfg pyproject.toml package/development.lock
 	@python=
 	for candidate in python3 /usr/bin/python3; do
 	    if command -v $$candidate >/dev/null && $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -58,7 +58,9 @@ $(STAMP): setup.cfg pyproject.toml
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv
 	fi
 	[ -x $(BIN)/python ] || $$python -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	install="$(BIN)/python -m pip install --quiet --disable-pip-version-check"
+	$$install --require-hashes --requirement package/development.lock
+	PYTHONWARNINGS=ignore $$install --no-deps --no-build-isolation --editable .
 	touch $@
 
 # The rules and dashboards are tried with Debian's own Prometheus: unpacked, not installed, so that no daemon starts.
@@ -156,11 +158,15 @@ test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn /usr/bin/spin ## everyth
 package: env ## build the wheel, the Debian package and its bill of materials into dist/
 	@$(BIN)/python package --out dist
 
-lock: env ## choose the versions that the package is built from again, and write them down with their hashes
+lock: env ## choose the versions that we ship, build with and test with again; write them down with their hashes
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate"
 	$$compile --custom-compile-command "make lock" setup.cfg -o package/requirements.lock
 	echo 'setuptools>=77' | $$compile --custom-compile-command "make lock" - -o package/build.lock
+	$$compile --extra dev --custom-compile-command "make lock" setup.cfg -o package/development.lock
+
+audit: env ## ask a public database for known vulnerabilities of all that is locked; says so where it can't be asked
+	@$(BIN)/python package/audit.py
 
 vectors: env ## write our golden vectors again; a difference that git shows is a change of the protocol
 	@for generator in tests/support/generate_*.py; do PYTHONPATH=tests $(BIN)/python $$generator --write; done
@@ -183,6 +189,9 @@ fuzz: env ## fuzz every decoder for MINUTES (10) in all, from SEED (1) on; goes 
 spin: /usr/bin/spin env ## search the model of spec 50 whole: NUMBERS (2) of submissions, TROUBLES (3) of any kind
 	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.spin --numbers $(NUMBERS) --troubles $(TROUBLES) --cycles
 
+soak: env ## a relay under mixed load with churn for MINUTES (10), from SEED (1) on; fails where anything grows
+	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m soak.run --minutes $(MINUTES) --seed $(SEED)
+
 alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and print how long that took
 	@$(BIN)/python -m pytest -q -s tests/operations/test_live.py
 
@@ -196,6 +205,9 @@ bench-peers: env $(HEADERS) ## the same cases on other servers (PEERS: some), RU
 	@mkdir -p var
 	PYTHONPATH=bench:bench/peers $(BIN)/python bench/peers/compare.py --runs $(RUNS) --peers '$(PEERS)' \
 	    --plot var/bench-peers.svg
+
+bench-hostile: env $(HEADERS) ## what honest pairs feel beside 1,000 hostile connections; six minutes, JSON lines
+	@$(BIN)/python bench/hostile.py
 
 # The load generator is C, compiled when it runs.
 $(HEADERS):

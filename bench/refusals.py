@@ -49,12 +49,13 @@ SUSPENDED_UNIT = 1
 
 _LIFTED = """
 import sys
-from relayd.services import directory
+from relayd.services import directory, prekeys
 directory.LOOKUP_BURST_MAX = 10**9
+prekeys.BUNDLES_BURST_MAX = 10**9
 from relayd.main import main
 sys.exit(main())
 """
-"""Look-ups of one account are too few for so many samples; who has many accounts has many look-ups."""
+"""Look-ups and bundles of one account are too few for so many samples; who has many accounts has many of both."""
 
 
 class Patient(Relay):

@@ -27,6 +27,7 @@ from relayproto.replies import Status
 
 READY_S_MAX = 60.0
 STOP_S_MAX = 40.0
+METRICS_S_MAX = 30.0
 RAISED = {
     "device_rate_per_s": 10_000_000,
     "device_burst": 10_000_000,
@@ -87,13 +88,14 @@ class Relay:
         port = _free_port()
         made = [*self._command("init"), "--listen", f"127.0.0.1:{port}"]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL, timeout=READY_S_MAX)
-        self._configure({"operations": f'"127.0.0.1:{self._operations}"', **RAISED})
+        self.configure({"operations": f'"127.0.0.1:{self._operations}"', **RAISED})
         self.place = self._placed(port)
 
     def _command(self, verb: str) -> list[str]:
         return [sys.executable, "-m", "relayd.main", verb, "--state", str(self.state)]
 
-    def _configure(self, values: dict[str, Any]) -> None:
+    def configure(self, values: dict[str, Any]) -> None:
+        """Change settings of the configuration file; they count from the next start."""
         path = self.state / "relayd.toml"
         text = path.read_text()
         for name, value in values.items():
@@ -164,11 +166,15 @@ class Relay:
         """Return the processor time that it has used, seconds."""
         return process_cpu_s(self.pid)
 
+    def metrics(self) -> dict[str, float]:
+        """Return each series of /metrics and its value."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._operations}/metrics", timeout=METRICS_S_MAX) as answer:
+            lines = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#"]
+        return {name: float(value) for name, value in lines}
+
     def commits(self) -> "Commits":
         """Return what it has committed since it started."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._operations}/metrics", timeout=5) as answer:
-            lines = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if line[:1] != "#"]
-        figures = {name: float(value) for name, value in lines}
+        figures = self.metrics()
         bounds = [name for name in figures if name.startswith("relayd_commit_seconds_bucket")]
         below = {float(name.partition('le="')[2].rstrip('"}')): figures[name] for name in bounds}
         return Commits(figures["relayd_commits_total"], figures["relayd_commit_works_sum"], below)

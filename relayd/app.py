@@ -386,6 +386,7 @@ def serve(config: Config, path: Path | None = None, notifier: Notifier | None = 
     """
     os.umask(0o077)
     lifecycle.without_core_dumps()
+    lifecycle.switch_threads_soon()
     limiter = logs.Limiter(SystemClock().monotonic)
     logs.configure(sys.stdout, config.logs.level, limiter)
     keys = keyring.load(config.state_directory, SystemClock().now_ms())

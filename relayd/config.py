@@ -113,9 +113,11 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     pair_burst: Annotated[int, Meta(ge=1, description="Submissions of one device to one account at once.")] = 500
     reports_per_hour: Annotated[int, Meta(ge=1, description="Reports to the moderators that one device may make.")] = 10
     connections_max: Annotated[int, Meta(ge=1, description="Connections at a time.")] = 50_000
-    half_open_max: Annotated[int, Meta(ge=1, description="Connections at a time that have not shown who they are.")] = (
-        1_000
-    )
+    half_open_max: Annotated[
+        int,
+        Meta(ge=1, description="Connections at a time that have not shown who they are; above it the oldest of the "
+             "address that has most of them gives way."),
+    ] = 1_000  # fmt: skip
     address_rate_per_s: Annotated[
         int, Meta(ge=1, description="New connections from one IP address, sustained; an office may share one.")
     ] = 50

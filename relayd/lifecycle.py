@@ -10,6 +10,7 @@ import fcntl
 import os
 import resource
 import socket
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,9 @@ PROBE_TIMEOUT_S: Final = 10.0
 """A commit that takes longer is an outage, whatever causes it; half of the unit's WatchdogSec."""
 LAG_UNREADY_S: Final = 1.0
 """A loop that is a second late serves nobody well."""
+SWITCH_S: Final = 0.0005
+"""After so long a thread gives the interpreter to one that waits for it. The store's thread asks for it at every
+statement; at the usual 5 ms a commit takes a tenth of a second while somebody keeps the loop busy."""
 
 
 _log = get_logger("lifecycle")
@@ -46,6 +50,11 @@ def without_core_dumps() -> None:
     # The unit's system call filter forbids this, where its LimitCORE=0 has done it already.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def switch_threads_soon() -> None:
+    """Let no thread of this process keep another waiting for long."""
+    sys.setswitchinterval(SWITCH_S)
 
 
 def allow_descriptors(wanted: int) -> int:

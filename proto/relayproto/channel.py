@@ -4,6 +4,8 @@ Frames enter and leave; records leave and enter. The rule of this file: a frame 
 it was queued, together with all others that are ready; REKEY is the last frame of its record (spec 10 §4).
 """
 
+from collections.abc import Iterator
+
 from relayproto import frame, message
 from relayproto.codes import GoawayCode, Kind
 from relayproto.errors import CryptoFailure, LocalProtocolError, RemoteProtocolError
@@ -50,20 +52,24 @@ class Channel:
             self._sealer.rekey(now)
         return records
 
-    def open(self, record: bytes) -> list[Frame]:
-        """Return the frames of one record; REKEY is obeyed here and does not surface.
+    def open(self, record: bytes) -> Iterator[Frame]:
+        """Return the frames of one record, decoded as they are taken; REKEY is obeyed here and does not surface.
 
-        Raises RemoteProtocolError: a record that does not open ends the connection, whatever the reason.
+        They must be taken to their end before the next record is opened. Raises RemoteProtocolError, here or while
+        they are taken: a record that does not open ends the connection, whatever the reason.
         """
         try:
             plaintext = self._opener.open(record)
         except (CryptoFailure, LocalProtocolError):
             raise RemoteProtocolError(GoawayCode.BAD_RECORD, "a record does not open") from None
-        frames = [frame.decode(octets) for octets in unpack(plaintext)]
-        kinds = [each.kind for each in frames]
-        if _REKEY_KIND in kinds:
-            if kinds.index(_REKEY_KIND) != len(kinds) - 1:
-                raise RemoteProtocolError(GoawayCode.BAD_FRAME, "REKEY is not the last frame of its record")
-            frames.pop()
-            self._opener.rekey()
-        return frames
+        return self._frames(unpack(plaintext))
+
+    def _frames(self, unpacked: Iterator[bytes]) -> Iterator[Frame]:
+        for octets in unpacked:
+            decoded = frame.decode(octets)
+            if decoded.kind == _REKEY_KIND:
+                if next(unpacked, None) is not None:
+                    raise RemoteProtocolError(GoawayCode.BAD_FRAME, "REKEY is not the last frame of its record")
+                self._opener.rekey()
+                return
+            yield decoded

@@ -92,29 +92,27 @@ class RelayConnection(Connection):
             self.state = after(self.state, Step.WELCOMED)
         super().send(said, request)
 
-    def receive_data(self, octets: bytes, now: float) -> None:
-        """Take bytes from the peer, only so many before it has shown who it is (spec 20 §9)."""
+    def keep_octets(self, octets: bytes, now: float) -> None:
+        """Keep bytes from the peer, only so many before it has shown who it is (spec 20 §9)."""
         if self._channel is None and not self.closed:
             self._unauthenticated -= len(octets)
             if self._unauthenticated < 0:
                 self._fail(RemoteProtocolError(GoawayCode.BAD_HANDSHAKE, "too much before authentication"))
                 return
-        super().receive_data(octets, now)
+        super().keep_octets(octets, now)
 
-    def _advance(self, now: float) -> bool:
+    def _advance(self, now: float, frames_max: int) -> bool:
         if self.state is State.OPEN:
-            return self._advance_record()
+            return self._advance_record(frames_max)
         match self.state:
             case State.PREFACE:
                 return self._read_preface()
             case State.HANDSHAKE:
                 return self._read_handshake(now)
-            case State.GREETED:
+            case _:  # greeted; of a closed connection nothing is taken
                 if self._buffer.next_record() is not None:
                     raise RemoteProtocolError(GoawayCode.BAD_STATE, "a record before WELCOME")
                 return False
-            case _:
-                return False  # closed: nothing is taken any more
 
     def _read_preface(self) -> bool:
         octets = self._buffer.take(PREFACE_BYTES)
@@ -170,7 +168,7 @@ class RelayConnection(Connection):
             self._events.append(EnrolmentOpened())
 
     def _greet(self, handshake: HandshakeState, payload: bytes, now: float) -> None:
-        frames = unpack(payload) if len(payload) == HELLO_BYTES else []
+        frames = list(unpack(payload)) if len(payload) == HELLO_BYTES else []
         if len(frames) != 1 or (first := decode_frame(frames[0])).kind != Kind.HELLO:
             raise RemoteProtocolError(GoawayCode.BAD_HANDSHAKE, "message 3 is not one HELLO")
         hello = message.read(Hello, first.fields)
@@ -241,8 +239,8 @@ class ClientConnection(Connection):
         first = self._handshake.write_message()
         self._raw.append(wanted.encode() + prefixed(first))
 
-    def _advance(self, now: float) -> bool:
-        return self._read_handshake(now) if self.state is State.HANDSHAKE else self._advance_record()
+    def _advance(self, now: float, frames_max: int) -> bool:
+        return self._read_handshake(now) if self.state is State.HANDSHAKE else self._advance_record(frames_max)
 
     def _read_handshake(self, now: float) -> bool:
         received = self._buffer.next_message(HANDSHAKE_MESSAGE_BYTES_MAX)

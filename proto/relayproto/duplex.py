@@ -6,8 +6,9 @@ LocalProtocolError; and after every ``receive_*``, ``send``, ``goaway`` and ``ha
 ``events()`` and ``data_to_send()``.
 """
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from relayproto import message
 from relayproto.channel import Channel
@@ -29,7 +30,19 @@ _COMEBACK_AFTER_FAULT_MS = 30_000
 class Connection(ABC):
     """What both sides share: the record layer, the ends, the deadlines of an open connection."""
 
-    __slots__ = ("_buffer", "_channel", "_events", "_heard", "_pinged", "_raw", "_until", "purpose", "state")
+    __slots__ = (
+        "_buffer",
+        "_channel",
+        "_events",
+        "_frames",
+        "_heard",
+        "_pinged",
+        "_raw",
+        "_until",
+        "empty",
+        "purpose",
+        "state",
+    )
 
     def __init__(self, state: State, now: float, until: float) -> None:
         self.state = state
@@ -38,6 +51,9 @@ class Connection(ABC):
         self._raw: list[bytes] = []
         self._events: list[Event] = []
         self._channel: Channel | None = None
+        self._frames: Iterator[Frame] | None = None
+        self.empty = 0
+        """Frames that asked for nothing: PING, PONG and kinds that nobody knows. Whoever looks may set it back."""
         self._heard = now
         self._pinged = False
         self._until = until
@@ -91,16 +107,26 @@ class Connection(ABC):
             self._end(Step.END, Closed(None, reconnect=True, after_ms=0, by_peer=True, detail="the pipe ended"))
 
     def receive_data(self, octets: bytes, now: float) -> None:
-        """Take bytes from the peer; whatever they are, this does not raise."""
-        if self.closed:
-            return
-        self._heard, self._pinged = now, False
-        try:
+        """Take bytes from the peer, and all that they say; whatever they are, this does not raise."""
+        self.keep_octets(octets, now)
+        while self.advance(now):
+            pass
+
+    def keep_octets(self, octets: bytes, now: float) -> None:
+        """Keep bytes from the peer; what they say is taken by ``advance``, in parts, where others wait too."""
+        if not self.closed:
+            self._heard, self._pinged = now, False
             self._buffer.feed(octets)
-            while self._advance(now):
-                pass
+
+    def advance(self, now: float, frames_max: int = sys.maxsize) -> bool:
+        """Take a handshake message or at most so many frames; return whether there may be more. This does not raise."""
+        if self.closed:
+            return False
+        try:
+            return self._advance(now, frames_max)
         except RemoteProtocolError as error:
             self._fail(error)
+            return False
 
     def next_deadline(self) -> float | None:
         """Return when ``handle_timeout`` is due, in the time that ``now`` counts; None for a closed connection."""
@@ -133,7 +159,7 @@ class Connection(ABC):
         self._end(Step.TIMEOUT, closed, say=True)
 
     @abstractmethod
-    def _advance(self, now: float) -> bool:
+    def _advance(self, now: float, frames_max: int) -> bool:
         """Take one unit out of the buffer; return whether there was one. A closed connection has none."""
 
     def _establish(self, handshake: HandshakeState, step: Step, now: float) -> None:
@@ -143,22 +169,29 @@ class Connection(ABC):
         self.state = after(self.state, step)
         self._until = now + (ENROL_TIMEOUT_S if self.purpose is Purpose.ENROL else CONNECTION_LIFETIME_S)
 
-    def _advance_record(self) -> bool:
-        channel, record = self._channel, self._buffer.next_record(bulk=self.purpose is Purpose.BULK)
-        if channel is None or record is None:
-            return False
-        for each in channel.open(record):
+    def _advance_record(self, frames_max: int) -> bool:
+        frames = self._frames
+        if frames is None:
+            channel, record = self._channel, self._buffer.next_record(bulk=self.purpose is Purpose.BULK)
+            if channel is None or record is None:
+                return False
+            frames = self._frames = channel.open(record)
+        left = frames_max
+        for each in frames:
             self._receive_frame(each)
+            left -= 1
+            if not left or self.closed:
+                return not self.closed
+        self._frames = None
         return True
 
     def _receive_frame(self, received: Frame) -> None:
-        if self.closed:
-            return
         if received.kind in EITHER and (self.open or received.kind == Kind.GOAWAY):
             self._receive_either(message.read(EITHER[received.kind], received.fields), received.request)
             return
         kind = self._legal_kinds().get(received.kind)
         if kind is None:
+            self.empty += 1
             self._receive_unknown(received)
             return
         self._received(message.read(kind, received.fields), received.request)
@@ -169,9 +202,10 @@ class Connection(ABC):
                 closed = Closed(code, reconnect, after_ms, by_peer=True, detail="the peer went away")
                 self._end(Step.GOAWAY, closed)
             case Ping() if self._channel is not None:
+                self.empty += 1
                 self._channel.queue(message.encode(Pong(), request))
             case _:
-                """PONG: that something came was noted when its bytes came."""
+                self.empty += 1  # PONG: that something came was noted when its bytes came
 
     def _received(self, said: Message, request: int) -> None:
         self._events.append(MessageReceived(request, said))
@@ -193,4 +227,5 @@ class Connection(ABC):
             self._channel.queue(message.encode(Goaway(closed.code, closed.reconnect, closed.after_ms)))
         self.state = after(self.state, step)
         self._buffer = RecordBuffer()
+        self._frames = None
         self._events.append(closed)

@@ -4,7 +4,7 @@ Bytes of any cut enter and whole records leave; frames enter and padded plaintex
 The rule of this file: a length that is not one of the few allowed ends the connection before anything is kept for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from relayproto.codes import GoawayCode
@@ -54,12 +54,12 @@ def pack(frames: Iterable[bytes], *, bulk: bool = False) -> list[bytes]:
     return plaintexts
 
 
-def unpack(plaintext: bytes) -> list[bytes]:
-    """Return the frames of a record; a length of 0, or too few bytes for a length, ends them (spec 10 §3).
+def unpack(plaintext: bytes) -> Iterator[bytes]:
+    """Yield the frames of a record; a length of 0, or too few bytes for a length, ends them (spec 10 §3).
 
-    Raises RemoteProtocolError where a frame is longer than what is left of the record.
+    Raises RemoteProtocolError where a frame is longer than what is left of the record. One by one, since a record can
+    hold three thousand: whoever takes only some of them keeps the record and nothing else.
     """
-    frames: list[bytes] = []
     at, end = 0, len(plaintext)
     while at + _PREFIX_BYTES <= end:
         length = plaintext[at] << 8 | plaintext[at + 1]
@@ -68,8 +68,7 @@ def unpack(plaintext: bytes) -> list[bytes]:
         at += _PREFIX_BYTES + length
         if at > end:
             raise RemoteProtocolError(GoawayCode.BAD_RECORD, "a frame is longer than its record")
-        frames.append(plaintext[at - length : at])
-    return frames
+        yield plaintext[at - length : at]
 
 
 class RecordBuffer:

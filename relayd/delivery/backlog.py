@@ -37,6 +37,7 @@ class Backlog:
         "_octets",
         "_ready",
         "_stale",
+        "_told",
         "_woken",
         "cursor",
         "floor",
@@ -48,6 +49,7 @@ class Backlog:
         self.lane = lane
         self.cursor = cursor
         self.floor = cursor
+        self._told = cursor
         self.goal = goal
         self._ready: list[Entry | Gap] = []  # an empty deque is 600 bytes, times three, times 10,000 connections
         self._octets = 0
@@ -123,8 +125,13 @@ class Backlog:
             self.cursor = item.notice.sequence
             self._octets -= item.cost
 
-    def acknowledged(self, ack: Ack) -> None:
-        """Let others follow an envelope that was offered alone once it is acknowledged."""
+    def acknowledged(self, ack: Ack) -> bool:
+        """Let others follow an envelope that was offered alone once it is acknowledged; return whether it is news.
+
+        What says nothing but a floor that this connection has told before grants credit, and costs no commit.
+        """
+        news = ack.floor > self._told or bool(ack.ranges or ack.undecryptable)
+        self._told = max(self._told, ack.floor)
         self.floor = max(self.floor, ack.floor)
         alone = self._alone
         if (
@@ -133,6 +140,7 @@ class Backlog:
             or any(first <= alone <= last for first, last in ack.ranges)
         ):
             self._alone = 0
+        return news
 
     def _over(self, gap: Gap) -> None:
         if gap.first <= self._alone <= gap.last:

@@ -103,8 +103,7 @@ class Pump:
         if max(top, *ack.undecryptable, 0) > self._backlogs[ack.lane].cursor:
             raise RemoteProtocolError(GoawayCode.BAD_ACK, "an acknowledgement above what was delivered")
         self._window.acknowledged(ack.credit)
-        self._backlogs[ack.lane].acknowledged(ack)
-        return True
+        return self._backlogs[ack.lane].acknowledged(ack)
 
     def fill(self, octets: int, now_ms: int, now: float) -> list[bytes]:
         """Return the frames to say now, about ``octets`` bytes of them at most; as many again may be left."""

@@ -1,12 +1,13 @@
 """The wire's room: who may connect at all, before anything is computed for them.
 
-An address of a machine and the time enter; a yes or the reason of a no leaves. The rule of this file: an address is
-kept in memory only, as a hash under a key of this process, and never logged (protocol.md §5, §6).
+An address of a machine and the time enter; a yes or the reason of a no leaves, and who has to go for it. The rule of
+this file: an address is kept in memory only, as a hash under a key of this process, and never logged (protocol.md §5,
+§6).
 """
 
 import ipaddress
 from collections import Counter
-from typing import Final
+from typing import Final, Protocol
 
 from relayd.config import LimitsSection
 from relayd.services.rates import Rates
@@ -16,16 +17,25 @@ _NETWORK_BYTES: Final = 8
 """One customer gets a /64 of IPv6 at least, so that is what counts as one address."""
 
 
+class Stranger(Protocol):
+    """A connection that has not shown who it is."""
+
+    def cut(self) -> None:
+        """Close at once."""
+
+
 class Admission:
     """Counts connections, half-open ones, and those of each address. ``key``: 32 random bytes of this process."""
 
-    __slots__ = ("_by_place", "_half_open", "_key", "_limits", "_open", "_rates")
+    __slots__ = ("_by_place", "_half_open", "_key", "_limits", "_open", "_rates", "_strangers")
 
     def __init__(self, limits: LimitsSection, key: bytes) -> None:
         self._limits = limits
         self._key = key
         self._rates: Rates[bytes] = Rates(per_s=limits.address_rate_per_s, burst=limits.address_burst)
         self._by_place: Counter[bytes] = Counter()
+        self._strangers: dict[bytes, dict[Stranger, None]] = {}
+        """Place -> those of its connections that are half-open, the oldest first."""
         self._open = 0
         self._half_open = 0
 
@@ -41,29 +51,50 @@ class Admission:
         packed = (mapped or address).packed
         return blake2b_256(packed[:_NETWORK_BYTES], key=self._key)[:16]
 
+    def crowd(self, place: bytes) -> int:
+        """Return how many connections a place has open."""
+        return self._by_place.get(place, 0)
+
     def refuse(self, place: bytes, now: float) -> str | None:
-        """Return why a new connection is refused, or count it as open and half-open and return None."""
+        """Return why a new connection is refused, or None: then it is to be ``entered``."""
         if self._open >= self._limits.connections_max:
             return "connections"
-        if self._half_open >= self._limits.half_open_max:
-            return "half_open"
         if self._by_place[place] >= self._limits.address_connections_max:
             return "address_connections"
         if self._rates.take(place, now):
             return "address_rate"
+        return None
+
+    def entered(self, place: bytes, stranger: Stranger) -> Stranger | None:
+        """Count a connection as open and half-open; return who is to be cut where that is one too many.
+
+        It is the oldest one of the place that has most of them: a handshake takes a moment, holding a place does not
+        end, and whoever were refused instead would be the honest, since who floods comes again at once.
+        """
+        gone = None
+        if self._half_open >= self._limits.half_open_max:
+            crowded = max(self._strangers, key=lambda each: len(self._strangers[each]))
+            gone = next(iter(self._strangers[crowded]))
+            self.shown(crowded, gone)
         self._by_place[place] += 1
         self._open += 1
         self._half_open += 1
-        return None
+        self._strangers.setdefault(place, {})[stranger] = None
+        return gone
 
-    def shown(self) -> None:
-        """One that was half-open has shown who it is."""
-        self._half_open -= 1
-
-    def left(self, place: bytes, *, half_open: bool) -> None:
+    def left(self, place: bytes, stranger: Stranger) -> None:
         """One is gone."""
+        self.shown(place, stranger)
         self._open -= 1
-        self._half_open -= half_open
         self._by_place[place] -= 1
         if not self._by_place[place]:
             del self._by_place[place]
+
+    def shown(self, place: bytes, stranger: Stranger) -> None:
+        """One that was half-open, if it still is, has shown who it is."""
+        strangers = self._strangers.get(place, {})
+        if stranger in strangers:
+            del strangers[stranger]
+            self._half_open -= 1
+            if not strangers:
+                del self._strangers[place]

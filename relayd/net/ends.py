@@ -8,7 +8,7 @@ from typing import Final
 
 from relayd.logs import get_logger
 from relayd.metrics import Counters
-from relayproto.codes import GoawayCode
+from relayproto.codes import Code, GoawayCode
 from relayproto.events import Closed
 
 _FAILURES: Final[dict[int | None, str]] = {
@@ -19,6 +19,12 @@ _FAILURES: Final[dict[int | None, str]] = {
     GoawayCode.AUTHENTICATION: "authentication",
 }
 """Codes of a connection that never showed who it was -> the reason."""
+GOAWAY_OF: Final = {
+    Code.AUTHENTICATION: GoawayCode.AUTHENTICATION,
+    Code.UNSUPPORTED: GoawayCode.BAD_STATE,
+    Code.RATE: GoawayCode.RATE,
+}
+"""How HELLO is refused; what is not here is BUSY, for now."""
 
 _log = get_logger("net")
 

@@ -17,6 +17,9 @@ from relayproto.codes import GoawayCode
 
 BACKLOG: Final = 4_096
 """Connections that the kernel keeps for us; Linux caps it at net.core.somaxconn, which is this by default."""
+UNSENT_OCTETS_MAX: Final = 64 << 10
+"""What the kernel takes of us beside what is on its way. Otherwise it is up to 4 MiB for whoever reads nothing, before
+the relay sees that he does; and what is urgent waits behind it."""
 SPREAD_MS_MIN: Final = 1_000
 SPREAD_MS_EACH: Final = 2
 """A core makes about 1,000 hybrid handshakes a second; after a restart devices come back at half of that."""
@@ -63,8 +66,14 @@ class Door(asyncio.Protocol):
         counters.connections_accepted += 1
         counters.connections_open += 1
         # Stock asyncio leaves it off on an inherited socket, which costs 40 ms a receipt (notes/performance.md).
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link = transport.get_extra_info("socket")
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_OCTETS_MAX)
         session = Session(transport, self._rooms, self._listener.left, place)
+        gone = self._rooms.admission.entered(place, session)
+        if gone is not None:
+            ends.refused("half_open", counters)
+            gone.cut()
         self._listener.entered(session)
         transport.set_protocol(session)
 

@@ -25,6 +25,8 @@ class Hold(Flag):
     """What it asked before is still waiting for room."""
     LEAVING = auto()
     """Its connection is about to end; what is under way is still answered."""
+    TURN = auto()
+    """What it has said before waits for its turn."""
 
 
 _NOTHING: Final = Hold.NOTHING

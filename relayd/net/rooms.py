@@ -15,6 +15,7 @@ from relayd.incidents import report
 from relayd.metrics import Counters
 from relayd.net.admission import Admission
 from relayd.net.gate import Gate
+from relayd.net.shares import Shares
 from relayd.net.turn import Turn, Wheel
 from relayd.services.administration import Domains
 from relayd.services.desk import Desk, desk
@@ -65,6 +66,7 @@ class Rooms:
     turn: Turn
     wheel: Wheel
     gate: Gate
+    shares: Shares
     tasks: Tasks
     keys: Mapping[int, bytes] = field(repr=False)
     suites: frozenset[Suite]
@@ -120,6 +122,7 @@ def furnish(
         turn=Turn(clock, asyncio.get_running_loop().call_soon),
         wheel=Wheel(clock),
         gate=Gate(store, tasks.start),
+        shares=Shares(clock, asyncio.get_running_loop().call_later),
         tasks=tasks,
         keys=keys,
         suites=suites,

@@ -4,6 +4,7 @@ Decoded commands enter; answers leave through the session. The rule of this file
 commands, and each family of errors ends here: a refusal and a fault are answered, our own mistake is an incident.
 """
 
+from collections.abc import Sequence
 from typing import Final, Protocol, assert_never
 
 from relayd.delivery.pump import Pump
@@ -43,6 +44,7 @@ from relayproto.commands import (
     Submit,
 )
 from relayproto.errors import RemoteProtocolError
+from relayproto.events import MessageReceived
 from relayproto.limits import CONNECTION_LIFETIME_S, UNANSWERED_MAX
 from relayproto.message import Message
 from relayproto.notices import Gap, Passing, Ping
@@ -94,6 +96,9 @@ class Driver(Protocol):
     def settled(self) -> None:
         """Nothing is under way any more."""
 
+    def waste(self, frames: int) -> None:
+        """Note frames that asked for nothing, or for more than is allowed."""
+
     def leave(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
         """End the connection."""
 
@@ -133,14 +138,14 @@ class Router:
                     return False
                 if self.pump.acknowledge(command):
                     self._rooms.store.acknowledge(self.seat, command)
+                else:
+                    self._driver.waste(1)
                 if not self.pump.idle:
                     self._driver.speak()
             case Body():
                 self._bodies.park(command.handle, command.octets)
             case Ephemeral():
-                # Dropped where others wait: it never makes the device wait, and has no answer (spec 50 §9).
-                if len(self._verbs) < VERBS_MAX and not self._rooms.desk.rates.take(self.seat.row, now):
-                    self._run(request, command)
+                self._pass_by(request, command, now)
             case (
                 PutPrekeys() | GetBundles() | Lookup() | PutDevices() | GetDevices() | GetRelayKeys() | Block()
                 | Report() | Act() | PutPolicy() | PutProfile() | GetUnits() | GetRoles() | GetDocument()
@@ -195,9 +200,17 @@ class Router:
         wait_ms = self._rooms.desk.rates.take(self.seat.row, now)
         if wait_ms:
             self._refuse(Code.RATE, wait_ms, request)
+            self._driver.waste(1)
             return True
         self._run(request, verb)
         return True
+
+    def _pass_by(self, request: int, command: Ephemeral, now: float) -> None:
+        # Dropped where others wait: it never makes the device wait, and has no answer (spec 50 §9).
+        if self._rooms.desk.rates.take(self.seat.row, now):
+            self._driver.waste(1)
+        elif len(self._verbs) < VERBS_MAX:
+            self._run(request, command)
 
     def _run(self, request: int, verb: Verb) -> None:
         self._verbs.append((request, verb))
@@ -229,7 +242,7 @@ class Router:
             case PutPrekeys():
                 answer = await desk.prekeys.put(seat, verb)
             case GetBundles():
-                answer = await desk.prekeys.bundles(seat, verb)
+                answer = await desk.prekeys.bundles(seat, verb, self._rooms.clock.monotonic())
             case Lookup():
                 answer = await desk.directory.lookup(seat, verb, self._rooms.clock.monotonic())
             case PutDevices():
@@ -292,6 +305,20 @@ class Router:
     def _refuse(self, code: Code, retry_after_ms: int, request: int) -> None:
         self._rooms.counters.refused[code] += 1
         self._driver.say(Refused(code, retry_after_ms), request)
+
+    def last_words(self, held: Sequence[MessageReceived], now: float) -> None:
+        """Take the acknowledgements that came right before the end; they need no answer.
+
+        A device that has what it wanted says ACK and GOAWAY in one breath.
+        """
+        try:
+            for event in held:
+                if isinstance(event.message, Ack):
+                    self.route(event.request, event.message, now, patient=False)
+        except RemoteProtocolError:
+            pass  # there is nobody left to tell
+        except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
+            self._rooms.incident(error, "command")
 
     def next_deadline(self) -> float:
         """Return when ``overdue`` is due."""

@@ -15,10 +15,11 @@ from relayd.domain.refusals import Fault, Refusal
 from relayd.net import ends
 from relayd.net.outbox import Hold, Outbox
 from relayd.net.rooms import Rooms
-from relayd.net.router import FAULT_AFTER_MS, Router
+from relayd.net.router import ABUSE_AFTER_MS, FAULT_AFTER_MS, Router
+from relayd.net.shares import FRAMES_AT_ONCE_MAX, Share
 from relayd.net.turn import Alarm
 from relayproto.codes import Code, GoawayCode, Purpose
-from relayproto.commands import Ack, DeviceCommand, Enrol, EnrolCommand, GetCode, Hello, Register, Submit
+from relayproto.commands import Ack, DeviceCommand, EnrolCommand, Hello, Submit
 from relayproto.connection import RelayConnection
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
 from relayproto.events import (
@@ -30,16 +31,10 @@ from relayproto.events import (
     MessageReceived,
 )
 from relayproto.message import Message
-from relayproto.replies import Done, Refused
+from relayproto.replies import Enrolled, Refused
 
 INTAKE_WAIT_S: Final = 2.0
 """How long a submission waits for room before it is not taken: by then the disk is the problem, not a burst."""
-_GOAWAY_OF: Final = {
-    Code.AUTHENTICATION: GoawayCode.AUTHENTICATION,
-    Code.UNSUPPORTED: GoawayCode.BAD_STATE,
-    Code.RATE: GoawayCode.RATE,
-}
-"""How HELLO is refused; what is not here is BUSY, for now."""
 _NEVER: Final = float("inf")
 
 
@@ -47,7 +42,7 @@ class Session(asyncio.Protocol):
     """One connection's driver. ``left`` is called once, when the socket is gone; ``place`` is what admission gave."""
 
     __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_place", "_retiring", "_rooms",
-                 "_router", "_shown", "_static_key", "_wait_until", "_working")  # fmt: skip
+                 "_router", "_share", "_static_key", "_unread", "_wait_until", "_working")  # fmt: skip
 
     def __init__(
         self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None], place: bytes
@@ -67,7 +62,8 @@ class Session(asyncio.Protocol):
         self._wait_until: float | None = None
         self._retiring: tuple[GoawayCode, int] | None = None
         self._static_key = b""
-        self._shown = False
+        self._share = Share(self._outbox, now)
+        self._unread = False
         self._marked = False
         self._working = False
         self._set_alarm()
@@ -75,14 +71,11 @@ class Session(asyncio.Protocol):
     # --- asyncio's side ---
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; what they ask for happens now, what they are answered is written at the end of the turn."""
+        """Keep bytes; what they ask for happens now or in its turn, and is answered at the end of that turn."""
         self._rooms.counters.bytes_in += len(data)
         self._outbox.received += len(data)
-        self._connection.receive_data(data, self._rooms.clock.monotonic())
-        self._take_events()
-        # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
-        if self._connection.waiting or self._connection.closed:
-            self.speak()
+        self._connection.keep_octets(data, self._rooms.clock.monotonic())
+        self._line_up()
 
     def eof_received(self) -> None:
         """The peer closed its side; the transport closes ours after what is written."""
@@ -109,9 +102,28 @@ class Session(asyncio.Protocol):
         self._alarm.clear()
         if self._router is not None and self._router.gone() and not self._outbox.aborted:
             self._rooms.desk.logins.taken_over(self._static_key, now)
-        self._rooms.admission.left(self._place, half_open=not self._shown)
+        self._rooms.admission.left(self._place, self)
         self._rooms.counters.connections_open -= 1
         self._left(self)
+
+    # --- the shares' side ---
+
+    def _line_up(self) -> None:
+        self._unread = False
+        self._rooms.shares.enter(self, self._share, self._rooms.admission.crowd(self._place))
+
+    def take(self) -> bool:
+        """Take a part of what came; return whether there is more that can be taken now."""
+        more = self._connection.advance(self._rooms.clock.monotonic(), FRAMES_AT_ONCE_MAX)
+        self._take_events()
+        if self._connection.empty:
+            self.waste(self._connection.empty)
+            self._connection.empty = 0
+        # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
+        if self._connection.waiting or self._connection.closed:
+            self.speak()
+        self._unread = more and bool(self._held)
+        return more and not self._held
 
     # --- the turn's and the wheel's side ---
 
@@ -181,7 +193,7 @@ class Session(asyncio.Protocol):
             self._router.overdue(now)
         if self._wait_until is not None and now >= self._wait_until:
             self._wait_until = None
-            self._work(patient=False)
+            self.work(patient=False)
         self._take_events()
         self.speak()
 
@@ -217,11 +229,8 @@ class Session(asyncio.Protocol):
         else:
             self._held.append(event)
 
-    def work(self) -> None:
-        """Do what the device has asked, as far as there is room."""
-        self._work(patient=True)
-
-    def _work(self, *, patient: bool) -> None:
+    def work(self, *, patient: bool = True) -> None:
+        """Do what the device has asked, as far as there is room; who is not ``patient`` is told where there is none."""
         router = self._router
         if router is None or self._working:
             return
@@ -245,6 +254,8 @@ class Session(asyncio.Protocol):
         finally:
             del self._held[:done]
             self._working = False
+        if self._unread and not self._held:
+            self._line_up()
 
     def _wait(self, now: float, command: DeviceCommand) -> None:
         self._outbox.hold(Hold.WORK)
@@ -260,7 +271,7 @@ class Session(asyncio.Protocol):
                 raise Refusal(Code.UNSUPPORTED)  # noqa: TRY301 - refused like every other HELLO
             login = await self._rooms.desk.logins.login(hello, static_key, self._rooms.clock.monotonic())
         except (Refusal, Fault) as error:
-            code = _GOAWAY_OF.get(error.code, GoawayCode.BUSY)
+            code = ends.GOAWAY_OF.get(error.code, GoawayCode.BUSY)
             self.leave(code, reconnect=code in {GoawayCode.RATE, GoawayCode.BUSY}, after_ms=error.retry_after_ms)
         except RemoteProtocolError as error:
             self.leave(error.code, reconnect=True, after_ms=FAULT_AFTER_MS)
@@ -290,58 +301,33 @@ class Session(asyncio.Protocol):
         self.speak()
 
     async def _enter(self, request: int, command: EnrolCommand) -> None:
-        desk = self._rooms.desk
         try:
-            match command:
-                case Enrol():
-                    self.say(await desk.enrolment.enrol(command), request)
-                    self._show()
-                case Register():
-                    self.say(await desk.registration.register(command, self._place), request)
-                    self._show()
-                case GetCode():
-                    parcel = await desk.registration.get_code(command, self._place)
-                    self.say(Done(), request)
-                    # The answer comes first, and to everybody: how long a unit takes tells nobody whether it was asked.
-                    self._rooms.tasks.start(desk.registration.send(parcel))
-                case _ as never:
-                    assert_never(never)
+            answer = await self._rooms.desk.enter(command, self._place, self._rooms.tasks.start)
         except (Refusal, Fault) as error:
             self._rooms.counters.refused[error.code] += 1
             self.say(Refused(error.code, error.retry_after_ms), request)
         except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
             self._incident(error, "enrolment")
+        else:
+            self.say(answer, request)
+            if isinstance(answer, Enrolled):
+                self._show()
 
     def _show(self) -> None:
         """The peer is no longer half-open. One that has gone in the meantime was counted out as half-open already."""
-        if not self._shown and not self._outbox.gone:
-            self._shown = True
-            self._rooms.admission.shown()
+        if not self._share.known and not self._outbox.gone:
+            self._share.known = True
+            self._rooms.admission.shown(self._place, self)
 
     def _ended(self, closed: Closed) -> None:
         router = self._router
-        ends.ended(closed, self._rooms.counters, shown=self._shown)
+        ends.ended(closed, self._rooms.counters, shown=self._share.known)
         if router is not None:
             if closed.by_peer:
-                self._keep_acknowledgements(router)
+                router.last_words(self._held, self._rooms.clock.monotonic())
             self._rooms.hub.detach(router.seat.row, router)
         self._held.clear()
         self._wait_until = None
-
-    def _keep_acknowledgements(self, router: Router) -> None:
-        """Take the acknowledgements that came right before the end; they need no answer.
-
-        A device that has what it wanted says ACK and GOAWAY in one breath.
-        """
-        now = self._rooms.clock.monotonic()
-        try:
-            for event in self._held:
-                if isinstance(event.message, Ack):
-                    router.route(event.request, event.message, now, patient=False)
-        except RemoteProtocolError:
-            pass  # there is nobody left to tell
-        except Exception as error:  # noqa: BLE001 - the border where our own mistakes end
-            self._rooms.incident(error, "command")
 
     def _incident(self, error: Exception, where: str) -> None:
         self._rooms.incident(error, where)
@@ -377,6 +363,13 @@ class Session(asyncio.Protocol):
         self._connection.goaway(code, reconnect=reconnect, after_ms=after_ms)
         self._take_events()
         self.speak()
+
+    def waste(self, frames: int) -> None:
+        """Note frames that asked for nothing; who says too many is sent away, and not let in again at once."""
+        now = self._rooms.clock.monotonic()
+        if self._share.wasted(frames, now) and not self._connection.closed:
+            self._rooms.desk.logins.sent_away(self._static_key, now)
+            self.leave(GoawayCode.RATE, reconnect=True, after_ms=ABUSE_AFTER_MS)
 
     def retire(self, code: GoawayCode, *, after_ms: int) -> None:
         """End the connection with GOAWAY once every submission under way has its answer; take no new one."""

@@ -3,9 +3,9 @@
 The store and the hub enter; the verbs leave. The rule of this file: one rate for all that one device asks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, assert_never
 
 from relayd.clock import Clock
 from relayd.config import LimitsSection, RegistrationSection
@@ -24,8 +24,10 @@ from relayd.services.registration import Registration, Unit, bounds
 from relayd.services.safety import Safety
 from relayd.store import Store
 from relayd.store.registrations import Mode, Terms
+from relayproto.commands import Enrol, EnrolCommand, GetCode, Register
 from relayproto.descriptor import root_fingerprint
 from relayproto.primitives import Entropy
+from relayproto.replies import Done, Enrolled
 from relayproto.statistics import Kept
 
 _HOUR_S: Final = 3_600
@@ -46,6 +48,26 @@ class Desk:
     safety: Safety
     administration: Administration
     rates: Rates[int]
+
+    async def enter(
+        self, command: EnrolCommand, place: bytes, start: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> Enrolled | Done:
+        """Return the answer to somebody without an account; ``start`` runs what is to be done after it was said.
+
+        Raises Refusal, Fault.
+        """
+        match command:
+            case Enrol():
+                return await self.enrolment.enrol(command)
+            case Register():
+                return await self.registration.register(command, place)
+            case GetCode():
+                parcel = await self.registration.get_code(command, place)
+                # The answer comes first, and to everybody: how long a unit takes tells nobody whether it was asked.
+                start(self.registration.send(parcel))
+                return Done()
+            case _ as never:
+                assert_never(never)
 
 
 def desk(
@@ -86,7 +108,7 @@ def desk(
             entropy=entropy,
         ),
         messages=Messages(store, rates=rates, pairs=pairs),
-        prekeys=Prekeys(store, hub),
+        prekeys=Prekeys(store, hub, entropy(_KEY_BYTES)),
         directory=Directory(store, hub, descriptors),
         passing=PassingBy(store, hub),
         safety=Safety(store, reports=reports, moderated=moderated),

@@ -39,6 +39,11 @@ class Logins:
             raise Refusal(Code.RATE, wait_ms)
         return await self._store.login(hello, static_key)
 
+    def sent_away(self, static_key: bytes, now: float) -> None:
+        """Let a device that was sent away for what it said wait before it comes back."""
+        while not self._takeovers.take(static_key, now):
+            pass
+
     def taken_over(self, static_key: bytes, now: float) -> None:
         """Count a connection that was superseded and still answered."""
         self._takeovers.take(static_key, now)

@@ -1,12 +1,15 @@
 """The services' room: PUT_PREKEYS and GET_BUNDLES (spec 60 §1).
 
 Prekeys enter and leave. The rule of this file: a prekey is kept only with the signature of the device that deposits
-it, and a device that is online hears when few are left.
+it, a device that is online hears when few are left, and nobody takes all of them away alone.
 """
+
+from typing import Final
 
 from relayd.delivery.hub import Hub
 from relayd.domain.refusals import Refusal
 from relayd.domain.seat import Seat
+from relayd.services.pairs import Pairs
 from relayd.store import Store
 from relayproto import identity
 from relayproto.codes import Code
@@ -14,15 +17,22 @@ from relayproto.commands import GetBundles, PutPrekeys
 from relayproto.errors import CryptoFailure
 from relayproto.replies import Bundles, PrekeysLeft
 
+BUNDLES_BURST_MAX: Final = 16
+"""Bundles of one account that one device takes at once: a first message to each of its devices, and again where lists
+have changed meanwhile. Whoever wants somebody's 200 prekeys gone needs a dozen accounts."""
+BUNDLES_PER_S: Final = 1 / 60
+"""And one a minute on; a device deposits new ones as often as it connects."""
+
 
 class Prekeys:
-    """Depositing prekeys and handing them out."""
+    """Depositing prekeys and handing them out. ``key``: 32 random bytes of this process."""
 
-    __slots__ = ("_hub", "_store")
+    __slots__ = ("_hub", "_pairs", "_store")
 
-    def __init__(self, store: Store, hub: Hub) -> None:
+    def __init__(self, store: Store, hub: Hub, key: bytes) -> None:
         self._store = store
         self._hub = hub
+        self._pairs = Pairs(key, per_s=BUNDLES_PER_S, burst=BUNDLES_BURST_MAX)
 
     async def put(self, seat: Seat, command: PutPrekeys) -> PrekeysLeft:
         """Keep the prekeys for the device that deposits them.
@@ -40,8 +50,13 @@ class Prekeys:
             raise Refusal(Code.BAD_SIGNATURE) from None
         return await self._store.put_prekeys(seat, command.prekeys)
 
-    async def bundles(self, seat: Seat, command: GetBundles) -> Bundles:
-        """Hand out one bundle a device. Raises Refusal: NOT_AVAILABLE."""
+    async def bundles(self, seat: Seat, command: GetBundles, now: float) -> Bundles:
+        """Hand out one bundle a device. Raises Refusal: RATE, NOT_AVAILABLE."""
+        pair = [self._pairs.key(seat.row, command.account)]
+        wait_ms = self._pairs.wait_ms(pair, now)  # Before anything of the account is looked at.
+        if wait_ms:
+            raise Refusal(Code.RATE, wait_ms)
+        self._pairs.take(pair, now)
         taken = await self._store.bundles(seat, command)
         for mailbox, notice in taken.low:
             self._hub.say(mailbox, notice)

@@ -129,7 +129,7 @@ def a_record(octets: bytes) -> None:
     whole, cut = octets[1:], octets[0]
     require(taken(whole, cut) == taken(whole, cut & 1 | 1 << 20), "how bytes are cut changes what they say")
     with only(RemoteProtocolError):
-        frames = unpack(whole)
+        frames = list(unpack(whole))
     require(2 * len(frames) + sum(map(len, frames)) <= len(whole), "frames longer than their record")
     if all(2 + len(each) <= ROOM for each in frames):
         packed = pack(frames)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from unittest import mock
 
 from relayd.config import RegistrationSection
-from relayd.services import administration, registration
+from relayd.services import administration, prekeys, registration
 from relayd.services import directory as directory_service
 from relayproto import acts, message
 from relayproto.acts import Instruction
@@ -47,6 +47,7 @@ async def patient_relay(directory: Path) -> AsyncIterator[LiveRelay]:
         mock.patch.object(directory_service, "LOOKUP_BURST_MAX", PLENTY),
         mock.patch.object(administration, "PEOPLE_BURST_MAX", PLENTY),
         mock.patch.object(administration, "BURST_MAX", PLENTY),
+        mock.patch.object(prekeys, "BUNDLES_BURST_MAX", PLENTY),
         mock.patch.object(registration, "PLACE_CODES_PER_HOUR", PLENTY),
         mock.patch.object(registration, "PLACE_TRIES_PER_HOUR", PLENTY),
     ):

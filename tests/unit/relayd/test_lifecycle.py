@@ -101,6 +101,17 @@ def test_a_sandbox_that_forbids_the_call_does_not_stop_the_start(monkeypatch: py
     lifecycle.without_core_dumps()
 
 
+def test_a_busy_loop_keeps_the_stores_thread_waiting_for_half_a_millisecond_at_most() -> None:
+    code = "from relayd.lifecycle import *; switch_threads_soon(); print(sys.getswitchinterval())"
+    environ = {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=30, check=True
+    )
+
+    assert done.stdout == "0.0005\n"
+
+
 class RefusedError(Exception):
     """The store refuses for now."""
 

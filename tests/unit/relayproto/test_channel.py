@@ -68,7 +68,7 @@ def test_rekey_anywhere_but_last_ends_the_connection(frames: list[message.Messag
         alice.queue(message.encode(said))
 
     with pytest.raises(RemoteProtocolError) as raised:
-        bob.open(alice.seal(0.0)[2:])
+        list(bob.open(alice.seal(0.0)[2:]))
 
     assert raised.value.code is GoawayCode.BAD_FRAME
 

@@ -1,12 +1,12 @@
 import pytest
 
-from relayproto import message
+from relayproto import frame, message
 from relayproto.codes import GoawayCode, Kind, Purpose
 from relayproto.commands import GetRelayKeys
 from relayproto.errors import LocalProtocolError
 from relayproto.events import Closed, MessageReceived
 from relayproto.limits import CONNECTION_LIFETIME_S, ENROL_TIMEOUT_S, PING_AFTER_S, PONG_TIMEOUT_S, REKEY_AFTER_S
-from relayproto.notices import Drained, Goaway, Ping
+from relayproto.notices import Drained, Goaway, Ping, Pong
 from relayproto.states import State
 from support.wire import WELCOME, a_client, a_relay, an_open_pair, converse
 
@@ -165,3 +165,42 @@ def test_the_bytes_may_be_cut_anywhere() -> None:
 
     assert client.state is State.OPEN
     assert client.events()[-1] == MessageReceived(0, WELCOME)
+
+
+def test_what_came_can_be_taken_in_parts() -> None:
+    relay, client = an_open_pair()
+    for number in range(5):
+        client.send(GetRelayKeys(), number)
+    relay.keep_octets(client.data_to_send(0.0), 0.0)
+
+    taken = []
+    while relay.advance(0.0, 2):
+        taken.append([event.request for event in relay.events()])
+
+    assert taken == [[0, 1], [2, 3], [4]]
+    assert relay.events() == []
+
+
+def test_nothing_is_taken_of_a_connection_that_has_ended_between_two_parts() -> None:
+    relay, client = an_open_pair()
+    for number in range(4):
+        client.send(GetRelayKeys(), number)
+    relay.keep_octets(client.data_to_send(0.0), 0.0)
+    assert relay.advance(0.0, 2)
+
+    relay.goaway(GoawayCode.BUSY, reconnect=True)
+
+    assert not relay.advance(0.0, 2)
+    assert len([event for event in relay.events() if isinstance(event, MessageReceived)]) == 2
+
+
+def test_frames_that_ask_for_nothing_are_counted() -> None:
+    relay, client = an_open_pair()
+    for said in (Ping(), Pong(), GetRelayKeys()):
+        client.send(said)
+    client.send_frame(frame.encode(250, 1, ()))
+
+    converse(relay, client)
+
+    assert relay.empty == 3
+    assert client.empty == 1  # the PONG; what was refused is an answer

@@ -4,33 +4,81 @@ from relayd.net.admission import Admission
 KEY = bytes(32)
 
 
+class Stranger:
+    """A connection; what is done to it is the listener's."""
+
+    def cut(self) -> None:
+        raise AssertionError
+
+
 def admission(**limits: int) -> Admission:
     return Admission(LimitsSection(**limits), KEY)
 
 
+def enter(door: Admission, host: str) -> tuple[str | None, Stranger, Stranger | None]:
+    """Knock; return why nobody is let in, the connection, and who has to go for it."""
+    stranger = Stranger()
+    place = door.place(host)
+    reason = door.refuse(place, 0.0)
+    return reason, stranger, None if reason else door.entered(place, stranger)
+
+
 def test_connections_are_counted_until_they_leave() -> None:
     door = admission(connections_max=2)
-    assert door.refuse(door.place("192.0.2.1"), 0.0) is None
-    assert door.refuse(door.place("192.0.2.2"), 0.0) is None
+    _, first, _ = enter(door, "192.0.2.1")
+    enter(door, "192.0.2.2")
 
-    assert door.refuse(door.place("192.0.2.3"), 0.0) == "connections"
+    assert enter(door, "192.0.2.3")[0] == "connections"
 
-    door.left(door.place("192.0.2.1"), half_open=True)
-    assert door.refuse(door.place("192.0.2.3"), 0.0) is None
+    door.left(door.place("192.0.2.1"), first)
+    assert enter(door, "192.0.2.3")[0] is None
 
 
-def test_who_has_not_shown_who_it_is_is_counted_apart() -> None:
+def test_who_has_not_shown_who_it_is_for_longest_goes_where_most_are() -> None:
+    door = admission(half_open_max=4)
+    _, alone, _ = enter(door, "192.0.2.1")
+    _, first, _ = enter(door, "192.0.2.2")
+    _, second, _ = enter(door, "192.0.2.2")
+    enter(door, "192.0.2.2")
+
+    assert enter(door, "192.0.2.2")[2] is first
+    assert enter(door, "192.0.2.3")[2] is second
+    assert door.half_open == 4
+    door.shown(door.place("192.0.2.1"), alone)
+    assert enter(door, "192.0.2.4")[2] is None
+
+
+def test_a_flood_from_one_address_crowds_nobody_else_out() -> None:
+    door = admission(half_open_max=10)
+    _, alone, _ = enter(door, "192.0.2.1")
+
+    gone = [enter(door, "192.0.2.2")[2] for _ in range(400)]
+
+    assert alone not in gone
+    assert door.half_open == 10
+
+
+def test_whoever_had_to_go_is_counted_out_once() -> None:
     door = admission(half_open_max=1)
-    assert door.refuse(door.place("192.0.2.1"), 0.0) is None
+    here = door.place("192.0.2.1")
+    _, first, _ = enter(door, "192.0.2.1")
+    _, second, gone = enter(door, "192.0.2.1")
+    assert gone is first
 
-    assert door.refuse(door.place("192.0.2.2"), 0.0) == "half_open"
+    door.left(here, first)
+    assert door.half_open == 1
+    door.left(here, second)
+    assert door.half_open == 0
+    assert door.crowd(here) == 0
 
-    door.shown()
-    assert door.refuse(door.place("192.0.2.2"), 0.0) is None
-    door.left(door.place("192.0.2.2"), half_open=True)
-    assert door.refuse(door.place("192.0.2.2"), 0.0) is None
-    door.left(door.place("192.0.2.1"), half_open=False)
-    assert door.refuse(door.place("192.0.2.2"), 0.0) == "half_open"
+
+def test_a_crowd_is_counted_by_its_place() -> None:
+    door = admission()
+    enter(door, "192.0.2.1")
+    enter(door, "192.0.2.1")
+
+    assert door.crowd(door.place("192.0.2.1")) == 2
+    assert door.crowd(door.place("192.0.2.2")) == 0
 
 
 def test_new_connections_of_one_address_have_a_rate() -> None:
@@ -70,29 +118,31 @@ def test_no_address_is_kept_in_clear() -> None:
 
 def test_one_address_has_so_many_connections_at_a_time_and_no_more() -> None:
     door = admission(address_connections_max=2)
-    here = door.place("127.0.0.2")
-    assert [door.refuse(here, 0.0) for _ in range(3)] == [None, None, "address_connections"]
+    entered = [enter(door, "127.0.0.2") for _ in range(3)]
+    assert [reason for reason, _, _ in entered] == [None, None, "address_connections"]
 
-    assert door.refuse(door.place("127.0.0.3"), 0.0) is None
+    assert enter(door, "127.0.0.3")[0] is None
 
-    door.left(here, half_open=True)
-    assert door.refuse(here, 0.0) is None
+    door.left(door.place("127.0.0.2"), entered[0][1])
+    assert enter(door, "127.0.0.2")[0] is None
 
 
 def test_an_address_without_connections_is_forgotten() -> None:
     door = admission()
-    here = door.place("127.0.0.2")
-    door.refuse(here, 0.0)
+    _, stranger, _ = enter(door, "127.0.0.2")
 
-    door.left(here, half_open=True)
+    door.left(door.place("127.0.0.2"), stranger)
 
     assert not door._by_place
+    assert not door._strangers
 
 
 def test_half_open_ones_can_be_counted() -> None:
     door = admission()
-    for host in ("192.0.2.1", "192.0.2.2"):
-        door.refuse(door.place(host), 0.0)
-    door.shown()
+    _, first, _ = enter(door, "192.0.2.1")
+    enter(door, "192.0.2.2")
+
+    door.shown(door.place("192.0.2.1"), first)
+    door.shown(door.place("192.0.2.1"), first)
 
     assert door.half_open == 1

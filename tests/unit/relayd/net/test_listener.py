@@ -1,6 +1,7 @@
 """The device port, from the accept to the drain, over real TCP and a real store."""
 
 import asyncio
+import contextlib
 import socket
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from relayd.net.listener import SPREAD_MS_EACH, SPREAD_MS_MIN, bind
+from relayd.net.listener import SPREAD_MS_EACH, SPREAD_MS_MIN, UNSENT_OCTETS_MAX, bind
 from relayproto.codes import Code, GoawayCode
 from relayproto.events import Closed
 from relayproto.notices import Deliver, Drained
@@ -49,19 +50,42 @@ async def test_connections_are_counted_and_bounded(tmp_path: Path) -> None:
         assert await knock(relay) is None
 
 
-async def test_those_who_have_not_shown_who_they_are_are_bounded_apart(tmp_path: Path) -> None:
-    async with live_relay(tmp_path, half_open_max=1) as relay:
-        alice = Person("alice")
-        await enrol(relay.port, alice, await relay.ticket("alice@gad.example"))
+async def test_who_has_not_shown_who_it_is_for_longest_gives_way_to_who_comes(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, half_open_max=2) as relay:
+        alice, bob = Person("alice"), Person("bob")
+        for person in (alice, bob):
+            await enrol(relay.port, person, await relay.ticket(f"{person.name}@gad.example"))
         await gone(relay)
         line, _ = await login(relay.port, alice)
-        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        first, second = [await asyncio.open_connection("127.0.0.1", relay.port) for _ in range(2)]
+        await until(lambda: relay.rooms.admission.half_open == 2)
 
-        assert await knock(relay) == b""
+        other, _ = await login(relay.port, bob)
 
+        with contextlib.suppress(ConnectionError):
+            assert await first[0].read() == b""
         assert relay.counters.connections_refused["half_open"] == 1
+        assert relay.rooms.admission.half_open == 1
         assert not line.connection.closed
-        writer.close()
+        assert not other.connection.closed
+        assert not second[0].at_eof()
+        for _, writer in (first, second):
+            writer.close()
+
+
+async def test_a_flood_that_says_nothing_keeps_nobody_from_logging_in(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, half_open_max=4) as relay:
+        alice = Person("alice")
+        await enrol(relay.port, alice, await relay.ticket("alice@gad.example"))
+        source = ("127.0.0.2", 0)
+        silent = [await asyncio.open_connection("127.0.0.1", relay.port, local_addr=source) for _ in range(40)]
+
+        line, _ = await login(relay.port, alice)
+
+        assert not line.connection.closed
+        assert relay.rooms.admission.half_open <= 4
+        for _, writer in silent:
+            writer.close()
 
 
 async def test_one_address_may_not_connect_too_often(tmp_path: Path) -> None:
@@ -88,6 +112,18 @@ async def test_one_address_has_so_many_connections_at_a_time_and_crowds_nobody_o
         await until(lambda: relay.counters.connections_open == 1)
         assert await knock(relay, "127.0.0.2") is None
         here.pop()[1].close()
+
+
+async def test_the_kernel_takes_no_more_than_a_little_for_who_reads_nothing(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        await until(lambda: len(relay.listener) == 1)
+        [session] = relay.listener._sessions
+
+        link = session._outbox._transport.get_extra_info("socket")
+
+        assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == UNSENT_OCTETS_MAX
+        writer.close()
 
 
 async def test_small_writes_are_not_held_back(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ class Driver:
         self.said: list[tuple[Message, int]] = []
         self.left: list[tuple[GoawayCode, bool]] = []
         self.retired: list[GoawayCode] = []
-        self.spoken = self.worked = self.rested = 0
+        self.spoken = self.worked = self.rested = self.wasted = 0
         self.has_room = True
         self.traffic = (10, 20, 30)
 
@@ -51,6 +51,9 @@ class Driver:
 
     def settled(self) -> None:
         self.rested += 1
+
+    def waste(self, frames: int) -> None:
+        self.wasted += frames
 
     def leave(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
         self.left.append((code, reconnect))
@@ -101,6 +104,11 @@ class Stage:
         self.driver = Driver()
         self.store = rooms.store
         self.router = Router(seat_of(ALICE), self.pump, rooms, self.driver, NOW)
+
+    def deliver(self) -> None:
+        """Send one envelope, so that there is something to acknowledge."""
+        self.pump.offer(envelope(1))
+        assert self.pump.fill(1 << 16, 0, NOW)
 
     def route(self, command: Message, request: int = 1, *, patient: bool = True) -> bool:
         return self.router.route(request, command, NOW, patient=patient)
@@ -198,22 +206,39 @@ async def test_an_acknowledgement_reaches_the_store_if_the_pump_believes_it(tmp_
     async with live_relay(tmp_path, through=Quiet) as relay:
         stage = Stage(relay.rooms)
 
-        assert stage.route(ack(7, 0))
-        assert stage.route(ack(8, 0))
+        stage.deliver()
 
-        assert stage.store.acknowledged == [ack(7, 0)]
-        assert stage.driver.spoken == 2
+        assert stage.route(ack(7, 1))
+        assert stage.route(ack(8, 1))
+
+        assert stage.store.acknowledged == [ack(7, 1)]
+        assert stage.driver.spoken == 1
+
+
+async def test_a_storm_of_acknowledgements_without_news_costs_no_commit(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet) as relay:
+        stage = Stage(relay.rooms, credit=Credit(1, 1))
+        stage.deliver()
+
+        for _ in range(1_000):
+            assert stage.route(ack(7, 0, credit=Credit(5, 5)))
+            assert stage.route(ack(7, 1, credit=Credit(9, 9)))
+
+        assert stage.store.acknowledged == [ack(7, 1, credit=Credit(9, 9))]
+        assert stage.pump.window == 8
+        assert stage.driver.wasted == 1_999
 
 
 async def test_an_acknowledgement_waits_for_room_unless_its_connection_ends(tmp_path: Path) -> None:
     async with live_relay(tmp_path, through=Quiet) as relay:
         stage = Stage(relay.rooms)
+        stage.deliver()
         stage.store.full = True
 
-        assert not stage.route(ack(7, 0))
-        assert stage.route(ack(7, 0), patient=False)
+        assert not stage.route(ack(7, 1))
+        assert stage.route(ack(7, 1), patient=False)
 
-        assert stage.store.acknowledged == [ack(7, 0)]
+        assert stage.store.acknowledged == [ack(7, 1)]
 
 
 async def test_whatever_is_not_taken_is_counted_by_its_reason(tmp_path: Path) -> None:

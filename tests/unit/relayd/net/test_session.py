@@ -4,17 +4,21 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from relayd.domain.refusals import Fault
 from relayd.net.session import Session
-from relayproto import identity
+from relayd.net.shares import FRAMES_AT_ONCE_MAX, WASTE_MAX
+from relayd.services.login import TAKEOVERS_WITHIN_S
+from relayproto import frame, identity, message
 from relayproto.codes import Class, Code, GoawayCode, Lane, PrekeyKind, Purpose, SubmitFlag, Suite
 from relayproto.commands import Body, Credit, GetBundles, GetDevices, GetRelayKeys, Lookup, PutDevices, PutPrekeys
+from relayproto.connection import RelayConnection
 from relayproto.events import Closed, DescriptorReceived, Established
 from relayproto.limits import CONNECTION_LIFETIME_S
-from relayproto.notices import Deliver, Drained, Gap, NewEpoch, Outcome, PrekeysLow
+from relayproto.notices import Deliver, Drained, Gap, NewEpoch, Outcome, Ping, PrekeysLow
 from relayproto.replies import (
     Account,
     Bundles,
@@ -601,10 +605,14 @@ async def test_a_mistake_of_ours_in_a_command_ends_its_connection_only(tmp_path:
         return before
 
     async with office(tmp_path, through=through) as (relay, alice, bob):
-        line, welcome = await login(relay.port, alice)
-        other, _ = await login(relay.port, bob)
+        line, _ = await login(relay.port, alice)
+        other, welcome = await login(relay.port, bob)
+        if where == "acknowledge":
+            line, other = other, line
+            await send(other, 1, bob)
+            await line.expect(Deliver)
 
-        line.say(submit(1, bob) if where == "submit" else ack(welcome.epoch, 0))
+        line.say(submit(1, bob) if where == "submit" else ack(welcome.epoch, 1))
 
         assert (await line.expect(Closed)).code == GoawayCode.INTERNAL
         assert not other.connection.closed
@@ -703,7 +711,7 @@ async def test_a_session_without_a_peer_does_what_its_transport_says(tmp_path: P
         left: list[Session] = []
         transport = FakeTransport()
         session = Session(transport, relay.rooms, left.append, b"here")
-        relay.rooms.admission.refuse("127.0.0.1", 0.0)
+        relay.rooms.admission.entered(b"here", session)
 
         session.pause_writing()
         assert not transport.reading
@@ -758,10 +766,14 @@ async def test_a_mistake_of_ours_with_the_last_breath_is_an_incident(tmp_path: P
         before.acknowledge = fail
         return before
 
-    async with office(tmp_path, through=through) as (relay, _, bob):
+    async with office(tmp_path, through=through) as (relay, alice, bob):
         b, welcome = await login(relay.port, bob)
+        a, _ = await login(relay.port, alice)
+        await send(a, 1, bob)
+        await b.expect(Deliver)
+        await a.close()
 
-        b.connection.send(ack(welcome.epoch, 0))
+        b.connection.send(ack(welcome.epoch, 1))
         b.connection.goaway(GoawayCode.BYE, reconnect=False)
         b.flush()
 
@@ -845,3 +857,53 @@ async def test_a_mistake_of_ours_at_a_deadline_cuts_its_connection_only(
         assert not other.connection.closed
         assert relay.counters.internal_errors == 1
         relay.counters.internal_errors = 0
+
+
+@pytest.mark.parametrize("said", ["ping", "unknown", "ack", "lookup"])
+async def test_who_says_nothing_again_and_again_is_sent_away_and_not_let_in_at_once(tmp_path: Path, said: str) -> None:
+    async with office(tmp_path, device_burst=1, device_rate_per_s=1) as (relay, alice, bob):
+        line, welcome = await login(relay.port, alice)
+        frames = {
+            "ping": message.encode(Ping()), "unknown": frame.encode(250, 1, ()),
+            "ack": message.encode(ack(welcome.epoch, 0)), "lookup": message.encode(GetRelayKeys(), 1),
+        }  # fmt: skip
+
+        for _ in range(WASTE_MAX + 2):
+            line.connection.send_frame(frames[said])
+        line.flush()
+        closed = await line.expect(Closed)
+        again = await connect(relay.port, alice)
+        refused = await again.expect(Closed)
+        other, _ = await login(relay.port, bob)
+
+        assert (closed.code, refused.code) == (GoawayCode.RATE, GoawayCode.RATE)
+        assert refused.after_ms > 0
+        assert not other.connection.closed
+        relay.pass_time(TAKEOVERS_WITHIN_S)
+        back, _ = await login(relay.port, alice)
+        assert not back.connection.closed
+
+
+async def test_a_flood_is_taken_in_parts_and_others_are_answered_between_them(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        flood, _ = await login(relay.port, alice)
+        other, _ = await login(relay.port, bob)
+        parts = []
+        advance = RelayConnection.advance
+
+        def counted(connection, now, frames_max):
+            before = connection.empty
+            more = advance(connection, now, frames_max)
+            parts.append(connection.empty - before)
+            return more
+
+        with mock.patch.object(RelayConnection, "advance", counted):
+            for _ in range(WASTE_MAX // 2):
+                flood.connection.send_frame(message.encode(Ping()))
+            flood.flush()
+            other.say(GetRelayKeys())
+            await other.expect(RelayKeys)
+            await until(lambda: sum(parts) == WASTE_MAX // 2)
+
+        assert max(parts) == FRAMES_AT_ONCE_MAX
+        assert not flood.connection.closed

@@ -2,7 +2,7 @@ import pytest
 
 from relayd.delivery.hub import Hub
 from relayd.domain.refusals import Refusal
-from relayd.services.prekeys import Prekeys
+from relayd.services.prekeys import BUNDLES_BURST_MAX, Prekeys
 from relayproto.codes import Code, PrekeyKind
 from relayproto.commands import GetBundles, PutPrekeys
 from relayproto.notices import PrekeysLow
@@ -10,6 +10,13 @@ from support.desks import AgreeableStore, seat_of
 from support.people import Person
 
 ALICE, MALLORY = Person("alice"), Person("mallory")
+
+
+NOW = 1_000.0
+
+
+def service(store: AgreeableStore, hub: Hub | None = None) -> Prekeys:
+    return Prekeys(store, hub or Hub(), bytes(32))
 
 
 class Ear:
@@ -26,7 +33,7 @@ async def test_prekeys_that_the_device_signed_are_kept() -> None:
     store = AgreeableStore(ALICE)
     prekeys = (ALICE.prekeys[PrekeyKind.ONE_TIME],)
 
-    await Prekeys(store, Hub()).put(seat_of(ALICE), PutPrekeys(prekeys))
+    await service(store).put(seat_of(ALICE), PutPrekeys(prekeys))
 
     assert store.taken == [(seat_of(ALICE), prekeys)]
 
@@ -35,7 +42,7 @@ async def test_prekeys_of_somebody_else_are_refused() -> None:
     store = AgreeableStore(ALICE)
 
     with pytest.raises(Refusal) as refused:
-        await Prekeys(store, Hub()).put(seat_of(ALICE), PutPrekeys((MALLORY.prekeys[PrekeyKind.ONE_TIME],)))
+        await service(store).put(seat_of(ALICE), PutPrekeys((MALLORY.prekeys[PrekeyKind.ONE_TIME],)))
 
     assert refused.value.code is Code.BAD_SIGNATURE
     assert store.taken == []
@@ -45,7 +52,7 @@ async def test_a_device_that_is_no_longer_in_the_list_deposits_nothing() -> None
     store = AgreeableStore(ALICE)
 
     with pytest.raises(Refusal) as refused:
-        await Prekeys(store, Hub()).put(seat_of(ALICE, device=9), PutPrekeys((ALICE.prekeys[PrekeyKind.ONE_TIME],)))
+        await service(store).put(seat_of(ALICE, device=9), PutPrekeys((ALICE.prekeys[PrekeyKind.ONE_TIME],)))
 
     assert refused.value.code is Code.AUTHENTICATION
     assert store.taken == []
@@ -56,7 +63,22 @@ async def test_whose_prekeys_run_low_hears_it_where_it_listens() -> None:
     store.low = ((4, PrekeysLow(2, 3)), (5, PrekeysLow(1, 1)))
     hub.attach(4, ear)
 
-    bundles = await Prekeys(store, hub).bundles(seat_of(MALLORY), GetBundles(ALICE.account, ()))
+    bundles = await service(store, hub).bundles(seat_of(MALLORY), GetBundles(ALICE.account, ()), NOW)
 
     assert bundles.bundles == (ALICE.bundle(),)
     assert ear.heard == [PrekeysLow(2, 3)]
+
+
+async def test_nobody_takes_all_of_somebodys_prekeys_alone() -> None:
+    handing = service(AgreeableStore(ALICE))
+    asked = GetBundles(ALICE.account, ())
+    for _ in range(BUNDLES_BURST_MAX):
+        await handing.bundles(seat_of(MALLORY), asked, NOW)
+
+    with pytest.raises(Refusal) as refused:
+        await handing.bundles(seat_of(MALLORY), asked, NOW)
+
+    assert refused.value.code is Code.RATE
+    assert 0 < refused.value.retry_after_ms <= 61_000
+    await handing.bundles(seat_of(MALLORY), GetBundles(MALLORY.account, ()), NOW)
+    await handing.bundles(seat_of(MALLORY), asked, NOW + 61)

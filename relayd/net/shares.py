@@ -1,0 +1,140 @@
+"""The wire's room: who is read next, where more has come than one turn of the loop can take.
+
+Connections that have sent something enter; their ``take`` is called, part by part. The rules of this file: who has used
+least of the loop comes first, so that a device that says little is answered at once whatever a thousand others say; and
+whoever has not shown who he is waits behind those who have, where a place with few connections comes before one with
+many.
+"""
+
+import heapq
+from collections.abc import Callable
+from itertools import count
+from typing import Final, Protocol
+
+from relayd.clock import Clock
+from relayd.net.outbox import Hold, Outbox
+
+FRAMES_AT_ONCE_MAX: Final = 64
+"""Frames that are taken of one connection before others have their turn: half a millisecond of the usual ones."""
+FREE_S_MAX: Final = 0.002
+"""Of the loop's time, that a connection has used of late, without waiting for anybody: some forty messages."""
+HALF_S: Final = 10.0
+"""After so long half of what a connection has used is forgotten: a flood of a minute ago is none."""
+TURN_S_MAX: Final = 0.002
+"""Of one turn, that those who wait get together; then sockets are looked at again."""
+REST_S: Final = 0.001
+"""And then the loop rests while others still wait: the store's thread shares the interpreter with it, and who floods
+would keep every commit waiting."""
+
+
+WASTE_MAX: Final = 1_000
+"""Frames of one connection at once that ask for nothing or for more than a rate allows: PING, kinds that nobody knows,
+acknowledgements without news, verbs over the rate. A device says a few in an hour; who says so many is sent away."""
+WASTE_PER_S: Final = 10.0
+"""And so many a second on."""
+
+
+class Taker(Protocol):
+    """A connection that has kept what came."""
+
+    def take(self) -> bool:
+        """Take a part of it, FRAMES_AT_ONCE_MAX frames at most; return whether there is more."""
+
+
+class Share:
+    """What one connection has used of the loop; ``known`` once it has shown who it is."""
+
+    __slots__ = ("_since", "_used_s", "_waste", "_waste_since", "known", "outbox", "waits")
+
+    def __init__(self, outbox: Outbox, now: float) -> None:
+        self.outbox = outbox
+        self._used_s = 0.0
+        self._since = now
+        self._waste = 0.0
+        self._waste_since = now
+        self.known = False
+        self.waits = False
+
+    def used_s(self, now: float) -> float:
+        """Return how much it has used of late, seconds."""
+        elapsed = now - self._since
+        if elapsed > 0 and self._used_s:
+            self._used_s *= 0.5 ** (elapsed / HALF_S)
+        self._since = now
+        return self._used_s
+
+    def charge(self, spent_s: float) -> None:
+        """Note what it has used."""
+        self._used_s += spent_s
+
+    def wasted(self, frames: int, now: float) -> bool:
+        """Note frames that asked for nothing; return whether they were too many."""
+        self._waste = max(0.0, self._waste - (now - self._waste_since) * WASTE_PER_S) + frames
+        self._waste_since = now
+        return self._waste > WASTE_MAX
+
+
+_Line = list[tuple[float, int, Taker, Share]]
+
+
+class Shares:
+    """Those who wait for their turn: devices, and behind them whoever has not shown who he is."""
+
+    __slots__ = ("_clock", "_devices", "_later", "_numbers", "_strangers")
+
+    def __init__(self, clock: Clock, later: Callable[[float, Callable[[], None]], object]) -> None:
+        """``later`` calls a function after so many seconds: ``loop.call_later``."""
+        self._clock = clock
+        self._later = later
+        self._devices: _Line = []
+        self._strangers: _Line = []
+        self._numbers = count()
+
+    def __len__(self) -> int:
+        """Return how many wait."""
+        return len(self._devices) + len(self._strangers)
+
+    def enter(self, taker: Taker, share: Share, crowd: int = 0) -> None:
+        """Let a connection take what came, now or when it is its turn; ``crowd`` is how many its place has open."""
+        if share.waits:
+            return
+        now = self._clock.monotonic()
+        if share.known:
+            used_s = share.used_s(now)
+            if used_s < FREE_S_MAX:
+                if not self._serve(taker, share):
+                    return
+                used_s = share.used_s(self._clock.monotonic())
+            line, rank = self._devices, used_s
+        else:
+            line, rank = self._strangers, float(crowd)
+        share.waits = True
+        share.outbox.hold(Hold.TURN)
+        if not len(self):
+            self._later(0.0, self._pass)
+        heapq.heappush(line, (rank, next(self._numbers), taker, share))
+
+    def _pass(self) -> None:
+        began = self._clock.monotonic()
+        while self._devices and self._clock.monotonic() - began < TURN_S_MAX:
+            self._first_of(self._devices)
+        # One of them in each turn, however much devices say: otherwise nobody could log in while some flood.
+        if self._strangers:
+            self._first_of(self._strangers)
+        if len(self):
+            self._later(REST_S, self._pass)
+
+    def _first_of(self, line: _Line) -> None:
+        rank, _, taker, share = heapq.heappop(line)
+        if self._serve(taker, share):
+            rank = share.used_s(self._clock.monotonic()) if share.known else rank
+            heapq.heappush(self._devices if share.known else line, (rank, next(self._numbers), taker, share))
+        else:
+            share.waits = False
+            share.outbox.release(Hold.TURN)
+
+    def _serve(self, taker: Taker, share: Share) -> bool:
+        began = self._clock.monotonic()
+        more = taker.take()
+        share.charge(self._clock.monotonic() - began)
+        return more

@@ -1,0 +1,199 @@
+"""Who is read next where more has come than one turn can take."""
+
+from relayd.net.outbox import Outbox
+from relayd.net.shares import FREE_S_MAX, HALF_S, REST_S, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
+from support.clocks import HandClock
+from support.transports import FakeTransport
+
+STEP_S = TURN_S_MAX * 0.6
+
+
+class Taker:
+    """Somebody who has said so many parts, of which each takes so long."""
+
+    def __init__(self, clock: HandClock, parts: int, step_s: float, log: list[str], name: str) -> None:
+        self.clock = clock
+        self.parts = parts
+        self.step_s = step_s
+        self.log = log
+        self.name = name
+
+    def take(self) -> bool:
+        self.log.append(self.name)
+        self.clock.advance(self.step_s)
+        self.parts -= 1
+        return self.parts > 0
+
+
+class Stage:
+    """Shares on a clock of the test's, and what they want to be called for."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.due = []
+        self.shares = Shares(self.clock, lambda delay_s, call: self.due.append((delay_s, call)))
+        self.log = []
+
+    def taker(self, name: str, parts: int, step_s: float = 0.0) -> Taker:
+        return Taker(self.clock, parts, step_s, self.log, name)
+
+    def share(self, used_s: float = 0.0, *, known: bool = True) -> Share:
+        made = Share(Outbox(FakeTransport(), octets_max=1, timeout_s=1.0), self.clock.monotonic())
+        made.charge(used_s)
+        made.known = known
+        return made
+
+    def turn(self) -> float:
+        """Have the next turn; return how long it was waited for."""
+        [(delay_s, call)] = self.due
+        self.due.clear()
+        call()
+        return delay_s
+
+
+def reads(share: Share) -> bool:
+    return share.outbox._transport.reading
+
+
+def test_who_says_little_is_taken_at_once() -> None:
+    stage = Stage()
+    share = stage.share()
+
+    stage.shares.enter(stage.taker("alice", 1), share)
+
+    assert stage.log == ["alice"]
+    assert reads(share)
+    assert stage.due == []
+
+
+def test_what_is_more_than_one_part_waits_and_is_not_read_until_it_was_taken() -> None:
+    stage = Stage()
+    share = stage.share()
+
+    stage.shares.enter(stage.taker("alice", 3), share)
+
+    assert not reads(share)
+    assert len(stage.shares) == 1
+    assert stage.turn() == 0
+    assert stage.log == ["alice"] * 3
+    assert reads(share)
+    assert len(stage.shares) == 0
+    assert stage.due == []
+
+
+def test_who_has_used_least_comes_first() -> None:
+    stage = Stage()
+    flood, other, person = (stage.taker(name, 1) for name in ("flood", "other", "person"))
+    stage.shares.enter(flood, stage.share(3.0))
+    stage.shares.enter(other, stage.share(1.0))
+    stage.shares.enter(person, stage.share(FREE_S_MAX))
+
+    stage.turn()
+
+    assert stage.log == ["person", "other", "flood"]
+
+
+def test_a_flood_gets_a_part_of_the_turn_and_then_the_loop_rests() -> None:
+    stage = Stage()
+    flood = stage.taker("flood", 100, STEP_S)
+    stage.shares.enter(flood, stage.share(1.0))
+
+    stage.turn()
+    taken = len(stage.log)
+    rest = stage.turn()
+
+    assert taken == 2
+    assert rest == REST_S
+    assert len(stage.log) == 4
+
+
+def test_who_comes_while_others_flood_is_before_them_in_the_next_turn() -> None:
+    stage = Stage()
+    for number in range(50):
+        stage.shares.enter(stage.taker(f"flood {number}", 100, STEP_S), stage.share(1.0))
+    stage.turn()
+    stage.log.clear()
+
+    stage.shares.enter(stage.taker("person", 1), stage.share(FREE_S_MAX))
+    stage.turn()
+
+    assert stage.log[0] == "person"
+
+
+def test_floods_of_one_size_share_what_is_left() -> None:
+    stage = Stage()
+    for number in range(4):
+        stage.shares.enter(stage.taker(f"{number}", 10, STEP_S), stage.share(1.0))
+
+    for _ in range(8):
+        stage.turn()
+
+    assert {name: stage.log.count(name) for name in stage.log} == {"0": 4, "1": 4, "2": 4, "3": 4}
+
+
+def test_one_stranger_is_served_in_each_turn_however_much_devices_say() -> None:
+    stage = Stage()
+    stage.shares.enter(stage.taker("flood", 100, STEP_S), stage.share(1.0))
+    for name in ("stranger", "other"):
+        stage.shares.enter(stage.taker(name, 1), stage.share(known=False))
+
+    stage.turn()
+    stage.turn()
+
+    assert stage.log == ["flood", "flood", "stranger", "flood", "flood", "other"]
+
+
+def test_a_stranger_of_a_place_with_few_connections_comes_before_a_crowd() -> None:
+    stage = Stage()
+    for number in range(20):
+        stage.shares.enter(stage.taker(f"crowd {number}", 1), stage.share(known=False), 20)
+    stage.shares.enter(stage.taker("alone", 1), stage.share(known=False), 1)
+
+    stage.turn()
+
+    assert stage.log == ["alone"]
+
+
+def test_who_shows_who_he_is_while_he_waits_stands_among_the_devices() -> None:
+    stage = Stage()
+    share = stage.share(known=False)
+    alice = stage.taker("alice", 2)
+    stage.shares.enter(alice, share)
+    share.known = True
+
+    stage.turn()
+    stage.turn()
+
+    assert stage.log == ["alice", "alice"]
+    assert reads(share)
+
+
+def test_who_waits_already_does_not_wait_twice() -> None:
+    stage = Stage()
+    share = stage.share(1.0)
+    alice = stage.taker("alice", 1)
+
+    stage.shares.enter(alice, share)
+    stage.shares.enter(alice, share)
+    stage.turn()
+
+    assert stage.log == ["alice"]
+
+
+def test_half_of_what_was_used_is_forgotten_in_a_while() -> None:
+    stage = Stage()
+    share = stage.share(1.0)
+
+    stage.clock.advance(HALF_S)
+
+    assert share.used_s(stage.clock.monotonic()) == 0.5
+
+
+def test_what_asks_for_nothing_is_let_pass_a_while_and_forgotten() -> None:
+    stage = Stage()
+    share = stage.share()
+    now = stage.clock.monotonic()
+
+    assert not share.wasted(WASTE_MAX, now)
+    assert share.wasted(1, now)
+    assert not share.wasted(1, now + 2 / WASTE_PER_S)
