@@ -34,8 +34,8 @@ from relayproto import descriptor
 ROOT = Path(__file__).parents[1]
 RATIO_MAX = 2.0
 SILENT_SHARE_MAX = 1 / 3
-"""Of the kinds, of which the relay has counted nothing: who reads nothing is cut off after 20 s, some are slow by chance;
-where it is more the crowd was not let run, and nothing was measured."""
+"""Of the kinds, of which the relay has counted nothing: who reads nothing is cut off after 20 s, some are slow by
+chance; where it is more the crowd was not let run, and nothing was measured."""
 ANSWER_S_MAX = 300.0
 VICTIMS = 2
 """Honest accounts that hostile peers are after: one that is there and one that is away."""
