@@ -33,6 +33,9 @@ from relayproto import descriptor
 
 ROOT = Path(__file__).parents[1]
 RATIO_MAX = 2.0
+SILENT_SHARE_MAX = 1 / 3
+"""Of the kinds, of which the relay has counted nothing: who reads nothing is cut off after 20 s, some are slow by
+chance; where it is more the crowd was not let run, and nothing was measured."""
 ANSWER_S_MAX = 300.0
 VICTIMS = 2
 """Honest accounts that hostile peers are after: one that is there and one that is away."""
@@ -125,10 +128,15 @@ def verdict(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     }
     ratio = {name: round(medians["hostile"][name] / max(medians["idle"][name], 1e-6), 2) for name in FIGURES}
     over = {f"{name} is {ratio[name]} times as long": ratio[name] > RATIO_MAX for name in FIGURES if "p99" in name}
+    counted = [each["counted_per_s"] for each in rounds["hostile"]]
+    silent = [name for name in counted[0] if not any(each[name] for each in counted)]
+    over[f"of the kinds nothing was seen of {len(silent)}: others use this machine"] = len(
+        silent
+    ) > SILENT_SHARE_MAX * len(counted[0])
     lost = {each["wrong"]: 1 for results in rounds.values() for each in results if "wrong" in each}
     return {
         "case": "verdict", "what": f"medians of {len(rounds['idle'])}", **medians, "ratio": ratio,
-        "ratio_max": RATIO_MAX, **wrong({**over, **lost}),
+        "ratio_max": RATIO_MAX, "silent": silent, **wrong({**over, **lost}),
     }  # fmt: skip
 
 

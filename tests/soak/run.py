@@ -28,7 +28,7 @@ SAMPLE_S = 1.0
 TELL_S = 30.0
 WARM_S_MIN = 60.0
 WARM_SHARE = 0.2
-ACCOUNT_OCTETS = 12 << 10
+ACCOUNT_OCTETS = 3 << 10
 """What an account takes in the database for good, its indices too: that it grows by those is no leak."""
 FLOORS = {"memory": 8 << 20, "descriptors": 4, "database": 4 << 20, "log": 4 << 20}
 """By how much each may grow over the whole time even where that is more than a twentieth of it: pages that an allocator

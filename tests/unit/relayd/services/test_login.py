@@ -40,3 +40,17 @@ async def test_one_device_does_not_use_up_anothers_takeovers() -> None:
         logins.taken_over(b"m" * 32, 0.0)
 
     assert await logins.login(hello(alice), b"k" * 32, 0.0)
+
+
+async def test_who_was_sent_away_waits_and_nobody_else_does() -> None:
+    alice = Person("alice")
+    logins = Logins(AgreeableStore(alice))
+
+    logins.sent_away(b"k" * 32, 0.0)
+    logins.sent_away(b"k" * 32, 0.0)
+
+    with pytest.raises(Refusal) as refused:
+        await logins.login(hello(alice), b"k" * 32, 0.0)
+    assert refused.value.code is Code.RATE
+    assert await logins.login(hello(alice), b"m" * 32, 0.0)
+    assert await logins.login(hello(alice), b"k" * 32, 20.0)
