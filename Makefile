@@ -28,7 +28,7 @@ AWAY := 69
 OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py client/relayclient/__init__.py)))
 
 .PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants fuzz spin
-.PHONY: alerts bench bench-peers clean
+.PHONY: alerts sim bench bench-peers clean
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -179,6 +179,11 @@ fuzz: env ## fuzz every decoder for MINUTES (10) in all, from SEED (1) on; goes 
 
 spin: /usr/bin/spin env ## search the model of spec 50 whole: NUMBERS (2) of submissions, TROUBLES (3) of any kind
 	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m support.spin --numbers $(NUMBERS) --troubles $(TROUBLES) --cycles
+
+sim: RUNS = 200
+sim: env ## simulate RUNS (200) worlds of the relay and its devices, from SEED (1) on; goes on where it was stopped
+	@mkdir -p var
+	PYTHONPATH=.:proto:client:tests $(BIN)/python -m sim.run --runs $(RUNS) --seed $(SEED) --state var/sim.jsonl
 
 alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and print how long that took
 	@$(BIN)/python -m pytest -q -s tests/operations/test_live.py
