@@ -48,9 +48,7 @@ MUTANTS: Final = (
         file="client/relayclient/parcels.py",
         old=" AND message.account IS NOT NULL ORDER",
         new=" ORDER",
-        killers=(
-            "tests/unit/relayclient/test_parcels.py::test_a_copy_for_own_devices_waits_until_it_is_known_whom_the_text_is_to",
-        ),
+        killers=(_SEEDS,),
     ),
     Mutant(
         name="removed-device-makes-its-account-unavailable",

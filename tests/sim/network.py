@@ -17,6 +17,8 @@ from sim.loop import PROCESS, Listening, Process, VirtualLoop
 HIGH_OCTETS = 64 << 10
 FLYING_OCTETS_MAX = 48 << 10
 """What the kernels and the network take before the sender has to keep it."""
+PIECES_MAX = 60
+"""So many of a link's chunks are split: by then every state of a reader was cut in two, and the rest costs time alone."""
 RESET_S_MAX = 3.0
 CONNECT_S_MAX = 120.0
 
@@ -50,6 +52,7 @@ class Link:
         self.number = number
         self.delay_s = delay_s
         self.chunk_max = chunk_max
+        self.pieces = 0
         self.stalled_until = 0.0
         self.silent = False
         self.ends: tuple[Pipe, Pipe]
@@ -167,7 +170,10 @@ class Pipe(asyncio.Transport):
         network, link = self._network, self._link
         while self._kept and self._flying < FLYING_OCTETS_MAX:
             octets = self._kept.popleft()
-            size = min(len(octets), network.rng.randint(1, link.chunk_max) if link.chunk_max else len(octets))
+            size = len(octets)
+            if link.chunk_max and link.pieces < PIECES_MAX:
+                size = min(size, network.rng.randint(1, link.chunk_max))
+                link.pieces += 1
             if size < len(octets):
                 self._kept.appendleft(octets[size:])
             self._kept_octets -= size

@@ -26,7 +26,7 @@ from sim.watching import watched
 from sim.world import Settings, World
 from support.inline_store import PLACE
 
-STEPS = 30
+STEPS = 24
 TROUBLES = (
     "cut", "stall", "silence", "network down", "relay crash", "relay stop", "relay crash in a statement",
     "relay disk passing", "relay disk ending", "relay paused", "device crash", "device crash in a statement",

@@ -1,4 +1,4 @@
-"""The first seeds once more, by themselves: what deliberate bugs are tried against (tests/mutants/of_connections.py)."""
+"""The first seeds by themselves: what deliberate bugs are tried against (tests/mutants/of_connections.py)."""
 
 import pytest
 
