@@ -82,4 +82,15 @@ MUTANTS: Final = (
             "tests/unit/relayclient/test_safety.py::test_a_relay_that_comes_back_from_a_backup_is_told_who_is_not_blocked_any_more",
         ),
     ),
+    Mutant(
+        name="room-is-announced-where-there-is-none",
+        story="What a failed commit puts back fills the intake, and who waits for room is called at once, round and round.",
+        file="relayd/store/intake.py",
+        old="            # Whoever waits for room would be called at once, find none, and wait again, round and round.\n"
+        "            self._space.clear()\n",
+        new="            pass\n",
+        killers=(
+            "tests/unit/relayd/store/test_intake.py::test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room",
+        ),
+    ),
 )

@@ -18,7 +18,7 @@ HIGH_OCTETS = 64 << 10
 FLYING_OCTETS_MAX = 48 << 10
 """What the kernels and the network take before the sender has to keep it."""
 PIECES_MAX = 60
-"""So many of a link's chunks are split: by then every state of a reader was cut in two, and the rest costs time alone."""
+"""So many of a link's chunks are split: by then every state of a reader was cut in two, and the rest costs time."""
 RESET_S_MAX = 3.0
 CONNECT_S_MAX = 120.0
 
