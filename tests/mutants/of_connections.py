@@ -84,11 +84,10 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="room-is-announced-where-there-is-none",
-        story="What a failed commit puts back fills the intake, and who waits for room is called at once, round and round.",
+        story="What a failed commit puts back fills the intake; who waits for room is called at once, again and again.",
         file="relayd/store/intake.py",
-        old="            # Whoever waits for room would be called at once, find none, and wait again, round and round.\n"
-        "            self._space.clear()\n",
-        new="            pass\n",
+        old="find none, and wait again, round and round.\n            self._space.clear()\n",
+        new="find none, and wait again, round and round.\n            pass\n",
         killers=(
             "tests/unit/relayd/store/test_intake.py::test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room",
         ),
