@@ -21,7 +21,12 @@ SOON_TURNS = 15
 """After so many turns of a second time goes by in leaps, and after so many more in larger ones."""
 PATIENCE_S = 7_200.0
 """How long, at most, it takes from when nothing fails any more until everybody has everything."""
-_UNDER_WAY = "SELECT count(*) FROM message WHERE is_text AND state IN ('queued', 'accepted')"
+_UNDER_WAY = (
+    "SELECT (SELECT count(*) FROM submission WHERE sealed_frame IS NOT NULL) + count(*) FROM message"
+    " WHERE (is_text AND state IN ('queued', 'accepted')) OR (expires_ms > ?"
+    " AND EXISTS (SELECT 1 FROM parcel WHERE parcel.message = message.row AND parcel.state IN (0, 1)))"
+)
+"""Submissions without an answer, texts without an end, and whatever else waits for the relay to take it."""
 
 
 def heal(world: World) -> None:
@@ -79,8 +84,8 @@ def unsettled(world: World) -> list[str]:
             waits.append(f"{phone} is not connected")
         elif exchange._asked or phone.device._link.held:
             waits.append(f"{phone} has asked something")
-        elif left := phone.device._store._sql.execute(_UNDER_WAY).fetchone()[0]:
-            waits.append(f"{phone} has {left} texts waiting or under way")
+        elif left := phone.device._store._sql.execute(_UNDER_WAY, (phone.client.now_ms(),)).fetchone()[0]:
+            waits.append(f"{phone} has {left} waiting or under way")
     living = {phone.row for phone in world.phones if phone.lives}
     queued = sum(1 for name, _ in world.truth.rows if name >> 2 in living)
     if queued:
