@@ -30,7 +30,7 @@ OTHERS := $(notdir $(patsubst %/__init__.py,%,$(wildcard relayd/__init__.py clie
 CONTRACT := tests/unit/relayproto tests/vectors
 
 .PHONY: help env run demo demo-office package lock test check static gate vectors powercut model mutants fuzz spin
-.PHONY: alerts audit bench bench-hostile bench-peers clean soak
+.PHONY: alerts audit bench bench-hostile bench-peers clean sim soak
 
 help: ## print this page
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -191,6 +191,11 @@ spin: /usr/bin/spin env ## search the model of spec 50 whole: NUMBERS (2) of sub
 
 soak: env ## a relay under mixed load with churn for MINUTES (10), from SEED (1) on; fails where anything grows
 	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m soak.run --minutes $(MINUTES) --seed $(SEED)
+
+sim: RUNS = 200
+sim: env ## simulate RUNS (200) worlds of the relay and its devices, from SEED (1) on; goes on where it was stopped
+	@mkdir -p var
+	PYTHONPATH=.:proto:client:tests $(BIN)/python -m sim.run --runs $(RUNS) --seed $(SEED) --state var/sim.jsonl
 
 alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and print how long that took
 	@$(BIN)/python -m pytest -q -s tests/operations/test_live.py

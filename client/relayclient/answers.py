@@ -66,7 +66,7 @@ def take_in(  # noqa: C901, PLR0911, PLR0912 - one a kind of answer
     step: Step, link: Link, reply: Reply, command: DeviceCommand, now_ms: int
 ) -> list[Event]:
     """Take in an answer; one that no command of its kind can have is ignored (spec 30 §5)."""
-    link.asking.answered(command)
+    link.asked_at = link.asking.answered(command)
     match reply, command:
         case Submitted(), Submit():
             return submissions.answered(step, reply, now_ms)
@@ -147,7 +147,7 @@ def _bundles(step: Step, link: Link, reply: Bundles, command: GetBundles, now_ms
 
 def _devices(step: Step, link: Link, reply: Devices, command: GetDevices, now_ms: int) -> list[Event]:
     believed, events = contacts.learn(step, command.account, reply.devices, reply.signature, now_ms)
-    link.fresh.add(command.account)
+    link.fresh[command.account] = link.asked_at
     if command.account == step.setting("account"):
         link.own_list_stale = False
     if not believed:
@@ -191,7 +191,7 @@ def _never(step: Step, link: Link, code: int, command: DeviceCommand, now_ms: in
         case Lookup(address):
             return outbox.refuse_waiting(step, "address", address.strip().lower(), code, now_ms)
         case GetDevices(account) | GetBundles(account):
-            link.fresh.add(account)
+            link.fresh[account] = link.asked_at
             return outbox.refuse_waiting(step, "account", account, code, now_ms)
         case GetRelayKeys():
             link.keys_fetched = True

@@ -233,7 +233,7 @@ class Device:
             wanted += parcels.needs(step, now_ms) + safety.needs(step) + badges.needs(step, link, now_ms)
             if link.left is not None and not link.asking.under_way(PutPrekeys):
                 wanted += prekeys.due(step, link.left, now_ms)
-        return [command for command in wanted if link.asking.ask(command, now_ms)]
+        return [command for command in wanted if link.asking.ask(command, now_ms, link.came)]
 
     def next_submits(self, limit: int, now_ms: int) -> list[Submit | Body]:
         """Return at most ``limit`` submissions to send now, in this order; a BODY goes right before its SUBMIT.

@@ -45,8 +45,9 @@ class _Unshown(Exception):  # noqa: N818 - an outcome, caught in this file
 def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[AccountId | None], bool]) -> list[Event]:
     """Deal with one envelope and note it in its lane.
 
-    ``fetched`` says of an account, or of None for the relay's keys, whether what the relay has was fetched on this
-    connection: only then is what doesn't fit a failure. Raises Lacking, and then nothing was written.
+    ``fetched`` says of an account whether what the relay has was asked for after this envelope came, or of None whether
+    the relay's keys were on this connection: only then is what doesn't fit a failure. Raises Lacking, and then nothing
+    was written.
     """
     lane, sequence = delivered.lane, delivered.sequence
     if position.read(step, lane).holds(sequence):

@@ -31,24 +31,24 @@ class Asking:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._under_way: set[DeviceCommand] = set()
+        self._under_way: dict[DeviceCommand, int] = {}
         self._not_before_ms: dict[DeviceCommand, int] = {}
 
-    def ask(self, command: DeviceCommand, now_ms: int) -> bool:
-        """Say whether the command is to be sent now, and note that it is."""
+    def ask(self, command: DeviceCommand, now_ms: int, came: int = 0) -> bool:
+        """Say whether the command is to be sent now, and note that it is; ``came`` is how many envelopes have come."""
         if command in self._under_way or self._not_before_ms.get(command, 0) > now_ms:
             return False
         self._not_before_ms.pop(command, None)
-        self._under_way.add(command)
+        self._under_way[command] = came
         return True
 
     def under_way(self, kind: type[DeviceCommand]) -> bool:
         """Say whether any command of a kind waits for its answer."""
         return any(isinstance(command, kind) for command in self._under_way)
 
-    def answered(self, command: DeviceCommand) -> None:
-        """Note that an answer came."""
-        self._under_way.discard(command)
+    def answered(self, command: DeviceCommand) -> int:
+        """Note that an answer came; return how many envelopes had come when it was asked for."""
+        return self._under_way.pop(command, 0)
 
     def pause(self, command: DeviceCommand, until_ms: int) -> None:
         """Note that the command is not to be asked again before a time."""
@@ -63,8 +63,10 @@ class Asking:
 class Link:
     """One connection's memory.
 
-    ``held`` are envelopes (and DRAINED behind them) that wait for the answer to ``lacking``; ``fresh`` are accounts
-    whose device list was fetched on this connection; ``sent`` is the highest submission that it has carried,
+    ``held`` are envelopes (and DRAINED behind them) that wait for the answer to ``lacking``; ``came`` and
+    ``dealt_with`` count envelopes of this connection; ``asked_at`` is what ``came`` was when what is answered now was
+    asked, and ``fresh`` the same of each account's device list: only what was asked after an envelope came says whether
+    its sender's device is one; ``sent`` is the highest submission that it has carried,
     ``not_before_ms`` when it may carry more; ``left`` is what the relay holds of our one-time prekeys (X25519, KEM),
     None before it said; ``typed`` is when an account was last told that the user types, ``passed`` when what passed by
     last from a device was said; ``standing`` and ``unit`` are what the relay says that the account is, ``act`` the
@@ -76,7 +78,10 @@ class Link:
     asking: Asking = field(default_factory=Asking)
     held: deque[Deliver | Drained] = field(default_factory=deque)
     lacking: DeviceCommand | None = None
-    fresh: set[AccountId] = field(default_factory=set)
+    came: int = 0
+    dealt_with: int = 0
+    asked_at: int = 0
+    fresh: dict[AccountId, int] = field(default_factory=dict)
     keys_fetched: bool = False
     own_list_stale: bool = False
     open: bool = False

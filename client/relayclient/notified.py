@@ -48,6 +48,7 @@ def _queued(store: Store, link: Link, notice: Deliver | notices.Drained, now_ms:
     if link.flow.overrun_by(len(link.held)):
         return []  # beyond the credit nothing is kept: it was not acknowledged and comes again with a new connection
     link.held.append(notice)
+    link.came += 1
     return _left_out(store, link, notice) + release(store, link, now_ms)
 
 
@@ -80,7 +81,7 @@ def release(store: Store, link: Link, now_ms: int) -> list[Event]:
     events: list[Event] = []
 
     def fetched(account: AccountId | None) -> bool:
-        return link.keys_fetched if account is None else account in link.fresh
+        return link.keys_fetched if account is None else link.fresh.get(account, 0) > link.dealt_with
 
     while link.held and link.lacking is None:
         notice = link.held[0]
@@ -93,6 +94,7 @@ def release(store: Store, link: Link, now_ms: int) -> list[Event]:
                 link.lacking = lacking.command
                 break
             link.flow.dealt_with(notice.cost())
+            link.dealt_with += 1
         link.held.popleft()
     return events
 

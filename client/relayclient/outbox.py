@@ -130,7 +130,14 @@ def readdressed(step: Step, address: Address) -> None:
 def refuse_waiting(step: Step, column: str, value: str | bytes, code: int, now_ms: int) -> list[Event]:
     """End everything that waits for an ``address`` or an ``account`` (the column), with the relay's code."""
     found = step.rows(f"SELECT row FROM parcel WHERE state = 0 AND {column} = ?", value)  # noqa: S608 - our own word
-    return [event for (row,) in found for event in refuse_parcel(step, row, code, now_ms)]
+    events = [event for (row,) in found for event in refuse_parcel(step, row, code, now_ms)]
+    # The copies for the user's other devices waited to learn whom they are to.
+    step.run(
+        "UPDATE parcel SET state = ? WHERE state = ? AND own AND message IN"
+        " (SELECT row FROM message WHERE account IS NULL AND state = ?)",
+        ENDED, WAITING, MessageState.REFUSED,
+    )  # fmt: skip
+    return events
 
 
 def advance(step: Step, message_row: int, state: MessageState, now_ms: int, code: int | None = None) -> list[Event]:

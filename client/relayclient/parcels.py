@@ -43,10 +43,11 @@ def ready(step: Step, limit: int, now_ms: int) -> list[list[Parcel]]:
 
 
 def _waiting(step: Step) -> Iterator[tuple[Parcel, Address | None, int, int]]:
+    # A copy for the user's other devices names the conversation: it waits until the recipient's account is known.
     rows = step.rows(
         "SELECT parcel.row, parcel.message, parcel.account, parcel.address, parcel.not_before_ms, message.expires_ms"
         " FROM parcel JOIN message ON message.row = parcel.message"
-        " WHERE parcel.state = 0 AND parcel.account IS NOT NULL ORDER BY parcel.row"
+        " WHERE parcel.state = 0 AND parcel.account IS NOT NULL AND message.account IS NOT NULL ORDER BY parcel.row"
     )
     for row, message, account, address, not_before_ms, expires_ms in rows:
         yield Parcel(row, message, account), address, not_before_ms, expires_ms

@@ -5,6 +5,8 @@ this file: nothing waits for a connection, and a report is sealed to nobody but 
 root has signed (spec 50 §5, 55 §6, 65 §6).
 """
 
+from typing import Final
+
 from relayclient import contacts, relaykeys
 from relayclient.errors import NoModerators
 from relayclient.events import BlockSettled, Event, MessageReceived, ReportSettled
@@ -15,6 +17,9 @@ from relayproto.e2e.report import seal_report
 from relayproto.ids import AccountId, MessageId
 from relayproto.packed import unpack
 
+_UNBLOCKED: Final = "unblocked-"
+"""Of each account that was unblocked: the setting's name begins so."""
+
 
 def block(step: Step, account: AccountId, *, blocked: bool) -> None:
     """Refuse an account from now on, or no longer."""
@@ -22,6 +27,15 @@ def block(step: Step, account: AccountId, *, blocked: bool) -> None:
     step.run(
         "UPDATE contact SET blocked = ?, block_due = 1, block_code = NULL WHERE account = ?", blocked, account
     )  # fmt: skip
+    # A relay that comes back from a backup may refuse somebody whom it was told to refuse no longer.
+    if blocked:
+        step.run("DELETE FROM setting WHERE name = ?", _unblocked(account))
+    else:
+        step.put(_unblocked(account), account)
+
+
+def _unblocked(account: AccountId) -> str:
+    return f"{_UNBLOCKED}{account.hex()}"
 
 
 def block_state(step: Step, account: AccountId) -> tuple[bool, int | None]:
@@ -31,8 +45,11 @@ def block_state(step: Step, account: AccountId) -> tuple[bool, int | None]:
 
 
 def tell_again(step: Step) -> None:
-    """Let a relay that came back from a backup be told of all who are blocked."""
-    step.run("UPDATE contact SET block_due = 1 WHERE blocked")
+    """Let a relay that came back from a backup be told of all who are blocked, and of who was and is not any more."""
+    step.run(
+        "UPDATE contact SET block_due = 1 WHERE blocked"
+        " OR account IN (SELECT value FROM setting WHERE name GLOB ?)", f"{_UNBLOCKED}*",
+    )  # fmt: skip
 
 
 def report(step: Step, received: MessageReceived, now_ms: int) -> int:

@@ -85,7 +85,7 @@ class Listener:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._sessions: set[Session] = set()
+        self._sessions: dict[Session, None] = {}  # in the order in which they came: a set's is another in each process
         self._empty = asyncio.Event()
         self._empty.set()
         self._servers: list[asyncio.Server] = []
@@ -98,12 +98,12 @@ class Listener:
 
     def entered(self, session: Session) -> None:
         """A connection was let in."""
-        self._sessions.add(session)
+        self._sessions[session] = None
         self._empty.clear()
 
     def left(self, session: Session) -> None:
         """Its socket is gone."""
-        self._sessions.discard(session)
+        self._sessions.pop(session, None)
         if not self._sessions:
             self._empty.set()
 

@@ -53,26 +53,29 @@ class Sleeper(Protocol):
 
 
 class Wheel:
-    """Deadlines by half seconds. A sleeper stands in at most one slot, which it keeps to leave it again."""
+    """Deadlines by half seconds. A sleeper stands in at most one slot, which it keeps to leave it again.
+
+    Those of a slot are called in the order in which they were put there, so that what happened can be repeated.
+    """
 
     __slots__ = ("_clock", "_done", "_slots")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._done = int(clock.monotonic() / TICK_S)
-        self._slots: dict[int, set[Sleeper]] = {}
+        self._slots: dict[int, dict[Sleeper, None]] = {}
 
     def put(self, sleeper: Sleeper, deadline: float) -> int:
         """Call ``sleeper.overdue`` at the deadline, at most a tick late; return the slot."""
         slot = max(int(deadline / TICK_S), self._done) + 1
-        self._slots.setdefault(slot, set()).add(sleeper)
+        self._slots.setdefault(slot, {})[sleeper] = None
         return slot
 
     def take(self, sleeper: Sleeper, slot: int) -> None:
         """Forget the sleeper's deadline."""
         sleepers = self._slots.get(slot)
         if sleepers is not None:
-            sleepers.discard(sleeper)
+            sleepers.pop(sleeper, None)
             if not sleepers:
                 del self._slots[slot]
 

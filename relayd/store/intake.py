@@ -111,3 +111,6 @@ class Intake:
         self._octets += OVERHEAD_BYTES * len(acknowledgements)
         if acknowledgements:
             self._arrived.set()
+        if self.full:
+            # Whoever waits for room would be called at once, find none, and wait again, round and round.
+            self._space.clear()

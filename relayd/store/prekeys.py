@@ -74,9 +74,10 @@ def _insert(commit: Commit, row: int, prekeys: Iterable[SignedPrekey]) -> None:
 
 
 def bundles(commit: Commit, seat: Seat, command: GetBundles) -> BundlesTaken:
-    """Take a bundle for each device that is named, or for all; Refusal(NOT_AVAILABLE) for what is not there.
+    """Take a bundle for each device that is named, or for all; Refusal(NOT_AVAILABLE) for an account that is not there.
 
-    A device that has deposited nothing yet has no bundle. The asking device gets none of its own.
+    A device that has deposited nothing yet, or was removed, has no bundle: the list says so to whoever knew an older
+    one. The asking device gets none of its own.
     """
     commit.require(seat)
     account, devices = command.account, command.devices
@@ -87,7 +88,7 @@ def bundles(commit: Commit, seat: Seat, command: GetBundles) -> BundlesTaken:
     permitted = permits.may_find(who.side, party.side) or passes.good(
         command.pass_, account, seat.account, commit.now_ms
     )
-    if not commit.is_there(party, who, permitted=permitted) or not party.mailboxes.keys() >= set(devices):
+    if not commit.is_there(party, who, permitted=permitted):
         raise Refusal(Code.NOT_AVAILABLE)
     listed, signature = commit.db.execute(
         "SELECT devices, signature FROM account WHERE id = ?", (party.row,)

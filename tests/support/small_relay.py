@@ -195,6 +195,8 @@ class SmallRelay:
         ]
         bundles = []
         for device in wanted:
+            if self.devices_of(account).entry(device) is None:
+                continue
             held = self.seats[account, device].prekeys
             one_time = held[PrekeyKind.ONE_TIME].pop(0) if held[PrekeyKind.ONE_TIME] else None
             kem = held[PrekeyKind.KEM_ONE_TIME] or held[PrekeyKind.KEM_LAST_RESORT]

@@ -6,7 +6,7 @@ from relayproto.codes import Code, GapReason, Lane
 from relayproto.commands import Credit, GetDevices
 from relayproto.replies import Refused
 from support.changed import replace
-from support.small_relay import NOW_MS
+from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, introduce, of, texts
 
 
@@ -145,3 +145,20 @@ def test_what_a_full_mailbox_refused_is_told(relay, bob):
     line.notice(notices.Overflow(3))
 
     assert line.events == [QuotaRefused(3)]
+
+
+def test_a_device_that_was_let_in_after_its_list_was_fetched_on_this_connection_is_heard(relay, alice, bob, tmp_path):
+    line = relay.connect(bob)
+    alice.queue(BOB, "from the first", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    first = line.run()
+    with join_second(relay, alice, tmp_path / "alice2") as second:
+        relay.connect(second).run()
+        second.queue(BOB, "from the second", now_ms=NOW_MS)
+        relay.connect(second).run()
+
+    came = line.run()
+
+    assert texts(first) == ["from the first"]
+    assert texts(came) == ["from the second"]
+    assert line.commands.count(GetDevices(alice.identity.account)) == 2

@@ -125,6 +125,20 @@ def test_a_relay_from_a_backup_is_told_again(relay, alice, bob):
     assert relay.blocks == {(bob.identity.account, alice.identity.account)}
 
 
+def test_a_relay_that_comes_back_from_a_backup_is_told_who_is_not_blocked_any_more(relay, alice, bob):
+    introduce(relay, alice, bob)
+    pair = (bob.identity.account, alice.identity.account)
+    for blocked in (True, False):
+        bob.block(alice.identity.account, blocked=blocked)
+        relay.connect(bob).run()
+    relay.blocks.add(pair)
+    relay.restore()
+
+    relay.connect(bob).run()
+
+    assert relay.blocks == set()
+
+
 def test_a_report_says_to_both_moderators_together_who_wrote_what(relay, moderated, alice, bob):
     introduce(relay, alice, bob)
     [received] = bob.inbox()

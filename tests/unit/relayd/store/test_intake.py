@@ -130,3 +130,17 @@ async def test_what_waits_is_counted() -> None:
 
     assert before == (2, True)
     assert (queue.works, queue.octets) == (0, 0)
+
+
+async def test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room() -> None:
+    queue = Intake(messages_max=1, octets_max=1 << 20)
+    queue.acknowledge(acknowledgement(1))
+    queue.put_back(queue.next().acknowledgements)
+    waiting = asyncio.ensure_future(queue.space())
+    await asyncio.sleep(0)
+
+    before = (queue.full, waiting.done())
+    queue.next()
+    await waiting
+
+    assert before == (True, False)

@@ -98,14 +98,27 @@ async def test_a_device_with_nothing_left_is_not_told_again(tmp_path) -> None:
         assert (len(taken.reply.bundles), taken.low) == (1, ())
 
 
-async def test_an_account_or_device_that_is_not_there_is_not_available(tmp_path) -> None:
+async def test_an_account_that_is_not_there_is_not_available(tmp_path) -> None:
     async with house(tmp_path) as relay:
-        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        alice = await relay.enrol("alice")
 
-        for account, devices in ((bytes(32), ()), (bob.account, (2,))):
-            with pytest.raises(Refusal) as refusal:
-                await relay.store.bundles(alice.seat, GetBundles(account, devices))
-            assert refusal.value.code is Code.NOT_AVAILABLE
+        with pytest.raises(Refusal) as refusal:
+            await relay.store.bundles(alice.seat, GetBundles(bytes(32), ()))
+
+        assert refusal.value.code is Code.NOT_AVAILABLE
+
+
+async def test_whoever_asks_for_a_device_that_was_removed_is_shown_the_newest_list(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob", 2)
+        await relay.put_devices(bob, 1)
+
+        gone = await relay.store.bundles(alice.seat, GetBundles(bob.account, (2,)))
+        both = await relay.store.bundles(alice.seat, GetBundles(bob.account, (1, 2)))
+
+        assert (gone.reply.devices, gone.reply.signature) == bob.listed()
+        assert gone.reply.bundles == ()
+        assert [bundle.device for bundle in both.reply.bundles] == [1]
 
 
 async def test_bundles_of_ones_own_account_are_of_the_other_devices_that_have_some(tmp_path) -> None:

@@ -1,0 +1,95 @@
+"""Mutants of connections and of what only shows while many things happen: takeovers, ends, freshness.
+
+Most were seen by the simulator first; at which seed it saw each is noted. Where that is an early one, it is the killer.
+"""
+
+from typing import Final
+
+from mutants.mutant import Mutant
+
+_SEEDS: Final = "tests/sim/test_first_seeds.py::test_the_first_seeds_hold"
+
+MUTANTS: Final = (
+    Mutant(
+        name="listener-stays-when-its-connection-ends",
+        story="Who listened is never forgotten: the registry grows with every device that was ever here (seed 1).",
+        file="relayd/delivery/hub.py",
+        old="        if self._listeners.get(mailbox) is listener:\n            del",
+        new="        if self._listeners.get(mailbox) is None:\n            del",
+        killers=(_SEEDS,),
+    ),
+    Mutant(
+        name="session-stays-when-its-socket-is-gone",
+        story="A connection that ended stays in the list of all: memory goes, and a drain waits for nobody (seed 1).",
+        file="relayd/net/session.py",
+        old="        self._rooms.counters.connections_open -= 1\n        self._left(self)\n",
+        new="        self._rooms.counters.connections_open -= 1\n",
+        killers=(_SEEDS,),
+    ),
+    Mutant(
+        name="half-open-is-never-counted-out",
+        story="Who went without saying who it was counts as half-open for ever, until nobody is let in (seed 6).",
+        file="relayd/net/session.py",
+        old="half_open=not self._shown)",
+        new="half_open=False)",
+        killers=(_SEEDS,),
+    ),
+    Mutant(
+        name="older-connection-is-not-told",
+        story="A connection that was taken over stays open, and its device believes that it is connected (seed 63).",
+        file="relayd/delivery/hub.py",
+        old="            older.supersede()\n",
+        new="            pass\n",
+        killers=("tests/unit/relayd/delivery/test_hub.py::test_the_newest_connection_wins",),
+    ),
+    Mutant(
+        name="copy-for-own-devices-goes-before-it-is-known-to-whom",
+        story="The copy for one's other devices is sealed while the address is looked up: the device ends (seed 2).",
+        file="client/relayclient/parcels.py",
+        old=" AND message.account IS NOT NULL ORDER",
+        new=" ORDER",
+        killers=(_SEEDS,),
+    ),
+    Mutant(
+        name="removed-device-makes-its-account-unavailable",
+        story="Who asks for the prekeys of a device that was removed hears that there is no such account (seed 17).",
+        file="relayd/store/prekeys.py",
+        old="    if not commit.is_there(party, who, permitted=permitted):\n",
+        new="""\
+    if not commit.is_there(party, who, permitted=permitted) or not party.mailboxes.keys() >= set(devices):
+""",
+        killers=(
+            "tests/unit/relayd/store/test_prekeys.py::test_whoever_asks_for_a_device_that_was_removed_is_shown_the_newest_list",
+        ),
+    ),
+    Mutant(
+        name="list-that-was-fetched-once-is-fresh-for-ever",
+        story="A list fetched earlier on a connection judges what came later: a new device's texts are lost (seed 1).",
+        file="client/relayclient/notified.py",
+        old="link.fresh.get(account, 0) > link.dealt_with",
+        new="account in link.fresh",
+        killers=(
+            "tests/unit/relayclient/test_notified.py::test_a_device_that_was_let_in_after_its_list_was_fetched_on_this_connection_is_heard",
+        ),
+    ),
+    Mutant(
+        name="restored-relay-is-told-of-blocks-only",
+        story="A relay that came back from a copy goes on to refuse somebody who was unblocked since then.",
+        file="client/relayclient/safety.py",
+        old="        step.put(_unblocked(account), account)\n",
+        new="        pass\n",
+        killers=(
+            "tests/unit/relayclient/test_safety.py::test_a_relay_that_comes_back_from_a_backup_is_told_who_is_not_blocked_any_more",
+        ),
+    ),
+    Mutant(
+        name="room-is-announced-where-there-is-none",
+        story="What a failed commit puts back fills the intake; who waits for room is called at once, again and again.",
+        file="relayd/store/intake.py",
+        old="find none, and wait again, round and round.\n            self._space.clear()\n",
+        new="find none, and wait again, round and round.\n            pass\n",
+        killers=(
+            "tests/unit/relayd/store/test_intake.py::test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room",
+        ),
+    ),
+)
