@@ -64,7 +64,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="list-that-was-fetched-once-is-fresh-for-ever",
-        story="A list fetched earlier on a connection judges what came later: a new device's texts are lost (seed 1).",
+        story="A list fetched earlier on a connection judges what came later: a new device's texts are lost (seed 80).",
         file="client/relayclient/notified.py",
         old="link.fresh.get(account, 0) > link.dealt_with",
         new="account in link.fresh",
@@ -84,7 +84,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="room-is-announced-where-there-is-none",
-        story="What a failed commit puts back fills the intake; who waits for room is called at once, again and again.",
+        story="What a failed commit puts back fills the intake; who waits is called at once, for ever (seed 6).",
         file="relayd/store/intake.py",
         old="find none, and wait again, round and round.\n            self._space.clear()\n",
         new="find none, and wait again, round and round.\n            pass\n",

@@ -24,7 +24,7 @@ PATIENCE_S = 7_200.0
 _UNDER_WAY = (
     "SELECT (SELECT count(*) FROM submission WHERE sealed_frame IS NOT NULL) + count(*) FROM message"
     " WHERE (is_text AND state IN ('queued', 'accepted')) OR (expires_ms > ?"
-    " AND EXISTS (SELECT 1 FROM parcel WHERE parcel.message = message.row AND parcel.state IN (0, 1)))"
+    " AND EXISTS (SELECT 1 FROM parcel WHERE parcel.message = message.row AND parcel.state IN (0, 1) AND NOT own))"
 )
 """Submissions without an answer, texts without an end, and whatever else waits for the relay to take it."""
 
