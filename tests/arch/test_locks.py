@@ -105,6 +105,14 @@ def test_where_nobody_can_be_asked_that_is_told_and_nothing_fails(audit, monkeyp
     assert "no known vulnerability" not in said.out
 
 
+def test_who_did_not_answer_is_not_asked_again(audit, monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(audit, "ask", lambda lock, service: asked.append(service))
+
+    assert audit.main() == 0
+    assert asked == list(audit.SERVICES)
+
+
 def test_what_was_not_looked_up_does_not_count_as_clean(audit, monkeypatch, tmp_path: Path) -> None:
     said = audit.read(report(skipped=True))
 
