@@ -42,7 +42,9 @@ def read(db: sqlite3.Connection, vault: Vault, wanted: Wanted, now_ms: int) -> P
         end = rows[-1][0] if more else _last(db, wanted)
         holes = _explained(db, wanted, rows, end, now_ms)
     finally:
-        db.execute("COMMIT")
+        # Nothing was written, and after some failures SQLite has ended it itself: those must be told as what they are.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
     items: list[Entry | Gap] = [_entry(vault, wanted, row) for row in rows]
     items.extend(holes)
     items.sort(key=_first)

@@ -36,7 +36,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="older-connection-is-not-told",
-        story="A connection that was taken over stays open, and its device believes that it is connected (seed 63).",
+        story="A connection that was taken over stays open, and its device believes that it is connected (seed 39).",
         file="relayd/delivery/hub.py",
         old="            older.supersede()\n",
         new="            pass\n",

@@ -49,7 +49,7 @@ def join(world: World, owner: str) -> Phone | None:
     address = f"{owner}@office.example"
     phone = world.phone(owner, f"{owner} 1")
     assert world.relay.process is not None
-    ticket = world.do(world.relay.process, world.relay.ticket(address))
+    ticket = world.do(world.relay.process, gently(functools.partial(world.relay.ticket, address)))
     if ticket is None or not world.relay.state.exists():
         return None
     process = Process(f"{owner} joins")

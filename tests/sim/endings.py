@@ -133,7 +133,7 @@ def _judge(world: World, text: Text, inboxes: dict[str, set[str]]) -> None:
     else:
         reasons = {
             MessageState.REFUSED: refused, MessageState.UNDECRYPTABLE: shunned, MessageState.EXPIRED: short,
-            MessageState.PURGED: not living,
+            MessageState.PURGED: shunned or not living,
         }  # fmt: skip
         expect(reasons.get(state) or backwards, 19, f"{what}, and nothing speaks for that")
 

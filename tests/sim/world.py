@@ -16,6 +16,7 @@ from typing import Any
 from relayclient.errors import ClientError, HomeUnusable
 from relayclient.events import MessageReceived
 from relayd.config import Config, LimitsSection, RelaySection, StoreSection
+from relayd.domain.refusals import Fault
 from relayproto.codes import Class
 from relayproto.commands import Credit
 from relayproto.ids import Address, MessageId
@@ -252,8 +253,8 @@ class World:
 
 
 async def gently(work: Callable[[], Any]) -> Any:
-    """Return None where somebody's device says that it does not come about now."""
+    """Return None where somebody's device, or the relay's store, says that it does not come about now."""
     try:
         return await work()
-    except ClientError:
+    except (ClientError, Fault):
         return None

@@ -1,8 +1,11 @@
+import contextlib
+import sqlite3
+
 import pytest
 
 from relayd.domain.entry import Entry
-from relayd.store.pages import _without
-from relayproto.codes import GapReason
+from relayd.store.pages import Wanted, _without, read
+from relayproto.codes import GapReason, Lane
 from support.stores import house
 
 
@@ -97,3 +100,31 @@ async def test_a_removed_mailbox_gives_an_empty_page(tmp_path) -> None:
 )
 def test_what_is_left_of_a_stretch(stretch, taken, left) -> None:
     assert list(_without(stretch, taken)) == left
+
+
+class Failing:
+    """A connection whose statements fail, except for what begins and ends a transaction."""
+
+    def __init__(self, db: sqlite3.Connection, *, ends: bool) -> None:
+        self.db, self.ends = db, ends
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.db.in_transaction
+
+    def execute(self, statement: str, *bindings: object) -> sqlite3.Cursor:
+        if statement in {"BEGIN", "ROLLBACK"}:
+            return self.db.execute(statement)
+        if self.ends:
+            self.db.execute("ROLLBACK")
+        raise sqlite3.OperationalError("made to fail")
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_page_that_fails_says_why_and_leaves_no_transaction_to_the_next(ends) -> None:
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        for _ in range(2):
+            with pytest.raises(sqlite3.OperationalError, match="made to fail"):
+                read(Failing(db, ends=ends), None, Wanted(1, Lane.NORMAL, 0, 1, 1), 0)
+
+        assert not db.in_transaction
