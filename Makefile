@@ -16,6 +16,7 @@ TROUBLES ?= 3
 MACHINE ?= both
 SHRINK ?=
 SEED ?= 1
+STEPS ?= 24
 SUITE ?= killers
 
 BIN := .venv/bin
@@ -193,9 +194,10 @@ soak: env ## a relay under mixed load with churn for MINUTES (10), from SEED (1)
 	@PYTHONPATH=.:proto:client:tests $(BIN)/python -m soak.run --minutes $(MINUTES) --seed $(SEED)
 
 sim: RUNS = 200
-sim: env ## simulate RUNS (200) worlds of the relay and its devices, from SEED (1) on; goes on where it was stopped
+sim: env ## simulate RUNS (200) worlds of STEPS (24) steps each, from SEED (1) on; goes on where it was stopped
 	@mkdir -p var
-	PYTHONPATH=.:proto:client:tests $(BIN)/python -m sim.run --runs $(RUNS) --seed $(SEED) --state var/sim.jsonl
+	PYTHONPATH=.:proto:client:tests $(BIN)/python -m sim.run --runs $(RUNS) --seed $(SEED) --steps $(STEPS) \
+	    --state var/sim.jsonl
 
 alerts: env $(PROMETHEUS) ## make each alert fire by its cause and resolve, and print how long that took
 	@$(BIN)/python -m pytest -q -s tests/operations/test_live.py

@@ -27,6 +27,7 @@ from sim.world import Settings, World
 from support.inline_store import PLACE
 
 STEPS = 24
+"""By hand; a step costs some 15 ms, with what it makes others do, and the rest of a run 100."""
 TROUBLES = (
     "cut", "stall", "silence", "network down", "relay crash", "relay stop", "relay crash in a statement",
     "relay disk passing", "relay disk ending", "relay paused", "device crash", "device crash in a statement",
@@ -360,7 +361,7 @@ def live(seed: int, steps: int = STEPS) -> Told:
                 raise Broken(
                     f"{error}\nseed {seed}, step {story.step} of {steps}; {world.settings}\n"
                     f"troubles: {', '.join(sorted(story.troubles))}; before that:\n{last}\n"
-                    f"to repeat it: make sim SEED={seed} RUNS=1"
+                    f"to repeat it: make sim SEED={seed} RUNS=1 STEPS={steps}"
                 ) from error
         world.figures["seconds lived"] = int(world.loop.now - known["now"])
         world.figures["runs"] = 1
