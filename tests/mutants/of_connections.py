@@ -29,9 +29,9 @@ MUTANTS: Final = (
     Mutant(
         name="half-open-is-never-counted-out",
         story="Who went without saying who it was counts as half-open for ever, until nobody is let in (seed 6).",
-        file="relayd/net/session.py",
-        old="half_open=not self._shown)",
-        new="half_open=False)",
+        file="relayd/net/admission.py",
+        old='        """One is gone."""\n        self.shown(place, stranger)\n',
+        new='        """One is gone."""\n',
         killers=(_SEEDS,),
     ),
     Mutant(
