@@ -146,7 +146,7 @@ class Office:
         prekey = SignedPrekey(1, 9, (CANARY + b"..")[:32], (CANARY * 3)[:64])
         line.say(
             Body(1, CANARY), Ephemeral(Target(bob.account, 1, wrap)), PutPrekeys((prekey,)),
-            GetBundles(mallory.account, (1, 5)), GetDevices(b"\xee" * 32), PutDevices(CANARY * 4, (CANARY * 3)[:64]),
+            GetBundles(b"\xee" * 32, (1, 5)), GetDevices(b"\xee" * 32), PutDevices(CANARY * 4, (CANARY * 3)[:64]),
             Report((CANARY * 600)[:REPORT_BYTES]), Act(CANARY * 4, (CANARY * 3)[:64]), PutPolicy(bytes(30)),
             GetAudit(0, 0, PAGE_ROWS_MAX), Lookup(address("nobody")), Block(bob.account, True),
             PutProfile(CANARY.decode(), bytes(25)), GetPeople(1, CANARY.decode(), CANARY, PAGE_ROWS_MAX),
