@@ -369,6 +369,27 @@ def test_the_backup_service_makes_a_backup(debian: Machine) -> None:
     assert debian.property("NextElapseUSecRealtime", "relayd-backup.timer") != ""
 
 
+def test_a_state_that_was_destroyed_is_restored_and_whole(debian: Machine) -> None:
+    alice, bob = member(debian, "alice"), member(debian, "bob")
+    send(debian, alice, "bob", "written before the disaster")
+    debian.run("systemctl", "start", "relayd-backup")
+    debian.run("cp", "-a", "/var/lib/relayd/keys", "/root/drawer")
+
+    debian.run("systemctl", "stop", "relayd.service", "relayd.socket", "relayd-operations.socket")
+    debian.sh("rm -rf /var/lib/relayd/* && ls -A /var/lib/relayd")
+    # As docs/operating/backup.md says it.
+    debian.run("relayd", "restore", "--from", "/var/backups/relayd", "--key", "/root/backup.key", "--state",
+               "/var/lib/relayd")  # fmt: skip
+    debian.sh("cp -p /root/drawer/*.key /var/lib/relayd/keys/ && chown -R relayd: /var/lib/relayd")
+    debian.run("relayd", "verify", "--state", "/var/lib/relayd")
+    debian.run("systemctl", "start", "relayd.socket", "relayd-operations.socket", "relayd.service")
+
+    assert readyz(debian) == "200"
+    assert listen(debian, bob) == ["written before the disaster"]
+    send(debian, bob, "alice", "and after it")
+    assert listen(debian, alice) == ["and after it"]
+
+
 def test_the_units_outside_serve_the_relay_and_nobody_else(debian: Machine) -> None:
     """A carrier with a mount, and a resolver with a name server on this machine, asked by the relay's user."""
     debian.run("tee", "/run/ask.py", stdin=ASK)
