@@ -114,6 +114,14 @@ class Session(asyncio.Protocol):
 
     def take(self) -> bool:
         """Take a part of what came; return whether there is more that can be taken now."""
+        try:
+            return self._take()
+        except Exception as error:  # noqa: BLE001 - the others that wait are to have their turn
+            self._rooms.incident(error, "take")
+            self.cut()
+            return False
+
+    def _take(self) -> bool:
         more = self._connection.advance(self._rooms.clock.monotonic(), FRAMES_AT_ONCE_MAX)
         self._take_events()
         if self._connection.empty:

@@ -38,7 +38,7 @@ class Taker(Protocol):
     """A connection that has kept what came."""
 
     def take(self) -> bool:
-        """Take a part of it, FRAMES_AT_ONCE_MAX frames at most; return whether there is more."""
+        """Take a part of it, FRAMES_AT_ONCE_MAX frames at most; return whether there is more. This does not raise."""
 
 
 class Share:

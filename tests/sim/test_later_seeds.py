@@ -6,7 +6,7 @@ from sim import run
 
 TOGETHER = 20
 FEW_STEPS = 10
-pytestmark = [pytest.mark.no_cover, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("first", range(101, 201, TOGETHER))

@@ -20,12 +20,11 @@ TOGETHER = 20
 FEW_STEPS = 10
 """Fewer than by hand: two hundred runs are to take a minute of a core."""
 # Measuring coverage would double its time, and what covers a line is the unit test.
-pytestmark = pytest.mark.no_cover
+pytestmark = pytest.mark.slow
 
 _DIGESTS = "from sim.story import live; print([live(seed).digest for seed in (3, 8, 14)])"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("first", range(1, 101, TOGETHER))
 def test_whatever_goes_wrong_everybody_gets_everything_once(first: int) -> None:
     figures = run.run(range(first, first + TOGETHER), FEW_STEPS)
@@ -34,7 +33,6 @@ def test_whatever_goes_wrong_everybody_gets_everything_once(first: int) -> None:
     assert min(figures[name] for name in ("accepted", "acknowledged", "deliveries", "texts shown", "connections")) > 20
 
 
-@pytest.mark.slow
 def test_a_seed_gives_one_run_in_every_process() -> None:
     path = os.pathsep.join((".", "proto", "client", "tests"))
 

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Final
 
 from relayclient.cli import desk, terminal, vouching
@@ -205,13 +205,10 @@ async def attest(at: Desk, under: Warranted, unit: UnitId, who: Who) -> str:
     return "attested" if acted.state is ActState.DONE else word(acted.state)
 
 
-def counted(came_to: Mapping[str, int], failed: int) -> str:
+def counted(came_to: Counter[str], failed: int, *, done: str = GOOD["attested"]) -> str:
     """Say how many came to what: what only waits, or was only tried, is not told of as done."""
-    said = [
-        f"{came_to.get(came, 0):,} {words}"
-        for came, words in GOOD.items()
-        if came_to.get(came, 0) or came == "attested"
-    ]
+    words = GOOD | {"attested": done}
+    said = [f"{came_to[came]:,} {told}" for came, told in words.items() if came_to[came] or came == "attested"]
     return ", ".join([*said, f"{failed:,} were not."])
 
 

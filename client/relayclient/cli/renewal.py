@@ -43,7 +43,7 @@ def _renew(arguments: Namespace) -> int:
             terminal.progress(f"{done:,} of {len(found):,}", end="\r")
 
     desk.run(arguments, work)
-    terminal.note(claim.counted(came_to, len(failed)).replace("attested", "renewed"))
+    terminal.note(claim.counted(came_to, len(failed), done="were renewed"))
     if failed:
         raise SomeUnattested(", ".join(failed[:_NAMED_MAX]))
     return 0

@@ -645,6 +645,32 @@ async def test_a_mistake_of_ours_while_speaking_cuts_its_connection_only(
         relay.counters.internal_errors = 0
 
 
+async def test_a_mistake_of_ours_while_taking_what_came_cuts_its_connection_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        line, _ = await login(relay.port, alice)
+        other, _ = await login(relay.port, bob)
+        take = Session._take
+        [alices] = [s for s in relay.listener._sessions if s._router.seat.account == alice.account]
+        for session in relay.listener._sessions:
+            session._share.charge(1.0)  # so that both wait for their turn
+
+        def fail(session: Session) -> bool:
+            if session is alices:
+                raise ZeroDivisionError
+            return take(session)
+
+        monkeypatch.setattr(Session, "_take", fail)
+        line.say(GetRelayKeys())
+
+        await asyncio.wait_for(line.lost.wait(), 30)
+        other.say(GetRelayKeys())
+        await other.expect(RelayKeys)
+        assert relay.counters.internal_errors == 1
+        relay.counters.internal_errors = 0
+
+
 async def test_enrolment_is_refused_without_a_ticket_and_may_be_tried_again(tmp_path: Path) -> None:
     async with live_relay(tmp_path) as relay:
         carol = Person("carol")
