@@ -23,16 +23,6 @@ hypothesis.settings.register_profile("ci", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow tests are run without measuring what they cover: it would take a third of their time.
-
-    They repeat what quick ones cover, or look at other processes.
-    """
-    for item in items:
-        if item.get_closest_marker("slow") is not None:
-            item.add_marker("no_cover")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an `async def` test on a loop of its own, bounded by its `timeout` marker or 60 s.

@@ -174,7 +174,7 @@ def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now
         _go_back(link, command.submission, again_ms)
         return []
     if isinstance(command, Report) and not never:
-        safety.held_up(step, command, reply.code)
+        return safety.held_up(step, command, reply.code)
     if isinstance(command, PutPrekeys):
         link.left = None
     return _never(step, link, reply.code, command, now_ms) if never else []

@@ -200,6 +200,14 @@ class ReportSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportHeldUp:
+    """The relay takes a report later, and ``code`` says why; it is handed in again by itself."""
+
+    message: MessageId
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrganisationRefused:
     """What the relay shows of an organisation does not lead on from what is known of it; its people have no badge."""
 
@@ -227,5 +235,5 @@ class Disconnected:
 Event = (
     MessageReceived | StateChanged | GapSeen | EnvelopeFailed | ContentUnknown | IdentityChanged | DevicesChanged
     | DevicesRefused | RelayKeyChanged | RolledBack | RelayRestored | TypingSeen | QuotaRefused | BlockSettled
-    | ReportSettled | OrganisationRefused | Drained | Connected | Disconnected
+    | ReportSettled | ReportHeldUp | OrganisationRefused | Drained | Connected | Disconnected
 )  # fmt: skip

@@ -33,7 +33,11 @@ _DAY_MS: Final = 86_400_000
 UNREAD: Final = 0
 TO_TELL: Final = 1
 TOLD: Final = 2
-"""Whether the user has seen a text, and its sender been told."""
+"""Whether the user has seen a text, and its sender been told.
+
+Whoever asks for less than TOLD says ``told < 2`` as well: only by these very words SQLite knows that the index of what
+is not told (inbox_told) has all that is asked for. It would go through the whole inbox.
+"""
 
 
 class _Unshown(Exception):  # noqa: N818 - an outcome, caught in this file
@@ -192,13 +196,14 @@ def _shown(step: Step, row: Row) -> MessageReceived:
 
 def newest(step: Step, limit: int, *, unread: bool) -> list[MessageReceived]:
     """Return the newest texts, newest first."""
-    query = f"SELECT {_COLUMNS} FROM inbox WHERE told <= ? ORDER BY row DESC LIMIT ?"  # noqa: S608 - our own words
-    return [_shown(step, row) for row in step.rows(query, UNREAD if unread else TOLD, limit)]
+    where = "WHERE told = 0 AND told < 2" if unread else ""
+    query = f"SELECT {_COLUMNS} FROM inbox {where} ORDER BY row DESC LIMIT ?"  # noqa: S608 - our own words
+    return [_shown(step, row) for row in step.rows(query, limit)]
 
 
 def unread(step: Step) -> int:
     """Return how many texts the user has not seen."""
-    return step.number("SELECT COUNT(*) FROM inbox WHERE told = ?", UNREAD)
+    return step.number("SELECT COUNT(*) FROM inbox WHERE told = ? AND told < 2", UNREAD)
 
 
 def mark_read(step: Step, message: MessageId, now_ms: int) -> None:
@@ -208,13 +213,14 @@ def mark_read(step: Step, message: MessageId, now_ms: int) -> None:
 
 def tell_read(step: Step, now_ms: int) -> None:
     """Queue read receipts for everything seen since the last time: one for up to READ_MAX texts of a sender."""
-    for (sender,) in step.rows("SELECT DISTINCT sender FROM inbox WHERE told = ?", TO_TELL):
-        rows = step.rows("SELECT id, read_ms FROM inbox WHERE told = ? AND sender = ? ORDER BY row", TO_TELL, sender)
+    for (sender,) in step.rows("SELECT DISTINCT sender FROM inbox WHERE told = ? AND told < 2", TO_TELL):
+        seen = "SELECT id, read_ms FROM inbox WHERE told = ? AND told < 2 AND sender = ? ORDER BY row"
+        rows = step.rows(seen, TO_TELL, sender)
         for at in range(0, len(rows), READ_MAX):
             batch = rows[at : at + READ_MAX]
             messages = tuple(MessageId(message) for message, _ in batch)
             outbox.queue_control(step, sender, Read(messages, max(read_ms for _, read_ms in batch)), now_ms)
-    step.run("UPDATE inbox SET told = ? WHERE told = ?", TOLD, TO_TELL)
+    step.run("UPDATE inbox SET told = ? WHERE told = ? AND told < 2", TOLD, TO_TELL)
 
 
 def ask_for_lost(step: Step, now_ms: int) -> None:

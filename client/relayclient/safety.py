@@ -9,7 +9,7 @@ from typing import Final
 
 from relayclient import contacts, relaykeys
 from relayclient.errors import NoModerators
-from relayclient.events import BlockSettled, Event, MessageReceived, ReportSettled
+from relayclient.events import BlockSettled, Event, MessageReceived, ReportHeldUp, ReportSettled
 from relayclient.store.database import Step
 from relayproto.commands import Block, DeviceCommand, Report
 from relayproto.e2e.content import read_evidence
@@ -97,9 +97,11 @@ def settled(step: Step, command: Block | Report, code: int | None) -> list[Event
     return [ReportSettled(MessageId(message), code) for (message,) in found]
 
 
-def held_up(step: Step, command: Report, code: int) -> None:
+def held_up(step: Step, command: Report, code: int) -> list[Event]:
     """Note why a report still waits."""
+    found = step.rows("SELECT message FROM report WHERE boxed = ?", command.sealed)
     step.run("UPDATE report SET code = ? WHERE boxed = ?", code, command.sealed)
+    return [ReportHeldUp(MessageId(message), code) for (message,) in found]
 
 
 def forget(step: Step, before_ms: int) -> None:

@@ -28,7 +28,7 @@ from relayproto.primitives import blake2b_256
 from relayproto.replies import Devices
 from relayproto.standing import PLATFORM, Standing
 
-_OPEN: Final = "SELECT count(*) FROM ticket WHERE unit = ? AND account IS NULL AND expires_ms > ?"
+OPEN: Final = "SELECT count(*) FROM ticket WHERE unit = ? AND unit <> 0 AND account IS NULL AND expires_ms > ?"
 
 
 class Place(NamedTuple):
@@ -52,7 +52,7 @@ def create_ticket(commit: Commit, address: Address, expires_ms: int, into: Place
     if taken(commit.db, address):
         raise Refusal(Code.ADDRESS_TAKEN)
     if into.unit != PLATFORM:
-        (waiting,) = commit.db.execute(_OPEN, (into.unit, commit.now_ms)).fetchone()
+        (waiting,) = commit.db.execute(OPEN, (into.unit, commit.now_ms)).fetchone()
         if waiting >= TICKETS_OPEN_MAX:
             raise Refusal(Code.LIMIT)
     ticket = commit.tools.entropy(TICKET_BYTES)

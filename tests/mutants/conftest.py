@@ -1,10 +1,10 @@
-"""A copy of the tree that the mutants of one file take turns in."""
+"""A copy of the tree that the mutants take turns in."""
 
 import pytest
 
 from mutants.bench import copy_of_the_tree
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tree(tmp_path_factory):
     return copy_of_the_tree(tmp_path_factory.mktemp("copy"))

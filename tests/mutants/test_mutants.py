@@ -2,11 +2,13 @@
 
 import pytest
 
-from mutants.bench import run_tests
+from mutants.bench import MUTABLE, run_tests
 from mutants.catalogue import MUTANTS
 from mutants.mutant import Mutant, Outgrown
 from support.tree import ROOT
 
+HASH_CHECKED = 0b11
+"""The flags of PEP 552."""
 SEAT_TEST = "tests/unit/relayd/domain/test_seat.py"
 
 
@@ -61,4 +63,14 @@ def test_what_takes_too_long_has_killed_nothing(tree) -> None:
 
 def test_a_copy_is_outside_of_the_tree(tree) -> None:
     assert ROOT not in tree.parents
-    assert not list(tree.rglob("__pycache__"))
+
+
+def test_what_is_compiled_in_a_copy_is_known_by_its_source_s_hash(tree) -> None:
+    compiled = [path for room in MUTABLE for path in (tree / room).rglob("*.pyc")]
+
+    assert compiled
+    assert {int.from_bytes(path.read_bytes()[4:8], "little") for path in compiled} == {HASH_CHECKED}
+
+
+def test_every_bug_is_put_where_that_holds() -> None:
+    assert {mutant.file.split("/")[0] for mutant in MUTANTS} == set(MUTABLE)

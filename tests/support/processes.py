@@ -25,7 +25,6 @@ _PORTS_FROM = 10_000
 _ENVIRONMENT = {
     "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
     "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "proto", "client", "tests")),
-    "PYTHONDONTWRITEBYTECODE": "1",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
 }

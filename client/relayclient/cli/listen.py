@@ -32,6 +32,7 @@ from relayclient.events import (
     QuotaRefused,
     RelayKeyChanged,
     RelayRestored,
+    ReportHeldUp,
     ReportSettled,
     RolledBack,
     StateChanged,
@@ -185,9 +186,8 @@ def _of_messages(event: Event) -> str | None:
     match event:
         case QuotaRefused(refused):
             return f"your mailbox was full: the relay refused {refused} message(s) to you; their senders try again"
-        case ReportSettled(message, code):
-            became = "handed in" if code is None else f"refused: {wording.of(code)}"
-            return f"the report of message {message.hex()[:8]} is {became}"
+        case ReportSettled(message) | ReportHeldUp(message):
+            return f"the report of message {message.hex()[:8]} {_became_of_report(event)}"
         case OrganisationRefused(unit):
             return f"the record of organisation {unit} is not what its keys lead to: the old one counts"
         case StateChanged(message, state, code) if code is not None:
@@ -196,3 +196,9 @@ def _of_messages(event: Event) -> str | None:
             return f"account {account.hex()[:16]} is hidden here, but not refused by the relay: {wording.of(code)}"
         case _:
             return None
+
+
+def _became_of_report(event: ReportSettled | ReportHeldUp) -> str:
+    if event.code is None:
+        return "is handed in"
+    return f"{'waits' if isinstance(event, ReportHeldUp) else 'is refused'}: {wording.of(event.code)}"

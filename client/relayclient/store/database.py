@@ -85,11 +85,12 @@ class Step:
 class Store:
     """The device's file, open."""
 
-    __slots__ = ("_entropy", "_sql", "_vault")
+    __slots__ = ("_entropy", "_lasting", "_sql", "_vault")
 
     def __init__(self, sql: sqlite3.Connection, vault: Vault, entropy: Entropy) -> None:
         """Take a connection whose schema is this version's; ``create`` and ``open`` make one."""
         self._sql = sql
+        self._lasting = True
         self._vault = vault
         self._entropy = entropy
 
@@ -143,7 +144,9 @@ class Store:
         One that is not ``lasting`` outlives this process and not a power cut: it costs no sync.
         """
         with _damage():
-            self._sql.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+            if lasting != self._lasting:
+                self._sql.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+                self._lasting = lasting
             self._sql.execute("BEGIN IMMEDIATE")
             try:
                 yield Step(self._sql, self._vault, self._entropy)

@@ -1,6 +1,8 @@
 """What comes: shown once, or not at all."""
 
+from relayclient import inbox
 from relayclient.events import ContentUnknown, Drained, EnvelopeFailed, Failure, MessageReceived, MessageState
+from relayclient.store.database import Step
 from relayproto import notices
 from relayproto.codes import Class, Code, Lane
 from relayproto.commands import GetBundles, GetDevices, GetRelayKeys, Submit
@@ -258,3 +260,23 @@ def test_whoever_needs_no_pass_shows_none(relay, alice, bob):
     line.run()
 
     assert {submit.passes for submit in of(Submit, line.commands)} == {()}
+
+
+def test_what_each_turn_asks_of_the_inbox_does_not_grow_with_it(bob):
+    class Asking(Step):
+        __slots__ = ()
+
+        def run(self, statement, *values):
+            plans.extend(plan for *_, plan in super().rows(f"EXPLAIN QUERY PLAN {statement}", *values))
+            return super().run(statement, *values)
+
+        def rows(self, query, *values):
+            return self.run(query, *values).fetchall()
+
+    plans = []
+    with bob._store.step() as step:
+        asking = Asking(step._sql, step._vault, step.entropy)
+        inbox.tell_read(asking, NOW_MS)
+
+    assert len(plans) >= 2
+    assert all(plan.startswith(("SEARCH inbox USING", "USE TEMP B-TREE")) for plan in plans), plans

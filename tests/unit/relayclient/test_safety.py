@@ -9,6 +9,7 @@ from relayclient.events import (
     EnvelopeFailed,
     MessageState,
     RelayRestored,
+    ReportHeldUp,
     ReportSettled,
 )
 from relayproto import descriptor
@@ -206,6 +207,7 @@ def test_above_the_rate_a_report_waits_and_goes_later(relay, moderated, alice, b
     later = line.run()
 
     assert (of(ReportSettled, first), held_up) == ([], (True, Code.LIMIT))
+    assert {(event.message, event.code) for event in of(ReportHeldUp, first)} == {(bob.inbox()[0].message, Code.LIMIT)}
     assert len(of(ReportSettled, later)) == len(relay.reports) == 1
 
 

@@ -1,7 +1,10 @@
 """relay report."""
 
+import time
+
 import pytest
 
+from relayclient.cli.online import ANSWER_TIMEOUT_S
 from relayproto.codes import Code
 from relayproto.commands import Report
 from relayproto.e2e.report import open_report
@@ -71,10 +74,12 @@ def test_a_relay_without_moderators_is_told_before_anything_is_asked(office):
 def test_what_the_relay_answers_is_told(office, message, refused, status, told):
     office.relay.script[Report] = lambda peer, command, request: refused
 
+    began = time.monotonic()
     ran = office.run("bob", "report", message, "--yes")
 
     assert ran.status == status
     assert told in ran.err
+    assert time.monotonic() - began < ANSWER_TIMEOUT_S / 2
 
 
 def test_a_relay_that_is_away_gets_it_later(office, message):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from relayd.store import claims, grants, rosters, units
+from relayd.store import accounts, claims, grants, rosters, units
 from relayd.store.verbs import VERBS
 from relayproto.administration import (
     CHANGES,
@@ -162,3 +162,9 @@ def test_who_belongs_to_a_unit_is_found_by_the_index_by_unit(large) -> None:
     plan = large.db.execute(f"EXPLAIN QUERY PLAN {units.PEOPLED}", (100,)).fetchall()
 
     assert ["account_of_unit (unit=?)" in row[3] for row in plan] == [True]
+
+
+def test_how_many_invitations_of_a_unit_are_open_is_found_by_the_index_by_unit(large) -> None:
+    plan = large.db.execute(f"EXPLAIN QUERY PLAN {accounts.OPEN}", (100, 0)).fetchall()
+
+    assert ["ticket_by_unit (unit=?)" in row[3] for row in plan] == [True]
