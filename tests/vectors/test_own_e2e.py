@@ -13,6 +13,7 @@ import struct
 import nacl.bindings as sodium
 import pytest
 from kyber_py.ml_kem import ML_KEM_768 as KYBER
+from nacl.exceptions import CryptoError
 
 from relayproto import descriptor, identity, invitation, stamp
 from relayproto.codes import PrekeyKind, Scope
@@ -156,14 +157,13 @@ class SecondReading:
         return opened
 
 
-@pytest.mark.parametrize("case", CASES, ids=["one_time", "no_one_time"])
-def test_a_second_reading_of_the_spec_answers_a_first_message_alike(case):
+def before_the_kem(case):
+    """Return the state of a second reader who has every X25519 key, and the KEM's ciphertext, which that opens."""
     ours, message = raw(case["responder"]), bytes.fromhex(case["message"])
     dh, base = sodium.crypto_scalarmult, sodium.crypto_scalarmult_base
     signed, static, ephemeral = ours["signed"][1], ours["dh_private"], message[17:49]
-    kem_public, kem_private = KYBER.key_derive(ours["kem"][1])
+    kem_public, _ = KYBER.key_derive(ours["kem"][1])
     state = SecondReading(case["protocol_name"].encode())
-
     one_time_id = ours["one_time"][0] if ours["one_time"] else 0
     head = struct.pack(">BIIII", 1, ours["signed"][0], one_time_id, ours["kem"][0], ours["list_version"])
     state.mix_hash(b"relayd/e2e/1\x01" + head + ours["account"] + struct.pack(">I", ours["device"]) + ours["list_hash"])
@@ -172,12 +172,20 @@ def test_a_second_reading_of_the_spec_answers_a_first_message_alike(case):
         state.mix_hash(public)
     for private in (signed, static, *([ours["one_time"][1]] if ours["one_time"] else [])):
         state.mix_key(dh(private, ephemeral))
-    state.mix_key(KYBER.decaps(kem_private, state.open(message[49:1153])))
-    state.mix_key(dh(signed, state.open(message[1153:1201])))
+    assert message[:17] == head
+    return state, state.open(message[49:1153])
+
+
+@pytest.mark.parametrize("case", CASES, ids=["one_time", "no_one_time"])
+def test_a_second_reading_of_the_spec_answers_a_first_message_alike(case):
+    ours, message = raw(case["responder"]), bytes.fromhex(case["message"])
+    state, ciphertext = before_the_kem(case)
+
+    state.mix_key(KYBER.decaps(KYBER.key_derive(ours["kem"][1])[1], ciphertext))
+    state.mix_key(sodium.crypto_scalarmult(ours["signed"][1], state.open(message[1153:1201])))
     payload = state.open(message[1201:])
 
     theirs = raw(case["initiator"])
-    assert message[:17] == head
     assert payload == theirs["account"] + struct.pack(
         ">II32sI", theirs["device"], theirs["list_version"], theirs["list_hash"], case["order"]
     )
@@ -185,6 +193,22 @@ def test_a_second_reading_of_the_spec_answers_a_first_message_alike(case):
     root = extract(extract(state.chain, b""), b"\x01")
     assert root.hex() == case["root"]
     assert extract(extract(state.chain, b""), root + b"\x02").hex() == case["passing"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=["one_time", "no_one_time"])
+@pytest.mark.parametrize("guess", [b"", bytes(32), hashlib.sha256(b"a guess").digest()], ids=["none", "zero", "any"])
+def test_who_has_every_key_but_the_kems_learns_neither_who_wrote_nor_the_root_of_the_session(case, guess):
+    ours, message = raw(case["responder"]), bytes.fromhex(case["message"])
+    another = KYBER.key_derive(bytes(64))[1]
+    state, ciphertext = before_the_kem(case)
+
+    for secret in (guess, KYBER.decaps(another, ciphertext)):
+        state.mix_key(secret)
+        with pytest.raises(CryptoError):
+            state.open(message[1153:1201])
+        assert extract(extract(state.chain, b""), b"\x01").hex() != case["root"]
+        state, _ = before_the_kem(case)
+    assert ours["kem"][1] != bytes(64)
 
 
 def test_the_ratchets_conversation_is_said_and_heard_byte_for_byte():

@@ -8,6 +8,7 @@ import hmac
 import json
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from kyber_py.ml_kem import ML_KEM_768 as KYBER
 
@@ -86,11 +87,19 @@ class Transcript:
         self.ck = hmac.digest(extracted, b"\x01", "sha256")
         self.k, self.n = hmac.digest(extracted, self.ck + b"\x02", "sha256"), 0
 
-    def seal(self, plaintext: bytes) -> bytes:
-        sealed = ChaCha20Poly1305(self.k).encrypt(bytes(4) + self.n.to_bytes(8, "little"), plaintext, self.h)
+    def nonce(self) -> bytes:
         self.n += 1
+        return bytes(4) + (self.n - 1).to_bytes(8, "little")
+
+    def seal(self, plaintext: bytes) -> bytes:
+        sealed = ChaCha20Poly1305(self.k).encrypt(self.nonce(), plaintext, self.h)
         self.mix(sealed)
         return sealed
+
+    def open(self, sealed: bytes) -> bytes:
+        plaintext = ChaCha20Poly1305(self.k).decrypt(self.nonce(), sealed, self.h)
+        self.mix(sealed)
+        return plaintext
 
 
 def test_the_hybrid_handshake_is_what_the_formulas_of_the_paper_give():
@@ -122,6 +131,57 @@ def test_the_hybrid_handshake_is_what_the_formulas_of_the_paper_give():
     to_responder = ChaCha20Poly1305(said.ck).encrypt(bytes(12), payload, b"")
     to_initiator = ChaCha20Poly1305(said.k).encrypt(bytes(12), bytes.fromhex(vector["transport"][1]["payload"]), b"")
     assert [message["ciphertext"] for message in vector["transport"][:2]] == [to_responder.hex(), to_initiator.hex()]
+
+
+def recorded(secret: bytes | None = None) -> tuple[bytes, bytes, bytes, bytes]:
+    """Read a recorded login with every X25519 key of both sides, and with ``secret`` for what the KEM gave.
+
+    Returns the static key that the device showed, its payload and the first record of each side. Raises InvalidTag.
+    """
+    vector = HANDSHAKES["XKhfs"]
+    s, e, e1, rs, re, _ = (bytes.fromhex(vector[name]) for name in generate_noise.SECRETS)
+    first, second, third = (bytes.fromhex(message["ciphertext"]) for message in vector["messages"])
+    records = [bytes.fromhex(message["ciphertext"]) for message in vector["transport"][:2]]
+    heard = Transcript(vector["protocol_name"])
+    heard.mix(bytes.fromhex(vector["prologue"]))
+    heard.mix(x25519_public(rs))
+    heard.mix(first[:32])
+    heard.key(x25519(e, x25519_public(rs)))
+    heard.open(first[32:1232])
+    heard.open(first[1232:])
+    heard.mix(second[:32])
+    heard.key(x25519(e, x25519_public(re)))
+    ciphertext = heard.open(second[32:1136])
+    heard.key(KYBER.decaps(KYBER.key_derive(e1)[1], ciphertext) if secret is None else secret)
+    if secret is not None:
+        # Who knows the keys can skip what does not open: he looks at each of the others by itself.
+        heard.mix(second[1136:])
+        heard.n += 1
+    else:
+        heard.open(second[1136:])
+    static = heard.open(third[:48])
+    heard.key(x25519(s, x25519_public(re)))
+    payload = heard.open(third[48:])
+    heard.key(b"")
+    said, answered = (ChaCha20Poly1305(key).decrypt(bytes(12), record, b"") for key, record in
+                      zip((heard.ck, heard.k), records, strict=True))  # fmt: skip
+    return static, payload, said, answered
+
+
+def test_who_has_every_key_and_the_kems_reads_a_recorded_login() -> None:
+    vector = HANDSHAKES["XKhfs"]
+
+    static, payload, said, answered = recorded()
+
+    assert static == x25519_public(bytes.fromhex(vector["init_static"]))
+    assert payload.hex() == vector["messages"][2]["payload"]
+    assert [said.hex(), answered.hex()] == [message["payload"] for message in vector["transport"][:2]]
+
+
+@pytest.mark.parametrize("guess", [b"", bytes(32), hashlib.sha256(b"a guess").digest()], ids=["none", "zero", "any"])
+def test_who_has_every_key_but_the_kems_learns_not_even_who_logged_in(guess: bytes) -> None:
+    with pytest.raises(InvalidTag):
+        recorded(guess)
 
 
 @pytest.mark.parametrize("vector", held("record.json")["packed"])
