@@ -33,6 +33,7 @@ from relay import Relay
 from relayd.store.database import connect
 from relayproto.codes import Class, Code, SubmitFlag
 from relayproto.commands import Block, GetBundles, GetDevices, Lookup, PutPolicy, Submit, Target, Wrap
+from relayproto.limits import UNIT_DEPTH_MAX
 from relayproto.message import Message
 from relayproto.policy import ROW_BYTES
 from relayproto.replies import Refused, Submitted
@@ -45,7 +46,7 @@ ERRORS = 3.5
 """Standard errors on each side: of some twenty pairs that are alike all lie within in 99 of 100 runs."""
 WARMING = 200
 """Rounds that are not counted: pages, rosters and branches are cold in the first."""
-SUSPENDED_UNIT = 1
+SUSPENDED_UNIT, TOP_UNIT = 1, 2
 
 _LIFTED = """
 import sys
@@ -95,8 +96,11 @@ def questions() -> dict[str, Question]:
     }
 
 
-def suspend(state: Path, alone: Person, with_unit: Person) -> None:
-    """Suspend one account, and the organisation of another, in the database of a relay that does not run."""
+def settle(state: Path, alone: Person, with_unit: Person, deep: Person) -> None:
+    """Suspend one account, and the organisation of another, in the database of a relay that does not run.
+
+    A third belongs to a unit as deep as any can be, of an organisation that works.
+    """
     with contextlib.closing(connect(state / "relay.db", autocheckpoint_pages=1_000)) as db:
         db.execute("UPDATE account SET suspended = 1 WHERE account = ?", (alone.account,))
         db.execute(
@@ -104,25 +108,34 @@ def suspend(state: Path, alone: Person, with_unit: Person) -> None:
             (SUSPENDED_UNIT, UnitState.SUSPENDED),
         )
         db.execute("UPDATE account SET unit = ? WHERE account = ?", (SUSPENDED_UNIT, with_unit.account))
+        for depth in range(UNIT_DEPTH_MAX):
+            db.execute(
+                "INSERT INTO unit (id, under, organisation, name, state) VALUES (?, ?, ?, ?, ?)",
+                (TOP_UNIT + depth, depth and TOP_UNIT + depth - 1, TOP_UNIT, f"unit {depth}", UnitState.ACTIVE),
+            )
+        lowest = TOP_UNIT + UNIT_DEPTH_MAX - 1
+        db.execute("UPDATE account SET unit = ? WHERE account = ?", (lowest, deep.account))
         db.commit()
 
 
 def populated(relay: Relay) -> tuple[Person, dict[str, tuple[Person, str]]]:
     """Return who asks and about whom, by what they are."""
-    asker, blocked, hidden, alone, with_unit = asyncio.run(enrol(relay.place, 5, 1))
+    asker, blocked, hidden, alone, with_unit, deep = asyncio.run(enrol(relay.place, 6, 1))
     relay.stop()
-    suspend(relay.state, alone, with_unit)
+    settle(relay.state, alone, with_unit, deep)
     relay.start()
     for person, said in (
         (blocked, Block(asker.account, True)),
         (hidden, PutPolicy(bytes([Permission.DENY]) * ROW_BYTES)),
+        (deep, PutPolicy(bytes([Permission.DENY]) * ROW_BYTES)),
     ):
         line = Asking(relay.place, person)
         line.ask(said)
         line.close()
     with contextlib.closing(sqlite3.connect(relay.state / "relay.db")) as db:
         address = dict(db.execute("SELECT account, address FROM account").fetchall())
-    cases = {"blocked": blocked, "hidden": hidden, "suspended": alone, "of a suspended organisation": with_unit}
+    cases = {"blocked": blocked, "hidden": hidden, "suspended": alone, "of a suspended organisation": with_unit,
+             "hidden, in a deep unit": deep}  # fmt: skip
     return asker, {
         "unknown": (born(), "u0@office.example"),
         "foreign": (born(), "u0@others.example"),

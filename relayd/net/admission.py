@@ -51,10 +51,6 @@ class Admission:
         packed = (mapped or address).packed
         return blake2b_256(packed[:_NETWORK_BYTES], key=self._key)[:16]
 
-    def crowd(self, place: bytes) -> int:
-        """Return how many connections a place has open."""
-        return self._by_place.get(place, 0)
-
     def refuse(self, place: bytes, now: float) -> str | None:
         """Return why a new connection is refused, or None: then it is to be ``entered``."""
         if self._open >= self._limits.connections_max:

@@ -110,7 +110,7 @@ class Session(asyncio.Protocol):
 
     def _line_up(self) -> None:
         self._unread = False
-        self._rooms.shares.enter(self, self._share, self._rooms.admission.crowd(self._place))
+        self._rooms.shares.enter(self, self._share, self._place)
 
     def take(self) -> bool:
         """Take a part of what came; return whether there is more that can be taken now."""

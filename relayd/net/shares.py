@@ -2,11 +2,12 @@
 
 Connections that have sent something enter; their ``take`` is called, part by part. The rules of this file: who has used
 least of the loop comes first, so that a device that says little is answered at once whatever a thousand others say; and
-whoever has not shown who he is waits behind those who have, where a place with few connections comes before one with
-many.
+whoever has not shown who he is waits behind those who have, where places have their turn one after the other: a place
+with many connections keeps nobody of another waiting, and of one place whoever came first comes first.
 """
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 from typing import Final, Protocol
@@ -80,55 +81,68 @@ _Line = list[tuple[float, int, Taker, Share]]
 class Shares:
     """Those who wait for their turn: devices, and behind them whoever has not shown who he is."""
 
-    __slots__ = ("_clock", "_devices", "_later", "_numbers", "_strangers")
+    __slots__ = ("_clock", "_devices", "_due", "_later", "_numbers", "_strangers")
 
     def __init__(self, clock: Clock, later: Callable[[float, Callable[[], None]], object]) -> None:
         """``later`` calls a function after so many seconds: ``loop.call_later``."""
         self._clock = clock
         self._later = later
         self._devices: _Line = []
-        self._strangers: _Line = []
+        self._strangers: dict[bytes, deque[tuple[Taker, Share]]] = {}
+        """Place -> who waits there; the place whose turn is next stands first."""
         self._numbers = count()
+        self._due = False
+        """Whether a turn is to come, or is."""
 
     def __len__(self) -> int:
         """Return how many wait."""
-        return len(self._devices) + len(self._strangers)
+        return len(self._devices) + sum(map(len, self._strangers.values()))
 
-    def enter(self, taker: Taker, share: Share, crowd: int = 0) -> None:
-        """Let a connection take what came, now or when it is its turn; ``crowd`` is how many its place has open."""
+    def enter(self, taker: Taker, share: Share, place: bytes = b"") -> None:
+        """Let a connection take what came, now or when it is its turn; ``place`` is where it comes from."""
         if share.waits:
             return
         now = self._clock.monotonic()
-        if share.known:
-            used_s = share.used_s(now)
-            if used_s < FREE_S_MAX:
-                if not self._serve(taker, share):
-                    return
-                used_s = share.used_s(self._clock.monotonic())
-            line, rank = self._devices, used_s
-        else:
-            line, rank = self._strangers, float(crowd)
+        used_s = share.used_s(now) if share.known else 0.0
+        if share.known and used_s < FREE_S_MAX:
+            if not self._serve(taker, share):
+                return
+            used_s = share.used_s(self._clock.monotonic())
         share.waits = True
         share.outbox.hold(Hold.TURN)
-        if not len(self):
+        if not self._due:
+            self._due = True
             self._later(0.0, self._pass)
-        heapq.heappush(line, (rank, next(self._numbers), taker, share))
+        self._wait(taker, share, place, used_s)
+
+    def _wait(self, taker: Taker, share: Share, place: bytes, used_s: float) -> None:
+        if share.known:
+            heapq.heappush(self._devices, (used_s, next(self._numbers), taker, share))
+        else:
+            self._strangers.setdefault(place, deque()).append((taker, share))
 
     def _pass(self) -> None:
         began = self._clock.monotonic()
         while self._devices and self._clock.monotonic() - began < TURN_S_MAX:
-            self._first_of(self._devices)
+            _, _, taker, share = heapq.heappop(self._devices)
+            self._take_turn(taker, share, b"")
         # One of them in each turn, however much devices say: otherwise nobody could log in while some flood.
-        if self._strangers:
-            self._first_of(self._strangers)
-        if len(self):
+        while self._strangers:
+            place, line = next(iter(self._strangers.items()))
+            del self._strangers[place]
+            taker, share = line.popleft()
+            if line:
+                self._strangers[place] = line
+            self._take_turn(taker, share, place)
+            if self._clock.monotonic() - began >= TURN_S_MAX:
+                break
+        self._due = bool(self._devices or self._strangers)
+        if self._due:
             self._later(REST_S, self._pass)
 
-    def _first_of(self, line: _Line) -> None:
-        rank, _, taker, share = heapq.heappop(line)
+    def _take_turn(self, taker: Taker, share: Share, place: bytes) -> None:
         if self._serve(taker, share):
-            rank = share.used_s(self._clock.monotonic()) if share.known else rank
-            heapq.heappush(self._devices if share.known else line, (rank, next(self._numbers), taker, share))
+            self._wait(taker, share, place, share.used_s(self._clock.monotonic()))
         else:
             share.waits = False
             share.outbox.release(Hold.TURN)

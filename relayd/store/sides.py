@@ -12,32 +12,39 @@ from relayd.domain.bounds import least
 from relayd.domain.permits import Side
 from relayproto import visibility
 from relayproto.ids import UnitId
-from relayproto.policy import PLATFORM_DEFAULT, inbound, outbound, strictest
+from relayproto.limits import UNIT_DEPTH_MAX
+from relayproto.policy import PLATFORM_DEFAULT, TABLE_BYTES, inbound, outbound, strictest
 from relayproto.standing import PLATFORM, Standing, UnitState
 
 KEPT_MAX: Final = 8_192
 """Sides that are kept: 500 organisations with three standings each in five units that have a policy of their own."""
+_NOTHING_DENIED: Final = bytes(TABLE_BYTES)
 _ABOVE: Final = """
-WITH RECURSIVE above (under, state, policy, bounds, visibility) AS (
-    SELECT under, state, policy, bounds, visibility FROM unit WHERE id = ?
+WITH RECURSIVE above (rank, id, under, state, policy, bounds, visibility) AS (
+    SELECT 1, id, under, state, policy, bounds, visibility FROM unit
+    WHERE id = coalesce(nullif(?1, 0), (SELECT min(id) FROM unit))
     UNION ALL
-    SELECT unit.under, unit.state, unit.policy, unit.bounds, unit.visibility FROM unit
-    JOIN above ON unit.id = above.under
+    SELECT rank + 1, unit.id, unit.under, unit.state, unit.policy, unit.bounds, unit.visibility FROM above
+    JOIN unit ON unit.id = iif(above.under = 0, above.id, above.under) WHERE rank < ?2
 )
 SELECT state, policy, bounds, visibility FROM above
 """
+"""A unit and what is above it, the topmost as often as it takes to have UNIT_DEPTH_MAX rows: that changes nothing, and
+time does not tell how deep somebody is. Of the platform's people, and of who is not there, any unit's rows are read."""
 
 
 def read(db: sqlite3.Connection, unit: UnitId, standing: Standing) -> Side:
-    """Return the side of people of a standing in a unit."""
+    """Return the side of people of a standing in a unit, by the same work for every unit and for none."""
     platform, bounds, views = db.execute("SELECT policy, bounds, visibility FROM platform").fetchone()
-    above = db.execute(_ABOVE, (unit,)).fetchall()
-    table = strictest([platform or PLATFORM_DEFAULT, *[policy for _, policy, _, _ in above if policy is not None]])
-    active = all(state == UnitState.ACTIVE for state, *_ in above)
+    above = db.execute(_ABOVE, (unit, UNIT_DEPTH_MAX)).fetchall()
+    if unit == PLATFORM:
+        above = [(UnitState.ACTIVE, None, None, None)] * len(above)
+    tables = [policy or _NOTHING_DENIED for _, policy, _, _ in above]
+    table = strictest([platform or PLATFORM_DEFAULT, *tables])
+    active = all([state == UnitState.ACTIVE for state, *_ in above])  # noqa: C419 - all of them, whatever they say
     bound = least(each for each in (bounds, *[bounds for _, _, bounds, _ in above]) if each is not None)
-    shown = visibility.strictest(
-        [views or visibility.PLATFORM_DEFAULT, *[views for *_, views in above if views is not None]]
-    )
+    hidden = [views or visibility.NOTHING_HIDDEN for *_, views in above]
+    shown = visibility.strictest([views or visibility.PLATFORM_DEFAULT, *hidden])
     root = db.execute("SELECT organisation FROM unit WHERE id = ?", (unit,)).fetchone()
     organisation = PLATFORM if root is None else UnitId(root[0])
     return Side(

@@ -69,16 +69,6 @@ def test_whoever_had_to_go_is_counted_out_once() -> None:
     assert door.half_open == 1
     door.left(here, second)
     assert door.half_open == 0
-    assert door.crowd(here) == 0
-
-
-def test_a_crowd_is_counted_by_its_place() -> None:
-    door = admission()
-    enter(door, "192.0.2.1")
-    enter(door, "192.0.2.1")
-
-    assert door.crowd(door.place("192.0.2.1")) == 2
-    assert door.crowd(door.place("192.0.2.2")) == 0
 
 
 def test_new_connections_of_one_address_have_a_rate() -> None:

@@ -6,6 +6,7 @@ from support.clocks import HandClock
 from support.transports import FakeTransport
 
 STEP_S = TURN_S_MAX * 0.6
+LONG_S = TURN_S_MAX * 1.5
 
 
 class Taker:
@@ -143,15 +144,41 @@ def test_one_stranger_is_served_in_each_turn_however_much_devices_say() -> None:
     assert stage.log == ["flood", "flood", "stranger", "flood", "flood", "other"]
 
 
-def test_a_stranger_of_a_place_with_few_connections_comes_before_a_crowd() -> None:
+def test_strangers_have_what_devices_leave_of_the_turn() -> None:
     stage = Stage()
-    for number in range(20):
-        stage.shares.enter(stage.taker(f"crowd {number}", 1), stage.share(known=False), 20)
-    stage.shares.enter(stage.taker("alone", 1), stage.share(known=False), 1)
+    stage.shares.enter(stage.taker("device", 1), stage.share(1.0))
+    for number in range(5):
+        stage.shares.enter(stage.taker(f"{number}", 1, STEP_S), stage.share(known=False))
 
     stage.turn()
 
-    assert stage.log == ["alone"]
+    assert stage.log == ["device", "0", "1"]
+
+
+def test_places_of_strangers_have_their_turn_one_after_the_other() -> None:
+    stage = Stage()
+    for number in range(20):
+        stage.shares.enter(stage.taker(f"crowd {number}", 1, LONG_S), stage.share(known=False), b"crowd")
+    stage.shares.enter(stage.taker("alone", 1, LONG_S), stage.share(known=False), b"alone")
+
+    for _ in range(3):
+        stage.turn()
+
+    assert stage.log == ["crowd 0", "alone", "crowd 1"]
+
+
+def test_of_one_place_nobody_is_passed_over_by_who_came_later() -> None:
+    stage = Stage()
+    for number in range(3):
+        stage.shares.enter(stage.taker(f"{number}", 2, LONG_S), stage.share(known=False), b"office")
+
+    stage.turn()
+    stage.shares.enter(stage.taker("later", 1, LONG_S), stage.share(known=False), b"office")
+    for _ in range(6):
+        stage.turn()
+
+    assert stage.log == ["0", "1", "2", "0", "later", "1", "2"]
+    assert len(stage.shares) == 0
 
 
 def test_who_shows_who_he_is_while_he_waits_stands_among_the_devices() -> None:

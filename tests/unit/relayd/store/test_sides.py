@@ -6,7 +6,7 @@ from relayd.store.database import connect
 from relayd.store.sides import Sides
 from relayproto import document, policy
 from relayproto.codes import Class
-from relayproto.limits import LIFETIME_S_MAX
+from relayproto.limits import LIFETIME_S_MAX, UNIT_DEPTH_MAX
 from relayproto.standing import Action, Permission, Standing
 from support.documents import draft
 
@@ -67,6 +67,30 @@ def test_every_unit_above_tightens_and_none_beside(tmp_path) -> None:
         [Permission.DENY, Permission.REQUEST, Permission.ALLOW],
         [Permission.DENY, Permission.ALLOW, Permission.ALLOW],
     ]
+
+
+def test_how_deep_somebody_is_or_whether_he_is_there_changes_nothing_of_the_work(tmp_path) -> None:
+    said = table((VERIFIED, VERIFIED, Action.CALL, Permission.DENY))
+    with units(tmp_path, of_1=said, of_3=said) as db:
+        for number in range(5, 4 + UNIT_DEPTH_MAX):
+            db.execute(
+                "INSERT INTO unit (id, under, organisation, name, state) VALUES (?, ?, 1, ?, 1)",
+                (number, number - 1 if number > 5 else 1, f"unit {number}"),
+            )
+        db.execute("UPDATE unit SET state = 2 WHERE id = 2")
+        steps = {unit: costs(db, unit) for unit in (0, 1, 3, 4, 3 + UNIT_DEPTH_MAX)}
+
+    assert max(steps.values()) - min(steps.values()) <= max(steps.values()) / 10, steps
+
+
+def costs(db, unit) -> int:
+    """Return how many steps SQLite's machine takes for somebody's side."""
+    taken = []
+    sides.read(db, unit, VERIFIED)
+    db.set_progress_handler(lambda: taken.append(1), 1)
+    sides.read(db, unit, VERIFIED)
+    db.set_progress_handler(None, 0)
+    return len(taken)
 
 
 def test_what_is_suspended_or_closed_anywhere_above_is_not_active(tmp_path) -> None:
