@@ -92,4 +92,12 @@ MUTANTS: Final = (
             "tests/unit/relayd/store/test_intake.py::test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room",
         ),
     ),
+    Mutant(
+        name="whoever-came-last-is-served-first",
+        story="Handshakes wait on a stack: who is unlucky in a morning's crowd is passed over until his time is over.",
+        file="relayd/net/shares.py",
+        old="line.popleft()",
+        new="line.pop()",
+        killers=("tests/unit/relayd/net/test_shares.py::test_of_one_place_nobody_is_passed_over_by_who_came_later",),
+    ),
 )
