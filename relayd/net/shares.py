@@ -1,9 +1,11 @@
 """The wire's room: who is read next, where more has come than one turn of the loop can take.
 
 Connections that have sent something enter; their ``take`` is called, part by part. The rules of this file: who has used
-least of the loop comes first, so that a device that says little is answered at once whatever a thousand others say; and
-whoever has not shown who he is waits behind those who have, where places have their turn one after the other: a place
-with many connections keeps nobody of another waiting, and of one place whoever came first comes first.
+least of the loop comes first, where whoever was away begins a little below those who wait (as sleepers do in fair
+schedulers of processes): a device that says little is answered at once whatever a thousand others say, and to come anew
+brings nobody more. And whoever has not shown who he is waits behind those who have; of those, places have their turn one
+after the other, so that a place with many connections keeps nobody of another waiting, and of one place the first comes
+first.
 """
 
 import heapq
@@ -17,10 +19,9 @@ from relayd.net.outbox import Hold, Outbox
 
 FRAMES_AT_ONCE_MAX: Final = 64
 """Frames that are taken of one connection before others have their turn: half a millisecond of the usual ones."""
-FREE_S_MAX: Final = 0.002
-"""Of the loop's time, that a connection has used of late, without waiting for anybody: some forty messages."""
-HALF_S: Final = 10.0
-"""After so long half of what a connection has used is forgotten: a flood of a minute ago is none."""
+AHEAD_S: Final = 0.002
+"""Of the loop's time, by which whoever comes is before those who wait: some forty messages. What else was not used in a
+pause is gone, so that nobody saves up for a flood."""
 TURN_S_MAX: Final = 0.002
 """Of one turn, that those who wait get together; then sockets are looked at again."""
 REST_S: Final = 0.001
@@ -45,28 +46,16 @@ class Taker(Protocol):
 class Share:
     """What one connection has used of the loop; ``known`` once it has shown who it is."""
 
-    __slots__ = ("_since", "_used_s", "_waste", "_waste_since", "known", "outbox", "waits")
+    __slots__ = ("_waste", "_waste_since", "known", "outbox", "used_s", "waits")
 
     def __init__(self, outbox: Outbox, now: float) -> None:
         self.outbox = outbox
-        self._used_s = 0.0
-        self._since = now
+        self.used_s = 0.0
+        """Seconds, on the scale of the ``Shares``."""
         self._waste = 0.0
         self._waste_since = now
         self.known = False
         self.waits = False
-
-    def used_s(self, now: float) -> float:
-        """Return how much it has used of late, seconds."""
-        elapsed = now - self._since
-        if elapsed > 0 and self._used_s:
-            self._used_s *= 0.5 ** (elapsed / HALF_S)
-        self._since = now
-        return self._used_s
-
-    def charge(self, spent_s: float) -> None:
-        """Note what it has used."""
-        self._used_s += spent_s
 
     def wasted(self, frames: int, now: float) -> bool:
         """Note frames that asked for nothing; return whether they were too many."""
@@ -81,7 +70,7 @@ _Line = list[tuple[float, int, Taker, Share]]
 class Shares:
     """Those who wait for their turn: devices, and behind them whoever has not shown who he is."""
 
-    __slots__ = ("_clock", "_devices", "_due", "_later", "_numbers", "_strangers")
+    __slots__ = ("_clock", "_devices", "_due", "_later", "_level_s", "_numbers", "_strangers")
 
     def __init__(self, clock: Clock, later: Callable[[float, Callable[[], None]], object]) -> None:
         """``later`` calls a function after so many seconds: ``loop.call_later``."""
@@ -91,6 +80,8 @@ class Shares:
         self._strangers: dict[bytes, deque[tuple[Taker, Share]]] = {}
         """Place -> who waits there; the place whose turn is next stands first."""
         self._numbers = count()
+        self._level_s = 0.0
+        """What everybody who waits has used, or more; it never falls."""
         self._due = False
         """Whether a turn is to come, or is."""
 
@@ -102,22 +93,23 @@ class Shares:
         """Let a connection take what came, now or when it is its turn; ``place`` is where it comes from."""
         if share.waits:
             return
-        now = self._clock.monotonic()
-        used_s = share.used_s(now) if share.known else 0.0
-        if share.known and used_s < FREE_S_MAX:
-            if not self._serve(taker, share):
+        if share.known:
+            self._catch_up(share)
+            if (not self._devices or share.used_s < self._level_s) and not self._serve(taker, share):
                 return
-            used_s = share.used_s(self._clock.monotonic())
         share.waits = True
         share.outbox.hold(Hold.TURN)
         if not self._due:
             self._due = True
             self._later(0.0, self._pass)
-        self._wait(taker, share, place, used_s)
+        self._wait(taker, share, place)
 
-    def _wait(self, taker: Taker, share: Share, place: bytes, used_s: float) -> None:
+    def _catch_up(self, share: Share) -> None:
+        share.used_s = max(share.used_s, self._level_s - AHEAD_S)
+
+    def _wait(self, taker: Taker, share: Share, place: bytes) -> None:
         if share.known:
-            heapq.heappush(self._devices, (used_s, next(self._numbers), taker, share))
+            heapq.heappush(self._devices, (share.used_s, next(self._numbers), taker, share))
         else:
             self._strangers.setdefault(place, deque()).append((taker, share))
 
@@ -142,13 +134,18 @@ class Shares:
 
     def _take_turn(self, taker: Taker, share: Share, place: bytes) -> None:
         if self._serve(taker, share):
-            self._wait(taker, share, place, share.used_s(self._clock.monotonic()))
+            self._wait(taker, share, place)
         else:
             share.waits = False
             share.outbox.release(Hold.TURN)
 
     def _serve(self, taker: Taker, share: Share) -> bool:
         began = self._clock.monotonic()
-        more = taker.take()
-        share.charge(self._clock.monotonic() - began)
+        known, more = share.known, taker.take()
+        share.used_s += self._clock.monotonic() - began
+        if known:
+            least_s = min(share.used_s, self._devices[0][0]) if self._devices else share.used_s
+            self._level_s = max(self._level_s, least_s)
+        elif share.known:
+            self._catch_up(share)
         return more

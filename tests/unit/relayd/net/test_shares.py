@@ -1,7 +1,7 @@
 """Who is read next where more has come than one turn can take."""
 
 from relayd.net.outbox import Outbox
-from relayd.net.shares import FREE_S_MAX, HALF_S, REST_S, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
+from relayd.net.shares import AHEAD_S, REST_S, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
 from support.clocks import HandClock
 from support.transports import FakeTransport
 
@@ -40,7 +40,7 @@ class Stage:
 
     def share(self, used_s: float = 0.0, *, known: bool = True) -> Share:
         made = Share(Outbox(FakeTransport(), octets_max=1, timeout_s=1.0), self.clock.monotonic())
-        made.charge(used_s)
+        made.used_s = used_s
         made.known = known
         return made
 
@@ -84,20 +84,21 @@ def test_what_is_more_than_one_part_waits_and_is_not_read_until_it_was_taken() -
 
 def test_who_has_used_least_comes_first() -> None:
     stage = Stage()
-    flood, other, person = (stage.taker(name, 1) for name in ("flood", "other", "person"))
-    stage.shares.enter(flood, stage.share(3.0))
-    stage.shares.enter(other, stage.share(1.0))
-    stage.shares.enter(person, stage.share(FREE_S_MAX))
+    for name, used_s in (("flood", 3.0), ("other", 2.0), ("third", 2.5)):
+        stage.shares.enter(stage.taker(name, 2, STEP_S if name == "flood" else 0.0), stage.share(used_s))
+    assert stage.log == ["flood", "other", "third"], "the line was empty, or they were below who waits"
+    stage.log.clear()
 
     stage.turn()
 
-    assert stage.log == ["person", "other", "flood"]
+    assert stage.log == ["other", "third", "flood"]
 
 
 def test_a_flood_gets_a_part_of_the_turn_and_then_the_loop_rests() -> None:
     stage = Stage()
     flood = stage.taker("flood", 100, STEP_S)
     stage.shares.enter(flood, stage.share(1.0))
+    stage.log.clear()
 
     stage.turn()
     taken = len(stage.log)
@@ -108,17 +109,44 @@ def test_a_flood_gets_a_part_of_the_turn_and_then_the_loop_rests() -> None:
     assert len(stage.log) == 4
 
 
-def test_who_comes_while_others_flood_is_before_them_in_the_next_turn() -> None:
+def test_who_was_away_is_taken_at_once_whatever_others_say() -> None:
     stage = Stage()
     for number in range(50):
         stage.shares.enter(stage.taker(f"flood {number}", 100, STEP_S), stage.share(1.0))
-    stage.turn()
+    for _ in range(50):
+        stage.turn()
     stage.log.clear()
 
-    stage.shares.enter(stage.taker("person", 1), stage.share(FREE_S_MAX))
-    stage.turn()
+    stage.shares.enter(stage.taker("person", 1), stage.share())
 
-    assert stage.log[0] == "person"
+    assert stage.log == ["person"]
+
+
+def test_what_was_not_used_in_a_pause_brings_no_more_than_a_little() -> None:
+    stage = Stage()
+    stage.shares.enter(stage.taker("flood", 10_000, STEP_S), stage.share(100.0))
+    stage.turn()
+    away = stage.share()
+
+    stage.shares.enter(stage.taker("away", 100, STEP_S), away)
+    stage.log.clear()
+    for _ in range(10):
+        stage.turn()
+
+    assert stage.log.count("flood") >= 8
+    assert away.used_s > 100.0 - AHEAD_S
+
+
+def test_to_come_anew_brings_nobody_more_than_who_stays() -> None:
+    stage = Stage()
+    stays = stage.taker("stays", 10_000, STEP_S)
+    stage.shares.enter(stays, stage.share())
+    for _ in range(50):
+        stage.shares.enter(stage.taker("anew", 3, STEP_S), stage.share())
+        stage.turn()
+        stage.turn()
+
+    assert stage.log.count("stays") >= 50
 
 
 def test_floods_of_one_size_share_what_is_left() -> None:
@@ -129,7 +157,7 @@ def test_floods_of_one_size_share_what_is_left() -> None:
     for _ in range(8):
         stage.turn()
 
-    assert {name: stage.log.count(name) for name in stage.log} == {"0": 4, "1": 4, "2": 4, "3": 4}
+    assert {name: stage.log.count(name) for name in stage.log} == {"0": 5, "1": 5, "2": 5, "3": 5}
 
 
 def test_one_stranger_is_served_in_each_turn_however_much_devices_say() -> None:
@@ -137,6 +165,7 @@ def test_one_stranger_is_served_in_each_turn_however_much_devices_say() -> None:
     stage.shares.enter(stage.taker("flood", 100, STEP_S), stage.share(1.0))
     for name in ("stranger", "other"):
         stage.shares.enter(stage.taker(name, 1), stage.share(known=False))
+    stage.log.clear()
 
     stage.turn()
     stage.turn()
@@ -198,22 +227,13 @@ def test_who_shows_who_he_is_while_he_waits_stands_among_the_devices() -> None:
 def test_who_waits_already_does_not_wait_twice() -> None:
     stage = Stage()
     share = stage.share(1.0)
-    alice = stage.taker("alice", 1)
+    alice = stage.taker("alice", 2)
 
     stage.shares.enter(alice, share)
     stage.shares.enter(alice, share)
     stage.turn()
 
-    assert stage.log == ["alice"]
-
-
-def test_half_of_what_was_used_is_forgotten_in_a_while() -> None:
-    stage = Stage()
-    share = stage.share(1.0)
-
-    stage.clock.advance(HALF_S)
-
-    assert share.used_s(stage.clock.monotonic()) == 0.5
+    assert stage.log == ["alice", "alice"]
 
 
 def test_what_asks_for_nothing_is_let_pass_a_while_and_forgotten() -> None:
