@@ -3,9 +3,9 @@
 Connections that have sent something enter; their ``take`` is called, part by part. The rules of this file: who has used
 least of the loop comes first, where whoever was away begins a little below those who wait (as sleepers do in fair
 schedulers of processes): a device that says little is answered at once whatever a thousand others say, and to come anew
-brings nobody more. And whoever has not shown who he is waits behind those who have; of those, places have their turn one
-after the other, so that a place with many connections keeps nobody of another waiting, and of one place the first comes
-first.
+brings nobody more. And whoever has not shown who he is waits behind those who have; of those, places have their turn
+one after the other, so that a place with many connections keeps nobody of another waiting, and of one place the first
+comes first.
 """
 
 import heapq

@@ -9,9 +9,8 @@ from unittest import mock
 import pytest
 
 from relayd.domain.refusals import Fault
-from relayd.net.outbox import Outbox
 from relayd.net.session import Session
-from relayd.net.shares import FRAMES_AT_ONCE_MAX, WASTE_MAX, Share
+from relayd.net.shares import FRAMES_AT_ONCE_MAX, WASTE_MAX
 from relayd.services.login import TAKEOVERS_WITHIN_S
 from relayproto import frame, identity, message
 from relayproto.codes import Class, Code, GoawayCode, Lane, PrekeyKind, Purpose, SubmitFlag, Suite
@@ -646,15 +645,6 @@ async def test_a_mistake_of_ours_while_speaking_cuts_its_connection_only(
         relay.counters.internal_errors = 0
 
 
-class Flood:
-    """Somebody for whom the others wait while there is more."""
-
-    more = True
-
-    def take(self) -> bool:
-        return self.more
-
-
 async def test_a_mistake_of_ours_while_taking_what_came_cuts_its_connection_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -663,26 +653,23 @@ async def test_a_mistake_of_ours_while_taking_what_came_cuts_its_connection_only
         other, _ = await login(relay.port, bob)
         take = Session._take
         [alices] = [s for s in relay.listener._sessions if s._router.seat.account == alice.account]
-        for session in relay.listener._sessions:
-            session._share.used_s = 1_000.0
-        flood = Flood()
-        share = Share(Outbox(FakeTransport(), octets_max=1, timeout_s=1.0), 0.0)
-        share.known = True
-        alices._rooms.shares.enter(flood, share)
+        taken = []
 
         def fail(session: Session) -> bool:
-            if session is alices:
+            taken.append(session)
+            if taken.count(session) == 2 and session is alices:
                 raise ZeroDivisionError
             return take(session)
 
         monkeypatch.setattr(Session, "_take", fail)
-        line.say(GetRelayKeys())
-        other.say(GetRelayKeys())
-        while len(alices._rooms.shares) < 3:  # noqa: ASYNC110 - nobody says so
-            await asyncio.sleep(0.01)
-        flood.more = False
+        for each in (line, other):
+            # More than one part: the first is taken at once, the rest when it is its turn.
+            for _ in range(2 * FRAMES_AT_ONCE_MAX):
+                each.connection.send_frame(message.encode(Ping()))
+            each.flush()
 
         await asyncio.wait_for(line.lost.wait(), 30)
+        other.say(GetRelayKeys())
         await other.expect(RelayKeys)
         assert relay.counters.internal_errors == 1
         relay.counters.internal_errors = 0
