@@ -12,6 +12,8 @@ from relayproto.limits import FRAME_BYTES_MAX
 from relayproto.notices import EITHER, NOTICES
 from relayproto.replies import REPLIES
 
+REPR_CHARS_MAX = 48
+"""For an octet: a field of one octet is shown by its name and by that of its value, as in ``size=<Size.SMALL: 1>``."""
 KINDS = {**COMMANDS, **REPLIES, **NOTICES, **EITHER, **CHANGES}
 
 
@@ -34,7 +36,7 @@ def a_message(octets: bytes) -> None:
         said = message.read(kind, parts.fields)
     again = frame.decode(message.encode(said, parts.request))
     require(again.request == parts.request and message.read(kind, again.fields) == said, "another message comes back")
-    require(len(repr(said)) < 8 * len(octets) + 2_000, "a repr that is out of proportion")
+    require(len(repr(said)) < REPR_CHARS_MAX * len(octets) + 2_000, "a repr that is out of proportion")
     hash(said)
 
 
