@@ -81,7 +81,7 @@ class Shares:
         """Place -> who waits there; the place whose turn is next stands first."""
         self._numbers = count()
         self._level_s = 0.0
-        """What everybody who waits has used, or more; it never falls."""
+        """What those who wait have used, but for who came after a pause and is up to AHEAD_S below; it never falls."""
         self._due = False
         """Whether a turn is to come, or is."""
 

@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from fuzz import of_frames
 from fuzz.catalogue import CORPORA, TARGETS, corpus
 from fuzz.mutator import mutated
 from fuzz.rules import Broken, Target, only, target
+from relayproto import frame
+from relayproto.codes import Kind
 from relayproto.errors import Malformed
 from support.generate_corpora import SEEDS, generate
 
@@ -61,3 +64,15 @@ def test_a_mutation_is_msgpack_still_and_the_same_for_the_same_seed() -> None:
     assert several == [mutated(octets, 2_000, seed, lambda same, _: same) for seed in range(1, 60)]
     assert len(set(several)) > 20
     assert all(len(each) <= 2_000 for each in several)
+
+
+def test_many_small_values_are_shown_in_proportion_by_their_names_and_no_further(monkeypatch) -> None:
+    """Found by fuzzing: seventeen cells of a day, four octets each, four days."""
+    days = [[20_701, [[2, 1, 6, 1_204]] * 17]] * 4
+    octets = frame.encode(Kind.STATISTICS, 3, [days, None])
+
+    of_frames.a_message(octets)
+
+    monkeypatch.setattr(of_frames, "NAMES_CHARS_MAX", 0)
+    with pytest.raises(Broken, match="out of proportion"):
+        of_frames.a_message(octets)
