@@ -293,8 +293,8 @@ class App:
         store.count_intake()
         counters.half_open = rooms.admission.half_open
         counters.ready = int(not self._reasons(pulse))
-        counters.wall_ms = self._clock.wall_ms()
-        counters.clock_behind_ms = max(0, self._clock.now_ms() - counters.wall_ms)
+        self._clock.now_ms()
+        counters.wall_ms, counters.clock_behind_ms = self._clock.wall_ms(), self._clock.behind_ms
 
     async def _beat(self, pulse: Pulse) -> None:
         told_at, behind = self._clock.monotonic(), False
@@ -308,14 +308,14 @@ class App:
 
     def _look_at_the_clock(self, *, behind: bool) -> bool:
         """Say once that the wall clock was turned; return whether it is behind relay time now."""
-        now_ms = self._clock.now_ms()  # an idle relay looks at the wall clock here alone
+        self._clock.now_ms()  # an idle relay looks at the wall clock here alone
         jumped, self._counters.clock_ahead_ms = self._counters.clock_ahead_ms, self._clock.ahead_ms
         if self._clock.ahead_ms and not jumped:
             _log.error(
                 "the clock jumped ahead; nothing expires by it until relayd confirm-clock",
                 ahead_ms=self._clock.ahead_ms,
             )
-        behind_ms = now_ms - self._clock.wall_ms()
+        behind_ms = self._clock.behind_ms
         if behind_ms > JUMP_MS and not behind:
             _log.error(
                 "the clock is behind the relay's time, which goes on from where it was; put the clock right",

@@ -38,10 +38,11 @@ class SystemClock:
     Relay time is the wall clock's, but never less than it was, nor than the high-water mark that the store has
     kept from before. Where the wall clock jumps ahead by more than ``JUMP_MS``, relay time goes on at the steady
     clock's pace, so nothing expires early, and ``ahead_ms`` says how far the wall clock is off. That ends when the
-    wall clock is put right, or when the operator confirms it (``relayd confirm-clock``, or a restart).
+    wall clock is put right, or when the operator confirms it (``relayd confirm-clock``, or a restart). ``behind_ms``
+    says how far the wall clock is behind. Both are of the last time given.
     """
 
-    __slots__ = ("_last_ms", "_last_steady_ms", "_steady_ms", "_wall_ms", "ahead_ms")
+    __slots__ = ("_last_ms", "_last_steady_ms", "_steady_ms", "_wall_ms", "ahead_ms", "behind_ms")
 
     def __init__(
         self,
@@ -55,7 +56,7 @@ class SystemClock:
         self._steady_ms = steady_ms
         self._last_ms = max(wall_ms(), high_water_ms)
         self._last_steady_ms = steady_ms()
-        self.ahead_ms = 0
+        self.ahead_ms = self.behind_ms = 0
 
     def raise_to(self, high_water_ms: int) -> None:
         """Never give a time before this one from now on."""
@@ -83,6 +84,7 @@ class SystemClock:
         else:
             self.ahead_ms = 0
             self._last_ms = max(self._last_ms, wall_ms)
+        self.behind_ms = max(0, self._last_ms - wall_ms)
         return self._last_ms
 
     def wall_ms(self) -> int:

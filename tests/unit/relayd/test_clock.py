@@ -173,3 +173,26 @@ def test_the_wall_clock_can_be_asked_as_it_is() -> None:
     machine.wall_ms -= 60 * MINUTE_MS
 
     assert (clock.wall_ms(), clock.now_ms() - clock.wall_ms()) == (machine.wall_ms, 60 * MINUTE_MS)
+
+
+def test_how_far_the_wall_clock_is_behind_is_of_the_reading_that_gave_the_time() -> None:
+    machine = Machine()
+    ticking = iter(range(machine.wall_ms, machine.wall_ms + 10))
+    clock = SystemClock(wall_ms=lambda: next(ticking), steady_ms=lambda: machine.steady_ms)
+
+    clock.now_ms()  # a look of its own would be a millisecond later, or earlier
+
+    assert clock.behind_ms == 0
+
+
+def test_a_wall_clock_that_fell_back_is_behind_until_it_is_put_right() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.wall_ms -= 3 * MINUTE_MS
+    clock.now_ms()
+    fell = clock.behind_ms
+
+    machine.wall_ms += 3 * MINUTE_MS
+    clock.now_ms()
+
+    assert (fell, clock.behind_ms) == (3 * MINUTE_MS, 0)
