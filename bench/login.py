@@ -96,6 +96,8 @@ class Login:
         link = socket.socket()
         link.setblocking(False)
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # From an address of one's own, as people have; one that makes a hundred logins at once is a crowd to the relay.
+        link.bind((f"127.200.{self._person.account[0]}.{1 + self._person.account[1] % 250}", 0))
         try:
             async with asyncio.timeout(LOGIN_S_MAX):
                 await loop.sock_connect(link, (self._place.host, self._place.port))

@@ -122,7 +122,7 @@ def furnish(
         turn=Turn(clock, asyncio.get_running_loop().call_soon),
         wheel=Wheel(clock),
         gate=Gate(store, tasks.start),
-        shares=Shares(clock, asyncio.get_running_loop().call_later),
+        shares=Shares(clock, asyncio.get_running_loop().call_later, lambda: store.under_way),
         tasks=tasks,
         keys=keys,
         suites=suites,

@@ -56,7 +56,7 @@ class Session(asyncio.Protocol):
         )
         limits = rooms.limits
         self._outbox = Outbox(transport, octets_max=limits.outbox_bytes_max, timeout_s=limits.write_timeout_s)
-        self._alarm = Alarm(rooms.wheel, self)
+        self._alarm = Alarm(rooms.wheel)
         self._router: Router | None = None
         self._held: list[MessageReceived] = []  # an empty deque is 600 bytes, times 10,000 connections
         self._wait_until: float | None = None
@@ -99,8 +99,10 @@ class Session(asyncio.Protocol):
         self._outbox.lost()
         self._connection.receive_eof(now)
         self._take_events()
-        self._alarm.clear()
-        if self._router is not None and self._router.gone() and not self._outbox.aborted:
+        self._alarm.clear(self)
+        # Each holds the other, and thousands come and go: nobody is to wait for the collector (40 ms at a time).
+        router, self._router = self._router, None
+        if router is not None and router.gone() and not self._outbox.aborted:
             self._rooms.desk.logins.taken_over(self._static_key, now)
         self._rooms.admission.left(self._place, self)
         self._rooms.counters.connections_open -= 1
@@ -208,7 +210,7 @@ class Session(asyncio.Protocol):
     def _set_alarm(self) -> None:
         router = None if self._router is None else self._router.next_deadline()
         deadlines = (self._connection.next_deadline(), self._outbox.next_deadline(), self._wait_until, router)
-        self._alarm.set(min([_NEVER if deadline is None else deadline for deadline in deadlines]))
+        self._alarm.set(self, min([_NEVER if deadline is None else deadline for deadline in deadlines]))
 
     # --- the connection's side ---
 

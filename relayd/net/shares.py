@@ -22,12 +22,13 @@ FRAMES_AT_ONCE_MAX: Final = 64
 AHEAD_S: Final = 0.002
 """Of the loop's time, by which whoever comes is before those who wait: some forty messages. What else was not used in a
 pause is gone, so that nobody saves up for a flood."""
-TURN_S_MAX: Final = 0.002
-"""Of one turn, that those who wait get together; then sockets are looked at again."""
+TURN_S_MAX: Final = 0.001
+"""Of one turn, that those who wait get together; then sockets are looked at again, and what is ready is said."""
 REST_S: Final = 0.001
-"""And then the loop rests while others still wait: the store's thread shares the interpreter with it, and who floods
-would keep every commit waiting."""
-
+"""And then the loop rests while others still wait: the store's thread shares the interpreter, and maybe the core, with
+it, and who floods would keep every commit waiting."""
+RESTS_MAX: Final = 5
+"""That many rests where a commit is under way that does not end: then the disk is slow, and the core is free."""
 
 WASTE_MAX: Final = 1_000
 """Frames of one connection at once that ask for nothing or for more than a rate allows: PING, kinds that nobody knows,
@@ -70,12 +71,18 @@ _Line = list[tuple[float, int, Taker, Share]]
 class Shares:
     """Those who wait for their turn: devices, and behind them whoever has not shown who he is."""
 
-    __slots__ = ("_clock", "_devices", "_due", "_later", "_level_s", "_numbers", "_strangers")
+    __slots__ = ("_clock", "_commit", "_devices", "_due", "_later", "_level_s", "_numbers", "_strangers")
 
-    def __init__(self, clock: Clock, later: Callable[[float, Callable[[], None]], object]) -> None:
-        """``later`` calls a function after so many seconds: ``loop.call_later``."""
+    def __init__(
+        self, clock: Clock, later: Callable[[float, Callable[[], None]], object], commit: Callable[[], int]
+    ) -> None:
+        """``later`` calls a function after so many seconds: ``loop.call_later``.
+
+        ``commit`` returns the number of the commit that is under way, 0 where there is none.
+        """
         self._clock = clock
         self._later = later
+        self._commit = commit
         self._devices: _Line = []
         self._strangers: dict[bytes, deque[tuple[Taker, Share]]] = {}
         """Place -> who waits there; the place whose turn is next stands first."""
@@ -130,7 +137,18 @@ class Shares:
                 break
         self._due = bool(self._devices or self._strangers)
         if self._due:
-            self._later(REST_S, self._pass)
+            self._rest(self._commit(), RESTS_MAX)
+
+    def _rest(self, commit: int, rests: int) -> None:
+        """Go on after a rest; if a commit is under way, once it has ended, but after so many rests anyway."""
+
+        def rested() -> None:
+            if commit and rests > 1 and self._commit() == commit:
+                self._rest(commit, rests - 1)
+            else:
+                self._pass()
+
+        self._later(REST_S, rested)
 
     def _take_turn(self, taker: Taker, share: Share, place: bytes) -> None:
         if self._serve(taker, share):
@@ -140,9 +158,10 @@ class Shares:
             share.outbox.release(Hold.TURN)
 
     def _serve(self, taker: Taker, share: Share) -> bool:
-        began = self._clock.monotonic()
+        # The processor's time: what the machine gave to others meanwhile was not used by this one.
+        began = self._clock.processor()
         known, more = share.known, taker.take()
-        share.used_s += self._clock.monotonic() - began
+        share.used_s += self._clock.processor() - began
         if known:
             least_s = min(share.used_s, self._devices[0][0]) if self._devices else share.used_s
             self._level_s = max(self._level_s, least_s)

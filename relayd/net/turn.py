@@ -95,29 +95,31 @@ class Wheel:
 
 
 class Alarm:
-    """The one deadline of one sleeper; cheap to move, since it stays where it is when it moves to later."""
+    """The one deadline of one sleeper; cheap to move, since it stays where it is when it moves to later.
 
-    __slots__ = ("_at", "_sleeper", "_slot", "_wheel")
+    It does not hold its sleeper, which holds it: who has gone is to be forgotten at once, not by the collector.
+    """
 
-    def __init__(self, wheel: Wheel, sleeper: Sleeper) -> None:
+    __slots__ = ("_at", "_slot", "_wheel")
+
+    def __init__(self, wheel: Wheel) -> None:
         self._wheel = wheel
-        self._sleeper = sleeper
         self._at = float("inf")
         self._slot = 0
 
-    def set(self, deadline: float) -> None:
+    def set(self, sleeper: Sleeper, deadline: float) -> None:
         """Wake the sleeper at ``deadline`` at the latest; it looks itself whether something is due."""
         if deadline < self._at:
-            self.clear()
+            self.clear(sleeper)
             self._at = deadline
-            self._slot = self._wheel.put(self._sleeper, deadline)
+            self._slot = self._wheel.put(sleeper, deadline)
 
     def rang(self) -> None:
         """The wheel has called."""
         self._at = float("inf")
 
-    def clear(self) -> None:
+    def clear(self, sleeper: Sleeper) -> None:
         """Wake nobody any more."""
         if self._at != float("inf"):
-            self._wheel.take(self._sleeper, self._slot)
+            self._wheel.take(sleeper, self._slot)
             self._at = float("inf")

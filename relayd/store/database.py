@@ -21,8 +21,6 @@ T = TypeVar("T")
 
 _BUSY_TIMEOUT_S: Final = 5.0
 _STATEMENTS_CACHED: Final = 256
-_JOURNAL_BYTES_MAX: Final = 64 << 20
-"""What the write-ahead log is cut down to after a checkpoint that could finish."""
 PAGE_BYTES: Final = 8192
 """Between 4 KiB (a fifth more CPU at 300 bytes an envelope) and 16 KiB (larger files and logs)."""
 
@@ -66,8 +64,9 @@ def _prepare(db: sqlite3.Connection, autocheckpoint_pages: int) -> None:
         "auto_vacuum = INCREMENTAL",
         "journal_mode = WAL",
         "synchronous = FULL",
-        # Less than what ``log_is_long`` looks for, so that a log that was moved and begun again is short.
-        f"journal_size_limit = {min(_JOURNAL_BYTES_MAX, autocheckpoint_pages * PAGE_BYTES // 2)}",
+        # Less than what ``log_is_long`` looks for, so that a log that was moved and begun again is short; and hardly
+        # less, since to cut off much of a file takes the next commit up to 15 ms and to extend it again costs each.
+        f"journal_size_limit = {(autocheckpoint_pages - 1) * PAGE_BYTES}",
         # SQLite's own says nothing where it fails to sync, and goes on: the engine moves the log.
         "wal_autocheckpoint = 0",
         "secure_delete = OFF",

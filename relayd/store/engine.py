@@ -58,6 +58,7 @@ class Engine:
         "_writer",
         "fatal",
         "intake",
+        "under_way",
     )
 
     def __init__(
@@ -87,6 +88,8 @@ class Engine:
         self._ears = ears
         self._incident = incident
         self._stopping = False
+        self.under_way = 0
+        """The number of the commit that the thread works on, 0 where it works on none."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
 
     @property
@@ -114,11 +117,14 @@ class Engine:
     async def _commit(self, works: Works) -> None:
         began = self._clock.monotonic()
         act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self._disk.tight)
+        self.under_way = self._counters.commits + 1
         try:
             done = await self._thread.run(act)
         except Exception as error:  # noqa: BLE001 - classified, and our own bugs are among them
+            self.under_way = 0
             await self._failed(works, error)
             return
+        self.under_way = 0
         if self._failing is not None:
             _log.info("commits go through again")
             self._failing = None

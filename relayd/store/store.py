@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
 from msgspec.structs import replace
 
@@ -47,7 +47,6 @@ from relayd.store import (
 from relayd.store.authority import View
 from relayd.store.commit import Commit
 from relayd.store.database import checkpoint, unmoved
-from relayd.store.daykeys import KeyGone
 from relayd.store.disk import Disk
 from relayd.store.engine import Engine
 from relayd.store.entrance import EntranceVerbs
@@ -57,6 +56,7 @@ from relayd.store.local import LocalVerbs
 from relayd.store.lookups import Asking
 from relayd.store.opening import Opened, Rules, open_all
 from relayd.store.questions import Asked
+from relayd.store.reading import Reading
 from relayd.store.stamps import Tracing
 from relayd.store.telling import Ears
 from relayd.store.watch import Watch
@@ -66,7 +66,6 @@ from relayproto.administration import CreateOrganisation, Question
 from relayproto.administration_replies import Acted, AdministrationReply, Checkpoint
 from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Act, GetBundles, Hello, SignedPrekey, Submit
-from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.people import GetPeople
@@ -76,8 +75,6 @@ from relayproto.rosters import Claim, Claimed, GetRoster, PutRoster, Rostered
 from relayproto.verification import Organisation
 
 T = TypeVar("T")
-
-_READ_RETRY_MS: Final = 1_000
 
 _log = get_logger("store")
 
@@ -90,7 +87,7 @@ class Store(LocalVerbs, EntranceVerbs):
     every verb raises Fault(UNAVAILABLE).
     """
 
-    __slots__ = ("_clock", "_counters", "_disk", "_engine", "_opened", "_watch")
+    __slots__ = ("_clock", "_counters", "_disk", "_engine", "_long", "_opened", "_short", "_watch")
 
     def __init__(self, opened: Opened, engine: Engine, clock: Clock, disk: Disk, counters: Counters) -> None:
         self._opened = opened
@@ -99,6 +96,8 @@ class Store(LocalVerbs, EntranceVerbs):
         self._disk = disk
         self._counters = counters
         self._watch = Watch()
+        self._short = Reading(opened.reader, engine.distrust)
+        self._long = Reading(opened.desk, engine.distrust)
 
     @classmethod
     async def open(
@@ -186,6 +185,11 @@ class Store(LocalVerbs, EntranceVerbs):
         """Whether the intake takes no more submissions."""
         return self._engine.intake.full
 
+    @property
+    def under_way(self) -> int:
+        """The number of the commit that is under way, 0 where there is none."""
+        return self._engine.under_way
+
     async def space(self) -> None:
         """Wait until the intake has room."""
         await self._engine.intake.space()
@@ -212,18 +216,14 @@ class Store(LocalVerbs, EntranceVerbs):
             raise Fault(Code.UNAVAILABLE, 0)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._engine.intake.act(Verb(act, future))
-        return await future
+        try:
+            return await future
+        finally:
+            del future  # what it raised has this frame in its traceback: a circle, which only the collector would find
 
     async def _read(self, read: Callable[[sqlite3.Connection], T], *, long: bool = False) -> T:
-        """Read what is committed; what may take ``long`` is on a thread that no message waits for."""
-        thread = self._opened.desk if long else self._opened.reader
-        try:
-            return await thread.run(read)
-        except (sqlite3.Error, CryptoFailure, KeyGone) as error:
-            if classify(error) is not Failure.FATAL:
-                raise Fault(Code.UNAVAILABLE, _READ_RETRY_MS) from error
-            self._engine.distrust(error)
-            raise Fault(Code.UNAVAILABLE, 0) from error
+        """Answer a question by what is committed; what may take ``long`` is on a thread that no message waits for."""
+        return await (self._long if long else self._short).ask(read)
 
     async def login(self, hello: Hello, static_key: bytes) -> Login:
         """Let a device in. Raises Refusal(AUTHENTICATION), or RemoteProtocolError(BAD_ACK) for floors never given."""
@@ -233,7 +233,7 @@ class Store(LocalVerbs, EntranceVerbs):
         """Return what follows number ``after`` in a lane: at most so many entries and bytes, at least one entry."""
         wanted = pages.Wanted(mailbox, lane, after, messages, octets)
         now_ms, vault = self._clock.now_ms(), self._opened.tools.vault
-        return await self._read(lambda db: pages.read(db, vault, wanted, now_ms))
+        return await self._short.read(lambda db: pages.read(db, vault, wanted, now_ms))
 
     async def put_prekeys(self, seat: Seat, offered: tuple[SignedPrekey, ...]) -> PrekeysLeft:
         """Take verified prekeys in. Raises Refusal(LIMIT)."""

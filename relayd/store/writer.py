@@ -71,6 +71,9 @@ class Writer:
             if classify(error) is not Failure.BUG:
                 raise
             answer = error
+            if isinstance(error, _EXPECTED):
+                # Its traceback leads to all works of this commit, and they to it: the collector would find them late.
+                error.__traceback__ = None
             db.execute("ROLLBACK TO verb")
             commit.undo(told=told, gaps=gaps, served=served, revoked=revoked)
             if not isinstance(error, _EXPECTED):

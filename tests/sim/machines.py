@@ -82,6 +82,9 @@ class WallClock(SystemClock):
     def monotonic(self) -> float:
         return self._loop.now
 
+    def processor(self) -> float:
+        return self._loop.now
+
 
 @dataclass
 class Copy:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from unittest import mock
@@ -618,6 +619,29 @@ async def test_a_mistake_of_ours_in_a_command_ends_its_connection_only(tmp_path:
         assert not other.connection.closed
         assert relay.counters.internal_errors == 1
         relay.counters.internal_errors = 0
+
+
+async def test_who_has_gone_is_forgotten_without_the_collector(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        gc.collect()
+        before = [each for each in gc.get_objects() if isinstance(each, Session)]
+        gc.disable()
+        try:
+            device, _ = await login(relay.port, alice)
+            await send(device, 1, bob)
+            _, stranger = await asyncio.open_connection("127.0.0.1", relay.port)
+            await until(lambda: len(relay.listener) == 2)
+
+            device.transport.abort()
+            stranger.transport.abort()
+            await settled(relay)
+            await login(relay.port, bob)  # the loop lets go of a transport when it has the next one
+
+            left = [each for each in gc.get_objects() if isinstance(each, Session) and each not in before]
+        finally:
+            gc.enable()
+
+        assert left == list(relay.listener._sessions)
 
 
 async def test_a_mistake_of_ours_while_speaking_cuts_its_connection_only(

@@ -1,7 +1,7 @@
 """Who is read next where more has come than one turn can take."""
 
 from relayd.net.outbox import Outbox
-from relayd.net.shares import AHEAD_S, REST_S, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
+from relayd.net.shares import AHEAD_S, REST_S, RESTS_MAX, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
 from support.clocks import HandClock
 from support.transports import FakeTransport
 
@@ -32,7 +32,8 @@ class Stage:
     def __init__(self) -> None:
         self.clock = HandClock()
         self.due = []
-        self.shares = Shares(self.clock, lambda delay_s, call: self.due.append((delay_s, call)))
+        self.commit = 0
+        self.shares = Shares(self.clock, lambda delay_s, call: self.due.append((delay_s, call)), lambda: self.commit)
         self.log = []
 
     def taker(self, name: str, parts: int, step_s: float = 0.0) -> Taker:
@@ -107,6 +108,59 @@ def test_a_flood_gets_a_part_of_the_turn_and_then_the_loop_rests() -> None:
     assert taken == 2
     assert rest == REST_S
     assert len(stage.log) == 4
+
+
+def test_a_flood_waits_for_the_end_of_the_commit_that_is_under_way() -> None:
+    stage = Stage()
+    stage.shares.enter(stage.taker("flood", 100, LONG_S), stage.share(1.0))
+    stage.commit = 7
+    stage.turn()
+    stage.log.clear()
+
+    rests = [stage.turn(), stage.turn()]
+    waited = list(stage.log)
+    stage.commit = 8
+    rests.append(stage.turn())
+
+    assert waited == []
+    assert stage.log == ["flood"]
+    assert rests == [REST_S] * 3
+
+
+def test_a_slow_disk_keeps_nobody_waiting_for_longer_than_a_few_rests() -> None:
+    stage = Stage()
+    stage.shares.enter(stage.taker("flood", 100, LONG_S), stage.share(1.0))
+    stage.commit = 7
+    stage.turn()
+    stage.log.clear()
+
+    for _ in range(RESTS_MAX):
+        stage.turn()
+
+    assert stage.log == ["flood"]
+
+
+def test_who_is_served_while_no_commit_is_under_way_waits_for_none_that_begins() -> None:
+    stage = Stage()
+    stage.shares.enter(stage.taker("flood", 100, LONG_S), stage.share(1.0))
+    stage.turn()
+    stage.log.clear()
+    stage.commit = 7
+
+    stage.turn()
+
+    assert stage.log == ["flood"]
+
+
+def test_what_the_machine_gave_to_others_meanwhile_is_nobodys_use() -> None:
+    stage = Stage()
+    share = stage.share()
+    slow = stage.taker("slow", 1, 0.5)
+    stage.clock.busy = False
+
+    stage.shares.enter(slow, share)
+
+    assert share.used_s == 0.0
 
 
 def test_who_was_away_is_taken_at_once_whatever_others_say() -> None:

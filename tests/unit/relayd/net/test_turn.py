@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gc
 
 from relayd.net.turn import TICK_S, Alarm, Turn, Wheel
 from support.clocks import HandClock
@@ -142,17 +143,17 @@ async def test_the_wheel_turns_by_itself() -> None:
 def test_an_alarm_moves_forward_only_and_looks_again_when_it_rings() -> None:
     clock = stopped_at(100.0)
     wheel, alice = Wheel(clock), Sleeper()
-    alarm = Alarm(wheel, alice)
+    alarm = Alarm(wheel)
 
-    alarm.set(110.0)
-    alarm.set(120.0)
-    alarm.set(105.0)
+    alarm.set(alice, 110.0)
+    alarm.set(alice, 120.0)
+    alarm.set(alice, 105.0)
     clock.advance(6.0)
     wheel.tick()
 
     assert alice.woken == [106.0]
     alarm.rang()
-    alarm.set(120.0)
+    alarm.set(alice, 120.0)
     clock.advance(8.0)
     wheel.tick()
     assert alice.woken == [106.0]
@@ -164,12 +165,23 @@ def test_an_alarm_moves_forward_only_and_looks_again_when_it_rings() -> None:
 def test_a_cleared_alarm_wakes_nobody() -> None:
     clock = stopped_at(100.0)
     wheel, alice = Wheel(clock), Sleeper()
-    alarm = Alarm(wheel, alice)
-    alarm.clear()
-    alarm.set(101.0)
+    alarm = Alarm(wheel)
+    alarm.clear(alice)
+    alarm.set(alice, 101.0)
 
-    alarm.clear()
+    alarm.clear(alice)
     clock.advance(5.0)
     wheel.tick()
 
     assert alice.woken == []
+
+
+def test_an_alarm_does_not_hold_its_sleeper_which_holds_it() -> None:
+    wheel, alice = Wheel(stopped_at(100.0)), Sleeper()
+    alarm = Alarm(wheel)
+    alarm.set(alice, 101.0)
+
+    alarm.clear(alice)
+
+    assert alice not in gc.get_referents(alarm)
+    assert not any(alice in sleepers for sleepers in wheel._slots.values())

@@ -28,7 +28,7 @@ def test_the_file_is_opened_so_that_nothing_is_lost(tmp_path) -> None:
     full, incremental = 2, 2
     assert settings == {
         "journal_mode": "wal", "synchronous": full, "auto_vacuum": incremental, "wal_autocheckpoint": 0,
-        "journal_size_limit": 123 * 8192 // 2, "page_size": 8192,
+        "journal_size_limit": 122 * 8192, "page_size": 8192,
     }  # fmt: skip
 
 
@@ -72,6 +72,26 @@ def test_a_checkpoint_leaves_an_empty_log(tmp_path) -> None:
         checkpoint(db)
 
         assert before > (tmp_path / "relay.db-wal").stat().st_size == 0
+
+
+def test_a_log_that_was_moved_is_written_over_and_is_not_long_until_it_is_full_again(tmp_path) -> None:
+    path, pages = tmp_path / "relay.db", 50
+    with contextlib.closing(connect(path, autocheckpoint_pages=pages)) as db:
+        db.execute("CREATE TABLE filling (octets BLOB)")
+        checkpoint(db)
+        commits = []
+        for _ in range(3):
+            written = 0
+            while not database.log_is_long(path, pages):
+                db.execute("INSERT INTO filling VALUES (zeroblob(8000))")
+                written += 1
+            commits.append(written)
+            database.move_log(db)
+            db.execute("INSERT INTO filling VALUES (zeroblob(10))")
+            kept = database.log_bytes(path)
+            assert (pages - 1) * database.PAGE_BYTES <= kept < pages * database.PAGE_BYTES
+
+    assert min(commits) >= pages // 4
 
 
 def test_a_reader_cannot_write(tmp_path) -> None:

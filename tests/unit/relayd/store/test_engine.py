@@ -67,6 +67,31 @@ async def test_what_fails_for_now_is_not_taken_and_is_taken_later(tmp_path, erro
         assert not relay.store.fatal.done()
 
 
+async def test_the_commit_that_is_under_way_has_its_number_until_it_has_ended_or_failed(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        engine = relay.store._engine
+        seen = []
+
+        async def watched() -> None:
+            probe = asyncio.ensure_future(relay.store.probe())
+            while not relay.store.under_way:  # noqa: ASYNC110 - it is looked at as the loop does
+                await asyncio.sleep(0)
+            seen.append(relay.store.under_way)
+            await asyncio.gather(probe, return_exceptions=True)
+            seen.append(relay.store.under_way)
+
+        before = relay.store.under_way
+        await watched()
+        await watched()
+        with failing(relay, ZeroDivisionError()):
+            await watched()
+
+        assert before == 0
+        assert seen[1::2] == [0, 0, 0]
+        assert seen[2] == seen[0] + 1
+        assert engine.under_way == 0
+
+
 async def test_an_acknowledgement_waits_until_the_disk_has_room(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")

@@ -1,6 +1,8 @@
 """The store as its callers see it, on a real file: what is settled stays, what is acknowledged never comes again."""
 
 import asyncio
+import contextlib
+import gc
 import sqlite3
 
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from relayd.config import LimitsSection, StoreSection
 from relayd.domain.entry import Entry
 from relayd.domain.refusals import Fatal, Fault, Refusal
+from relayd.store.works import Works
 from relayproto import stamp
 from relayproto.codes import Class, Code, GapReason, Lane
+from relayproto.commands import GetBundles
 from relayproto.notices import Deliver
 from relayproto.primitives import ed25519_public
 from relayproto.replies import NotTaken, Submitted
@@ -278,3 +282,24 @@ async def test_a_row_whose_seal_does_not_open_is_damage_and_names_the_file(tmp_p
             await relay.page(bob)
 
         assert "relay.db: a sealed row does not open" in str(await relay.store.fatal)
+
+
+async def test_what_a_commit_refuses_leaves_no_circle_that_only_the_collector_would_find(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice = await relay.enrol("alice")
+        nobody = bytes(32)
+        gc.collect()
+        before = [each for each in gc.get_objects() if isinstance(each, Refusal | Works)]
+        gc.disable()
+        try:
+            for _ in range(5):
+                with contextlib.suppress(Refusal):
+                    await relay.store.bundles(alice.seat, GetBundles(nobody, ()))
+            await relay.store.probe()  # the thread lets go of a work when it has the next one
+
+            left = [each for each in gc.get_objects() if isinstance(each, Refusal | Works) and each not in before]
+        finally:
+            gc.enable()
+
+        assert [each for each in left if isinstance(each, Refusal)] == []
+        assert len(left) <= 1

@@ -1,0 +1,98 @@
+"""The line of questions, and what passes by it."""
+
+import asyncio
+import contextlib
+import gc
+import sqlite3
+
+import pytest
+
+from relayd.domain.refusals import Fault, Refusal
+from relayd.store.database import Thread, connect, connect_reader
+from relayd.store.reading import Reading
+from relayproto.codes import Code
+
+
+@contextlib.asynccontextmanager
+async def reading(directory):
+    """A thread that reads a file of its own, and what was distrusted."""
+    connect(directory / "relay.db", autocheckpoint_pages=1000).close()
+    thread = await Thread.start(lambda: connect_reader(directory / "relay.db"))
+    distrusted = []
+    try:
+        yield Reading(thread, distrusted.append), distrusted
+    finally:
+        await thread.close()
+
+
+def one(db: sqlite3.Connection) -> int:
+    return db.execute("SELECT 1").fetchone()[0]
+
+
+def refuse(_: sqlite3.Connection) -> int:
+    raise Refusal(Code.NOT_AVAILABLE)
+
+
+def fail(code: int):
+    def act(_: sqlite3.Connection) -> int:
+        error = sqlite3.OperationalError("on purpose")
+        error.sqlite_errorcode = code
+        raise error
+
+    return act
+
+
+async def test_questions_are_answered_in_their_order_and_a_page_passes_by_them(tmp_path) -> None:
+    async with reading(tmp_path) as (room, _):
+        ended = []
+
+        async def ask(number: int) -> None:
+            await room.ask(one)
+            ended.append(number)
+
+        async def page() -> None:
+            await room.read(one)
+            ended.append("page")
+
+        await asyncio.gather(*[ask(number) for number in range(20)], page())
+
+        assert [each for each in ended if each != "page"] == list(range(20))
+        assert ended.index("page") <= 2
+
+
+async def test_who_is_refused_or_fails_keeps_nobody_behind_him_waiting(tmp_path) -> None:
+    async with reading(tmp_path) as (room, distrusted):
+        answers = await asyncio.gather(
+            room.ask(refuse), room.ask(fail(sqlite3.SQLITE_BUSY)), room.ask(one), return_exceptions=True
+        )
+
+        assert [type(each) for each in answers] == [Refusal, Fault, int]
+        assert answers[1].retry_after_ms == 1_000
+        assert distrusted == []
+
+
+async def test_what_cant_be_trusted_is_told(tmp_path) -> None:
+    async with reading(tmp_path) as (room, distrusted):
+        with pytest.raises(Fault) as fault:
+            await room.ask(fail(sqlite3.SQLITE_CORRUPT))
+
+        assert fault.value.retry_after_ms == 0
+        assert [each.sqlite_errorcode for each in distrusted] == [sqlite3.SQLITE_CORRUPT]
+
+
+async def test_a_refusal_leaves_no_circle_that_only_the_collector_would_find(tmp_path) -> None:
+    async with reading(tmp_path) as (room, _):
+        gc.collect()
+        before = [each for each in gc.get_objects() if isinstance(each, Refusal)]
+        gc.disable()
+        try:
+            for _ in range(5):
+                with contextlib.suppress(Refusal):
+                    await room.ask(refuse)
+            await room.ask(one)  # the thread lets go of an answer when it has the next one
+
+            left = [each for each in gc.get_objects() if isinstance(each, Refusal) and each not in before]
+        finally:
+            gc.enable()
+
+        assert left == []
