@@ -136,7 +136,7 @@ check: static gate ## style, types, the contract's full coverage, the shape of t
 
 # The gate has run the contract's own tests by then.
 test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn /usr/bin/spin ## everything that CI runs: style, types, coverage, every test
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix --ignore=,$(CONTRACT))
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(CONTRACT))
 
 coverage: env ## measure which of our lines the quick tests reach; to have each run traced takes half as long again
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(addprefix --ignore=,$(CONTRACT)) \
