@@ -134,7 +134,8 @@ gate: env
 check: static gate ## style, types, the contract's full coverage, the shape of the tree and the wheel
 	@$(BIN)/python -m pytest -q tests/arch
 
-# The gate has run the contract's own tests by then.
+# The gate has run the contract's own tests by then. Three workers for two cores: a sixth of their time tests wait for a
+# process or a clock.
 test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn /usr/bin/spin ## everything that CI runs: style, types, coverage, every test
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(CONTRACT))
 
