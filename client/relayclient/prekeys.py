@@ -67,6 +67,18 @@ def enrolled(step: Step) -> None:
     step.run("UPDATE prekey SET deposited = 1")
 
 
+def tell_again(step: Step) -> None:
+    """Let a relay that came back from a backup have the newest signed prekey and KEM last resort again.
+
+    It may be one from before the deposit, and without them nobody can begin a session. What it has left of the others
+    it says itself.
+    """
+    step.run(
+        "UPDATE prekey SET deposited = 0 WHERE id IN (SELECT MAX(id) FROM prekey WHERE kind IN (?, ?) GROUP BY kind)",
+        *_REPLACED,
+    )
+
+
 def are_deposited(step: Step) -> bool:
     """Say whether the relay has the newest signed prekey and KEM last resort."""
     newest = [

@@ -54,6 +54,22 @@ def test_a_deposit_whose_answer_was_lost_is_made_again(relay, alice):
     assert relay.seat(alice).prekeys[PrekeyKind.SIGNED] == [lost]
 
 
+def test_a_relay_that_was_restored_from_before_the_deposit_gets_them_again(relay, alice):
+    before = {kind: list(keys) for kind, keys in relay.seat(alice).prekeys.items()}
+    relay.restore()
+    for keys in relay.seat(alice).prekeys.values():
+        keys.clear()
+
+    relay.connect(alice).run()
+
+    held = relay.seat(alice).prekeys
+    assert {kind.name: len(keys) for kind, keys in held.items()} == {
+        "SIGNED": 1, "ONE_TIME": 100, "KEM_LAST_RESORT": 1, "KEM_ONE_TIME": 20,
+    }  # fmt: skip
+    for kind in (PrekeyKind.SIGNED, PrekeyKind.KEM_LAST_RESORT):
+        assert held[kind] == before[kind]
+
+
 def test_a_one_time_secret_dies_with_its_use(relay, alice, bob):
     alice.queue(BOB, "text", now_ms=NOW_MS)
     relay.connect(alice).run()
