@@ -59,6 +59,8 @@ def _mend(world: World) -> None:
     """Take back whatever was done to disks, clocks, processes and links."""
     world.network.down = False
     world.relay.disk.disarm()
+    # To put a clock right that is ahead is to turn it back: relay time waits for it.
+    world.relay.turned_back |= world.relay.turned_ms > 0
     world.relay.turned_ms = 0
     for phone in world.phones:
         phone.disk.disarm()
