@@ -47,7 +47,7 @@ from relayclient.linking import Linking
 from relayclient.membership import Endpoint, Identity, Shown
 from relayclient.outbox import Outgoing
 from relayclient.people import Contact
-from relayclient.store.database import FILE_NAME, Step, Store
+from relayclient.store.database import FILE_NAME, Step, Store, unless_it_fails
 from relayproto.codes import Class
 from relayproto.commands import (
     Ack,
@@ -115,20 +115,20 @@ class Device:
         WrongPassphrase.
         """
         if (home / FILE_NAME).exists():
-            store = Store.open(home, passphrase=passphrase, entropy=entropy)
-            with store.step() as step:
-                done, same = membership.joined(step), membership.same_ticket(step, invitation)
-            if same and not done:
-                return cls(store)
+            with unless_it_fails(Store.open(home, passphrase=passphrase, entropy=entropy)) as store:
+                with store.step() as step:
+                    done, same = membership.joined(step), membership.same_ticket(step, invitation)
+                if same and not done:
+                    return cls(store)
             store.close()
             if done:
                 raise AlreadyJoined(str(home))
             for name in (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"):
                 (home / name).unlink(missing_ok=True)
-        store = Store.create(home, passphrase=passphrase, entropy=entropy)
-        with store.step() as step:
-            membership.prepare(step, invitation, now_ms)
-        return cls(store)
+        with unless_it_fails(Store.create(home, passphrase=passphrase, entropy=entropy)) as store:
+            with store.step() as step:
+                membership.prepare(step, invitation, now_ms)
+            return cls(store)
 
     @classmethod
     def open(cls, home: Path, *, passphrase: str | None = None, entropy: Entropy = system_entropy) -> "Device":
@@ -136,13 +136,12 @@ class Device:
 
         Raises NotJoined, HomeNotPrivate, PassphraseNeeded, WrongPassphrase, StoreDamaged and StoreNewer.
         """
-        store = Store.open(home, passphrase=passphrase, entropy=entropy)
-        with store.step() as step:
-            joined = membership.joined(step)
-        if not joined:
-            store.close()
-            raise NotJoined(str(home))
-        return cls(store)
+        with unless_it_fails(Store.open(home, passphrase=passphrase, entropy=entropy)) as store:
+            with store.step() as step:
+                joined = membership.joined(step)
+            if not joined:
+                raise NotJoined(str(home))
+            return cls(store)
 
     def close(self) -> None:
         """Close the store. Nothing needs saving: every step was committed."""

@@ -162,6 +162,16 @@ class Store:
 
 
 @contextmanager
+def unless_it_fails(store: Store) -> Iterator[Store]:
+    """Leave a store open for whoever has it next; where the block raises, close it."""
+    try:
+        yield store
+    except BaseException:
+        store.close()
+        raise
+
+
+@contextmanager
 def _damage() -> Iterator[None]:
     try:
         yield

@@ -1,7 +1,11 @@
 """The device as a whole."""
 
+import pytest
+
+from relayclient import membership
 from relayclient.device import Device
 from relayclient.events import MessageState
+from relayclient.store.database import Store
 from support.kem import stream
 from support.small_relay import NOW_MS
 from support.talk import BOB, introduce, texts
@@ -32,3 +36,22 @@ def test_another_process_may_queue_while_this_one_is_connected(relay, alice, bob
 
         assert sender.state_of(message) == (MessageState.ACCEPTED, None)
     assert texts(relay.connect(bob).run()) == ["from another process"]
+
+
+def test_a_device_that_could_not_be_opened_leaves_its_file_to_others(alice, tmp_path, monkeypatch):
+    closed = []
+    close = Store.close
+    monkeypatch.setattr(Store, "close", lambda store: (closed.append(store), close(store)))
+
+    def fail(_: object) -> bool:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as failing:
+        failing.setattr(membership, "joined", fail)
+        with pytest.raises(ZeroDivisionError):
+            Device.open(tmp_path / "alice", entropy=stream("other"))
+    after = list(closed)
+
+    with Device.open(tmp_path / "alice", entropy=stream("another")) as device:
+        assert device.identity.account == alice.identity.account
+    assert len(after) == 1
