@@ -13,7 +13,7 @@ from relayd.clock import JUMP_MS
 from relayd.store import whole
 from sim.arrivals import let_in
 from sim.checkers import expect
-from sim.machines import START_MS
+from sim.machines import START_MS, Phone
 from sim.world import Text, World
 
 SETTLE_TURNS = 4
@@ -21,12 +21,13 @@ SOON_TURNS = 15
 """After so many turns of a second time goes by in leaps, and after so many more in larger ones."""
 PATIENCE_S = 7_200.0
 """How long, at most, it takes from when nothing fails any more until everybody has everything."""
+_UNANSWERED = "SELECT count(*) FROM submission WHERE sealed_frame IS NOT NULL"
 _UNDER_WAY = (
-    "SELECT (SELECT count(*) FROM submission WHERE sealed_frame IS NOT NULL) + count(*) FROM message"
+    "SELECT state, account FROM message"
     " WHERE (is_text AND state IN ('queued', 'accepted')) OR (expires_ms > ?"
     " AND EXISTS (SELECT 1 FROM parcel WHERE parcel.message = message.row AND parcel.state IN (0, 1) AND NOT own))"
 )
-"""Submissions without an answer, texts without an end, and whatever else waits for the relay to take it."""
+"""Texts without an end, and whatever else waits for the relay to take it."""
 
 
 def heal(world: World) -> None:
@@ -73,6 +74,14 @@ def _mend(world: World) -> None:
         link.stalled_until = link.delay_s = 0.0
 
 
+def _left(world: World, phone: Phone) -> int:
+    """Count submissions without an answer and messages without an end, but for what waits for nobody who lives."""
+    sql, owners = phone.device._store._sql, {each.owner for each in world.phones if each.lives}
+    found = sql.execute(_UNDER_WAY, (phone.client.now_ms(),)).fetchall()
+    messages = sum(1 for state, account in found if state != "accepted" or world.accounts.get(account) in owners)
+    return messages + sql.execute(_UNANSWERED).fetchone()[0]
+
+
 def unsettled(world: World) -> list[str]:
     """Return what is still under way."""
     if not world.relay.serves:
@@ -86,7 +95,7 @@ def unsettled(world: World) -> list[str]:
             waits.append(f"{phone} is not connected")
         elif exchange._asked or phone.device._link.held:
             waits.append(f"{phone} has asked something")
-        elif left := phone.device._store._sql.execute(_UNDER_WAY, (phone.client.now_ms(),)).fetchone()[0]:
+        elif left := _left(world, phone):
             waits.append(f"{phone} has {left} waiting or under way")
     living = {phone.row for phone in world.phones if phone.lives}
     queued = sum(1 for name, _ in world.truth.rows if name >> 2 in living)
