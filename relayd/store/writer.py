@@ -71,13 +71,13 @@ class Writer:
             if classify(error) is not Failure.BUG:
                 raise
             answer = error
-            if isinstance(error, _EXPECTED):
-                # Its traceback leads to all works of this commit, and they to it: the collector would find them late.
-                error.__traceback__ = None
             db.execute("ROLLBACK TO verb")
             commit.undo(told=told, gaps=gaps, served=served, revoked=revoked)
-            if not isinstance(error, _EXPECTED):
-                # Whoever is refused has changed nothing: a stranger must not be able to empty what commits live on.
+            if isinstance(error, _EXPECTED):
+                # Whoever is refused has changed nothing: a stranger must not be able to empty what commits live on. And
+                # its traceback leads to all works of this commit, and they to it: the collector would find them late.
+                error.__traceback__ = None
+            else:
                 self._tools.residents.clear()
         done.tally = tally
         db.execute("RELEASE verb")

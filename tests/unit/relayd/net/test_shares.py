@@ -53,6 +53,16 @@ class Stage:
         return delay_s
 
 
+def flooded() -> Stage:
+    """Return a stage on which a flood has had a turn while a commit was under way, and rests."""
+    stage = Stage()
+    stage.shares.enter(stage.taker("flood", 100, LONG_S), stage.share(1.0))
+    stage.commit = 7
+    stage.turn()
+    stage.log.clear()
+    return stage
+
+
 def reads(share: Share) -> bool:
     return share.outbox._transport.reading
 
@@ -111,11 +121,7 @@ def test_a_flood_gets_a_part_of_the_turn_and_then_the_loop_rests() -> None:
 
 
 def test_a_flood_waits_for_the_end_of_the_commit_that_is_under_way() -> None:
-    stage = Stage()
-    stage.shares.enter(stage.taker("flood", 100, LONG_S), stage.share(1.0))
-    stage.commit = 7
-    stage.turn()
-    stage.log.clear()
+    stage = flooded()
 
     rests = [stage.turn(), stage.turn()]
     waited = list(stage.log)
@@ -128,11 +134,7 @@ def test_a_flood_waits_for_the_end_of_the_commit_that_is_under_way() -> None:
 
 
 def test_a_slow_disk_keeps_nobody_waiting_for_longer_than_a_few_rests() -> None:
-    stage = Stage()
-    stage.shares.enter(stage.taker("flood", 100, LONG_S), stage.share(1.0))
-    stage.commit = 7
-    stage.turn()
-    stage.log.clear()
+    stage = flooded()
 
     for _ in range(RESTS_MAX):
         stage.turn()
