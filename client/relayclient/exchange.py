@@ -74,10 +74,11 @@ class Exchange:
             self.session.send(command)
 
     def finish(self) -> None:
-        """Say what is left to say, then end the connection in order."""
+        """Say what is left to say, then end the connection in order; nothing can be asked on it any more."""
         if self.session is not None:
             self._guarded_turn()
             self.session.goaway()
+            self.open = False
 
     # --- what the session tells ---------------------------------------------------------------
 

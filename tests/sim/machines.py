@@ -380,7 +380,7 @@ class Phone:
 
     def welcomed(self, welcome: Welcome) -> None:
         self.world.count("connections")
-        self.row = self.world.truth.row_of(self.sender)
+        self.row = self.world.truth.row_of(self.sender) or self.row  # a WELCOME may come after its removal
         self.epoch, self.ledger_epoch = welcome.epoch, welcome.ledger_epoch
 
     def _ended(self, process: Process, error: Exception | None) -> None:

@@ -212,6 +212,19 @@ async def test_a_goaway_that_forbids_it_is_not_followed_by_another_connection(tm
     await ended(relay, alice, bob)
 
 
+async def test_who_asks_while_the_client_ends_is_told_that_the_relay_is_away(tmp_path):
+    relay, alice, bob = await pair(tmp_path)
+
+    async with client(alice, tmp_path, "alice") as at_alice:
+        await seen(at_alice, Connected)
+        at_alice._device.acks = lambda: asked.append(asyncio.ensure_future(at_alice.ask(Lookup(BOB)))) or []
+        asked = []
+    with pytest.raises(RelayAway):
+        await asked[0]
+
+    await ended(relay, alice, bob)
+
+
 async def test_a_relay_that_is_away_is_tried_until_it_is_back(tmp_path):
     relay, alice, bob = await pair(tmp_path)
     await relay.stop()

@@ -357,3 +357,4 @@ async def test_finishing_says_what_is_left_and_then_goes():
 
     assert session.said == [(0, ack)]
     assert session.ended == "goaway"
+    assert not exchange.open  # who asks now is told that the relay is away, and does not talk to a closed connection
