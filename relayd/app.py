@@ -37,6 +37,7 @@ from relayd.net.listener import Listener
 from relayd.net.operator import OperatorListener
 from relayd.net.ops import OpsListener, Pages
 from relayd.net.rooms import Rooms, furnish
+from relayd.net.turn import Turn
 from relayd.notices import Notifier
 from relayd.observe import observe_forever
 from relayd.services import retention
@@ -141,16 +142,16 @@ class App:
 
         Raises Fatal where the store cannot be opened, CannotStart where something else is missing.
         """
-        hub = Hub()
+        hub, turn = Hub(), Turn(self._clock, asyncio.get_running_loop().call_soon)
         async with self._notifier.starting("opening and checking the store"):
-            store = await self._open(hub)
+            store = await self._open(hub, turn)
         try:
-            status = await self._serve(store, hub, inherited)
+            status = await self._serve(store, hub, turn, inherited)
         finally:
             await store.close()
         return Exit.FATAL if store.fatal.done() else status
 
-    async def _open(self, hub: Hub) -> Store:
+    async def _open(self, hub: Hub, turn: Turn) -> Store:
         keys, config = self._keys, self._config
         store = await Store.open(
             config.state_directory, settings=config.store, master_key=keys.master_key, stamp_seed=keys.stamp_seed,
@@ -158,21 +159,20 @@ class App:
             audit_days=config.audit.retention_days, statistics_days=config.statistics.retention_days,
             root_key=descriptor.root_key(keys.newest), limits=config.limits, lifetimes=config.lifetimes,
             clock=self._clock, entropy=self._entropy, counters=self._counters,
-            ears=Ears(hub.wake, hub.explain, hub.say, hub.announce, hub.listening),
+            ears=Ears(hub.wake, hub.explain, hub.say, hub.announce, hub.listening, turn.speak),
         )  # fmt: skip
         self._clock.raise_to(store.high_water_ms)
         return store
 
-    async def _serve(self, store: Store, hub: Hub, inherited: Mapping[str, socket.socket]) -> Exit:
+    async def _serve(self, store: Store, hub: Hub, turn: Turn, inherited: Mapping[str, socket.socket]) -> Exit:
         keys, config = self._keys, self._config
         self._settle_figures()
         resolver = config.resolver_socket
         rooms = furnish(
-            store=store, hub=hub, clock=self._clock, entropy=self._entropy, counters=self._counters,
+            store=store, hub=hub, turn=turn, clock=self._clock, entropy=self._entropy, counters=self._counters,
             limits=config.limits, keys=keys.private, suites=suites(config), descriptor=keys.newest,
-            descriptors=keys.descriptors, moderated=bool(keys.moderators),
-            domains=None if resolver is None else Domains(Outside(resolver)),
-            kept=retention.in_force(config), registration=config.registration,
+            descriptors=keys.descriptors, moderated=bool(keys.moderators), kept=retention.in_force(config),
+            domains=None if resolver is None else Domains(Outside(resolver)), registration=config.registration,
             codes=None if config.code_socket is None else Outside(config.code_socket),
         )  # fmt: skip
         devices = self._devices = Listener(rooms)

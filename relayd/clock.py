@@ -22,9 +22,6 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds since some moment; for timeouts, comparable with the event loop's time."""
 
-    def processor(self) -> float:
-        """Return seconds of processor that this thread has used, since some moment."""
-
 
 def _wall_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -97,7 +94,3 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds of the monotonic clock, the one that asyncio and uvloop use."""
         return time.monotonic()
-
-    def processor(self) -> float:
-        """Return seconds of processor that this thread has used."""
-        return time.thread_time()

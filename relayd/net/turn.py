@@ -33,12 +33,13 @@ class Turn:
         self._speakers: list[Speaker] = []
 
     def add(self, speaker: Speaker) -> None:
-        """Let ``speaker`` flush in the next pass; it sees to it that it is added once."""
+        """Let ``speaker`` flush soon, in the next turn at the latest; it sees to it that it is added once."""
         if not self._speakers:
-            self._soon(self._pass)
+            self._soon(self.speak)
         self._speakers.append(speaker)
 
-    def _pass(self) -> None:
+    def speak(self) -> None:
+        """Let all of them flush now: after a commit nobody is to wait for what else the loop finds in its next turn."""
         speakers, self._speakers = self._speakers, []
         now_ms, now = self._clock.now_ms(), self._clock.monotonic()
         for speaker in speakers:

@@ -4,9 +4,11 @@ A path enters; a connection on a thread of its own leaves. The rules of this fil
 is one transaction; no statement and no cursor lives across an await (performance.md, "The store").
 """
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -176,6 +178,12 @@ def unmoved(path: Path) -> Iterator[None]:
         yield
 
 
+def _run_and_tell(run: Callable[[], T], loop: asyncio.AbstractEventLoop, heard: Callable[[T], None]) -> T:
+    result = run()
+    loop.call_soon_threadsafe(heard, result)
+    return result
+
+
 class Thread:
     """A connection on aiosqlite's thread, and functions that run there whole."""
 
@@ -196,13 +204,27 @@ class Thread:
             raise
 
     async def run(self, function: Callable[[sqlite3.Connection], T]) -> T:
-        """Run ``function`` with the connection on its thread, and return what it returns.
+        """Run ``function`` with the connection on its thread, and return what it returns."""
+        return await self.post(function)
+
+    def post(
+        self, function: Callable[[sqlite3.Connection], T], heard: Callable[[T], None] | None = None
+    ) -> asyncio.Future[T]:
+        """Let ``function`` run with the connection on its thread, after what was posted before.
+
+        ``heard`` is called with what it returns in the turn of the loop in which that arrives: who awaits the future
+        goes on two turns later, after whatever has come meanwhile.
 
         aiosqlite has no public way to run more than one statement at once; four awaits cost 143 us and let others
         into the transaction, one function costs 41 us and is atomic (performance.md).
         """
-        result: T = await self._connection._execute(function, self._connection._conn)  # type: ignore[no-untyped-call]  # noqa: SLF001
-        return result
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        run = partial(function, self._connection._conn)  # noqa: SLF001
+        if heard is not None:
+            run = partial(_run_and_tell, run, loop, heard)
+        self._connection._tx.put_nowait((future, run))  # noqa: SLF001
+        return future
 
     async def close(self) -> None:
         """Close the connection when everything before has run, and end the thread."""

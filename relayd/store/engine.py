@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from relayd.clock import Clock
 from relayd.domain.refusals import Fatal, Fault
@@ -40,10 +40,18 @@ _PAUSE_S: Final = 0.05
 _log = get_logger("store")
 
 
+class _Begun(NamedTuple):
+    """A commit that the thread has, or had: its works, and what tells of its end."""
+
+    works: Works
+    committed: asyncio.Future[Done]
+
+
 class Engine:
     """Commits what the intake collects, until it is stopped or the store can no longer be trusted."""
 
     __slots__ = (
+        "_begun",
         "_clock",
         "_counters",
         "_disk",
@@ -88,6 +96,8 @@ class Engine:
         self._ears = ears
         self._incident = incident
         self._stopping = False
+        self._begun: _Begun | None = None
+        """The last commit that was handed to the thread, until it has ended; those before it went through."""
         self.under_way = 0
         """The number of the commit that the thread works on, 0 where it works on none."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
@@ -105,26 +115,31 @@ class Engine:
 
     async def _run(self) -> None:
         while not self.fatal.done():
-            if not self._stopping:
+            if self._begun is None and not self._stopping:
                 await self.intake.arrival()
-            works = self.intake.next()
-            if works:
-                await self._commit(works)
+            begun = self._begun or self._begin()
+            if begun is not None:
+                await self._follow(begun)
             elif self._stopping:
                 return
+        if self._begun is not None:
+            await self._follow(self._begun)
         self._abandon(self.intake.next())
 
-    async def _commit(self, works: Works) -> None:
-        began = self._clock.monotonic()
+    def _begin(self) -> "_Begun | None":
+        """Hand to the thread what was taken in, if anything was."""
+        works = self.intake.next()
+        if not works:
+            return None
         act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self._disk.tight)
         self.under_way = self._counters.commits + 1
-        try:
-            done = await self._thread.run(act)
-        except Exception as error:  # noqa: BLE001 - classified, and our own bugs are among them
-            self.under_way = 0
-            await self._failed(works, error)
-            return
-        self.under_way = 0
+        committed = self._thread.post(act, partial(self._committed, works, self._clock.monotonic()))
+        self._begun = _Begun(works, committed)
+        return self._begun
+
+    def _committed(self, works: Works, began: float, done: Done) -> None:
+        """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too."""
+        self.under_way, self._begun = 0, None
         if self._failing is not None:
             _log.info("commits go through again")
             self._failing = None
@@ -137,6 +152,17 @@ class Engine:
             # What was committed stays committed; the next page finds what nobody was woken for.
             self._incident(error, where="telling")
         _answer(works, done)
+        if not self.fatal.done():
+            self._begin()
+
+    async def _follow(self, begun: "_Begun") -> None:
+        """Wait for a commit, and do what is to be done where it failed or the log is long."""
+        try:
+            await begun.committed
+        except Exception as error:  # noqa: BLE001 - classified, and our own bugs are among them
+            self.under_way, self._begun = 0, None
+            await self._failed(begun.works, error)
+            return
         if log_is_long(self._path, self._log_pages):
             await self._move(move_log)
 
@@ -172,6 +198,8 @@ class Engine:
         await self._move(checkpoint)
 
     async def _move(self, move: Callable[[sqlite3.Connection], None]) -> None:
+        if self.fatal.done():
+            return
         try:
             await self._thread.run(move)
         except sqlite3.Error as error:

@@ -19,13 +19,17 @@ from relayproto.notices import Deliver, Gap, Overflow, Revoked, Writable
 
 @dataclass(frozen=True, slots=True)
 class Ears:
-    """Who is told: of entries, of holes, of anything else, all at once; and which mailboxes somebody listens to."""
+    """Who is told: of entries, of holes, of anything else, all at once; and which mailboxes somebody listens to.
+
+    ``speak`` is called when all is told: whoever has something to say by then says it at once.
+    """
 
     wake: Callable[[list[Entry]], None]
     explain: Callable[[int, Gap], None]
     say: Callable[[int, Message], None]
     announce: Callable[[Message], None]
     listening: Container[int]
+    speak: Callable[[], None]
 
 
 def tell(done: Done, ears: Ears, counters: Counters, incident: Reporter) -> None:
@@ -54,6 +58,7 @@ def tell(done: Done, ears: Ears, counters: Counters, incident: Reporter) -> None
         few = len(done.revoked) <= SERIALS_TOGETHER_MAX
         ears.announce(Revoked(done.revoked[-1][0], tuple(serial for _, serial in done.revoked) if few else ()))
     count(done.tally, counters)
+    ears.speak()
 
 
 def _entry(placed: Placed) -> Entry:

@@ -128,13 +128,16 @@ class Failing(Connection):
         return cursor
 
 
+_Told = tuple[asyncio.Future[Any], Callable[[Any], None]]
+
+
 class VirtualThread:
     """Takes the place of ``database.Thread``."""
 
     def __init__(self, loop: VirtualLoop, db: sqlite3.Connection) -> None:
         self._loop = loop
         self._db = db
-        self._queue: deque[tuple[Callable[..., Any], asyncio.Future[Any]]] = deque()
+        self._queue: deque[tuple[Callable[..., Any], _Told]] = deque()
         self._machine: Machine = PROCESS.get().things["disk"]
 
     @classmethod
@@ -144,23 +147,28 @@ class VirtualThread:
         return cls(asyncio.get_running_loop(), db)
 
     async def run(self, function: Callable[[sqlite3.Connection], Any]) -> Any:
+        return await self.post(function)
+
+    def post(
+        self, function: Callable[[sqlite3.Connection], Any], heard: Callable[[Any], None] = lambda _: None
+    ) -> asyncio.Future[Any]:
         future = self._loop.create_future()
-        self._queue.append((function, future))
+        self._queue.append((function, (future, heard)))
         if len(self._queue) == 1:
             self._begin()
-        return await future
+        return future
 
     def _begin(self) -> None:
         self._loop.call_later(self._machine.lag_s(), self._act)
 
     def _act(self) -> None:
-        function, future = self._queue[0]
+        function, told = self._queue[0]
         try:
             result, error = function(self._db), None
         except Exception as raised:  # noqa: BLE001 - the one who asked is told
             result, error = None, raised
         self._machine.die()
-        self._loop.call_later(self._machine.lag_s(), _settle, future, result, error)
+        self._loop.call_later(self._machine.lag_s(), _settle, told, result, error)
         self._queue.popleft()
         if self._queue:
             self._begin()
@@ -169,7 +177,10 @@ class VirtualThread:
         await self.run(lambda db: db.close())
 
 
-def _settle(future: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:
+def _settle(told: _Told, result: Any, error: Exception | None) -> None:
+    future, heard = told
+    if error is None:
+        heard(result)
     if future.done():
         return
     if error is None:

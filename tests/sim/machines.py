@@ -82,9 +82,6 @@ class WallClock(SystemClock):
     def monotonic(self) -> float:
         return self._loop.now
 
-    def processor(self) -> float:
-        return self._loop.now
-
 
 @dataclass
 class Copy:

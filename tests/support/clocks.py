@@ -9,9 +9,6 @@ class HandClock:
     def __init__(self, now: float = 1_000.0, now_ms: int = 1_790_000_000_000):
         self.now = now
         self._now_ms = now_ms
-        self.busy = True
-        """Whether the time that passes is this thread's: otherwise the machine gives it to others."""
-        self._used_s = 0.0
 
     def now_ms(self) -> int:
         return self._now_ms
@@ -19,12 +16,8 @@ class HandClock:
     def monotonic(self) -> float:
         return self.now
 
-    def processor(self) -> float:
-        return self._used_s
-
     def advance(self, seconds: float) -> None:
         self.now += seconds
-        self._used_s += seconds if self.busy else 0.0
         self._now_ms += int(seconds * 1000)
 
 

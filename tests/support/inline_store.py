@@ -139,7 +139,12 @@ class InlineStore:
         db = Failing(self.db, fail_at, dead=dead) if fail_at else self.db
         done = self.writer.run(db, works, self.clock.now_ms(), disk_tight=tight)
         ears = telling.Ears(
-            self.heard.extend, lambda *_: None, lambda *said: self.said.append(said), self.announced.append, self
+            self.heard.extend,
+            lambda *_: None,
+            lambda *said: self.said.append(said),
+            self.announced.append,
+            self,
+            lambda: None,
         )
         telling.tell(done, ears, self.counters, partial(report, counters=self.counters, entropy=os.urandom))
         return done

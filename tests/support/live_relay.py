@@ -12,6 +12,7 @@ from relayd.delivery.hub import Hub
 from relayd.metrics import Counters
 from relayd.net.listener import Listener, bind
 from relayd.net.rooms import Rooms, furnish
+from relayd.net.turn import Turn
 from relayd.services.registration import Unit
 from relayd.store import Ears, Store
 from relayproto import descriptor
@@ -74,13 +75,15 @@ class LiveRelay:
         self.rooms.wheel.tick()
 
 
-async def open_store(directory: Path, hub: Hub, clock: HandClock, counters: Counters, limits: LimitsSection) -> Store:
+async def open_store(
+    directory: Path, hub: Hub, turn: Turn, clock: HandClock, counters: Counters, limits: LimitsSection
+) -> Store:
     return await Store.open(
         directory, settings=NO_LIMIT, limits=limits,
         lifetimes=LifetimesSection(), master_key=b"m" * 32, stamp_seed=STAMP_SEED, relay_id=1, moderators=(),
         retention_days=1, audit_days=400, statistics_days=400, clock=clock, entropy=stream("the store"),
         counters=counters,
-        ears=Ears(hub.wake, hub.explain, hub.say, hub.announce, hub.listening),
+        ears=Ears(hub.wake, hub.explain, hub.say, hub.announce, hub.listening, turn.speak),
     )  # fmt: skip
 
 
@@ -117,8 +120,11 @@ async def live_relay(
     """
     section = LimitsSection(**limits)
     clock, counters, hub = clock or HandClock(), Counters(), Hub()
-    store = await open_store(directory, hub, clock, counters, section)
-    rooms = furnished(through(store), hub, clock, counters, section, suites, registration=registration, codes=codes)
+    turn = Turn(clock, asyncio.get_running_loop().call_soon)
+    store = await open_store(directory, hub, turn, clock, counters, section)
+    rooms = furnished(
+        through(store), hub, clock, counters, section, suites, turn=turn, registration=registration, codes=codes
+    )
     listener = Listener(rooms)
     [listening] = bind("127.0.0.1", 0)
     await listener.start([listening])

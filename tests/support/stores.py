@@ -127,6 +127,7 @@ class House:
                 lambda mailbox, notice: self.said.append((mailbox, notice)),
                 self.announced.append,
                 self.listening,
+                lambda: None,
             ),
         )
         return self

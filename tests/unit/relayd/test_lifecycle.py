@@ -145,9 +145,6 @@ class Machine:
     def monotonic(self) -> float:
         return self.now
 
-    def processor(self) -> float:
-        return self.now
-
     async def sleep(self, span_s: float) -> None:
         self.now += span_s + self.late_s
 

@@ -636,6 +636,7 @@ async def test_who_has_gone_is_forgotten_without_the_collector(tmp_path: Path) -
             stranger.transport.abort()
             await settled(relay)
             await login(relay.port, bob)  # the loop lets go of a transport when it has the next one
+            await relay.store.probe()  # and the thread of an answer when it has given the next one
 
             left = [each for each in gc.get_objects() if isinstance(each, Session) and each not in before]
         finally:

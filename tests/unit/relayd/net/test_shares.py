@@ -1,7 +1,9 @@
 """Who is read next where more has come than one turn can take."""
 
+import pytest
+
 from relayd.net.outbox import Outbox
-from relayd.net.shares import AHEAD_S, REST_S, RESTS_MAX, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
+from relayd.net.shares import AHEAD_S, PART_S_MAX, REST_S, RESTS_MAX, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
 from support.clocks import HandClock
 from support.transports import FakeTransport
 
@@ -154,15 +156,14 @@ def test_who_is_served_while_no_commit_is_under_way_waits_for_none_that_begins()
     assert stage.log == ["flood"]
 
 
-def test_what_the_machine_gave_to_others_meanwhile_is_nobodys_use() -> None:
+def test_what_the_machine_gave_to_others_in_a_part_is_nobodys_use() -> None:
     stage = Stage()
     share = stage.share()
-    slow = stage.taker("slow", 1, 0.5)
-    stage.clock.busy = False
 
-    stage.shares.enter(slow, share)
+    stage.shares.enter(stage.taker("interrupted", 1, 0.5), share)
+    stage.shares.enter(stage.taker("usual", 1, PART_S_MAX / 4), share)
 
-    assert share.used_s == 0.0
+    assert share.used_s == pytest.approx(1.25 * PART_S_MAX)
 
 
 def test_who_was_away_is_taken_at_once_whatever_others_say() -> None:

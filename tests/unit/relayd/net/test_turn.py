@@ -46,6 +46,19 @@ def test_everybody_speaks_in_one_pass() -> None:
     assert alice.spoke == bob.spoke == [(clock.now_ms(), clock.monotonic())]
 
 
+def test_nobody_waits_for_the_next_turn_where_it_is_said_to_speak_now() -> None:
+    soon = []
+    turn = Turn(HandClock(), soon.append)
+    alice = Speaker(turn)
+    turn.add(alice)
+
+    turn.speak()
+
+    assert len(alice.spoke) == 1
+    soon.pop()()
+    assert len(alice.spoke) == 1
+
+
 def test_who_speaks_up_during_a_pass_speaks_in_the_next() -> None:
     soon = []
     turn = Turn(HandClock(), soon.append)

@@ -42,6 +42,22 @@ def failing(relay: House, error: Exception):
     engine._writer = good
 
 
+@contextlib.contextmanager
+def held(relay: House):
+    """Let no commit end before the event that is given is set."""
+    writer, go_on = relay.store._engine._writer, threading.Event()
+    run = writer.run
+
+    class Held:
+        def run(self, db, **options):
+            go_on.wait(10)
+            return run(db, **options)
+
+    relay.store._engine._writer = Held()
+    yield go_on
+    relay.store._engine._writer = writer
+
+
 @pytest.mark.parametrize(
     ("error", "code", "retry_after_ms"),
     [
@@ -90,6 +106,44 @@ async def test_the_commit_that_is_under_way_has_its_number_until_it_has_ended_or
         assert seen[1::2] == [0, 0, 0]
         assert seen[2] == seen[0] + 1
         assert engine.under_way == 0
+
+
+async def test_a_commit_is_told_and_the_next_begun_in_the_turn_in_which_its_end_is_heard(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        engine, loop, seen = relay.store._engine, asyncio.get_running_loop(), []
+
+        def settled(_) -> None:
+            seen.append(("told, and the awaited future is done:", first.committed.done()))
+            loop.call_soon(lambda: seen.append(("a turn later the next is under way:", engine._begun is not first)))
+
+        with held(relay) as go_on:
+            relay.store.submit(alice.seat, submit_of(alice, bob), b"body", settled)
+            while engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
+                await asyncio.sleep(0)
+            first = engine._begun
+            second = asyncio.ensure_future(relay.store.probe())
+            await asyncio.sleep(0)
+            go_on.set()
+            await second
+
+        assert seen == [
+            ("told, and the awaited future is done:", False), ("a turn later the next is under way:", True)
+        ]  # fmt: skip
+
+
+async def test_what_was_begun_when_trust_ended_is_told_to_its_end(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+
+        with held(relay) as go_on:
+            stored = asyncio.ensure_future(relay.submit(alice, bob))
+            while not relay.store.under_way:  # noqa: ASYNC110 - it is looked at as the loop does
+                await asyncio.sleep(0)
+            relay.store._engine.distrust(sqlite_error(sqlite3.SQLITE_IOERR_FSYNC))
+            go_on.set()
+
+            assert (await stored).codes == (Code.STORED,)
 
 
 async def test_an_acknowledgement_waits_until_the_disk_has_room(tmp_path) -> None:

@@ -24,9 +24,9 @@ def test_answers_come_first_then_holes_and_the_figures_are_added() -> None:
     def keep(*told: object) -> None:
         said.append(told)
 
-    tell(done, Ears(said.append, keep, keep, said.append, ()), counters, never)
+    tell(done, Ears(said.append, keep, keep, said.append, (), lambda: said.append("spoken")), counters, never)
 
-    assert said == [None, (5, gap), (6, Overflow(2)), (7, Writable(b"b" * 32))]
+    assert said == [None, (5, gap), (6, Overflow(2)), (7, Writable(b"b" * 32)), "spoken"]
     assert (counters.envelopes_queued, counters.queued_bytes, counters.expired) == (-2, -9, 2)
     assert (counters.prekeys_handed_out, counters.accounts_enrolled) == (1, 1)
 
@@ -40,7 +40,7 @@ def test_one_answer_that_fails_takes_nobody_elses() -> None:
     done, counters = Done(settlements=[(broken, None), (said.append, None)], refused={6: 2}), Counters()
 
     incidents: list[str] = []
-    ears = Ears(said.append, said.append, lambda *told: said.append(told), said.append, ())
+    ears = Ears(said.append, said.append, lambda *told: said.append(told), said.append, (), print)
 
     tell(done, ears, counters, lambda error, *, where: incidents.append(f"{type(error).__name__} in an {where}"))
 
@@ -55,6 +55,6 @@ def test_what_was_taken_back_is_told_to_everybody_in_one_notice(count: int, name
     taken_back = [(number, bytes([number]) * 16) for number in range(1, count + 1)]
     announced: list[object] = []
 
-    tell(Done(revoked=taken_back), Ears(print, print, print, announced.append, ()), Counters(), never)
+    tell(Done(revoked=taken_back), Ears(print, print, print, announced.append, (), print), Counters(), never)
 
     assert announced == [Revoked(count, tuple(serial for _, serial in taken_back) if named else ())]
