@@ -21,7 +21,7 @@ from relayd.domain.mailbox import Quota
 from relayd.domain.seat import Seat
 from relayd.incidents import report
 from relayd.metrics import Counters
-from relayd.store import accounts, logins, opening, pages, telling
+from relayd.store import accounts, database, logins, opening, pages, telling
 from relayd.store.commit import Done
 from relayd.store.disk import Disk
 from relayd.store.works import Verb, Works
@@ -36,6 +36,9 @@ from support.stores import MASTER_KEY, NO_LIMIT, STAMP_SEED, Guest, guest, hello
 PLACE = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
 """In memory, where that can be: what is left in the file is looked at, what reaches the disk is not."""
 
+
+migrations = functools.cache(database.migrations)
+"""Read from their files once, and not at every start."""
 
 COMMIT = -1
 """The statement that makes it last, wherever it comes."""
@@ -149,7 +152,7 @@ class InlineStore:
 
     def open(self) -> None:
         self.counters = Counters()
-        with mock.patch.object(opening, "Thread", Here):
+        with mock.patch.object(opening, "Thread", Here), mock.patch.object(database, "migrations", migrations):
             self.opened = run(
                 opening.open_all(
                     self.directory, master_key=MASTER_KEY, tracing=opening.Tracing(7, STAMP_SEED, (), 180),
@@ -204,9 +207,10 @@ class InlineStore:
         return self.db.serialize()
 
     def restore(self, copy: bytes) -> None:
-        """Put an older copy in the place of a database that was closed in order."""
+        """Put an older copy in the place of the database; like one that was closed in order, it has no log."""
         self.opened.mark.follow(self.db, at_once=True)
-        self.close()
+        self.lose()
+        self.log.unlink()
         self.path.write_bytes(copy)
         self.open()
 
