@@ -5,6 +5,8 @@ that failed while it ran. A copy that cannot be imported or collected has shown 
 """
 
 import compileall
+import functools
+import json
 import os
 import py_compile
 import shutil
@@ -26,6 +28,7 @@ TIMEOUT_S = 120.0
 WHOLE_TIMEOUT_S = 3_600.0
 SEED = 1
 """Of Hypothesis: a mutant is killed today and tomorrow by the same example."""
+PLAIN = ("-q", "-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin", f"--hypothesis-seed={SEED}")
 NOTHING_SHOWN = (
     "ImportError", "ModuleNotFoundError", "SyntaxError", "NameError", "UnboundLocalError", "AttributeError",
     "TypeError", "ValueError", "KeyError", "IndexError",
@@ -74,38 +77,69 @@ def run_tests(root: Path, tests: Iterable[str], *options: str, timeout_s: float 
     """Run tests of a copy, and return what they came to."""
     report = root.parent / "report.xml"
     report.unlink(missing_ok=True)
-    command = [
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin",
-        f"--hypothesis-seed={SEED}", f"--junitxml={report}", "-o", "junit_family=xunit1", *options, *tests,
-    ]  # fmt: skip
+    arguments = [*PLAIN, f"--junitxml={report}", "-o", "junit_family=xunit1", *options, *tests]
     began = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=root, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    hung = False
-    try:
-        said, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        hung = True
-        _end(process)
-        said, _ = process.communicate()
-    except BaseException:
-        _end(process)
-        raise
-    return _read(report, process.returncode, time.monotonic() - began, said, hung=hung)
+    ended = runner(os.getpid()).run(root, arguments, runner_environment(), timeout_s)
+    return _read(report, ended.status, time.monotonic() - began, ended.said, hung=ended.hung)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """End a run with everything that it has started."""
-    try:
-        os.killpg(process.pid, 9)
-    except ProcessLookupError:
-        return
-    process.wait()
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run of pytest that is over: its status, what it said, whether it was cut off."""
+
+    status: int
+    said: str
+    hung: bool
 
 
-def _environment() -> dict[str, str]:
+class Runner:
+    """The process that runs are forked from (runner.py). It ends when this one does, and its run with it."""
+
+    def __init__(self) -> None:
+        # In a session of its own: Ctrl-C is for this process, which then says what is to end.
+        self._process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("runner.py")], env=runner_environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    def run(self, root: Path, arguments: list[str], environment: dict[str, str], timeout_s: float) -> Ended:
+        """Run pytest in a folder. Whatever breaks it off ends the run with everything that it has started."""
+        said = root.parent / "said.txt"
+        asked = {
+            "root": str(root), "arguments": arguments, "environment": environment, "timeout_s": timeout_s,
+            "said": str(said),
+        }  # fmt: skip
+        try:
+            self._process.stdin.write(json.dumps(asked).encode() + b"\n")
+            self._process.stdin.flush()
+            # No line at all is no JSON: the process has ended, and has said why on stderr.
+            ended = json.loads(self._process.stdout.readline())
+        except BaseException:
+            self.end()
+            raise
+        return Ended(ended["status"], said.read_text("utf-8", "replace"), ended["hung"])
+
+    def end(self) -> None:
+        """End the process and what it runs; the next run has another."""
+        runner.cache_clear()
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+@functools.cache
+def runner(_: int) -> Runner:
+    """Return the runner of the process of this number, started at its first run: a fork has none yet."""
+    return Runner()
+
+
+def end_runner() -> None:
+    """End this process's runner, if it has one."""
+    if runner.cache_info().currsize:
+        runner(os.getpid()).end()
+
+
+def runner_environment() -> dict[str, str]:
     """Return this process's environment without what belongs to the pytest that may have started it."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV", "PYTHON"))}
     # Plug-ins that a test does not need cost half of the time that a killer takes.

@@ -2,9 +2,10 @@
 
 import pytest
 
-from mutants.bench import copy_of_the_tree
+from mutants.bench import copy_of_the_tree, end_runner
 
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory):
-    return copy_of_the_tree(tmp_path_factory.mktemp("copy"))
+    yield copy_of_the_tree(tmp_path_factory.mktemp("copy"))
+    end_runner()

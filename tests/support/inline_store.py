@@ -3,11 +3,14 @@
 Opening, the writer, pages and telling are the relay's own; only the thread is not, and the engine that feeds it.
 """
 
+import contextlib
+import fcntl
 import functools
 import os
 import sqlite3
+import struct
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -18,7 +21,7 @@ from relayd.domain.mailbox import Quota
 from relayd.domain.seat import Seat
 from relayd.incidents import report
 from relayd.metrics import Counters
-from relayd.store import accounts, logins, opening, pages, telling
+from relayd.store import accounts, database, logins, opening, pages, telling
 from relayd.store.commit import Done
 from relayd.store.disk import Disk
 from relayd.store.works import Verb, Works
@@ -34,8 +37,15 @@ PLACE = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.ge
 """In memory, where that can be: what is left in the file is looked at, what reaches the disk is not."""
 
 
+migrations = functools.cache(database.migrations)
+"""Read from their files once, and not at every start."""
+
 COMMIT = -1
 """The statement that makes it last, wherever it comes."""
+
+
+_SHARED = (0x40000002, 510)
+"""Where SQLite locks a database that is read: first byte and length (its os.h, SHARED_FIRST and SHARED_SIZE)."""
 
 
 class Cut(BaseException):
@@ -43,20 +53,39 @@ class Cut(BaseException):
 
 
 class Here:
-    """A connection on the thread that asks."""
+    """A connection on the thread that asks, opened when it is first asked: nobody comes to the desk here."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+
+    @functools.cached_property
+    def db(self) -> sqlite3.Connection:
+        return self._connect()
 
     @classmethod
     async def start(cls, connect: Callable[[], sqlite3.Connection]) -> "Here":
-        return cls(connect())
+        return cls(connect)
 
     async def run(self, function):
         return function(self.db)
 
     async def close(self) -> None:
-        self.db.close()
+        opened = vars(self).pop("db", None)
+        if opened is not None:
+            opened.close()
+
+
+@contextlib.contextmanager
+def untouched(path: Path) -> Iterator[None]:
+    """Keep whoever closes a connection in the block from moving the log into the file, and from deleting the log.
+
+    SQLite does both when the last connection closes, under an exclusive lock on what readers share. It is held here as
+    by another process: for an open file description, since a process's own locks let it through.
+    """
+    shared = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, *_SHARED, 0)
+    with path.open("rb") as file:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, shared)
+        yield
 
 
 class Failing:
@@ -110,12 +139,20 @@ class InlineStore:
         self.open()
 
     @property
+    def path(self) -> Path:
+        return self.directory / NO_LIMIT.file
+
+    @property
+    def log(self) -> Path:
+        return self.directory / (NO_LIMIT.file + "-wal")
+
+    @property
     def db(self) -> sqlite3.Connection:
         return self.opened.writer.db
 
     def open(self) -> None:
         self.counters = Counters()
-        with mock.patch.object(opening, "Thread", Here):
+        with mock.patch.object(opening, "Thread", Here), mock.patch.object(database, "migrations", migrations):
             self.opened = run(
                 opening.open_all(
                     self.directory, master_key=MASTER_KEY, tracing=opening.Tracing(7, STAMP_SEED, (), 180),
@@ -129,10 +166,15 @@ class InlineStore:
         self.writer = Writer(self.opened.tools)
 
     def close(self) -> None:
-        """Close both connections; what memory holds is gone with the next ``open``."""
-        self.opened.reader.db.close()
-        self.opened.desk.db.close()
-        self.db.close()
+        """Close all connections in order; what memory holds is gone with the next ``open``."""
+        for thread in (self.opened.reader, self.opened.desk, self.opened.writer):
+            run(thread.close())
+
+    def lose(self) -> None:
+        """Lose all connections, in the middle of a transaction or not: the files stay as they are."""
+        with untouched(self.path):
+            self.close()
+        assert self.log.exists(), "it was closed in order"
 
     def commit(self, works: Works, *, tight: bool = False, fail_at: int = 0, dead: bool = False) -> Done:
         """Run a commit and tell of it. Statement number ``fail_at`` raises Cut."""
@@ -162,11 +204,7 @@ class InlineStore:
 
     def crash(self) -> None:
         """Lose what is in memory, in the middle of a transaction or not, and open what is in the files."""
-        files = [self.directory / (NO_LIMIT.file + ending) for ending in ("", "-wal")]
-        left = [file.read_bytes() for file in files]
-        self.close()
-        for file, octets in zip(files, left, strict=True):
-            file.write_bytes(octets)
+        self.lose()
         self.open()
 
     def copy(self) -> bytes:
@@ -174,10 +212,11 @@ class InlineStore:
         return self.db.serialize()
 
     def restore(self, copy: bytes) -> None:
-        """Put an older copy in the place of a database that was closed in order."""
+        """Put an older copy in the place of the database; like one that was closed in order, it has no log."""
         self.opened.mark.follow(self.db, at_once=True)
-        self.close()
-        (self.directory / NO_LIMIT.file).write_bytes(copy)
+        self.lose()
+        self.log.unlink()
+        self.path.write_bytes(copy)
         self.open()
 
 

@@ -72,7 +72,7 @@ class History:
         self.everybody_connects()
 
     def close(self) -> None:
-        self.store.close()
+        self.store.lose()
         shutil.rmtree(self.directory)
 
     def meet_devices(self) -> None:
