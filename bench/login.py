@@ -7,8 +7,9 @@ go on in memory and through a pipe, never in an argument vector or the environme
 import asyncio
 import os
 import socket
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
+from msgspec.structs import replace
 from people import DEVICE, Person
 from relay import Place
 

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from relayd.exits import CannotGoOn, Exit
+from relayd.exits import CannotGoOn, Exit, Expected
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,26 +27,15 @@ class Parser(argparse.ArgumentParser):
         return read, over
 
 
-def status_of(error: Exception) -> Exit | None:  # noqa: PLR0911 - one for each kind of error
+def status_of(error: Exception) -> Exit | None:
     """Return the exit status of an expected error, or None where it is our bug."""
-    from relayd import config, initialise, keyring, lifecycle, operate, restore
     from relayd.domain.refusals import Fatal
 
     match error:
-        case CannotGoOn():
+        case Expected():
             return error.status
-        case config.BadConfig() | keyring.BadKeys():
-            return Exit.CONFIG
-        case initialise.CannotCreate() | lifecycle.CannotStart() | restore.CannotRenew():
-            return Exit.CANNOT_CREATE
         case Fatal():
             return Exit.FATAL
-        case operate.RelayAway():
-            return Exit.UNAVAILABLE
-        case operate.NotAllowed():
-            return Exit.PERMISSION
-        case operate.RelayRefused():
-            return Exit.LATER if error.later else Exit.REFUSED
         case _:
             return None
 

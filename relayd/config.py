@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal, NamedTuple, get_args, get_type_hin
 import msgspec
 from msgspec import Meta, Struct
 
+from relayd.exits import Exit, Expected
 from relayproto.codes import Class
 from relayproto.limits import LIFETIME_S_MAX
 
@@ -22,8 +23,10 @@ _SOCKET_PATH_BYTES_MAX: Final = 107
 """What sockaddr_un holds (unix(7))."""
 
 
-class BadConfig(Exception):  # noqa: N818 - reads better where it is raised
+class BadConfig(Expected):
     """The configuration cannot be used; the text says where and why, in one line."""
+
+    status = Exit.CONFIG
 
 
 class Endpoint(NamedTuple):

@@ -23,7 +23,17 @@ class Exit(IntEnum):
     CONFIG = 78
 
 
-class CannotGoOn(Exception):  # noqa: N818 - reads better where it is raised
+class Expected(Exception):  # noqa: N818 - reads better where it is raised
+    """What the command line ends with in order: the text is one line for the operator, ``status`` how it ends.
+
+    It stands here, and not in a list of all such errors at the border: that list would import every room to tell that
+    nobody answers.
+    """
+
+    status: Exit
+
+
+class CannotGoOn(Expected):
     """A command of the operator's ends here; the text says why and what to do next, in one line."""
 
     def __init__(self, said: str, status: Exit) -> None:

@@ -13,8 +13,8 @@ from typing import Final
 
 from relayd import keyring
 from relayd.config import Config, StoreSection
+from relayd.exits import Exit, Expected
 from relayd.sample import sample
-from relayd.store import daykeys
 from relayproto import descriptor
 from relayproto.descriptor import KeyDescriptor
 from relayproto.primitives import KEY_BYTES, Entropy, ed25519_public, x25519_public
@@ -28,8 +28,10 @@ SKEW_MS: Final = _DAY_MS
 """A device whose clock is a day behind still believes a fresh relay."""
 
 
-class CannotCreate(Exception):  # noqa: N818 - reads better where it is raised
+class CannotCreate(Expected):
     """Nothing was made; the text says why, in one line."""
+
+    status = Exit.CANNOT_CREATE
 
 
 def _write(path: Path, octets: bytes, mode: int) -> None:
@@ -90,7 +92,7 @@ def make_keys(
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         if keys.exists():
             raise CannotCreate(f"{keys}: there are keys already, and a relay with new ones would be another relay")
-        if any((state / name).exists() for name in (store, daykeys.FILE_NAME)):
+        if any((state / name).exists() for name in (store, keyring.DAY_KEYS)):
             raise CannotCreate(
                 f"{keys}: they are missing, and new ones cannot open the store that is here; put a copy of keys/ back, "
                 "or move everything but relayd.toml away to begin with nothing"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from relayd.exits import Exit, Expected
 from relayproto import descriptor
 from relayproto.descriptor import KeyDescriptor
 from relayproto.errors import CryptoFailure, Malformed
@@ -24,13 +25,17 @@ ROOT_PUBLIC: Final = "root.pub"
 """The offline root's public key, in the state directory: what the descriptors are checked by."""
 STAMP: Final = "stamp.key"
 MASTER: Final = "master.key"
+DAY_KEYS: Final = "day-keys"
+"""What the store keeps its keys of days in, in the state directory, wrapped by the master key."""
 OFFLINE_ROOT: Final = "offline-root.key"
 """What signs relay keys. It is made beside them and belongs on another machine."""
 _EVERYBODY_ELSE: Final = stat.S_IRWXG | stat.S_IRWXO
 
 
-class BadKeys(Exception):  # noqa: N818 - reads better where it is raised
+class BadKeys(Expected):
     """The keys cannot be used; the text says which and why, in one line, and holds nothing of them."""
+
+    status = Exit.CONFIG
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from relayd.clock import Clock
+from relayd.exits import Exit, Expected
 from relayd.logs import get_logger
 from relayd.metrics import Counters
 
@@ -41,8 +42,10 @@ statement; at the usual 5 ms a commit takes a tenth of a second while somebody k
 _log = get_logger("lifecycle")
 
 
-class CannotStart(Exception):  # noqa: N818 - reads better where it is raised
+class CannotStart(Expected):
     """Something that the relay needs for itself is taken or not allowed; the text is one line."""
+
+    status = Exit.CANNOT_CREATE
 
 
 def without_core_dumps() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from relayd.config import endpoint
-from relayd.exits import CannotGoOn, Exit
+from relayd.exits import CannotGoOn, Exit, Expected
 from relayproto import descriptor, frame, message
 from relayproto.codes import Code, CodeRange, Kind, range_of
 from relayproto.errors import Malformed
@@ -34,15 +34,19 @@ _SAID: Final[dict[int, str]] = {
 }
 
 
-class RelayAway(Exception):  # noqa: N818 - reads better where it is raised
+class RelayAway(Expected):
     """Nobody answers on the operator's socket, or not in order; the text is one line."""
 
+    status = Exit.UNAVAILABLE
 
-class NotAllowed(Exception):  # noqa: N818 - reads better where it is raised
+
+class NotAllowed(Expected):
     """The operator's socket is not for this user."""
 
+    status = Exit.PERMISSION
 
-class RelayRefused(Exception):  # noqa: N818 - reads better where it is raised
+
+class RelayRefused(Expected):
     """The relay said no; the text says why, ``later`` whether trying again may help."""
 
     def __init__(self, code: int) -> None:
@@ -50,6 +54,7 @@ class RelayRefused(Exception):  # noqa: N818 - reads better where it is raised
         super().__init__(_SAID.get(code, f"the relay refused, code {code}; see its log"))
         self.code = code
         self.later = range_of(code) is CodeRange.RETRY_LATER
+        self.status = Exit.LATER if self.later else Exit.REFUSED
 
 
 def ask(path: Path, command: Message, expected: type[M], *, timeout_s: float | None = None) -> M:

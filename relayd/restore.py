@@ -10,11 +10,14 @@ from pathlib import Path
 from relayd.config import StoreSection
 from relayd.domain.refusals import Fatal
 from relayd.entropy import system_entropy
+from relayd.exits import Exit, Expected
 from relayd.store import database, restored
 
 
-class CannotRenew(Exception):  # noqa: N818 - reads better where it is raised
+class CannotRenew(Expected):
     """Nothing was changed; the text says why, in one line."""
+
+    status = Exit.CANNOT_CREATE
 
 
 def renew(path: Path) -> int:

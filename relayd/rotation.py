@@ -33,7 +33,7 @@ def request(state: Path, entropy: "Entropy", now_ms: int) -> bytes:
     A key that waits for its descriptor already is asked for again. The descriptor before it goes along: the root's own
     word, against which its machine holds what is asked.
     """
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from relayd import keyring
     from relayproto import descriptor
@@ -57,7 +57,7 @@ def sign(asked: bytes, root_seed: bytes, now_ms: int, days: int, previous: bytes
     CannotGoOn where the root did not sign that, or where anything differs from it but the key and its time: moderators
     and the stamp key are nothing that a relay may ask for.
     """
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from relayd.initialise import SKEW_MS
     from relayproto import descriptor

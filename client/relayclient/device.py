@@ -14,7 +14,6 @@ The order of calls on a connection::
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -68,6 +67,7 @@ from relayproto.invitation import Invitation
 from relayproto.notices import Notice
 from relayproto.primitives import Entropy
 from relayproto.replies import Enrolled, Reply, Welcome
+from relayproto.value import Value
 
 __all__ = ["Contact", "Device", "Endpoint", "Identity", "Outgoing", "Summary"]
 
@@ -75,8 +75,7 @@ WINDOW = Credit(64, 1 << 20)
 """64 messages and 1 MiB under way: fills a line of 10 Mbit/s and half a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Value, frozen=True):
     """How this device stands: texts waiting to go, accepted and not yet delivered, unread; and accounts known."""
 
     waiting: int

@@ -4,11 +4,12 @@ They leave ``Device`` (and ``Client``, which adds what happens to the connection
 told after what it says has been committed, so that none is told of something which a crash then undoes.
 """
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
 from relayproto.codes import Class, GapReason, Lane
 from relayproto.ids import AccountId, Address, DeviceId, KeyId, MessageId, UnitId
+from relayproto.value import Value
 
 
 class MessageState(StrEnum):
@@ -45,8 +46,7 @@ _RANKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReceived:
+class MessageReceived(Value, frozen=True):
     """A text for the user; it was stamped, opened, is in the inbox and can be reported.
 
     ``sender`` is the account that wrote it: another person's, or the user's own where another of the user's devices
@@ -56,12 +56,13 @@ class MessageReceived:
     user has compared numbers with the sender. ``forwarded``: the text is somebody else's, shown with a valid stamp.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"text"})
     message: MessageId
     sender: AccountId
     address: Address | None
     device: DeviceId
     peer: AccountId | None
-    text: str = field(repr=False)
+    text: str
     sent_ms: int
     number: int
     class_: Class
@@ -69,8 +70,7 @@ class MessageReceived:
     forwarded: bool
 
 
-@dataclass(frozen=True, slots=True)
-class StateChanged:
+class StateChanged(Value, frozen=True):
     """A message that was sent from here moved on; ``code`` is the relay's where it was refused.
 
     QUEUED with a code: it waits, for a reason that will pass.
@@ -81,8 +81,7 @@ class StateChanged:
     code: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GapSeen:
+class GapSeen(Value, frozen=True):
     """The relay will not deliver these numbers of a lane; ``reason`` None: it left them out and did not say why."""
 
     lane: Lane
@@ -102,8 +101,7 @@ class Failure(StrEnum):
     POISON = "this program ended each time it tried to open it, and does not try any more"
 
 
-@dataclass(frozen=True, slots=True)
-class EnvelopeFailed:
+class EnvelopeFailed(Value, frozen=True):
     """An envelope came that could not be shown; it was recorded, reported to the relay and acknowledged."""
 
     sender: AccountId
@@ -111,8 +109,7 @@ class EnvelopeFailed:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
-class ContentUnknown:
+class ContentUnknown(Value, frozen=True):
     """A message came whose kind this program is too old to show."""
 
     sender: AccountId
@@ -120,8 +117,7 @@ class ContentUnknown:
     message: MessageId
 
 
-@dataclass(frozen=True, slots=True)
-class IdentityChanged:
+class IdentityChanged(Value, frozen=True):
     """An address that is known for one account now names another. Nothing is sent to it until the user accepts."""
 
     address: Address
@@ -129,8 +125,7 @@ class IdentityChanged:
     offered: AccountId
 
 
-@dataclass(frozen=True, slots=True)
-class DevicesChanged:
+class DevicesChanged(Value, frozen=True):
     """An account has other devices than before, by a list that it signed."""
 
     account: AccountId
@@ -138,36 +133,31 @@ class DevicesChanged:
     removed: tuple[DeviceId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DevicesRefused:
+class DevicesRefused(Value, frozen=True):
     """The relay showed a device list that is older than, or contradicts, the one known; the known one stays."""
 
     account: AccountId
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class RelayKeyChanged:
+class RelayKeyChanged(Value, frozen=True):
     """The relay has a new key, signed by its root; it is used from the next connection on."""
 
     key_id: KeyId
 
 
-@dataclass(frozen=True, slots=True)
-class RolledBack:
+class RolledBack(Value, frozen=True):
     """The relay says that this device has acknowledged more than it knows of: the store is an old copy."""
 
     lane: Lane
     floor: int
 
 
-@dataclass(frozen=True, slots=True)
-class RelayRestored:
+class RelayRestored(Value, frozen=True):
     """The relay came back from a backup: what it may have lost is sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class TypingSeen:
+class TypingSeen(Value, frozen=True):
     """Somebody writes to the user at this moment."""
 
     sender: AccountId
@@ -175,15 +165,13 @@ class TypingSeen:
     device: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaRefused:
+class QuotaRefused(Value, frozen=True):
     """The mailbox was full: the relay refused so many envelopes. Their senders have them and try again."""
 
     refused: int
 
 
-@dataclass(frozen=True, slots=True)
-class BlockSettled:
+class BlockSettled(Value, frozen=True):
     """The relay refuses an account from now on, or no longer; ``code`` where it would not."""
 
     account: AccountId
@@ -191,41 +179,35 @@ class BlockSettled:
     code: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReportSettled:
+class ReportSettled(Value, frozen=True):
     """The relay keeps a report for the moderators; ``code`` where it would not."""
 
     message: MessageId
     code: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReportHeldUp:
+class ReportHeldUp(Value, frozen=True):
     """The relay takes a report later, and ``code`` says why; it is handed in again by itself."""
 
     message: MessageId
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class OrganisationRefused:
+class OrganisationRefused(Value, frozen=True):
     """What the relay shows of an organisation does not lead on from what is known of it; its people have no badge."""
 
     unit: UnitId
 
 
-@dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(Value, frozen=True):
     """Everything that was waiting when the device connected has come."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Value, frozen=True):
     """A connection is open (told by ``Client``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(Value, frozen=True):
     """The connection ended; ``retry_in_s`` None: it is not tried again (told by ``Client``)."""
 
     reason: str

@@ -10,9 +10,10 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from relayclient import contacts, membership, prekeys
 from relayclient.errors import AlreadyJoined, CodeWrong, DevicesFull, LastDevice, NotBegun, UnknownDevice
@@ -34,6 +35,7 @@ from relayproto.primitives import (
     equal,
     x25519_public,
 )
+from relayproto.value import Value
 
 CODE_CHARS_MAX: Final = 2_048
 _NEW: Final = "relay-new-device:"
@@ -54,11 +56,11 @@ class NewDevice(NamedTuple):
     dh_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Membership:
+class _Membership(Value, frozen=True):
     """What a new device lacks: the account's key, its own number, and where the relay is and by which keys."""
 
-    identity_seed: bytes = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"identity_seed"})
+    identity_seed: bytes
     device: int
     address: str
     host: str

@@ -5,8 +5,9 @@ file: all keys are in the store before anything is sent, and it is the same each
 same keys.
 """
 
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from relayclient import contacts, prekeys, relaykeys
 from relayclient.errors import RelayUntrusted
@@ -18,13 +19,13 @@ from relayproto.ids import AccountId, Address, DeviceId, KeyId
 from relayproto.invitation import Invitation
 from relayproto.primitives import Entropy, ed25519_public, equal, x25519_public
 from relayproto.replies import Enrolled
+from relayproto.value import Value
 
 FIRST_DEVICE: Final = DeviceId(1)
 NO_KEY_ID: Final = KeyId(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Value, frozen=True):
     """Where the relay is and which key it must show."""
 
     host: str
@@ -50,14 +51,14 @@ def asking(place: Endpoint, entropy: Entropy) -> Endpoint:
     return replace(place, key_id=NO_KEY_ID, key=entropy(32))
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Value, frozen=True):
     """Who this device is; ``static_key`` is its private X25519 key for the handshake with the relay."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"static_key"})
     account: AccountId
     device: DeviceId
     address: Address
-    static_key: bytes = field(repr=False)
+    static_key: bytes
 
 
 def prepare(step: Step, invitation: Invitation, now_ms: int) -> None:

@@ -5,8 +5,7 @@ before anything is sent, and a state only rises (events.MessageState).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from relayclient import contacts, sessions
 from relayclient.errors import BadAddress, BadLifetime, TextEmpty, TextTooLong, ToYourself
@@ -17,6 +16,7 @@ from relayproto.e2e import content
 from relayproto.e2e.content import Read, Retry, Text
 from relayproto.ids import AccountId, Address, MessageId
 from relayproto.limits import LIFETIME_S_DEFAULT, LIFETIME_S_MAX, TEXT_BYTES_MAX
+from relayproto.value import Value
 
 WAITING: Final = 0
 SUBMITTED: Final = 1
@@ -30,14 +30,14 @@ _S: Final = 1000
 _ID_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(Value, frozen=True):
     """A text that was queued here, as the outbox shows it. ``peer`` is None until its address was looked up."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"text"})
     message: MessageId
     peer: AccountId | None
     address: Address | None
-    text: str = field(repr=False)
+    text: str
     queued_ms: int
     class_: Class
     state: MessageState

@@ -4,18 +4,16 @@ Accounts and addresses enter; contacts, numbers and codes leave. The rule of thi
 what the user has said, or a code that names the very keys that the device knows.
 """
 
-from dataclasses import dataclass
-
 from relayclient import contacts, outbox, safety
 from relayclient.errors import UnknownContact
 from relayclient.store.database import Step
 from relayproto import identity
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, Address
+from relayproto.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Contact:
+class Contact(Value, frozen=True):
     """An account that this device knows. ``offered`` is the account that its address names now, where that differs.
 
     ``blocked``: the user wants to see nothing of it; ``block_due``: the relay is still to be told of that, or of the

@@ -5,8 +5,9 @@ and written back within one step, and a wrap that fails to open changes nothing.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from relayclient import contacts, prekeys
 from relayclient.store.database import Step

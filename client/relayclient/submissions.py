@@ -5,8 +5,9 @@ is used once in a ledger's epoch, for one frame that was stored before it was se
 sent again, never anew (spec 50 §2).
 """
 
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from relayclient import contacts, outbox, sessions
 from relayclient.events import Event, MessageState

@@ -5,7 +5,6 @@ canonical form, for one relay, by one device's signature; it names its number, i
 counts twice or late.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from relayproto import message
@@ -16,14 +15,14 @@ from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import ACT_BYTES_MAX, ACT_LIFETIME_MS_MAX, REASON_CHARS_MAX, TIME_MS_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, sign, verify
+from relayproto.value import Value
 
 _VERSION: Final = b"\x01"
 _LABEL: Final = b"relayd/act/1"
 _U32: Final = (1 << 32) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(Value, frozen=True):
     """What an act says: who does what, when, and why.
 
     ``relay`` is the fingerprint of the relay's offline root, so that an act counts at one relay only; ``number`` grows

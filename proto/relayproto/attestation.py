@@ -7,9 +7,8 @@ asks a relay.
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, NamedTuple, assert_never
+from typing import Any, ClassVar, Final, NamedTuple, assert_never
 
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.fields import Reader, octets, octets_up_to, one_of, record, sequence, text, uint
@@ -29,6 +28,7 @@ from relayproto.organisation import PublicRecord
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
 from relayproto.standing import Field, Standing
+from relayproto.value import Value
 
 _VERSION: Final = b"\x01"
 _WARRANT: Final = b"relayd/warrant/1"
@@ -63,8 +63,7 @@ class Unattested(Exception):  # noqa: N818 - says what the account is
         self.doubt = doubt
 
 
-@dataclass(frozen=True, slots=True)
-class Warrant:
+class Warrant(Value, frozen=True):
     """A root key's word that a device's key may attest for a unit and all below it; times are unix ms."""
 
     serial: bytes
@@ -76,8 +75,7 @@ class Warrant:
     expires_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attestation:
+class Attestation(Value, frozen=True):
     """What an organisation says of an account; times are unix ms.
 
     ``warrant`` is the serial of the warrant of the key that signed; ``root`` is the hash of the organisation's root
@@ -102,27 +100,27 @@ class Statement(NamedTuple):
     signature: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Value, frozen=True):
     """All that a client needs beside the organisation's public record, with the statements that are shown."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"statements"})
     attestation: bytes
     signature: bytes
     warrant: bytes
     warrant_signature: bytes
-    statements: tuple[Statement, ...] = field(default=(), repr=False)
+    statements: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Attested:
+class Attested(Value, frozen=True):
     """What a good proof comes to; what is not shown is None."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"name", "title", "unit", "address"})
     said: Attestation
     organisation: str
-    name: str | None = field(default=None, repr=False)
-    title: str | None = field(default=None, repr=False)
-    unit: UnitId | None = field(default=None, repr=False)
-    address: str | None = field(default=None, repr=False)
+    name: str | None = None
+    title: str | None = None
+    unit: UnitId | None = None
+    address: str | None = None
 
 
 _time = uint(TIME_MS_MAX)
@@ -167,7 +165,7 @@ _proof: Reader[Proof] = record(
 
 
 def _packed(thing: Warrant | Attestation | Proof) -> bytes:
-    return _VERSION + pack(*(getattr(thing, name) for name in thing.__match_args__))
+    return _VERSION + pack(*thing.fields())
 
 
 def _canonical(reader: Reader[Any], signed: bytes) -> Any:

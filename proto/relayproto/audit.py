@@ -6,8 +6,7 @@ is one; each hash covers the one before, and does not need the records that some
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from relayproto.codes import Code, Kind
 from relayproto.errors import CryptoFailure, Malformed
@@ -17,6 +16,7 @@ from relayproto.limits import AUDIT_RECORD_BYTES_MAX, REASON_CHARS_MAX, TIME_MS_
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
 from relayproto.standing import PLATFORM, ActState, Role
+from relayproto.value import Value
 
 _VERSION: Final = b"\x01"
 _LABEL: Final = b"relayd/audit/1"
@@ -33,8 +33,7 @@ NOBODY: Final = AccountId(b"")
 """Who acts where it is the relay itself or its local operator."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Value, frozen=True):
     """Who did or wanted what, when, why, and what came of it.
 
     ``unit`` is the one whose auditors see it; ``account`` with ``device`` is who acted, in ``role`` (0: none) held
@@ -47,6 +46,7 @@ class Record:
     of what was changed.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
     at_ms: int
     unit: UnitId
     kind: Kind
@@ -66,7 +66,7 @@ class Record:
     act: bytes = b""
     before: bytes = b""
     after: bytes = b""
-    reason: str = field(default="", repr=False)
+    reason: str = ""
 
 
 _account = octets_up_to(32)
@@ -81,7 +81,7 @@ _record: Reader[Record] = record(
 
 def encode(said: Record) -> bytes:
     """Return the canonical bytes of a record."""
-    fields: list[Any] = [getattr(said, name) for name in Record.__match_args__]
+    fields: list[Any] = [*said.fields()]
     return _VERSION + pack(*fields)
 
 

@@ -4,7 +4,6 @@ A descriptor's bytes enter and its checked fields leave, and the other way round
 relay is believed only under the root whose fingerprint an invitation brought (spec 55 §6).
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from relayproto.codes import DESCRIPTOR_MAGIC
@@ -13,6 +12,7 @@ from relayproto.fields import Reader, octets, record, sequence, uint
 from relayproto.limits import DESCRIPTOR_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, ed25519_public, equal, sign, verify
+from relayproto.value import Value
 
 _LABEL: Final = b"relayd/relay-key/1"
 _HEAD: Final = DESCRIPTOR_MAGIC + b"\x01"
@@ -21,8 +21,7 @@ _SIGNATURE_BYTES: Final = 64
 _TAIL_BYTES: Final = 32 + _SIGNATURE_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class KeyDescriptor:
+class KeyDescriptor(Value, frozen=True):
     """One relay key: the X25519 public key of handshakes, the Ed25519 one of stamps; times in unix ms.
 
     ``moderators`` are the X25519 public keys of the two who open stamps and reports together, or none: signed here, so

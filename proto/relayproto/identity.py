@@ -8,7 +8,6 @@ against what was believed before (spec 55).
 import hashlib
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -20,6 +19,7 @@ from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import DEVICE_LIST_BYTES_MAX, DEVICES_MAX, KEM_PUBLIC_BYTES
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
+from relayproto.value import Value
 
 _VERSION: Final = b"\x01"
 _U32: Final = (1 << 32) - 1
@@ -60,8 +60,7 @@ class DeviceEntry(NamedTuple):
     added_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceList:
+class DeviceList(Value, frozen=True):
     """The devices of an account at one version; ``previous`` is the hash of the version before (spec 55 §2).
 
     ``highest_device`` is the highest number that a device of this account ever had, so that none is given twice.

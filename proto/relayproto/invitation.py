@@ -8,8 +8,7 @@ checksum is for that alone, what makes an invitation good is its ticket (spec 55
 import base64
 import binascii
 import re
-from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from relayproto.errors import Malformed
 from relayproto.fields import Reader, octets, record, text, uint
@@ -17,6 +16,7 @@ from relayproto.ids import Address, KeyId
 from relayproto.limits import ADDRESS_CHARS_MAX, INVITATION_CHARS_MAX, TICKET_BYTES
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256
+from relayproto.value import Value
 
 _VERSION: Final = 1
 _CHECKSUM_BYTES: Final = 4
@@ -36,20 +36,20 @@ class InvitationError(ValueError):
     """A link that is no invitation; its text is a sentence for the person who pasted it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(Value, frozen=True):
     """Whom a ticket makes an account for, where the relay is, and the keys to believe it by.
 
     ``relay_key`` is the relay's X25519 public key number ``key_id``, ``root_fingerprint`` names its offline root.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
     address: Address
     host: str
     port: int
     key_id: KeyId
     relay_key: bytes
     root_fingerprint: bytes
-    ticket: bytes = field(repr=False)
+    ticket: bytes
 
 
 _fields: Reader[tuple[str, int, bytes, bytes, bytes]] = record(

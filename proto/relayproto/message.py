@@ -7,18 +7,16 @@ The rule of this file: no message has a codec of its own, so that none can diffe
 from operator import call
 from typing import Any, ClassVar, TypeVar
 
-import msgspec
-from msgspec import structs
-
 from relayproto import frame
 from relayproto.codes import Kind
 from relayproto.errors import LocalProtocolError, Malformed
 from relayproto.fields import Reader
+from relayproto.value import Value
 
 M = TypeVar("M", bound="Message")
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+class Message(Value, frozen=True, gc=False):
     """One thing that one side says to the other. Subclasses are frozen, and hold nothing that could hold them.
 
     ``READERS`` has one reader for each field, in the order of the wire; ``HIDDEN`` names fields that no log shows.
@@ -26,15 +24,6 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     KIND: ClassVar[Kind]
     READERS: ClassVar[tuple[Reader[Any], ...]] = ()
-    HIDDEN: ClassVar[frozenset[str]] = frozenset()
-
-    def fields(self) -> tuple[object, ...]:
-        """Return the fields in the order of the wire."""
-        return structs.astuple(self)
-
-    def __repr__(self) -> str:
-        shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self.HIDDEN]
-        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def encode(message: Message, request: int = 0) -> bytes:

@@ -5,7 +5,6 @@ newer one enter, and which of them stands leaves. The rules of this file: the ch
 believed, since each key has named the next; the relay's own signature says who is to be held to it.
 """
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from relayproto.errors import CryptoFailure, Malformed
@@ -22,6 +21,7 @@ from relayproto.limits import (
 from relayproto.packed import pack, unpack
 from relayproto.primitives import sign, verify
 from relayproto.rootkeys import check_successor
+from relayproto.value import Value
 
 _VERSION: Final = b"\x01"
 _LABEL: Final = b"relayd/organisation/1"
@@ -37,8 +37,7 @@ class RootKey(NamedTuple):
     since_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class PublicRecord:
+class PublicRecord(Value, frozen=True):
     """What anybody may know of an organisation; ``keys`` are its newest root keys, the present one last."""
 
     unit: UnitId

@@ -10,6 +10,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
+from msgspec import structs
+
 from relayd.domain.acting import Actor, Authority, Denied
 from relayd.domain.authority import needs_second, unit_of, units_of
 from relayd.domain.refusals import Refusal
@@ -191,7 +193,7 @@ def _acted(commit: Commit, who: Actor, outcome: Outcome, said: dict[str, Any]) -
     if not rehearsed:
         also = outcome.also | {PLATFORM for by in (outcome.by, outcome.first_by) if by == _OPERATOR}
         for unit in sorted(also - {record.unit}):
-            audit.append(commit, replace(record, unit=unit))
+            audit.append(commit, structs.replace(record, unit=unit))
     return Acted(outcome.state, number, value, outcome.effect.ticket if done else b"")
 
 

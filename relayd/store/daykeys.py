@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from relayd import keyring
 from relayd.domain.refusals import Fatal
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.fields import octets, record, sequence, uint
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy
 
-FILE_NAME: Final = "day-keys"
+FILE_NAME: Final = keyring.DAY_KEYS
 _VERSION: Final = b"\x01"
 _LABEL: Final = b"relayd/day-key/1"
 _NONCE_BYTES: Final = 12

@@ -7,8 +7,10 @@ unit; what can't be written there has not happened; and a look gives numbers, ne
 
 import re
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from relayd.domain import addresses
 from relayd.domain.refusals import Refusal

@@ -4,8 +4,9 @@ A viewer, and somebody as he lies, enter; what the one is shown of the other lea
 shown leaves nothing behind - an answer is put together of what is shown, not emptied of what is hidden.
 """
 
-from dataclasses import replace
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from relayd.domain import views
 from relayd.domain.acting import Authority

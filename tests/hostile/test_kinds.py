@@ -8,7 +8,6 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from relayproto.commands import Invite
 from relayproto.invitation import Invitation, from_link
 from relayproto.notices import Deliver
 from relayproto.replies import Invited, Submitted
+from support.changed import replace
 from support.device import Line, ack, submit
 from support.kem import DeterministicKem, stream
 from support.live_relay import DIALLED

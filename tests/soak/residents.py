@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import random
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from relayd import operate
 from relayproto.codes import Class, GoawayCode, Lane, SubmitFlag
@@ -14,6 +14,7 @@ from relayproto.events import Closed, MessageReceived
 from relayproto.invitation import Invitation, from_link
 from relayproto.notices import Deliver, Gap, Outcome
 from relayproto.replies import Invited, NotTaken, Submitted
+from support.changed import replace
 from support.device import Line, ack, submit
 from support.kem import DeterministicKem, stream
 from support.people import Person

@@ -76,14 +76,14 @@ def identity_vectors() -> Iterator[tuple[str, Any]]:
     keys = descriptor.KeyDescriptor(
         7, 1, x25519_public(b"x" * 32), ed25519_public(b"s" * 32), 1000, 2000, 500, moderators
     )
-    fields = [getattr(keys, name) for name in keys.__match_args__]
+    fields = [*keys.fields()]
     described = descriptor.make(ROOT_SEED, keys)
     fingerprint = descriptor.fingerprint(ed25519_public(ROOT_SEED))
     yield "descriptor", {"root_seed": ROOT_SEED, "fields": fields, "bytes": described, "fingerprint": fingerprint}
     invited = Invitation(
         Address("officer@gad.example"), "relay.gad.example", 7443, KeyId(1), keys.x25519, fingerprint, bytes(range(16))
     )
-    fields = [getattr(invited, name) for name in invited.__match_args__]
+    fields = [*invited.fields()]
     yield "invitation", {"fields": fields, "link": invitation.to_link(invited)}
 
 

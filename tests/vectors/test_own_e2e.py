@@ -91,7 +91,7 @@ def test_verification_descriptor_and_invitation_hold():
     assert identity.matches(bytes.fromhex(check["code"]), other, own)
     keys = descriptor.read(described["bytes"], described["fingerprint"])
     assert KeyDescriptor(*described["fields"][:-1], tuple(described["fields"][-1])) == keys
-    fields = [getattr(invited, name) for name in invited.__match_args__]
+    fields = [*invited.fields()]
     assert [each.hex() if isinstance(each, bytes) else each for each in fields] == vector["invitation"]["fields"]
 
 

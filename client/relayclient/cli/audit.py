@@ -27,8 +27,6 @@ from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.rules import RULES
 from relayproto.standing import Role, Where
 
-NAME: Final = "audit"
-HELP: Final = "the audit log: list, search, export, verify"
 DESCRIPTION: Final = """\
 Who did what in which role, when and why, and what came of it; denials are in it as well, what people write never is.
 It is for auditors, who hold no other role. The records are a chain that the relay signs every hour: an export of it can

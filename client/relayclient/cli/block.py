@@ -9,8 +9,6 @@ from relayclient.device import Device
 from relayclient.errors import BlockRefused, NotYetTold, ToYourself
 from relayproto.ids import AccountId
 
-NAME: Final = "block"
-HELP: Final = "take nothing more from somebody"
 DESCRIPTION: Final = """\
 Show nothing more of an account, and have the relay refuse its messages. Whoever is blocked is not told: to them it
 looks as if the address did not exist. What is still on its way is not shown; what is in the inbox stays. Without

@@ -18,8 +18,6 @@ from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.rosters import Claim, Claimant, Claimed, Claims, GetClaim, GetClaims, RefuseClaim
 from relayproto.standing import ActState, ClaimState
 
-NAME: Final = "claim"
-HELP: Final = "say that you are an officer, or decide who is one"
 DESCRIPTION: Final = """\
 Whoever has an address of an organisation may claim to be its officer; whom a roster names claims it by itself. A claim
 gives nothing: a verifier looks at it, and attests or refuses it. One claim a person, for 30 days.

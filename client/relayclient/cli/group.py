@@ -6,11 +6,10 @@ done, so that help and deed stay together.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(NamedTuple):
     """``relay GROUP name``: its help in one line and in full, what it takes, and what it does."""
 
     name: str

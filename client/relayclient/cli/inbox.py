@@ -12,8 +12,6 @@ from relayclient.device import Device
 from relayclient.errors import UnknownMessage
 from relayclient.events import MessageReceived
 
-NAME: Final = "inbox"
-HELP: Final = "read what has come, also offline"
 DESCRIPTION: Final = """\
 Show the messages in this device's store, oldest first, or one of them in full. Works offline; new ones come with relay
 listen. A message is named by its id or the beginning of it.

@@ -10,8 +10,6 @@ from relayclient.device import Device
 from relayclient.errors import LinkOnCommandLine
 from relayproto.invitation import from_link
 
-NAME: Final = "join"
-HELP: Final = "become a member with an invitation link"
 DESCRIPTION: Final = """\
 Make the keys of a new account in this home and enrol it with an invitation link, once. The keys stay here; the relay
 gets their public halves. A join that was cut off is repeated with the same link.

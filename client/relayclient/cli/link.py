@@ -19,8 +19,6 @@ from relayproto.commands import GetDevices, PutDevices
 from relayproto.identity import DeviceList
 from relayproto.replies import Refused
 
-NAME: Final = "link"
-HELP: Final = "add another device to your account, or to an office's"
 DESCRIPTION: Final = """\
 One account on several devices: a person's two, or one for everybody who answers for an office. Each has keys of its
 own and gets every message. The new device makes its keys and prints a code; the old one lets it in and prints another,

@@ -38,8 +38,6 @@ from relayclient.events import (
     StateChanged,
 )
 
-NAME: Final = "listen"
-HELP: Final = "show messages as they come"
 DESCRIPTION: Final = """\
 Stay connected and print messages as they come; the relay keeps what comes while nobody listens. Ctrl-C ends it. What
 happens to the connection is told on standard error.

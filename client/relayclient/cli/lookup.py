@@ -13,8 +13,6 @@ from relayproto.commands import Lookup
 from relayproto.ids import Address
 from relayproto.replies import Refused
 
-NAME: Final = "lookup"
-HELP: Final = "ask the relay which account an address names"
 DESCRIPTION: Final = """\
 Ask the relay which account an address names; exact match only. The account is remembered, so that a later change of it
 is shown and not followed. Beside a running relay listen only addresses that are known already can be looked up.

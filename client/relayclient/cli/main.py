@@ -6,52 +6,24 @@ the line that is shown names the cause and the next step.
 
 import argparse
 import contextlib
+import functools
 import os
-import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from relayclient.cli import (
-    audit,
-    block,
-    claim,
-    inbox,
-    join,
-    link,
-    listen,
-    lookup,
-    member,
-    office,
-    org,
-    policy,
-    profile,
-    proposal,
-    register,
-    report,
-    role,
-    send,
-    stats,
-    status,
-    terminal,
-    unblock,
-    unit,
-    verify,
-    warrant,
-    whoami,
-)
+from relayclient.cli import terminal, verbs
 from relayclient.errors import ClientError, FileUnwritable
 from relayproto import __version__
-from relayproto.invitation import InvitationError
+
+if TYPE_CHECKING:
+    from relayclient.cli.group import Verb
 
 INTERRUPTED: Final = 130
 """What shells give to a program that Ctrl-C ended: 128 and SIGINT's number."""
 BAD_INPUT: Final = 65
 STORE_FAILED: Final = 74
-_VERBS: Final = (join, register, whoami, lookup, send, listen, inbox, status, verify, block, unblock, report)
-_GROUPS: Final = (link, claim, org, warrant, unit, member, role, proposal, office, policy, profile, audit, stats)
-"""Verbs with verbs of their own; all but the first two are for officers."""
 
 _DESCRIPTION: Final = "Send and receive end-to-end encrypted messages through a relay."
 _EPILOG: Final = """\
@@ -117,6 +89,30 @@ class _Parser(argparse.ArgumentParser):
         return read, over
 
 
+class _Verb(_Parser):
+    """The parser of a verb, made when it is first looked at: by whoever parses, or walks through them all."""
+
+    def __init__(self, *, prog: str, make: Callable[["_Verb"], None]) -> None:
+        """Keep how it is made; ``make`` begins it."""
+        self._make = functools.partial(make, self)
+        self._prog = prog
+
+    def __getattr__(self, name: str) -> Any:
+        """Make the parser: all that it has is still missing."""
+        make = self.__dict__.pop("_make", None)
+        if make is None:
+            raise AttributeError(name)
+        make()
+        return getattr(self, name)
+
+    def begin(self, description: str, epilog: str) -> None:
+        """Become a parser, with what stands everywhere."""
+        super().__init__(
+            prog=self._prog, description=description, epilog=epilog, parents=[_shared(top=False)],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all verbs; man pages and completion are made from it."""
     made = _Parser(
@@ -124,27 +120,33 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     made.add_argument("--version", action="version", version=f"relay {__version__}")
-    verbs = made.add_subparsers(metavar="VERB", required=True, title="verbs")
-    for verb in _VERBS:
-        verb_parser = _verb(verbs, verb.NAME, verb.HELP, verb.DESCRIPTION, verb.EPILOG)
-        verb.add(verb_parser)
-        verb_parser.set_defaults(run=verb.run)
-    for group in _GROUPS:
-        group_parser = _verb(verbs, group.NAME, group.HELP, group.DESCRIPTION, group.EPILOG)
-        parts = group_parser.add_subparsers(metavar="VERB", required=True, title="verbs")
-        for part in group.VERBS:
-            part_parser = _verb(parts, part.name, part.help, part.description or part.help, part.epilog)
-            part.add(part_parser)
-            part_parser.set_defaults(run=part.run)
+    added = made.add_subparsers(metavar="VERB", required=True, title="verbs", parser_class=_Verb)
+    for name, short in verbs.VERBS.items():
+        added.add_parser(name, help=short, make=functools.partial(_make_verb, name))
+    for name, short in verbs.GROUPS.items():
+        added.add_parser(name, help=short, make=functools.partial(_make_group, name))
     return made
 
 
-def _verb(verbs: Any, name: str, short: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    made: argparse.ArgumentParser = verbs.add_parser(
-        name, help=short, description=description, epilog=epilog, parents=[_shared(top=False)],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    return made
+def _make_verb(name: str, made: _Verb) -> None:
+    verb = verbs.verb(name)
+    made.begin(verb.DESCRIPTION, verb.EPILOG)
+    verb.add(made)
+    made.set_defaults(run=verb.run)
+
+
+def _make_group(name: str, made: _Verb) -> None:
+    group = verbs.group(name)
+    made.begin(group.DESCRIPTION, group.EPILOG)
+    added = made.add_subparsers(metavar="VERB", required=True, title="verbs", parser_class=_Verb)
+    for part in group.VERBS:
+        added.add_parser(part.name, help=part.help, make=functools.partial(_make_part, part))
+
+
+def _make_part(part: "Verb", made: _Verb) -> None:
+    made.begin(part.description or part.help, part.epilog)
+    part.add(made)
+    made.set_defaults(run=part.run)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -156,18 +158,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         status_: int = arguments.run(arguments)
         with terminal.written():
             sys.stdout.flush()
-    except ClientError as error:
-        return _fail(str(error), error.exit_status, as_json=arguments.json)
-    except InvitationError as error:
-        return _fail(str(error), BAD_INPUT, as_json=arguments.json)
-    except sqlite3.Error as error:
-        return _fail(f"The device's store failed: {error}. Check the disk under {arguments.home}.", STORE_FAILED,
-                     as_json=arguments.json)  # fmt: skip
     except BrokenPipeError:
         terminal.give_up()  # whoever read our output has ended
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        expected = _expected(error, arguments)
+        if expected is None:
+            raise
+        return _fail(*expected, as_json=arguments.json)
     return status_
 
 
@@ -179,6 +179,21 @@ def _read(argv: Sequence[str] | None) -> argparse.Namespace:
         except SystemExit:
             sys.stdout.flush()
             raise
+
+
+def _expected(error: Exception, arguments: argparse.Namespace) -> tuple[str, int] | None:
+    """Return the sentence and the exit status of an error of the world's or of a person's, None for a bug."""
+    if isinstance(error, ClientError):
+        return str(error), error.exit_status
+    import sqlite3
+
+    from relayproto.invitation import InvitationError
+
+    if isinstance(error, InvitationError):
+        return str(error), BAD_INPUT
+    if isinstance(error, sqlite3.Error):
+        return f"The device's store failed: {error}. Check the disk under {arguments.home}.", STORE_FAILED
+    return None
 
 
 def _fail(sentence: str, exit_status: int, *, as_json: bool) -> int:

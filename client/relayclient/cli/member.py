@@ -13,8 +13,6 @@ from relayproto.ids import AccountId, Address
 from relayproto.standing import Standing
 from relayproto.verification import RevokeAttestation
 
-NAME: Final = "member"
-HELP: Final = "who people are: list them, attest it, and take it back"
 DESCRIPTION: Final = """\
 An organisation attests who its people are: each device then shows a badge, and checks it itself. An attestation is good
 for 90 days at most and is renewed by the same verb; name, title and unit may change, the account stays. Needs the role

@@ -8,8 +8,6 @@ from relayclient.cli.desk import UNIT_HELP, WHO_HELP, Desk
 from relayclient.cli.group import Verb
 from relayproto.administration import AssignOffice
 
-NAME: Final = "office"
-HELP: Final = "offices: who answers for them"
 DESCRIPTION: Final = """\
 An office is an account that people outside may write to first, and for which people of the organisation answer. It is
 made like any member, with relay unit invite UNIT ADDRESS --as office.

@@ -24,8 +24,6 @@ from relayproto.ids import UnitId
 from relayproto.primitives import blake2b_256, ed25519_public
 from relayproto.standing import PLATFORM
 
-NAME: Final = "org"
-HELP: Final = "organisations of this relay, and their root keys"
 DESCRIPTION: Final = """\
 Let organisations in, suspend and merge them: two platform operators, one who proposes and one who approves (relay
 proposal). An organisation's root key is made on its own machine, with relay org key, and never leaves it.

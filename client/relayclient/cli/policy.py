@@ -23,8 +23,6 @@ from relayproto.primitives import ed25519_public
 from relayproto.rootkeys import check_document, sign_document
 from relayproto.standing import PLATFORM, Action, Permission, Standing
 
-NAME: Final = "policy"
-HELP: Final = "documents and policies of units, and what others may do to you"
 DESCRIPTION: Final = """\
 A document says how a unit and all below it are run: who may do what to whom, lifetimes, limits, names, notices. It can
 tighten what stands above it, never loosen. The organisation's root key signs each version; a version that the relay

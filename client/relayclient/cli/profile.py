@@ -13,8 +13,6 @@ from relayproto.limits import ABOUT_CHARS_MAX
 from relayproto.standing import Field, Viewer, Visibility
 from relayproto.texts import presentable
 
-NAME: Final = "profile"
-HELP: Final = "what you say of yourself, and what of you others are shown"
 DESCRIPTION: Final = """\
 Your organisation attests your name, title, unit and address; one line more is your own, and nobody attests it. What
 others are shown is decided at the relay, by the platform, your units and yourself: the strictest counts. Who verifies

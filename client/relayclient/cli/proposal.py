@@ -17,8 +17,6 @@ from relayproto.limits import PAGE_ROWS_MAX
 from relayproto.rosters import ImportRoster
 from relayproto.standing import ProposalState
 
-NAME: Final = "proposal"
-HELP: Final = "what waits for a second person: list, show, approve, withdraw"
 DESCRIPTION: Final = """\
 What is dangerous is done by two people: the first one's act waits as a proposal for seven days, a second one with a
 right of his own reads it and approves it. Nobody approves his own. What is approved are the very bytes that were read.

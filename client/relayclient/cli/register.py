@@ -11,8 +11,6 @@ from relayclient.clock import RelayClock
 from relayclient.device import Device
 from relayclient.membership import Shown
 
-NAME: Final = "register"
-HELP: Final = "become a member by a code that is sent to your mail address"
 DESCRIPTION: Final = """\
 Make the keys of a new account in this home and have a code sent to a mail address; who shows it is a member. Not every
 relay takes in people who were not invited, nor every address; whether a code was sent is told by the mail alone. Where

@@ -11,8 +11,6 @@ from relayclient.device import Device
 from relayclient.errors import NoModerators, NotConfirmed, ReportRefused, ReportWaits
 from relayclient.events import MessageReceived
 
-NAME: Final = "report"
-HELP: Final = "give a message to the moderators, with the proof of who wrote it"
 DESCRIPTION: Final = """\
 Give one message of the inbox to the moderators of your relay. It is sealed to both of them: only together can they open
 it. They learn its text, who wrote it first, and when. They learn nothing of any other message, not who passed it on to

@@ -13,8 +13,6 @@ from relayproto.administration_replies import Grant, Roles
 from relayproto.limits import GRANT_LIFETIME_S_MAX, PAGE_ROWS_MAX
 from relayproto.standing import Role
 
-NAME: Final = "role"
-HELP: Final = "roles over units: grant, revoke, list"
 DESCRIPTION: Final = """\
 Who may do what over which unit and everything below it. Every role ends by itself, at the latest after 366 days; nobody
 grants to himself; over an organisation's root a second person approves each grant. No role reads what people write.

@@ -32,8 +32,6 @@ from relayproto.codes import Code
 from relayproto.ids import AccountId, Address, MessageId
 from relayproto.limits import TEXT_BYTES_MAX
 
-NAME: Final = "send"
-HELP: Final = "send a text to an address"
 DESCRIPTION: Final = f"""\
 Send a text. It is queued on this device first, so it is not lost when the relay is away: it goes with the next relay
 send or relay listen. A message holds at most {TEXT_BYTES_MAX:,} bytes of UTF-8; a longer text is refused, never cut.

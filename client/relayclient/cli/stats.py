@@ -15,8 +15,6 @@ from relayproto.limits import PAGE_ROWS_MAX, STATISTICS_CELL_MIN
 from relayproto.standing import PLATFORM
 from relayproto.statistics import Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 
-NAME: Final = "stats"
-HELP: Final = "counters of an organisation, and what the relay keeps: show, retention"
 DESCRIPTION: Final = """\
 How many messages were sent, by day, class and size, and what became of them. There are no people in it, nothing finer
 than a day, and nothing that is fewer than ten. It is for those who hold statistics-viewer or organisation-admin over

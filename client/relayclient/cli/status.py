@@ -9,8 +9,6 @@ from relayclient.device import Device, Outgoing
 from relayclient.errors import UnknownMessage
 from relayproto.codes import Code
 
-NAME: Final = "status"
-HELP: Final = "show what became of a message that was sent"
 DESCRIPTION: Final = """\
 Show how far a message has come and when: queued, accepted (on the relay's disk), delivered (on a device of the
 recipient), read; or how it ended: refused, expired, undecryptable, purged. Without MESSAGE: the last ones. Works

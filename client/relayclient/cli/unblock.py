@@ -5,8 +5,6 @@ from typing import Final
 
 from relayclient.cli import block, home
 
-NAME: Final = "unblock"
-HELP: Final = "take messages from somebody again"
 DESCRIPTION: Final = """\
 Take messages again from an account that you have blocked. What it tried to send meanwhile was refused or not shown, and
 does not come.

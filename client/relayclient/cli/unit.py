@@ -14,8 +14,6 @@ from relayproto.ids import Address, UnitId
 from relayproto.invitation import to_link
 from relayproto.standing import Standing, UnitState
 
-NAME: Final = "unit"
-HELP: Final = "units of an organisation, and who belongs to them"
 DESCRIPTION: Final = """\
 Make, rename, move and close units, invite people into them and place people. A unit is named by its number or by names
 from your own unit down: North/Depot 4. What is done stands in the audit log, with the reason that you give.

@@ -11,8 +11,6 @@ from relayclient.errors import NumbersDiffer
 from relayproto.ids import Address
 from relayproto.primitives import equal
 
-NAME: Final = "verify"
-HELP: Final = "compare 60 digits with somebody, and mark them as verified"
 DESCRIPTION: Final = """\
 Show the 60 digits and the QR code of your conversation with somebody. Both of you see the same digits if and only if
 nobody stands between you. Compare them in person or in a call, then confirm them.

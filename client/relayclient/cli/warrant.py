@@ -16,8 +16,6 @@ from relayproto.ids import UnitId
 from relayproto.limits import SERIAL_BYTES
 from relayproto.verification import PutWarrant, RevokeWarrant
 
-NAME: Final = "warrant"
-HELP: Final = "whose device may attest who an organisation's people are"
 DESCRIPTION: Final = """\
 An organisation's root key stays on its own machine. There it signs warrants: this verifier's device may attest who
 people of this unit are, until that day. A verifier asks for one with relay warrant ask, an admin of the organisation

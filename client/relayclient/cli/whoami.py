@@ -6,8 +6,6 @@ from typing import Final
 from relayclient.cli import home, terminal
 from relayclient.cli.columns import word
 
-NAME: Final = "whoami"
-HELP: Final = "show this device's address, account and relay"
 DESCRIPTION: Final = """\
 Show who this device is, which relay and which unit of an organisation it belongs to, and what is waiting.
 Works offline: standing and unit are what the relay said at the last connection.

@@ -6,8 +6,7 @@ context and the session all agree, or it is refused.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from relayproto import stamp
 from relayproto.descriptor import KeyDescriptor
@@ -22,17 +21,18 @@ from relayproto.limits import BODY_BYTES_MAX, FORWARD_DEPTH_MAX
 from relayproto.notices import Deliver
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy, equal
+from relayproto.value import Value
 
 _VERSION: Final = b"\x01"
 _NO_NONCE: Final = bytes(12)
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(Value, frozen=True):
     """What SUBMIT takes, and what goes into each wrap."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"body"})
     wrapped: Wrapped
-    body: bytes = field(repr=False)
+    body: bytes
 
     @property
     def commitment(self) -> bytes:
@@ -40,8 +40,7 @@ class Sealed:
         return self.wrapped.commitment
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Value, frozen=True):
     """What may be shown: ``content`` is the sender's own where ``origin`` is None, else what somebody else wrote.
 
     ``evidence`` is of what the sender sent, for a report.

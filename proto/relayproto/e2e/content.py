@@ -4,8 +4,7 @@ A content enters and its bytes leave, and back. The rule of this file: total - a
 ``Malformed``, and a kind that a newer program made up is still one, ``Unknown``.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Final, assert_never
+from typing import Any, ClassVar, Final, assert_never
 
 from relayproto.codes import ContentKind
 from relayproto.errors import Malformed
@@ -13,28 +12,27 @@ from relayproto.fields import Reader, octets, octets_up_to, record, sequence, te
 from relayproto.ids import MessageId
 from relayproto.limits import BODY_BYTES_MAX, COMMITMENT_BYTES, READ_MAX, RETRY_MAX, STAMP_BYTES_MAX, TEXT_BYTES_MAX
 from relayproto.packed import pack, unpack
+from relayproto.value import Value
 
 _KIND_MAX: Final = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Value, frozen=True):
     """What somebody wrote; ``number`` counts the sending device's messages in this conversation, to show lost ones."""
 
-    text: str = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"text"})
+    text: str
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Value, frozen=True):
     """These messages were shown to the person at that time (unix ms)."""
 
     messages: tuple[MessageId, ...]
     at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Value, frozen=True):
     """Something could not be opened: begin a new session and send it again.
 
     ``commitments`` are those of what was not opened: they go again whatever the sender knows of them; and so does what
@@ -45,26 +43,24 @@ class Retry:
     commitments: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Value, frozen=True):
     """A content with all that shows that it is what the relay stamped; for a forward or a report (spec 60 §7)."""
 
-    content: bytes = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"content", "opening", "stamp"})
+    content: bytes
     hidden: bytes
-    opening: bytes = field(repr=False)
+    opening: bytes
     commitment: bytes
-    stamp: bytes = field(repr=False)
+    stamp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(Value, frozen=True):
     """Somebody else's content, with its evidence."""
 
     original: Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Value, frozen=True):
     """A content of a kind that this program does not know: it is told to the person, not dropped."""
 
     kind: int

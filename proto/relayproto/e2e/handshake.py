@@ -7,8 +7,7 @@ are all part of what is hashed, so that nobody in between can tell the two of th
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from relayproto.codes import Suite
 from relayproto.e2e.prekeys import check_bundle
@@ -20,6 +19,7 @@ from relayproto.noise.suites import NOISE_SHA256
 from relayproto.noise.symmetricstate import SymmetricState
 from relayproto.primitives import KEY_BYTES, ML_KEM_768, Entropy, Kem, equal, x25519, x25519_public
 from relayproto.replies import Bundle
+from relayproto.value import Value
 
 NAME: Final = b"Noise_XPQ1_25519+MLKEM768_ChaChaPoly_SHA256(relayd)"
 NAME_ONE_TIME: Final = b"Noise_XPQ1o_25519+MLKEM768_ChaChaPoly_SHA256(relayd)"
@@ -37,15 +37,15 @@ class NewerList(CryptoFailure):
     """The sender names a newer version of its device list than we know: fetch it and try again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(Value, frozen=True):
     """This device, as it takes part in a session: its X25519 private key and the newest list that names it."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"dh_private"})
     account: AccountId
     device: DeviceId
     list_version: int
     list_hash: bytes
-    dh_private: bytes = field(repr=False)
+    dh_private: bytes
 
 
 class Recipient(NamedTuple):
@@ -67,13 +67,13 @@ class Head(NamedTuple):
     list_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Secrets:
+class Secrets(Value, frozen=True):
     """The secrets of the prekeys that a first message names; ``one_time`` is None where there is none any more."""
 
-    signed: bytes = field(repr=False)
-    one_time: bytes | None = field(repr=False)
-    kem: bytes = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"signed", "one_time", "kem"})
+    signed: bytes
+    one_time: bytes | None
+    kem: bytes
 
 
 class Claim(NamedTuple):
@@ -87,12 +87,12 @@ class Claim(NamedTuple):
     dh_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Agreed:
+class Agreed(Value, frozen=True):
     """What both sides have afterwards: the ratchet's root key, the key of what passes by, the hash of all said."""
 
-    root: bytes = field(repr=False)
-    passing: bytes = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"root", "passing"})
+    root: bytes
+    passing: bytes
     hash: bytes
 
 

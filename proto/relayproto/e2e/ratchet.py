@@ -7,14 +7,17 @@ happen.
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
 from relayproto.fields import Reader, octets, octets_up_to, record, sequence, uint
 from relayproto.limits import RATCHET_JUMP_MAX, RATCHET_KEPT_MAX, RATCHET_KEPT_MS
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy, hkdf_sha256, hmac_sha256, x25519, x25519_public
+from relayproto.value import Value
 
 _VERSION: Final = 1
 _LABEL: Final = b"relayd/ratchet/1"
@@ -36,8 +39,7 @@ class Kept(NamedTuple):
         return f"Kept(since_ms={self.since_ms})"
 
 
-@dataclass(frozen=True, slots=True)
-class Ratchet:
+class Ratchet(Value, frozen=True):
     """One side of a session.
 
     ``associated`` binds every message to the handshake and the two devices; an empty chain or remote key is one that
@@ -45,17 +47,18 @@ class Ratchet:
     number, the oldest first.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"root", "private", "sending", "receiving", "kept"})
     associated: bytes
-    root: bytes = field(repr=False)
-    private: bytes = field(repr=False)
+    root: bytes
+    private: bytes
     public: bytes
     remote: bytes
-    sending: bytes = field(repr=False)
-    receiving: bytes = field(repr=False)
+    sending: bytes
+    receiving: bytes
     sent: int = 0
     received: int = 0
     previous: int = 0
-    kept: Mapping[bytes, Kept] = field(default_factory=dict, repr=False)
+    kept: Mapping[bytes, Kept] = msgspec.field(default_factory=dict)
 
 
 class _Header(NamedTuple):

@@ -6,8 +6,9 @@ without a further message; and a first message makes a session once only.
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from relayproto.codes import WrapKind
 from relayproto.e2e import handshake, ratchet
@@ -20,6 +21,7 @@ from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import SESSIONS_MAX, WRAP_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, ML_KEM_768, Entropy, Kem, blake2b_256
+from relayproto.value import Value
 
 _VERSION: Final = 1
 _LABEL: Final = b"relayd/session/1"
@@ -37,30 +39,28 @@ class Peer(NamedTuple):
     device: DeviceId
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Value, frozen=True):
     """One session: its id is the hash of its first message, which an initiator repeats until it is answered.
 
     ``passing`` is the key of what passes by (``e2e.passing``).
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"first", "passing"})
     id: bytes
     order: int
-    first: bytes = field(repr=False)
-    passing: bytes = field(repr=False)
+    first: bytes
+    passing: bytes
     ratchet: Ratchet
 
 
-@dataclass(frozen=True, slots=True)
-class Sessions:
+class Sessions(Value, frozen=True):
     """All sessions with one device, the one in use first; a value, kept by the device's store."""
 
     peer: Peer
     sessions: tuple[Session, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answering:
+class Answering(Value, frozen=True):
     """What it takes to answer a first message.
 
     ``list_hashes`` are our own lists' by version, 37 days back; ``newest`` is the newest list that we know of the
@@ -86,12 +86,12 @@ class Begun(NamedTuple):
     remember: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Value, frozen=True):
     """What a wrap held, and the state to commit together with what it means."""
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"plaintext"})
     sessions: Sessions
-    plaintext: bytes = field(repr=False)
+    plaintext: bytes
     begun: Begun | None
 
 

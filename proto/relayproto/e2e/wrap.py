@@ -4,23 +4,23 @@ A content key and a commitment enter, 66 bytes leave, and back. The rule of this
 that it is for, so that no other body can be put under it.
 """
 
-from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from relayproto.errors import CryptoFailure
 from relayproto.limits import COMMITMENT_BYTES
 from relayproto.primitives import KEY_BYTES
+from relayproto.value import Value
 
 _VERSION: Final = b"\x01"
 _COMMITMENT_AT: Final = 1 + KEY_BYTES
 WRAPPED_BYTES: Final = _COMMITMENT_AT + COMMITMENT_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Wrapped:
+class Wrapped(Value, frozen=True):
     """The key of a body and the commitment of its content."""
 
-    content_key: bytes = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"content_key"})
+    content_key: bytes
     commitment: bytes
 
     def to_bytes(self) -> bytes:

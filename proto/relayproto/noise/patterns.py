@@ -5,11 +5,13 @@ the modifiers ``pskN`` (rev 34 §9) and ``hfs`` (Noise HFS §5) change one.
 """
 
 import re
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from msgspec.structs import replace
+
 from relayproto.errors import LocalProtocolError
+from relayproto.value import Value
 
 
 class Token(StrEnum):
@@ -76,8 +78,7 @@ _NAME: Final = re.compile(r"Noise_([A-Z0-9]+)([a-z0-9+]*)_([A-Za-z0-9]+)(\+[A-Z0
 Message = tuple[Token, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Value, frozen=True):
     """Whose static key is known beforehand, and the messages; the initiator writes the even ones."""
 
     knows_initiator: bool
@@ -113,8 +114,7 @@ class Pattern:
         return replace(self, messages=(first, second, *others))
 
 
-@dataclass(frozen=True, slots=True)
-class NoiseProtocol:
+class NoiseProtocol(Value, frozen=True):
     """A full protocol name, taken apart; ``suite`` is DH, cipher and hash without the KEM."""
 
     name: str

@@ -5,10 +5,10 @@ itself does not have. The rule of this file: the product has one suite.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from relayproto.primitives import Aead, x25519, x25519_public
+from relayproto.value import Value
 
 
 class KeyedAead(Protocol):
@@ -21,8 +21,7 @@ class KeyedAead(Protocol):
         """Return the plaintext."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dh:
+class Dh(Value, frozen=True):
     """A Diffie-Hellman function; keys and secrets have ``length`` bytes. ``exchange`` raises CryptoFailure."""
 
     length: int
@@ -30,24 +29,21 @@ class Dh:
     exchange: Callable[[bytes, bytes], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Cipher:
+class Cipher(Value, frozen=True):
     """A cipher: what makes an AEAD of a 32-byte key, and how it writes the 64-bit counter as 12 bytes of nonce."""
 
     keyed: Callable[[bytes], KeyedAead]
     nonce: Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Hash:
+class Hash(Value, frozen=True):
     """A hash function by hashlib's name, and HASHLEN in bytes."""
 
     name: str
     length: int
 
 
-@dataclass(frozen=True, slots=True)
-class NoiseSuite:
+class NoiseSuite(Value, frozen=True):
     """What a protocol's name says after its pattern; ``name`` leaves out the KEM, which is an argument by itself."""
 
     name: str

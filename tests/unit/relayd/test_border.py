@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from relayd import border, main
+from relayd import border, config, initialise, keyring, lifecycle, main, operate, restore
+from relayd.domain import refusals
 from relayd.exits import CannotGoOn, Exit
+from relayproto.codes import Code
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["check-config", "--sample"], ["init", "--help"]])
@@ -43,5 +45,19 @@ def test_an_unknown_option_shows_the_usage_of_its_command(capsys):
 
 
 def test_what_is_expected_has_a_status_and_a_bug_has_none():
-    assert border.status_of(CannotGoOn("so", Exit.LATER)) is Exit.LATER
-    assert border.status_of(ZeroDivisionError()) is None
+    expected = {
+        CannotGoOn("so", Exit.LATER): Exit.LATER,
+        config.BadConfig("so"): Exit.CONFIG,
+        keyring.BadKeys("so"): Exit.CONFIG,
+        initialise.CannotCreate("so"): Exit.CANNOT_CREATE,
+        lifecycle.CannotStart("so"): Exit.CANNOT_CREATE,
+        restore.CannotRenew("so"): Exit.CANNOT_CREATE,
+        refusals.Fatal("so"): Exit.FATAL,
+        operate.RelayAway("so"): Exit.UNAVAILABLE,
+        operate.NotAllowed("so"): Exit.PERMISSION,
+        operate.RelayRefused(Code.BUSY): Exit.LATER,
+        operate.RelayRefused(Code.CONFLICT): Exit.REFUSED,
+        ZeroDivisionError(): None,
+    }
+
+    assert {error: border.status_of(error) for error in expected} == expected

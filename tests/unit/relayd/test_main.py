@@ -386,6 +386,30 @@ def test_help_imports_none_of_the_rooms() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.parametrize(
+    "arguments", [["init"], ["check-config"], ["invite", "officer@gad.example"], ["status"], ["drain"], ["connections"]]
+)
+def test_a_command_beside_the_relay_imports_nothing_of_the_relay_itself(tmp_path: Path, arguments: list[str]) -> None:
+    if arguments != ["init"]:
+        main.main(["init", "--state", str(tmp_path)])
+    code = (
+        "import sys; from relayd.main import main; main(sys.argv[1:]); "
+        "slow = {'asyncio', 'structlog', 'sqlite3', 'relayd.store', 'relayd.services', 'relayd.net', 'relayd.app'}; "
+        "print(sorted(slow & set(sys.modules)))"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--state", str(tmp_path)],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_two_moderators_are_named_by_the_keys_that_they_made(tmp_path: Path, capsys) -> None:
     publics = [run(capsys, "moderator-key", tmp_path / name)[1].strip() for name in ("one.key", "two.key")]
 

@@ -1,8 +1,8 @@
-import dataclasses
 import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from relayd import initialise, keyring, rotation
@@ -26,7 +26,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def fields_of(described: bytes) -> dict:
-    return dataclasses.asdict(descriptor.read(described, descriptor.root_fingerprint(described)))
+    return msgspec.structs.asdict(descriptor.read(described, descriptor.root_fingerprint(described)))
 
 
 def root_of(state: Path) -> bytes:
@@ -174,7 +174,7 @@ def test_what_is_signed_is_shown() -> None:
         f"  stamp key   {descriptor.fingerprint(b's' * 32).hex()} (its fingerprint)",
         f"  moderator   {(b'1' * 32).hex()}", f"  moderator   {(b'2' * 32).hex()}",
     ]  # fmt: skip
-    assert "moderator   none\n" in rotation.shown(dataclasses.replace(said, moderators=()))
+    assert "moderator   none\n" in rotation.shown(msgspec.structs.replace(said, moderators=()))
 
 
 def test_nothing_that_exists_is_overwritten(state: Path) -> None:

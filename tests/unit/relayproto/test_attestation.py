@@ -183,7 +183,7 @@ def test_bytes_come_back_as_they_went() -> None:
         b"", b"\x02" + proof().attestation[1:], b"\x01" + bytes(PROOF_BYTES_MAX), b"\x01" + pack(1),
         attestation.encode(attested(expires_ms=NOW_MS)), attestation.encode(attested(expires_ms=NOW_MS + 91 * DAY_MS)),
         attestation.encode(attested(standing=Standing.PUBLIC)),
-        b"\x01" + pack(*(getattr(attested(), name) for name in attested().__match_args__), "more"),
+        b"\x01" + pack(*attested().fields(), "more"),
     ],
 )  # fmt: skip
 def test_what_is_no_attestation_is_malformed(octets: bytes) -> None:

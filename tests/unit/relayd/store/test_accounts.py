@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from relayd.domain.answers import Enrolment
@@ -10,6 +8,7 @@ from relayproto.codes import Code, PrekeyKind, Result
 from relayproto.commands import Enrol
 from relayproto.primitives import x25519_public
 from relayproto.standing import Standing, UnitState
+from support.changed import replace
 from support.organisations import founding, tried
 from support.stores import DAY_S, guest, hello_of, house
 
@@ -128,8 +127,8 @@ async def test_lists_that_do_not_follow_are_refused(tmp_path) -> None:
             signature = identity.sign_list(someone.identity_seed, octets)
             return await refused(relay.store.put_devices(alice.seat, devices, octets, signature))
 
-        assert await put(dataclasses.replace(after, version=after.version + 1)) is Code.STALE_LIST
-        assert await put(dataclasses.replace(after, previous=bytes(31) + b"x")) is Code.BAD_SIGNATURE
+        assert await put(replace(after, version=after.version + 1)) is Code.STALE_LIST
+        assert await put(replace(after, previous=bytes(31) + b"x")) is Code.BAD_SIGNATURE
         assert await put(mallory.with_devices(1), mallory) is Code.BAD_SIGNATURE
 
 

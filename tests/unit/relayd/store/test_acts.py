@@ -1,4 +1,3 @@
-import dataclasses
 import os
 import sqlite3
 
@@ -32,6 +31,7 @@ from relayproto.commands import Act
 from relayproto.limits import ACT_STEP_MAX
 from relayproto.primitives import blake2b_256
 from relayproto.standing import PLATFORM, ActState, Role, Standing, UnitState
+from support.changed import replace
 from support.officers import MINUTE_MS, YEAR_MS, Chamber, chamber, instruction, signed
 from support.organisations import founding
 
@@ -309,7 +309,7 @@ def test_what_operators_do_the_platform_s_auditors_see_too(made: Chamber) -> Non
 
     both = [one for one in made.records() if one.state == ActState.DONE and one.unit == 1]
     for record in both:
-        assert dataclasses.replace(record, unit=PLATFORM) in made.records()
+        assert replace(record, unit=PLATFORM) in made.records()
     assert len(both) == len(digests) + 1
     assert seen_by(made, PLATFORM) == {*digests, (Kind.REVOKE_ROLE, both[-1].act)}
     assert {(one.state, one.act) for one in made.records() if one.unit == PLATFORM} >= {
@@ -335,7 +335,7 @@ def test_who_loses_sight_of_something_sees_it_go(made: Chamber) -> None:
 
     assert (moved.keys(), placed.keys()) == ({3, 2}, {4, 2})
     for records in (moved, placed):
-        assert len({dataclasses.replace(record, unit=PLATFORM) for record in records.values()}) == 1
+        assert len({replace(record, unit=PLATFORM) for record in records.values()}) == 1
 
 
 # --- the log has to be written ---
