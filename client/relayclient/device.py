@@ -2,7 +2,8 @@
 
 The driver (``client.Client``) gives it everything the relay says, in order, and sends everything it hands out. No
 asyncio here. The rule of this file: one step is one SQLite transaction that reads all it needs, so that two processes
-may use one home, and what a method hands out or tells has been committed before.
+may use one home; what a method hands out or tells has been committed before, and has been synced to the disk, but for
+what belongs to a connection: that is synced by ``make_last``, once for all that came and is to be said in a turn.
 
 The order of calls on a connection::
 
@@ -10,6 +11,11 @@ The order of calls on a connection::
     then in any order, after each thing that the relay said and whenever something was queued:
     next_needs() -> commands, next_submits() -> commands, acks() -> commands
     answered(reply, command), noticed(notice) -> events
+    and before any of these commands is sent or any of these events told:
+    make_last()
+
+Each leaves the process only after it (decision 0042): a power cut takes back what was not made to last, and then nobody
+may have heard of it.
 """
 
 from collections.abc import Iterable
@@ -158,6 +164,9 @@ class Device:
     def _step(self) -> AbstractContextManager[Step]:
         return self._store.step()
 
+    def _unsynced_step(self) -> AbstractContextManager[Step]:
+        return self._store.step(lasting=False)
+
     def enrol_command(self, shown: Shown | None = None) -> Enrol | Register:
         """Return what turns the invitation's ticket, or a code that is shown, into this account; the same each time."""
         with self._step() as step:
@@ -201,6 +210,8 @@ class Device:
                 raise Cloned
             flow = Flow(window, position.hello_floors(step))
             hello = greeting.hello(step, self._identity, credit=flow.credit(), build=build)
+        # Its floors acknowledge, and a process before this one may have been killed between its commit and its sync.
+        self._store.sync()
         self._link = Link(flow)
         return hello
 
@@ -221,7 +232,7 @@ class Device:
         link = self._link
         if not link.open:
             return []
-        with self._step() as step:
+        with self._unsynced_step() as step:
             inbox.tell_read(step, now_ms)
             inbox.ask_for_lost(step, now_ms)
             wanted: list[DeviceCommand] = [] if link.lacking is None else [link.lacking]
@@ -243,7 +254,7 @@ class Device:
         link = self._link
         if not link.open or now_ms < link.not_before_ms:
             return []
-        with self._step() as step:
+        with self._unsynced_step() as step:
             groups = submissions.stored_after(step, link.sent, limit)
             room = min(limit - len(groups), submissions.room(step))
             if room > 0:
@@ -258,7 +269,7 @@ class Device:
 
         Raises RelayUntrusted.
         """
-        with self._step() as step:
+        with self._unsynced_step() as step:
             events = answers.take_in(step, self._link, reply, command, now_ms)
         if command == self._link.lacking:
             self._link.lacking = None
@@ -282,13 +293,21 @@ class Device:
         """Return the acknowledgements and credit that the relay has not been given yet on this connection."""
         if not self._link.open:
             return []
-        with self._step() as step:
+        with self._unsynced_step() as step:
             return self._link.flow.acks(step)
+
+    def make_last(self) -> None:
+        """Sync what this connection's steps have written, so that it may be told of and rested on. Raises HomeUnusable.
+
+        Where there is nothing to sync it costs nothing.
+        """
+        if self._store.unsynced:
+            self._store.sync()
 
     def wait_ms(self, now_ms: int) -> int | None:
         """Return in how many milliseconds ``next_needs`` or ``next_submits`` may have more to give; None: no time."""
         link = self._link
-        with self._step() as step:
+        with self._unsynced_step() as step:
             parcel_ms = parcels.next_ms(step, now_ms)
         times = [at_ms for at_ms in (link.not_before_ms, link.asking.next_ms(now_ms), parcel_ms) if at_ms is not None]
         return min((at_ms - now_ms for at_ms in times if at_ms > now_ms), default=None)

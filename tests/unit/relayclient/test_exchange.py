@@ -27,7 +27,7 @@ class Device:
 
     def __init__(self):
         self.needs, self.submits, self.ack_list, self.told, self.limits = [], [], [], [], []
-        self.wait, self.failure = None, None
+        self.wait, self.failure, self.disk_failure, self.lasting = None, None, None, 0
 
     def _take(self, name):
         taken, remaining = getattr(self, name), []
@@ -63,6 +63,11 @@ class Device:
     def noticed(self, notice, now_ms):
         self.told.append(notice)
         return [Drained()] if isinstance(notice, notices.Drained) else []
+
+    def make_last(self):
+        if self.disk_failure is not None:
+            raise self.disk_failure
+        self.lasting = len(self.told)
 
     def wait_ms(self, now_ms):
         return self.wait
