@@ -23,9 +23,9 @@ from relayproto.commands import Ack, Body, Submit
 from support.kem import stream
 from support.power import PowerDisk, under_devices
 from support.small_relay import NOW_MS, Line, SmallRelay
-from support.talk import ALICE, BOB
+from support.talk import ALICE, BOB, introduce
 
-SEEDS = 12
+SEEDS = 6
 CUTS = 5
 OPERATIONS_MAX = 120
 """Writes and syncs between two cuts: some turns, and what opening two stores takes."""
@@ -55,7 +55,8 @@ class Wire:
     def stop(self):
         if self.exchange is not None:
             self.exchange._stop()
-            self.exchange.ended.done() and self.exchange.ended.exception()
+            if self.exchange.ended.done():
+                self.exchange.ended.exception()
 
     def hello(self, window):
         self.exchange = Exchange(self._device, clock=RelayClock(lambda: NOW_MS / 1000, lambda: 0.0), tell=self._told.append)
@@ -202,25 +203,25 @@ def test_whenever_the_power_goes_what_devices_told_and_said_is_in_their_stores(t
 @pytest.mark.parametrize("seed", range(4))
 def test_what_a_killed_process_had_not_synced_is_synced_before_the_next_one_says_hello(tmp_path, seed) -> None:
     relay, disk = SmallRelay(), PowerDisk(Random(seed))
-    with relay.join(tmp_path / "alice", ALICE) as alice, under_devices(disk):
-        bob = relay.join(tmp_path / "bob", BOB)
-        alice.queue(BOB, "text", now_ms=NOW_MS)
-        relay.connect(alice).run()
-        killed = relay.connect(bob)
-        killed._notices()
-        killed._commands()
-        disk.left = None
+    with under_devices(disk):
+        killed = relay.join(tmp_path / "bob", BOB)
+        with relay.join(tmp_path / "alice", ALICE) as alice:
+            introduce(relay, alice, killed)
+            alice.queue(BOB, "text", now_ms=NOW_MS)
+            relay.connect(alice).run()
+        relay.connect(killed)._notices()
+
         with Device.open(tmp_path / "bob", entropy=stream("next")) as following:
-            relay.connect(following)
+            said = following.hello()
             disk.off = True
-        bob.close()
+        killed.close()
         disk.restore()
 
         with Device.open(tmp_path / "bob", entropy=stream("after the cut")) as device:
-            shown = [message.text for message in device.inbox()]
+            shown = [message.text for message in device.inbox(unread=True)]
 
-    assert relay.seat(bob).boxes[Lane.NORMAL].rows == {}
-    assert shown == ["text"]
+    assert said.floors[Lane.NORMAL] == 2
+    assert "text" in shown
 
 
 @pytest.mark.slow
@@ -234,4 +235,4 @@ def test_devices_that_do_not_sync_before_they_speak_are_found_out(tmp_path, monk
         except Exception as error:  # noqa: BLE001 - Cloned, or what the relay or this file finds
             found.append(repr(error))
 
-    assert len(found) >= SEEDS // 3
+    assert len(found) > SEEDS // 2

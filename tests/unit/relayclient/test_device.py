@@ -5,6 +5,7 @@ import pytest
 from relayclient import membership
 from relayclient.device import Device
 from relayclient.events import MessageState
+from relayclient.store import database
 from relayclient.store.database import Store
 from support.kem import stream
 from support.small_relay import NOW_MS
