@@ -3,7 +3,7 @@
 Events of the session enter and go to the device; what the device has to say leaves through the session.
 The rule of this file: whatever arrived in a turn of the loop is answered in one turn - one acknowledgement a lane, so
 that delivered comes before read; then needs, then submissions - and after a NOT_TAKEN nothing is submitted until
-everything in flight has its answer. A turn is synced once: what came and what is to be said are made to last first, then
+everything in flight has its answer. A turn is synced once: what came and what is to be said is made to last first, then
 events are told and questions answered, then it is said (decision 0042).
 """
 
@@ -147,9 +147,7 @@ class Exchange:
         if not self.open or session is None or self.ended.done():
             return
         now_ms = self._clock.now_ms()
-        said = [*self._device.acks(), *self._device.next_needs(now_ms)]
-        if session.writable:
-            said += self._next_submits(now_ms)
+        said = [*self._device.acks(), *self._device.next_needs(now_ms), *self._next_submits(session, now_ms)]
         self._conclude()
         for command in said:
             if isinstance(command, Ack | Body):
@@ -164,9 +162,9 @@ class Exchange:
         if not self._asked:
             self.settled.set()
 
-    def _next_submits(self, now_ms: int) -> list[Submit | Body]:
+    def _next_submits(self, session: Session, now_ms: int) -> list[Submit | Body]:
         in_flight = sum(isinstance(command, Submit) for command, _ in self._asked.values())
-        if self._going_back and in_flight:
+        if not session.writable or (self._going_back and in_flight):
             return []
         self._going_back = False
         if in_flight >= IN_FLIGHT_MAX:

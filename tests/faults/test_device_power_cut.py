@@ -1,7 +1,7 @@
 """Power cuts under two devices that talk: what they told or said rests on what is in their stores afterwards.
 
-A seed enters; figures leave, or AssertionError. The devices talk by the real ``Exchange`` and their stores are on one disk
-whose power goes at any write or sync; a failure fails again with its seed.
+A seed enters; figures leave, or AssertionError. The devices talk by the real ``Exchange``, and their stores are on one
+disk whose power goes at any write or sync; a failure fails again with its seed.
 """
 
 import asyncio
@@ -59,7 +59,9 @@ class Wire:
                 self.exchange.ended.exception()
 
     def hello(self, window):
-        self.exchange = Exchange(self._device, clock=RelayClock(lambda: NOW_MS / 1000, lambda: 0.0), tell=self._told.append)
+        self.exchange = Exchange(
+            self._device, clock=RelayClock(lambda: NOW_MS / 1000, lambda: 0.0), tell=self._told.append
+        )
         self.exchange.session = self
         return self._device.hello(window=window)
 

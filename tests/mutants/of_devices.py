@@ -99,7 +99,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="device-speaks-before-it-has-synced",
-        story="Events are told and acknowledgements sent before the turn is synced: a power cut takes back what they say.",
+        story="Events are told and acknowledgements sent before the turn is synced: a power cut takes it back.",
         file="client/relayclient/exchange.py",
         old="        self._device.make_last()\n        told,",
         new="        told,",
@@ -139,8 +139,8 @@ MUTANTS: Final = (
         name="device-goes-on-after-not-taken",
         story="After NOT_TAKEN the device goes on with later numbers, so that what waits is overtaken.",
         file="client/relayclient/exchange.py",
-        old="        if self._going_back and in_flight:\n",
-        new="        if self._going_back and in_flight < 0:\n",
+        old="(self._going_back and in_flight):\n",
+        new="(self._going_back and in_flight < 0):\n",
         killers=(
             "tests/unit/relayclient/test_exchange.py::test_after_not_taken_nothing_is_submitted_until_everything_in_flight_is_answered",
         ),

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -169,7 +170,7 @@ def test_a_step_that_need_not_last_costs_no_sync_and_the_next_one_does(tmp_path)
 
 def test_what_need_not_last_is_synced_on_demand_whoever_committed_it(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(database.os, "fdatasync", lambda log: synced.append(os.readlink(f"/proc/self/fd/{log}")))
+    monkeypatch.setattr(database.os, "fdatasync", lambda log: synced.append(Path(f"/proc/self/fd/{log}").readlink()))
     with contextlib.closing(created(tmp_path / "home")) as store:
         with store.step(lasting=False) as step:
             step.setting("name")
@@ -181,7 +182,7 @@ def test_what_need_not_last_is_synced_on_demand_whoever_committed_it(tmp_path, m
         store.sync()
 
         assert (read_only, written, store.unsynced) == (False, True, False)
-        assert synced == [str(tmp_path / "home" / database.LOG_NAME)]
+        assert synced == [tmp_path / "home" / database.LOG_NAME]
 
 
 def test_a_log_that_was_once_not_synced_is_not_called_synced_any_more(tmp_path, monkeypatch):
@@ -191,9 +192,10 @@ def test_a_log_that_was_once_not_synced_is_not_called_synced_any_more(tmp_path, 
     with contextlib.closing(created(tmp_path / "home")) as store:
         with store.step(lasting=False) as step:
             step.put("name", 1)
-        with monkeypatch.context() as broken, pytest.raises(HomeUnusable):
+        with monkeypatch.context() as broken:
             broken.setattr(database.os, "fdatasync", fail)
-            store.sync()
+            with pytest.raises(HomeUnusable):
+                store.sync()
 
         with pytest.raises(HomeUnusable):
             store.sync()
