@@ -51,6 +51,16 @@ def asking(place: Endpoint, entropy: Entropy) -> Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """How this device stands: texts waiting to go, accepted and not yet delivered, unread; and accounts known."""
+
+    waiting: int
+    under_way: int
+    unread: int
+    contacts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Who this device is; ``static_key`` is its private X25519 key for the handshake with the relay."""
 
