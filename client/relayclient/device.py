@@ -2,14 +2,16 @@
 
 The driver (``client.Client``) gives it everything the relay says, in order, and sends everything it hands out. No
 asyncio here. The rule of this file: one step is one SQLite transaction that reads all it needs, so that two processes
-may use one home, and what a method hands out or tells has been committed before.
+may use one home; what a method hands out or tells has been committed before, and synced. What is marked * is synced by
+``make_last``, once for all that came and is to be said in a turn (decision 0043).
 
 The order of calls on a connection::
 
     hello() -> HELLO           welcomed(WELCOME) -> events
     then in any order, after each thing that the relay said and whenever something was queued:
-    next_needs() -> commands, next_submits() -> commands, acks() -> commands
-    answered(reply, command), noticed(notice) -> events
+    * next_needs() -> commands, next_submits() -> commands, acks() -> commands
+    * answered(reply, command), noticed(notice) -> events
+    make_last(), and only then these commands are sent and these events told
 """
 
 from collections.abc import Iterable
@@ -43,7 +45,7 @@ from relayclient.events import Event, MessageReceived, MessageState
 from relayclient.flow import Flow
 from relayclient.link import Link
 from relayclient.linking import Linking
-from relayclient.membership import Endpoint, Identity, Shown
+from relayclient.membership import Endpoint, Identity, Shown, Summary
 from relayclient.outbox import Outgoing
 from relayclient.people import Contact
 from relayclient.store.database import FILE_NAME, Step, Store, unless_it_fails
@@ -67,21 +69,11 @@ from relayproto.invitation import Invitation
 from relayproto.notices import Notice
 from relayproto.primitives import Entropy
 from relayproto.replies import Enrolled, Reply, Welcome
-from relayproto.value import Value
 
 __all__ = ["Contact", "Device", "Endpoint", "Identity", "Outgoing", "Summary"]
 
 WINDOW = Credit(64, 1 << 20)
 """64 messages and 1 MiB under way: fills a line of 10 Mbit/s and half a second."""
-
-
-class Summary(Value, frozen=True):
-    """How this device stands: texts waiting to go, accepted and not yet delivered, unread; and accounts known."""
-
-    waiting: int
-    under_way: int
-    unread: int
-    contacts: int
 
 
 class Device:
@@ -154,8 +146,8 @@ class Device:
         """Close the store."""
         self.close()
 
-    def _step(self) -> AbstractContextManager[Step]:
-        return self._store.step()
+    def _step(self, *, lasting: bool = True) -> AbstractContextManager[Step]:
+        return self._store.step(lasting=lasting)
 
     def enrol_command(self, shown: Shown | None = None) -> Enrol | Register:
         """Return what turns the invitation's ticket, or a code that is shown, into this account; the same each time."""
@@ -200,6 +192,8 @@ class Device:
                 raise Cloned
             flow = Flow(window, position.hello_floors(step))
             hello = greeting.hello(step, self._identity, credit=flow.credit(), build=build)
+        # Its floors acknowledge, and a process before this one may have been killed between its commit and its sync.
+        self._store.sync()
         self._link = Link(flow)
         return hello
 
@@ -220,7 +214,7 @@ class Device:
         link = self._link
         if not link.open:
             return []
-        with self._step() as step:
+        with self._step(lasting=False) as step:
             inbox.tell_read(step, now_ms)
             inbox.ask_for_lost(step, now_ms)
             wanted: list[DeviceCommand] = [] if link.lacking is None else [link.lacking]
@@ -242,7 +236,7 @@ class Device:
         link = self._link
         if not link.open or now_ms < link.not_before_ms:
             return []
-        with self._step() as step:
+        with self._step(lasting=False) as step:
             groups = submissions.stored_after(step, link.sent, limit)
             room = min(limit - len(groups), submissions.room(step))
             if room > 0:
@@ -257,7 +251,7 @@ class Device:
 
         Raises RelayUntrusted.
         """
-        with self._step() as step:
+        with self._step(lasting=False) as step:
             events = answers.take_in(step, self._link, reply, command, now_ms)
         if command == self._link.lacking:
             self._link.lacking = None
@@ -281,13 +275,18 @@ class Device:
         """Return the acknowledgements and credit that the relay has not been given yet on this connection."""
         if not self._link.open:
             return []
-        with self._step() as step:
+        with self._step(lasting=False) as step:
             return self._link.flow.acks(step)
+
+    def make_last(self) -> None:
+        """Sync what the connection has written, so that it may be told and said; where that is nothing, do nothing."""
+        if self._store.unsynced:
+            self._store.sync()
 
     def wait_ms(self, now_ms: int) -> int | None:
         """Return in how many milliseconds ``next_needs`` or ``next_submits`` may have more to give; None: no time."""
         link = self._link
-        with self._step() as step:
+        with self._step(lasting=False) as step:
             parcel_ms = parcels.next_ms(step, now_ms)
         times = [at_ms for at_ms in (link.not_before_ms, link.asking.next_ms(now_ms), parcel_ms) if at_ms is not None]
         return min((at_ms - now_ms for at_ms in times if at_ms > now_ms), default=None)

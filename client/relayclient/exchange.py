@@ -3,10 +3,12 @@
 Events of the session enter and go to the device; what the device has to say leaves through the session.
 The rule of this file: whatever arrived in a turn of the loop is answered in one turn - one acknowledgement a lane, so
 that delivered comes before read; then needs, then submissions - and after a NOT_TAKEN nothing is submitted until
-everything in flight has its answer.
+everything in flight has its answer. A turn is synced once: what came and what is to be said is made to last first, then
+events are told and questions answered, then it is said (decision 0043).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -15,7 +17,7 @@ from relayclient.clock import RelayClock
 from relayclient.device import Device
 from relayclient.errors import RelayUntrusted
 from relayclient.session import Session
-from relayproto.commands import Body, DeviceCommand, Submit
+from relayproto.commands import Ack, Body, DeviceCommand, Submit
 from relayproto.events import Closed, DescriptorReceived, Established, Event, MessageReceived
 from relayproto.ids import AccountId, Address
 from relayproto.message import Message
@@ -43,6 +45,8 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._asked: dict[int, tuple[DeviceCommand, asyncio.Future[Reply] | None]] = {}
         self._request = 0
+        self._to_tell: list[events.Event] = []
+        self._to_answer: list[tuple[asyncio.Future[Reply], Reply]] = []
         self._going_back = False
         self._turn_due: asyncio.Handle | None = None
         self._tick: asyncio.TimerHandle | None = None
@@ -103,11 +107,11 @@ class Exchange:
                 self._clock.follow(welcome.now_ms)
                 told = self._device.welcomed(welcome, self._clock.now_ms())
                 self.open = True
-                self._tell_all([events.Connected(), *told])
+                self._to_tell += [events.Connected(), *told]
             case MessageReceived(request, message) if request:
                 self._take_answer(request, message)
             case MessageReceived(_, message) if isinstance(message, Notice):
-                self._tell_all(self._device.noticed(message, self._clock.now_ms()))
+                self._to_tell += self._device.noticed(message, self._clock.now_ms())
             case _:
                 pass
 
@@ -117,7 +121,7 @@ class Exchange:
         except RelayUntrusted:
             return  # anybody on the way can forge one: it costs this connection and nothing more (spec 20 §8)
         self.key_adopted = any(isinstance(each, events.RelayKeyChanged) for each in told)
-        self._tell_all(told)
+        self._to_tell += told
 
     def _take_answer(self, request: int, reply: Message) -> None:
         command, answer = self._asked.pop(request, (None, None))
@@ -125,13 +129,9 @@ class Exchange:
             return
         if isinstance(reply, NotTaken):
             self._going_back = True
-        self._tell_all(self._device.answered(reply, command, self._clock.now_ms()))
-        if answer is not None and not answer.done():
-            answer.set_result(reply)
-
-    def _tell_all(self, told: list[events.Event]) -> None:
-        for event in told:
-            self._tell(event)
+        if answer is not None:
+            self._to_answer.append((answer, reply))
+        self._to_tell += self._device.answered(reply, command, self._clock.now_ms())
 
     # --- one turn -----------------------------------------------------------------------------
 
@@ -147,12 +147,13 @@ class Exchange:
         if not self.open or session is None or self.ended.done():
             return
         now_ms = self._clock.now_ms()
-        for ack in self._device.acks():
-            session.send(ack)
-        for need in self._device.next_needs(now_ms):
-            self._send(need, None)
-        if session.writable:
-            self._submit(session, now_ms)
+        said = [*self._device.acks(), *self._device.next_needs(now_ms), *self._next_submits(session, now_ms)]
+        self._conclude()
+        for command in said:
+            if isinstance(command, Ack | Body):
+                session.send(command)
+            else:
+                self._send(command, None)
         wait_ms = self._device.wait_ms(now_ms)
         wait_s = TICK_S if wait_ms is None else min(TICK_S, wait_ms / 1000)
         if self._tick is not None:
@@ -161,18 +162,25 @@ class Exchange:
         if not self._asked:
             self.settled.set()
 
-    def _submit(self, session: Session, now_ms: int) -> None:
+    def _next_submits(self, session: Session, now_ms: int) -> list[Submit | Body]:
         in_flight = sum(isinstance(command, Submit) for command, _ in self._asked.values())
-        if self._going_back and in_flight:
-            return
+        if not session.writable or (self._going_back and in_flight):
+            return []
         self._going_back = False
         if in_flight >= IN_FLIGHT_MAX:
-            return
-        for command in self._device.next_submits(IN_FLIGHT_MAX - in_flight, now_ms):
-            if isinstance(command, Body):
-                session.send(command)
-            else:
-                self._send(command, None)
+            return []
+        return self._device.next_submits(IN_FLIGHT_MAX - in_flight, now_ms)
+
+    def _conclude(self) -> None:
+        """Make last what came and what is to be said; only then tell of it."""
+        self._device.make_last()
+        told, self._to_tell = self._to_tell, []
+        answered, self._to_answer = self._to_answer, []
+        for event in told:
+            self._tell(event)
+        for answer, reply in answered:
+            if not answer.done():
+                answer.set_result(reply)
 
     def _send(self, command: DeviceCommand, answer: asyncio.Future[Reply] | None) -> None:
         if self.session is None:
@@ -184,11 +192,18 @@ class Exchange:
     # --- the end ------------------------------------------------------------------------------
 
     def _end(self, closed: Closed) -> None:
+        try:
+            self._conclude()
+        except Exception as error:  # noqa: BLE001 - as in on_event
+            self._fail(error)
         self._stop()
         if not self.ended.done():
             self.ended.set_result(closed)
 
     def _fail(self, error: Exception) -> None:
+        # What came before is told; where it can't be made to last, that error is no other than this one.
+        with contextlib.suppress(Exception):
+            self._conclude()
         self._stop()
         if not self.ended.done():
             self.ended.set_exception(error)
@@ -200,7 +215,7 @@ class Exchange:
         for timer in (self._turn_due, self._tick):
             if timer is not None:
                 timer.cancel()
-        for _, answer in self._asked.values():
+        for answer in [answer for _, answer in self._asked.values()] + [answer for answer, _ in self._to_answer]:
             if answer is not None:
                 answer.cancel()
         self._asked.clear()

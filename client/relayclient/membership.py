@@ -51,6 +51,15 @@ def asking(place: Endpoint, entropy: Entropy) -> Endpoint:
     return replace(place, key_id=NO_KEY_ID, key=entropy(32))
 
 
+class Summary(Value, frozen=True):
+    """How this device stands: texts waiting to go, accepted and not yet delivered, unread; and accounts known."""
+
+    waiting: int
+    under_way: int
+    unread: int
+    contacts: int
+
+
 class Identity(Value, frozen=True):
     """Who this device is; ``static_key`` is its private X25519 key for the handshake with the relay."""
 

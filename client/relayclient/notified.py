@@ -2,6 +2,7 @@
 
 A notice enters and events leave. The rule of this file: envelopes are dealt with in the order in which they came, each
 in one step; one that needs an answer of the relay's first holds what came after it, and credit bounds how much that is.
+No step here is synced: whoever calls makes all of them last at once, before he tells of them (``Device.make_last``).
 """
 
 import contextlib
@@ -36,7 +37,7 @@ def take_in(store: Store, link: Link, notice: Notice, now_ms: int) -> list[Event
         case Overflow(refused):
             events = [QuotaRefused(refused)]
         case _:
-            with store.step() as step:
+            with store.step(lasting=False) as step:
                 events = _noted(step, link, notice, now_ms)
     return events
 
@@ -106,7 +107,7 @@ def _dealt_with(
     with store.step(lasting=False) as step:
         harmless = attempts.begin(step, deliver, now_ms)
     try:
-        with store.step() as step:
+        with store.step(lasting=False) as step:
             if not harmless:
                 return inbox.refuse(step, deliver)
             events = inbox.take_in(step, deliver, now_ms, fetched)
@@ -123,7 +124,7 @@ def _left_out(store: Store, link: Link, deliver: Deliver) -> list[Event]:
     first = link.flow.delivered(deliver.lane, deliver.sequence)
     if first is None:
         return []
-    with store.step() as step:
+    with store.step(lasting=False) as step:
         place = position.read(step, deliver.lane)
     if position.merged(place, first, deliver.sequence - 1) == place:
         return []
@@ -132,7 +133,7 @@ def _left_out(store: Store, link: Link, deliver: Deliver) -> list[Event]:
 
 def _gap(store: Store, link: Link, gap: Gap) -> list[Event]:
     link.flow.explained(gap.lane, gap.last)
-    with store.step() as step:
+    with store.step(lasting=False) as step:
         before = position.read(step, gap.lane)
         position.cover(step, gap.lane, gap.first, gap.last)
         new = position.read(step, gap.lane) != before
@@ -143,7 +144,7 @@ def _gap(store: Store, link: Link, gap: Gap) -> list[Event]:
 
 def _outcome(store: Store, link: Link, outcome: Outcome, now_ms: int) -> list[Event]:
     link.flow.delivered(Lane.OUTCOME, outcome.sequence)
-    with store.step() as step:
+    with store.step(lasting=False) as step:
         events = submissions.settled(step, outcome.submission, outcome.position, outcome.result, now_ms)
         position.cover(step, Lane.OUTCOME, outcome.sequence, outcome.sequence)
     link.flow.dealt_with(0)

@@ -98,6 +98,26 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        name="device-speaks-before-it-has-synced",
+        story="Events are told and acknowledgements sent before the turn is synced: a power cut takes it back.",
+        file="client/relayclient/exchange.py",
+        old="        self._device.make_last()\n        told,",
+        new="        told,",
+        killers=(
+            "tests/unit/relayclient/test_exchange.py::test_what_came_and_what_is_to_be_said_lasts_before_it_is_told_answered_or_said",
+        ),
+    ),
+    Mutant(
+        name="device-greets-with-what-is-not-synced",
+        story="A process was killed between commit and sync; the next one's HELLO acknowledges what a power cut takes.",
+        file="client/relayclient/device.py",
+        old="        self._store.sync()\n        self._link = Link(flow)\n",
+        new="        self._link = Link(flow)\n",
+        killers=(
+            "tests/unit/relayclient/test_device.py::test_a_turn_is_synced_once_and_one_in_which_nothing_is_written_not_at_all",
+        ),
+    ),
+    Mutant(
         name="device-keeps-ranges-of-another-epoch",
         story="Numbers that were dealt with before a restore count after it: new envelopes are taken for old ones.",
         file="client/relayclient/position.py",
@@ -119,8 +139,8 @@ MUTANTS: Final = (
         name="device-goes-on-after-not-taken",
         story="After NOT_TAKEN the device goes on with later numbers, so that what waits is overtaken.",
         file="client/relayclient/exchange.py",
-        old="        if self._going_back and in_flight:\n",
-        new="        if self._going_back and in_flight < 0:\n",
+        old="(self._going_back and in_flight):\n",
+        new="(self._going_back and in_flight < 0):\n",
         killers=(
             "tests/unit/relayclient/test_exchange.py::test_after_not_taken_nothing_is_submitted_until_everything_in_flight_is_answered",
         ),

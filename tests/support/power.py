@@ -17,6 +17,7 @@ from types import SimpleNamespace
 
 import apsw
 
+from relayclient.store import database as of_devices
 from relayd.store import database, daykeys
 
 SECTOR = 512
@@ -207,6 +208,28 @@ class KeysFile:
         return octets[: self._disk.rng.randrange(len(octets))]
 
 
+class _LogFile:
+    """Stands in for ``os`` in the devices' store, which syncs SQLite's log itself."""
+
+    close, geteuid = staticmethod(os.close), staticmethod(os.geteuid)
+    O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_CLOEXEC = os.O_RDONLY, os.O_RDWR, os.O_CREAT, os.O_EXCL, os.O_CLOEXEC
+
+    def __init__(self, disk: PowerDisk) -> None:
+        self._disk = disk
+        self._paths: dict[int, str] = {}
+
+    def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
+        descriptor = os.open(path, flags, mode)
+        self._paths[descriptor] = str(path)
+        return descriptor
+
+    def fdatasync(self, descriptor: int) -> None:
+        try:
+            self._disk.sync(self._disk.opened(self._paths[descriptor]))
+        except Off as error:
+            raise OSError(errno.EIO, "the power is off") from error
+
+
 class _File(apsw.VFSFile):
     def __init__(self, disk: PowerDisk, name, flags) -> None:
         self._disk = disk
@@ -268,9 +291,10 @@ def _translated() -> Iterator[None]:
 class _Cursor:
     """What of sqlite3's cursor the store uses."""
 
-    def __init__(self, cursor: apsw.Cursor, lastrowid: int) -> None:
+    def __init__(self, cursor: apsw.Cursor, db: apsw.Connection) -> None:
         self._cursor = cursor
-        self.lastrowid = lastrowid
+        self.lastrowid = db.last_insert_rowid()
+        self.rowcount = db.changes()
 
     def fetchone(self):
         with _translated():
@@ -297,11 +321,15 @@ class _Connection:
     def in_transaction(self) -> bool:
         return self._db.in_transaction
 
+    @property
+    def total_changes(self) -> int:
+        return self._db.total_changes()
+
     def execute(self, statement: str, bindings=()) -> _Cursor:
         if statement == _SYNCHRONOUS:
             statement = f"PRAGMA synchronous = {self._synchronous}"
         with _translated():
-            return _Cursor(self._db.execute(statement, bindings), self._db.last_insert_rowid())
+            return _Cursor(self._db.execute(statement, bindings), self._db)
 
     def executescript(self, script: str) -> None:
         with _translated():
@@ -334,4 +362,25 @@ def plugged(disk: PowerDisk, *, synchronous: str = "FULL") -> Iterator[KeysFile]
         yield keys
     finally:
         database.sqlite3, daykeys.os = real
+        vfs.unregister()
+
+
+@contextlib.contextmanager
+def under_devices(disk: PowerDisk) -> Iterator[None]:
+    """Let the stores of devices lie on this disk."""
+    vfs = _Vfs(f"power-{id(disk)}", disk)
+
+    def connect(path, *, timeout, isolation_level):
+        return _Connection(path, f"power-{id(disk)}", timeout, 100, "FULL")
+
+    real = of_devices.sqlite3, of_devices.os
+    of_devices.sqlite3 = SimpleNamespace(
+        connect=connect, Connection=sqlite3.Connection, OperationalError=sqlite3.OperationalError,
+        DatabaseError=sqlite3.DatabaseError,
+    )  # fmt: skip
+    of_devices.os = _LogFile(disk)
+    try:
+        yield
+    finally:
+        of_devices.sqlite3, of_devices.os = real
         vfs.unregister()

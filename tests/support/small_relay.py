@@ -316,7 +316,9 @@ class Line:
 
     def turn(self) -> bool:
         said = self._commands() | self._notices()
-        for ack in self.device.acks():
+        acks = self.device.acks()
+        self.device.make_last()
+        for ack in acks:
             said = True
             self._ack(ack)
         return said
@@ -325,6 +327,7 @@ class Line:
         now_ms = self.relay.now_ms
         needs = self.device.next_needs(now_ms)
         submits = self.device.next_submits(64, now_ms)
+        self.device.make_last()
         self.commands += [*needs, *submits]
         answers = [(self.relay.answer(self.key, need), need) for need in needs]
         parked: dict[int, bytes] = {}

@@ -1,8 +1,8 @@
 """The device's file: made private, opened, brought to this version's schema, and used one step at a time.
 
-A home enters; steps leave. The rule of this file: a step is one BEGIN IMMEDIATE transaction with synchronous=FULL; it
-reads what it needs itself, so that two processes may use one home, and it happened wholly or not at all. Only a note
-about this process itself may do without the sync.
+A home enters; steps leave. The rule of this file: a step is one BEGIN IMMEDIATE transaction; it reads what it needs
+itself, so that two processes may use one home, and it happened wholly or not at all. It is synced (synchronous=FULL)
+unless its caller says that it need not last yet: then ``sync`` makes it last, and whatever was committed before it.
 """
 
 import os
@@ -19,6 +19,8 @@ from relayclient.store.vault import Lock, Vault, new_lock, unlock
 from relayproto.primitives import Entropy
 
 FILE_NAME: Final = "device.db"
+LOG_NAME: Final = f"{FILE_NAME}-wal"
+_NO_LOG: Final = -1
 SCHEMA_VERSION: Final = 1
 _BUSY_S: Final = 10.0
 """A step of the other process takes milliseconds; ten seconds are a machine in trouble."""
@@ -85,14 +87,18 @@ class Step:
 class Store:
     """The device's file, open."""
 
-    __slots__ = ("_entropy", "_lasting", "_sql", "_vault")
+    __slots__ = ("_entropy", "_lasting", "_log", "_lost", "_sql", "_vault", "unsynced")
 
-    def __init__(self, sql: sqlite3.Connection, vault: Vault, entropy: Entropy) -> None:
-        """Take a connection whose schema is this version's; ``create`` and ``open`` make one."""
+    def __init__(self, sql: sqlite3.Connection, log: int, vault: Vault, entropy: Entropy) -> None:
+        """Take a connection whose schema is this version's and its log's descriptor; ``create`` and ``open`` do it."""
         self._sql = sql
+        self._log = log
+        self._lost = ""
         self._lasting = True
         self._vault = vault
         self._entropy = entropy
+        self.unsynced = False
+        """Whether a step of this store's has written something that need not last yet, since the last ``sync``."""
 
     @classmethod
     def create(cls, home: Path, *, passphrase: str | None, entropy: Entropy) -> "Store":
@@ -110,10 +116,10 @@ class Store:
 
         try:
             _migrate(sql, first_settings)
+            return cls(sql, _log_of(home), vault, entropy)
         except BaseException:
             sql.close()
             raise
-        return cls(sql, vault, entropy)
 
     @classmethod
     def open(cls, home: Path, *, passphrase: str | None, entropy: Entropy) -> "Store":
@@ -132,7 +138,8 @@ class Store:
             with _damage():
                 _migrate(sql, lambda: None)
                 lock = Lock(*(_lock_part(sql, name) for name in ("lock_salt", "lock_key")))
-            return cls(sql, unlock(lock, passphrase, entropy), entropy)
+            vault = unlock(lock, passphrase, entropy)
+            return cls(sql, _log_of(home), vault, entropy)
         except BaseException:
             sql.close()
             raise
@@ -141,12 +148,13 @@ class Store:
     def step(self, *, lasting: bool = True) -> Iterator[Step]:
         """Give one transaction; it is committed at the end of the block, or undone if the block raises.
 
-        One that is not ``lasting`` outlives this process and not a power cut: it costs no sync.
+        One that is not ``lasting`` outlives this process, and a power cut only after the next ``sync``.
         """
         with _damage():
             if lasting != self._lasting:
                 self._sql.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
                 self._lasting = lasting
+            before = self._sql.total_changes
             self._sql.execute("BEGIN IMMEDIATE")
             try:
                 yield Step(self._sql, self._vault, self._entropy)
@@ -155,9 +163,30 @@ class Store:
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
                 raise
+            if not lasting and self._sql.total_changes != before:
+                self.unsynced = True
+
+    def sync(self) -> None:
+        """Make everything last that was committed so far, by this process or another. Raises HomeUnusable.
+
+        It syncs the write-ahead log, as SQLite does in a commit: to write a row for that would cost as much again, and
+        a transaction that writes nothing syncs nothing. What was in the log before went into the file with a sync.
+        """
+        if not self._lost:
+            try:
+                os.fdatasync(self._log)
+            except OSError as error:
+                # The next sync of this log would say that all is well: the system forgets what it could not write.
+                self._lost = str(error)
+        if self._lost:
+            raise HomeUnusable(self._lost)
+        self.unsynced = False
 
     def close(self) -> None:
         """Close the file."""
+        if self._log != _NO_LOG:
+            os.close(self._log)
+            self._log = _NO_LOG
         self._sql.close()
 
 
@@ -207,6 +236,14 @@ def _connect(file: Path) -> sqlite3.Connection:
             sql.close()
             raise
         return sql
+
+
+def _log_of(home: Path) -> int:
+    """Return the descriptor of the write-ahead log, which is there for as long as anybody has the database open."""
+    try:
+        return os.open(home / LOG_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise HomeUnusable(str(error)) from error
 
 
 def _migrate(sql: sqlite3.Connection, first: Callable[[], None]) -> None:

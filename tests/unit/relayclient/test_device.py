@@ -5,6 +5,7 @@ import pytest
 from relayclient import membership
 from relayclient.device import Device
 from relayclient.events import MessageState
+from relayclient.store import database
 from relayclient.store.database import Store
 from support.kem import stream
 from support.small_relay import NOW_MS
@@ -55,3 +56,24 @@ def test_a_device_that_could_not_be_opened_leaves_its_file_to_others(alice, tmp_
     with Device.open(tmp_path / "alice", entropy=stream("another")) as device:
         assert device.identity.account == alice.identity.account
     assert len(after) == 1
+
+
+def test_a_turn_is_synced_once_and_one_in_which_nothing_is_written_not_at_all(relay, alice, bob, monkeypatch):
+    introduce(relay, alice, bob)
+    for number in range(5):
+        alice.queue(BOB, f"text {number}", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    synced = []
+    monkeypatch.setattr(database.os, "fdatasync", synced.append)
+    line = relay.connect(bob)
+    hello = len(synced)
+
+    line._notices()
+    bob.make_last()
+    came = len(synced)
+    bob.next_submits(9, NOW_MS)
+    bob.wait_ms(NOW_MS)
+    bob.make_last()
+
+    assert texts(line.events) == [f"text {number}" for number in range(5)]
+    assert (hello, came, len(synced)) == (1, 2, 2)

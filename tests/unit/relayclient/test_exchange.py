@@ -64,6 +64,9 @@ class Device:
         self.told.append(notice)
         return [Drained()] if isinstance(notice, notices.Drained) else []
 
+    def make_last(self):
+        pass
+
     def wait_ms(self, now_ms):
         return self.wait
 
@@ -106,6 +109,7 @@ async def test_a_welcome_opens_the_talk_and_sets_the_clock():
     device = Device()
 
     exchange, _, told = opened(device)
+    await turn()
 
     assert exchange.open
     assert exchange.established
@@ -232,9 +236,88 @@ async def test_a_notice_goes_to_the_device_and_its_events_are_told():
     exchange, _, told = opened(device)
 
     answer(exchange, 0, notices.Drained())
+    await turn()
 
     assert device.told[-1] == notices.Drained()
     assert told[-1] == Drained()
+
+
+async def test_what_came_and_what_is_to_be_said_lasts_before_it_is_told_answered_or_said():
+    device = Device()
+    exchange, session, told = opened(device)
+    await turn()
+    asked = exchange.ask(Lookup("bob@office.example"))
+    seen = []
+    device.make_last = lambda: seen.append((list(told), asked.done(), list(session.said), list(device.submits)))
+    before = list(told), False, list(session.said), []
+    device.submits, device.ack_list = [submit(1)], [Ack(1, Lane.NORMAL, 3, (), Credit(64, 1), ())]
+
+    answer(exchange, 1, Refused(Code.NOT_AVAILABLE, 0))
+    answer(exchange, 0, notices.Drained())
+    await turn()
+
+    assert seen == [before]
+    assert told == [Connected(), Drained()]
+    assert asked.done()
+    assert len(session.said) == 3
+
+
+async def test_what_cannot_be_made_to_last_is_not_told_answered_or_said():
+    device = Device()
+    exchange, session, told = opened(device)
+    await turn()
+    asked = exchange.ask(Lookup("bob@office.example"))
+    device.submits, device.ack_list = [submit(1)], [Ack(1, Lane.NORMAL, 3, (), Credit(64, 1), ())]
+    device.make_last = lambda: 1 / 0
+
+    answer(exchange, 1, Refused(Code.NOT_AVAILABLE, 0))
+    answer(exchange, 0, notices.Drained())
+    await turn()
+
+    with pytest.raises(ZeroDivisionError):
+        await exchange.ended
+    assert told == [Connected()]
+    assert asked.cancelled()
+    assert len(session.said) == 1
+    assert session.ended == "abort"
+
+
+async def test_what_came_before_the_end_of_a_connection_is_told():
+    device = Device()
+    exchange, _, told = opened(device)
+    closed = events.Closed(GoawayCode.RESTART, reconnect=True, after_ms=5, by_peer=True, detail="")
+
+    answer(exchange, 0, notices.Drained())
+    exchange.on_event(closed)
+
+    assert told == [Connected(), Drained()]
+    assert exchange.ended.result() == closed
+
+
+async def test_an_end_before_which_something_cannot_be_made_to_last_is_that_failure():
+    device = Device()
+    exchange, _, told = opened(device)
+    device.make_last = lambda: 1 / 0
+
+    exchange.on_event(events.Closed(GoawayCode.RESTART, reconnect=True, after_ms=5, by_peer=True, detail=""))
+
+    with pytest.raises(ZeroDivisionError):
+        await exchange.ended
+    assert told == []
+
+
+async def test_what_came_before_a_failure_is_told():
+    device = Device()
+    exchange, _, told = opened(device)
+    device.answered = lambda reply, command, now_ms: 1 / 0
+    exchange.ask(Lookup("bob@office.example"))
+
+    answer(exchange, 0, notices.Drained())
+    answer(exchange, 1, Refused(Code.NOT_AVAILABLE, 0))
+
+    with pytest.raises(ZeroDivisionError):
+        await exchange.ended
+    assert told == [Connected(), Drained()]
 
 
 async def test_the_next_turn_comes_when_the_device_asked_for_it(monkeypatch):

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -165,6 +166,49 @@ def test_a_step_that_need_not_last_costs_no_sync_and_the_next_one_does(tmp_path)
             kept = step.setting("note"), step.number("PRAGMA synchronous")
 
     assert (loose, kept) == (1, (1, 2))
+
+
+def test_what_need_not_last_is_synced_on_demand_whoever_committed_it(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(database.os, "fdatasync", lambda log: synced.append(Path(f"/proc/self/fd/{log}").readlink()))
+    with contextlib.closing(created(tmp_path / "home")) as store:
+        with store.step(lasting=False) as step:
+            step.setting("name")
+        read_only = store.unsynced
+        with store.step(lasting=False) as step:
+            step.put("name", 1)
+        written = store.unsynced
+
+        store.sync()
+
+        assert (read_only, written, store.unsynced) == (False, True, False)
+        assert synced == [tmp_path / "home" / database.LOG_NAME]
+
+
+def test_a_log_that_was_once_not_synced_is_not_called_synced_any_more(tmp_path, monkeypatch):
+    def fail(log):
+        raise OSError(5, "Input/output error")
+
+    with contextlib.closing(created(tmp_path / "home")) as store:
+        with store.step(lasting=False) as step:
+            step.put("name", 1)
+        with monkeypatch.context() as broken:
+            broken.setattr(database.os, "fdatasync", fail)
+            with pytest.raises(HomeUnusable):
+                store.sync()
+
+        with pytest.raises(HomeUnusable):
+            store.sync()
+
+        assert store.unsynced
+
+
+def test_a_store_whose_log_cannot_be_opened_is_closed(tmp_path, monkeypatch):
+    created(tmp_path / "home").close()
+    monkeypatch.setattr(database, "LOG_NAME", "nothing")
+
+    with pytest.raises(HomeUnusable):
+        reopened(tmp_path / "home")
 
 
 def test_a_newer_store_is_left_alone(tmp_path):
