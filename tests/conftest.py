@@ -6,7 +6,6 @@ store that a failed test has left open does not keep pytest from ending.
 
 import asyncio
 import functools
-import gc
 import inspect
 import os
 import threading
@@ -28,12 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files with slow tests first: a file is one worker's, and a long one at the end keeps the others idle."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
-
-
-def pytest_collection_finish() -> None:
-    """Keep what was imported out of every search for garbage: it stays, and is most of what there is to search."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,6 +5,7 @@ that failed while it ran. A copy that cannot be imported or collected has shown 
 """
 
 import compileall
+import contextlib
 import functools
 import json
 import os
@@ -122,7 +123,9 @@ class Runner:
     def end(self) -> None:
         """End the process and what it runs; the next run has another."""
         runner.cache_clear()
-        self._process.stdin.close()
+        # What it could not be told it will not do.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
 

@@ -21,8 +21,7 @@ from typing import Any, NoReturn
 KNOWN = (
     "asyncio", "concurrent.futures.process", "multiprocessing", "pickle", "resource", "sqlite3", "ssl", "unittest.mock",
     "xml.etree.ElementTree", "zoneinfo",
-    "pytest", "_pytest.assertion.rewrite", "_pytest._code.source",
-    "hypothesis", "hypothesis.stateful", "hypothesis.strategies",
+    "pytest", "hypothesis", "hypothesis.stateful", "hypothesis.strategies",
     "aiosqlite", "cryptography.hazmat.primitives.asymmetric.ed25519", "cryptography.hazmat.primitives.asymmetric.mlkem",
     "cryptography.hazmat.primitives.asymmetric.x25519", "cryptography.hazmat.primitives.ciphers.aead",
     "cryptography.hazmat.primitives.kdf.hkdf", "cryptography.hazmat.primitives.serialization", "kyber_py.ml_kem",
