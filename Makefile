@@ -136,7 +136,8 @@ check: static gate ## style, types, the contract's full coverage, the shape of t
 
 # The gate has run the contract's own tests by then. Three workers for two cores: a sixth of their time tests wait for a
 # process or a clock.
-test: static gate $(PROMETHEUS) /usr/bin/systemd-nspawn /usr/bin/spin ## everything that CI runs: style, types, coverage, every test
+test: env $(PROMETHEUS) /usr/bin/systemd-nspawn /usr/bin/spin ## everything that CI runs: style, types, coverage, every test
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target static gate
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(addprefix --ignore=,$(CONTRACT))
 
 coverage: env ## measure which of our lines the quick tests reach; to have each run traced takes half as long again

@@ -247,10 +247,7 @@ class Device:
         return commands
 
     def answered(self, reply: Reply, command: DeviceCommand, now_ms: int) -> list[Event]:
-        """Take in the relay's answer to a command that this device handed out (or any Lookup or GetDevices).
-
-        Raises RelayUntrusted.
-        """
+        """Take in the answer to a command that was handed out, or any Lookup or GetDevices. Raises RelayUntrusted."""
         with self._step(lasting=False) as step:
             events = answers.take_in(step, self._link, reply, command, now_ms)
         if command == self._link.lacking:
@@ -277,6 +274,10 @@ class Device:
             return []
         with self._step(lasting=False) as step:
             return self._link.flow.acks(step)
+
+    def together(self) -> AbstractContextManager[object]:
+        """Let what is called in the block share a transaction: what a connection has to say in a turn, and its wait."""
+        return self._step(lasting=False)
 
     def make_last(self) -> None:
         """Sync what the connection has written, so that it may be told and said; where that is nothing, do nothing."""

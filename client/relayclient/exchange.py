@@ -22,7 +22,7 @@ from relayproto.events import Closed, DescriptorReceived, Established, Event, Me
 from relayproto.ids import AccountId, Address
 from relayproto.message import Message
 from relayproto.notices import Notice
-from relayproto.replies import NotTaken, Reply, Welcome
+from relayproto.replies import NotTaken, Reply, Submitted, Welcome
 
 IN_FLIGHT_MAX: Final = 64
 """Submissions on their way at once: fills a group commit of the relay's, and is a quarter of the ledger's memory."""
@@ -48,6 +48,8 @@ class Exchange:
         self._to_tell: list[events.Event] = []
         self._to_answer: list[tuple[asyncio.Future[Reply], Reply]] = []
         self._going_back = False
+        self._at_once = IN_FLIGHT_MAX
+        """Submissions that may be on their way: fewer after one that was not taken, one more with each that was."""
         self._turn_due: asyncio.Handle | None = None
         self._tick: asyncio.TimerHandle | None = None
         self.ended: asyncio.Future[Closed] = self._loop.create_future()
@@ -128,7 +130,11 @@ class Exchange:
         if command is None or not isinstance(reply, Reply):
             return
         if isinstance(reply, NotTaken):
+            # The first of a row: those after it were lost with it.
+            self._at_once = self._at_once if self._going_back else max(1, self._at_once // 2)
             self._going_back = True
+        elif isinstance(reply, Submitted):
+            self._at_once = min(self._at_once + 1, IN_FLIGHT_MAX)
         if answer is not None:
             self._to_answer.append((answer, reply))
         self._to_tell += self._device.answered(reply, command, self._clock.now_ms())
@@ -147,14 +153,15 @@ class Exchange:
         if not self.open or session is None or self.ended.done():
             return
         now_ms = self._clock.now_ms()
-        said = [*self._device.acks(), *self._device.next_needs(now_ms), *self._next_submits(session, now_ms)]
+        with self._device.together():
+            said = [*self._device.acks(), *self._device.next_needs(now_ms), *self._next_submits(session, now_ms)]
+            wait_ms = self._device.wait_ms(now_ms)
         self._conclude()
         for command in said:
             if isinstance(command, Ack | Body):
                 session.send(command)
             else:
                 self._send(command, None)
-        wait_ms = self._device.wait_ms(now_ms)
         wait_s = TICK_S if wait_ms is None else min(TICK_S, wait_ms / 1000)
         if self._tick is not None:
             self._tick.cancel()
@@ -167,9 +174,9 @@ class Exchange:
         if not session.writable or (self._going_back and in_flight):
             return []
         self._going_back = False
-        if in_flight >= IN_FLIGHT_MAX:
+        if in_flight >= self._at_once:
             return []
-        return self._device.next_submits(IN_FLIGHT_MAX - in_flight, now_ms)
+        return self._device.next_submits(self._at_once - in_flight, now_ms)
 
     def _conclude(self) -> None:
         """Make last what came and what is to be said; only then tell of it."""

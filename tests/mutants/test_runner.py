@@ -35,7 +35,14 @@ def test_it():
     Path(PLACE + ".new").rename(PLACE)
     time.sleep(600)
 """
-ASKING = "import sys, pathlib; from mutants.bench import run_tests; run_tests(pathlib.Path(sys.argv[1]), [sys.argv[2]])"
+ASKING = """
+import signal, sys
+from pathlib import Path
+from mutants.bench import run_tests
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts in the background ignore it
+run_tests(Path(sys.argv[1]), [sys.argv[2]])
+"""
 
 
 @contextlib.contextmanager
@@ -79,11 +86,15 @@ def test_what_a_run_has_started_ends_with_whoever_asked_for_it(tree, tmp_path, h
         asking = subprocess.Popen(
             [sys.executable, "-c", ASKING, tree, PROBE], env=environment(tmp_path), stderr=subprocess.DEVNULL
         )
-        until(place.exists, 60)
-        started = json.loads(place.read_text())
-        before = [runs(pid) for pid in started]
-        asking.send_signal(how)
-        status = asking.wait(20)
+        try:
+            until(place.exists, 60)
+            started = json.loads(place.read_text())
+            before = [runs(pid) for pid in started]
+            asking.send_signal(how)
+            status = asking.wait(20)
+        finally:
+            asking.kill()
+            asking.wait()
 
     assert before == [True, True]
     assert status == -how

@@ -87,7 +87,7 @@ class Step:
 class Store:
     """The device's file, open."""
 
-    __slots__ = ("_entropy", "_lasting", "_log", "_lost", "_sql", "_vault", "unsynced")
+    __slots__ = ("_entropy", "_lasting", "_log", "_lost", "_sql", "_vault", "_within", "unsynced")
 
     def __init__(self, sql: sqlite3.Connection, log: int, vault: Vault, entropy: Entropy) -> None:
         """Take a connection whose schema is this version's and its log's descriptor; ``create`` and ``open`` do it."""
@@ -95,6 +95,7 @@ class Store:
         self._log = log
         self._lost = ""
         self._lasting = True
+        self._within: Step | None = None
         self._vault = vault
         self._entropy = entropy
         self.unsynced = False
@@ -148,21 +149,31 @@ class Store:
     def step(self, *, lasting: bool = True) -> Iterator[Step]:
         """Give one transaction; it is committed at the end of the block, or undone if the block raises.
 
-        One that is not ``lasting`` outlives this process, and a power cut only after the next ``sync``.
+        One that is not ``lasting`` outlives this process, and a power cut only after the next ``sync``. Within such a
+        one others that are not are parts of it: they are committed, or undone, with it.
         """
+        if self._within is not None:
+            if lasting:
+                raise RuntimeError("what must last can't be a part of what need not yet")
+            yield self._within
+            return
         with _damage():
             if lasting != self._lasting:
                 self._sql.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
                 self._lasting = lasting
             before = self._sql.total_changes
             self._sql.execute("BEGIN IMMEDIATE")
+            step = Step(self._sql, self._vault, self._entropy)
+            self._within = None if lasting else step
             try:
-                yield Step(self._sql, self._vault, self._entropy)
+                yield step
                 self._sql.execute("COMMIT")
             except BaseException:
                 if self._sql.in_transaction:
                     self._sql.execute("ROLLBACK")
                 raise
+            finally:
+                self._within = None
             if not lasting and self._sql.total_changes != before:
                 self.unsynced = True
 

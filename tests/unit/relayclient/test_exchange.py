@@ -1,6 +1,7 @@
 """exchange.py: what a device and the relay say to each other on one connection, with a device that is a script."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -66,6 +67,9 @@ class Device:
 
     def make_last(self):
         pass
+
+    def together(self):
+        return contextlib.nullcontext()
 
     def wait_ms(self, now_ms):
         return self.wait
@@ -163,6 +167,34 @@ async def test_after_not_taken_nothing_is_submitted_until_everything_in_flight_i
 
     assert waiting == 2
     assert [message.submission for _, message in session.said] == [1, 2, 1, 2]
+
+
+async def test_a_relay_that_takes_less_is_sent_less_at_once_and_more_again_with_each_that_it_takes():
+    device = Device()
+    exchange, session, _ = opened(device)
+    device.submits = [submit(number) for number in range(1, IN_FLIGHT_MAX + 1)]
+    await turn()
+
+    for number in range(1, IN_FLIGHT_MAX + 1):
+        answer(exchange, number, NotTaken(number, Code.RATE, 0))
+    await turn()
+    halved = device.limits[-1]
+    device.submits = [submit(1)]
+    exchange.soon()
+    await turn()
+    answer(exchange, IN_FLIGHT_MAX + 1, Submitted(1, (0,), (), 0))
+    await turn()
+    grown = device.limits[-1]
+    for number in range(2, 20):
+        device.submits = [submit(number)]
+        exchange.soon()
+        await turn()
+        answer(exchange, IN_FLIGHT_MAX + number, NotTaken(number, Code.RATE, 0))
+        await turn()
+
+    assert halved == IN_FLIGHT_MAX // 2
+    assert grown == IN_FLIGHT_MAX // 2 + 1
+    assert device.limits[-1] == 1
 
 
 async def test_a_relay_that_reads_slowly_gets_no_submissions_but_acknowledgements():

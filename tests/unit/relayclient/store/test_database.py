@@ -255,6 +255,40 @@ def test_sql_that_fails_is_a_damaged_store_and_undone(tmp_path):
     store.close()
 
 
+def test_steps_that_need_not_last_yet_are_parts_of_the_one_around_them(tmp_path):
+    store = created(tmp_path / "home")
+
+    def fail():
+        with store.step(lasting=False):
+            with store.step(lasting=False) as part:
+                part.put("name", "value")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with store.step() as step:
+        undone = step.setting("name")
+    with store.step(lasting=False), store.step(lasting=False) as part:
+        part.put("name", "value")
+
+    assert undone is None
+    assert store.unsynced
+    store.close()
+    with contextlib.closing(reopened(tmp_path / "home")) as again, again.step() as step:
+        assert step.setting("name") == "value"
+
+
+def test_what_must_last_is_no_part_of_what_need_not_yet(tmp_path):
+    store = created(tmp_path / "home")
+
+    with pytest.raises(RuntimeError), store.step(lasting=False), store.step():
+        pass
+
+    with store.step() as step:
+        assert step.setting("name") is None
+    store.close()
+
+
 def test_a_step_waits_for_the_step_of_another_process(tmp_path):
     one, other = created(tmp_path / "home"), []
     begun = threading.Event()
