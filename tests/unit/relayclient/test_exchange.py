@@ -171,7 +171,7 @@ async def test_after_not_taken_nothing_is_submitted_until_everything_in_flight_i
 
 async def test_a_relay_that_takes_less_is_sent_less_at_once_and_more_again_with_each_that_it_takes():
     device = Device()
-    exchange, session, _ = opened(device)
+    exchange, _, _ = opened(device)
     device.submits = [submit(number) for number in range(1, IN_FLIGHT_MAX + 1)]
     await turn()
 
