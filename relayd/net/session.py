@@ -127,6 +127,7 @@ class Session(asyncio.Protocol):
         more = self._connection.advance(self._rooms.clock.monotonic(), FRAMES_AT_ONCE_MAX)
         self._take_events()
         if self._connection.empty:
+            self._share.frames += self._connection.empty
             self.waste(self._connection.empty)
             self._connection.empty = 0
         # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
@@ -218,6 +219,7 @@ class Session(asyncio.Protocol):
         for event in self._connection.events():
             match event:
                 case MessageReceived():
+                    self._share.frames += 1
                     self._rooms.counters.frames_in += 1
                     self._received(event)
                 case HelloReceived(hello, static_key):

@@ -19,8 +19,8 @@ from relayd.net.outbox import Hold, Outbox
 
 FRAMES_AT_ONCE_MAX: Final = 16
 """Frames that are taken of one connection before others have their turn: a millisecond of the dearest, SUBMIT."""
-PART_S_MAX: Final = 0.001
-"""What such a part counts as used at most. In a longer one the machine has given the core to others, and who was
+FRAME_S_MAX: Final = 0.0001
+"""What a frame counts as used at most. If it took longer the machine has given the core to others, and who was
 interrupted is not put back for it; to ask for the processor's own time is a system call, a tenth of the loop's time."""
 AHEAD_S: Final = 0.002
 """Of the loop's time, by which whoever comes is before those who wait: some forty messages. What else was not used in a
@@ -50,12 +50,14 @@ class Taker(Protocol):
 class Share:
     """What one connection has used of the loop; ``known`` once it has shown who it is."""
 
-    __slots__ = ("_waste", "_waste_since", "known", "outbox", "used_s", "waits")
+    __slots__ = ("_waste", "_waste_since", "frames", "known", "outbox", "used_s", "waits")
 
     def __init__(self, outbox: Outbox, now: float) -> None:
         self.outbox = outbox
         self.used_s = 0.0
         """Seconds, on the scale of the ``Shares``."""
+        self.frames = 0
+        """That were taken of it, which whoever takes counts."""
         self._waste = 0.0
         self._waste_since = now
         self.known = False
@@ -161,9 +163,10 @@ class Shares:
             share.outbox.release(Hold.TURN)
 
     def _serve(self, taker: Taker, share: Share) -> bool:
-        began = self._clock.monotonic()
+        began, frames = self._clock.monotonic(), share.frames
         known, more = share.known, taker.take()
-        share.used_s += min(self._clock.monotonic() - began, PART_S_MAX)
+        frames_s = FRAME_S_MAX * max(1, share.frames - frames)
+        share.used_s += min(self._clock.monotonic() - began, frames_s)
         if known:
             least_s = min(share.used_s, self._devices[0][0]) if self._devices else share.used_s
             self._level_s = max(self._level_s, least_s)

@@ -3,7 +3,18 @@
 import pytest
 
 from relayd.net.outbox import Outbox
-from relayd.net.shares import AHEAD_S, PART_S_MAX, REST_S, RESTS_MAX, TURN_S_MAX, WASTE_MAX, WASTE_PER_S, Share, Shares
+from relayd.net.shares import (
+    AHEAD_S,
+    FRAME_S_MAX,
+    FRAMES_AT_ONCE_MAX,
+    REST_S,
+    RESTS_MAX,
+    TURN_S_MAX,
+    WASTE_MAX,
+    WASTE_PER_S,
+    Share,
+    Shares,
+)
 from support.clocks import HandClock
 from support.transports import FakeTransport
 
@@ -12,9 +23,11 @@ LONG_S = TURN_S_MAX * 1.5
 
 
 class Taker:
-    """Somebody who has said so many parts, of which each takes so long."""
+    """Somebody who has said so many parts, of which each takes so long and has so many frames."""
 
     def __init__(self, clock: HandClock, parts: int, step_s: float, log: list[str], name: str) -> None:
+        self.frames = FRAMES_AT_ONCE_MAX
+        self.share: Share
         self.clock = clock
         self.parts = parts
         self.step_s = step_s
@@ -23,9 +36,18 @@ class Taker:
 
     def take(self) -> bool:
         self.log.append(self.name)
+        self.share.frames += self.frames
         self.clock.advance(self.step_s)
         self.parts -= 1
         return self.parts > 0
+
+
+class Counted(Shares):
+    """Shares of takers that count their frames."""
+
+    def enter(self, taker: Taker, share: Share, place: bytes = b"") -> None:
+        taker.share = share
+        super().enter(taker, share, place)
 
 
 class Stage:
@@ -35,11 +57,13 @@ class Stage:
         self.clock = HandClock()
         self.due = []
         self.commit = 0
-        self.shares = Shares(self.clock, lambda delay_s, call: self.due.append((delay_s, call)), lambda: self.commit)
+        self.shares = Counted(self.clock, lambda delay_s, call: self.due.append((delay_s, call)), lambda: self.commit)
         self.log = []
 
-    def taker(self, name: str, parts: int, step_s: float = 0.0) -> Taker:
-        return Taker(self.clock, parts, step_s, self.log, name)
+    def taker(self, name: str, parts: int, step_s: float = 0.0, frames: int = FRAMES_AT_ONCE_MAX) -> Taker:
+        made = Taker(self.clock, parts, step_s, self.log, name)
+        made.frames = frames
+        return made
 
     def share(self, used_s: float = 0.0, *, known: bool = True) -> Share:
         made = Share(Outbox(FakeTransport(), octets_max=1, timeout_s=1.0), self.clock.monotonic())
@@ -160,10 +184,11 @@ def test_what_the_machine_gave_to_others_in_a_part_is_nobodys_use() -> None:
     stage = Stage()
     share = stage.share()
 
-    stage.shares.enter(stage.taker("interrupted", 1, 0.5), share)
-    stage.shares.enter(stage.taker("usual", 1, PART_S_MAX / 4), share)
+    stage.shares.enter(stage.taker("interrupted", 1, 0.5, frames=3), share)
+    stage.shares.enter(stage.taker("interrupted at a handshake", 1, 0.5, frames=0), share)
+    stage.shares.enter(stage.taker("usual", 1, FRAME_S_MAX, frames=4), share)
 
-    assert share.used_s == pytest.approx(1.25 * PART_S_MAX)
+    assert share.used_s == pytest.approx(5 * FRAME_S_MAX)
 
 
 def test_who_was_away_is_taken_at_once_whatever_others_say() -> None:
