@@ -63,9 +63,7 @@ class Session(asyncio.Protocol):
         self._retiring: tuple[GoawayCode, int] | None = None
         self._static_key = b""
         self._share = Share(self._outbox, now)
-        self._unread = False
-        self._marked = False
-        self._working = False
+        self._unread = self._marked = self._working = False
         self._set_alarm()
 
     # --- asyncio's side ---
