@@ -83,7 +83,8 @@ SENDING: tuple[Point, ...] = (
         committed=False,
     ),
     *_commit(SUBMIT, _DECIDED),
-    Point(SUBMIT, f"{_STORE}.writer.Writer.run", AFTER, True, (_TAKEN_IN,)),
+    # Not of what was under way when the submission was taken in: that commit ends without it.
+    Point(SUBMIT, f"{_STORE}.writer.Writer.run", AFTER, True, (_DECIDED,)),
     *_points(
         SUBMIT,
         (_TOLD, (_DECIDED,), 1),
