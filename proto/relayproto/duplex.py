@@ -183,7 +183,7 @@ class Connection(ABC):
             if not left or self.closed:
                 return not self.closed
         self._frames = None
-        return True
+        return self._buffer.begun
 
     def _receive_frame(self, received: Frame) -> None:
         if received.kind in EITHER and (self.open or received.kind == Kind.GOAWAY):

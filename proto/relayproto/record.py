@@ -85,6 +85,11 @@ class RecordBuffer:
         self._octets = self._octets[self._at :] + octets
         self._at = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether the length of what comes next is here, and with it nearly always the rest."""
+        return self._at + _PREFIX_BYTES <= len(self._octets)
+
     def take(self, length: int) -> bytes | None:
         """Return exactly so many bytes, or None until they are here."""
         return self._cut(self._at, length)

@@ -5,7 +5,7 @@ this file: an address is kept in memory only, as a hash under a key of this proc
 §6).
 """
 
-import ipaddress
+import socket
 from collections import Counter
 from typing import Final, Protocol
 
@@ -15,6 +15,8 @@ from relayproto.primitives import blake2b_256
 
 _NETWORK_BYTES: Final = 8
 """One customer gets a /64 of IPv6 at least, so that is what counts as one address."""
+_MAPPED: Final = bytes(10) + b"\xff\xff"
+"""What an IPv4 address has in front on a socket of both kinds (RFC 4291 2.5.5.2)."""
 
 
 class Stranger(Protocol):
@@ -27,7 +29,7 @@ class Stranger(Protocol):
 class Admission:
     """Counts connections, half-open ones, and those of each address. ``key``: 32 random bytes of this process."""
 
-    __slots__ = ("_by_place", "_half_open", "_key", "_limits", "_open", "_rates", "_strangers")
+    __slots__ = ("_by_place", "_crowds", "_half_open", "_key", "_limits", "_open", "_rates", "_strangers")
 
     def __init__(self, limits: LimitsSection, key: bytes) -> None:
         self._limits = limits
@@ -36,6 +38,9 @@ class Admission:
         self._by_place: Counter[bytes] = Counter()
         self._strangers: dict[bytes, dict[Stranger, None]] = {}
         """Place -> those of its connections that are half-open, the oldest first."""
+        self._crowds: dict[int, dict[bytes, None]] = {}
+        """How many are half-open -> the places that have so many. Of places there can be as many as half-open
+        connections, and each knock looks for the fullest; of different numbers there are few: they add up to that."""
         self._open = 0
         self._half_open = 0
 
@@ -46,9 +51,10 @@ class Admission:
 
     def place(self, host: str) -> bytes:
         """Return what an address is known by here, 16 bytes."""
-        address = ipaddress.ip_address(host.partition("%")[0])
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        packed = (mapped or address).packed
+        if ":" in host:
+            packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0]).removeprefix(_MAPPED)
+        else:
+            packed = socket.inet_pton(socket.AF_INET, host)
         return blake2b_256(packed[:_NETWORK_BYTES], key=self._key)[:16]
 
     def refuse(self, place: bytes, now: float) -> str | None:
@@ -69,13 +75,15 @@ class Admission:
         """
         gone = None
         if self._half_open >= self._limits.half_open_max:
-            crowded = max(self._strangers, key=lambda each: len(self._strangers[each]))
+            crowded = next(iter(self._crowds[max(self._crowds)]))
             gone = next(iter(self._strangers[crowded]))
             self.shown(crowded, gone)
         self._by_place[place] += 1
         self._open += 1
         self._half_open += 1
-        self._strangers.setdefault(place, {})[stranger] = None
+        strangers = self._strangers.setdefault(place, {})
+        strangers[stranger] = None
+        self._crowd(place, len(strangers) - 1, len(strangers))
         return gone
 
     def left(self, place: bytes, stranger: Stranger) -> None:
@@ -92,5 +100,16 @@ class Admission:
         if stranger in strangers:
             del strangers[stranger]
             self._half_open -= 1
+            self._crowd(place, len(strangers) + 1, len(strangers))
             if not strangers:
                 del self._strangers[place]
+
+    def _crowd(self, place: bytes, before: int, now: int) -> None:
+        """Keep a place among those that have as many half-open connections."""
+        if before:
+            places = self._crowds[before]
+            del places[place]
+            if not places:
+                del self._crowds[before]
+        if now:
+            self._crowds.setdefault(now, {})[place] = None

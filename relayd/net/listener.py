@@ -65,10 +65,6 @@ class Door(asyncio.Protocol):
             return
         counters.connections_accepted += 1
         counters.connections_open += 1
-        # Stock asyncio leaves it off on an inherited socket, which costs 40 ms a receipt (notes/performance.md).
-        link = transport.get_extra_info("socket")
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_OCTETS_MAX)
         session = Session(transport, self._rooms, self._listener.left, place)
         gone = self._rooms.admission.entered(place, session)
         if gone is not None:
@@ -120,6 +116,10 @@ class Listener:
             # A copy: closing it ends the accepting, while the socket itself keeps whoever comes in its backlog.
             copy = listening.dup()
             copy.setblocking(False)
+            # What is accepted has them from here on Linux (tcp(7)). Stock asyncio may leave the first one off, which
+            # costs 40 ms a receipt (notes/performance.md).
+            copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_OCTETS_MAX)
             self._servers.append(await loop.create_server(lambda: Door(self._rooms, self), sock=copy, backlog=BACKLOG))
         self.draining = False
 

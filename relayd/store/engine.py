@@ -1,8 +1,8 @@
 """The store room: the commit loop.
 
 What the intake has collected enters the writer's thread as one transaction; while that runs everything collects for
-the next. The rules of this file: no timers; a failure for now is told as such and the acknowledgements wait; after
-anything that could have lost or damaged what was written, no transaction is tried again.
+the next. The rules of this file: what somebody waits for waits for no timer; a failure for now is told as such and the
+acknowledgements wait; after anything that could have lost or damaged what was written, no transaction is tried again.
 """
 
 import asyncio
@@ -152,7 +152,7 @@ class Engine:
             # What was committed stays committed; the next page finds what nobody was woken for.
             self._incident(error, where="telling")
         _answer(works, done)
-        if not self.fatal.done():
+        if self.intake.pressing and not self.fatal.done():
             self._begin()
 
     async def _follow(self, begun: "_Begun") -> None:

@@ -2,10 +2,12 @@
 
 Works enter in any number of turns; the next commit takes them together. The rules of this file: what is uncommitted
 is bounded, and nobody waits here - a full intake says so, and the sockets are not read until it has room
-(performance.md, "Rules of the hot path").
+(performance.md, "Rules of the hot path"). And nobody waits for an acknowledgement to be committed, so it goes along with
+what somebody waits for, or alone a little later (decision 0044).
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb, Works
@@ -13,16 +15,25 @@ from relayproto.limits import STAMPED_TOGETHER_MAX
 
 PLACEMENTS_MAX: Final = 4096
 """Rows that one commit puts in, about: 20 ms of work, which is what an acknowledgement behind it waits."""
+ALONG_S: Final = 0.02
+"""How long acknowledgements wait for something that they can go along with: a fifth of what people take for at once, and
+where two devices talk it spares every second commit."""
 
 
 class Intake:
     """What waits for the next commit."""
 
-    __slots__ = ("_acknowledgements", "_arrived", "_count", "_messages_max", "_octets", "_octets_max", "_space",
-                 "_submissions", "_verbs")  # fmt: skip
+    __slots__ = ("_acknowledgements", "_arrived", "_count", "_later", "_messages_max", "_octets", "_octets_max",
+                 "_space", "_submissions", "_verbs", "_waits")  # fmt: skip
 
-    def __init__(self, *, messages_max: int, octets_max: int) -> None:
+    def __init__(
+        self, *, messages_max: int, octets_max: int, later: Callable[[float, Callable[[], None]], object]
+    ) -> None:
+        """``later`` calls a function after so many seconds: ``loop.call_later``."""
         self._messages_max = messages_max
+        self._later = later
+        self._waits = False
+        """Whether ``later`` is to call, for acknowledgements that wait."""
         self._octets_max = octets_max
         self._submissions: list[Submission] = []
         self._acknowledgements: list[Acknowledgement] = []
@@ -48,8 +59,13 @@ class Intake:
         """How many bytes they hold."""
         return self._octets
 
+    @property
+    def pressing(self) -> bool:
+        """Whether there is something to commit now: not only acknowledgements that can still wait."""
+        return self._arrived.is_set()
+
     async def arrival(self) -> None:
-        """Wait until there is something to commit."""
+        """Wait until something is pressing."""
         await self._arrived.wait()
 
     async def space(self) -> None:
@@ -63,24 +79,34 @@ class Intake:
     def submit(self, work: Submission) -> None:
         """Take a submission."""
         self._submissions.append(work)
+        self._arrived.set()
         self._taken(work.weight)
 
     def acknowledge(self, work: Acknowledgement) -> None:
         """Take an acknowledgement, also where it is full: the connection's end, when nobody can wait any more."""
         self._acknowledgements.append(work)
         self._taken(OVERHEAD_BYTES)
+        if not self._waits and not self._arrived.is_set():
+            self._waits = True
+            self._later(ALONG_S, self._waited)
+
+    def _waited(self) -> None:
+        self._waits = False
+        if self._acknowledgements:
+            self._arrived.set()
 
     def act(self, work: Verb) -> None:
         """Take a verb."""
         self._verbs.append(work)
+        self._arrived.set()
         self._taken(OVERHEAD_BYTES)
 
     def _taken(self, octets: int) -> None:
         self._count += 1
         self._octets += octets
-        self._arrived.set()
         if self.full:
             self._space.clear()
+            self._arrived.set()
 
     def next(self) -> Works:
         """Return what the next commit takes, the oldest first; at most as many as one stamp's tree holds."""

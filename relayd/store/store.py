@@ -137,7 +137,11 @@ class Store(LocalVerbs, EntranceVerbs):
         )
         _found(opened, counters)
         engine = Engine(
-            Intake(messages_max=limits.intake_messages_max, octets_max=limits.intake_bytes_max),
+            Intake(
+                messages_max=limits.intake_messages_max,
+                octets_max=limits.intake_bytes_max,
+                later=asyncio.get_running_loop().call_later,
+            ),
             opened.writer,
             Writer(opened.tools),
             disk=disk,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from relayd.store.database import log_bytes
 from relayd.store.rows import ID_SHIFT
 from relayproto.codes import Class
 
@@ -58,12 +59,11 @@ class Watch:
         (pages,), (page_bytes,), (free,) = (
             db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size", "freelist_count")
         )
-        log = path.with_name(path.name + "-wal")
         return Seen(
             oldest_ms={class_: self._age(db, class_, now_ms) for class_ in Class},
             overdue=db.execute(_OVERDUE, (now_ms, OVERDUE_MAX)).fetchone()[0],
             store_bytes=pages * page_bytes,
-            log_bytes=log.stat().st_size if log.exists() else 0,
+            log_bytes=log_bytes(path),
             free_bytes=free * page_bytes,
         )
 

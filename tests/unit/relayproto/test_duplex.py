@@ -173,12 +173,35 @@ def test_what_came_can_be_taken_in_parts() -> None:
         client.send(GetRelayKeys(), number)
     relay.keep_octets(client.data_to_send(0.0), 0.0)
 
-    taken = []
-    while relay.advance(0.0, 2):
+    taken, more = [], True
+    while more:
+        more = relay.advance(0.0, 2)
         taken.append([event.request for event in relay.events()])
 
     assert taken == [[0, 1], [2, 3], [4]]
-    assert relay.events() == []
+
+
+def test_whoever_has_taken_all_that_came_is_not_to_come_again() -> None:
+    relay, client = an_open_pair()
+    for number in range(2):
+        client.send(GetRelayKeys(), number)
+        relay.keep_octets(client.data_to_send(0.0), 0.0)
+
+    assert [relay.advance(0.0), relay.advance(0.0)] == [True, False]
+    assert [event.request for event in relay.events()] == [0, 1]
+
+
+def test_what_is_not_whole_yet_is_taken_when_the_rest_has_come() -> None:
+    relay, client = an_open_pair()
+    client.send(GetRelayKeys(), 7)
+    record = client.data_to_send(0.0)
+
+    relay.keep_octets(record[:-1], 0.0)
+    assert not relay.advance(0.0)
+    relay.keep_octets(record[-1:], 0.0)
+    assert not relay.advance(0.0)
+
+    assert [event.request for event in relay.events()] == [7]
 
 
 def test_nothing_is_taken_of_a_connection_that_has_ended_between_two_parts() -> None:

@@ -58,6 +58,20 @@ def test_a_flood_from_one_address_crowds_nobody_else_out() -> None:
     assert door.half_open == 10
 
 
+def test_who_goes_is_found_at_once_however_many_addresses_there_are() -> None:
+    door = admission(half_open_max=201)
+    entered = [enter(door, f"10.0.{number}.1") for number in range(200)]
+    _, crowded, _ = enter(door, "10.0.7.1")
+
+    assert enter(door, "192.0.2.1")[2] is entered[7][1]
+    assert len(door._crowds) == 1
+    door.shown(door.place("10.0.7.1"), crowded)
+    for number, (_, stranger, _) in enumerate(entered):
+        door.left(door.place(f"10.0.{number}.1"), stranger)
+    assert door.half_open == 1
+    assert door._crowds == {1: {door.place("192.0.2.1"): None}}
+
+
 def test_whoever_had_to_go_is_counted_out_once() -> None:
     door = admission(half_open_max=1)
     here = door.place("192.0.2.1")

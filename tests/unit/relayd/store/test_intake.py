@@ -1,10 +1,11 @@
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from relayd.domain.seat import Seat
 from relayd.store import intake
-from relayd.store.intake import Intake
+from relayd.store.intake import ALONG_S, Intake
 from relayd.store.works import Acknowledgement, Submission, Verb
 from relayproto.codes import Lane
 from relayproto.commands import Ack, Credit
@@ -23,8 +24,27 @@ def acknowledgement(floor: int) -> Acknowledgement:
     return Acknowledgement(SEAT, Ack(1, Lane.NORMAL, floor, (), Credit(0, 0), ()))
 
 
+def an_intake(*, messages_max: int = 10, octets_max: int = 1 << 20) -> Intake:
+    return Intake(messages_max=messages_max, octets_max=octets_max, later=asyncio.get_running_loop().call_later)
+
+
+class Alarms:
+    """What is to be called later, and when."""
+
+    def __init__(self) -> None:
+        self.set: list[tuple[float, Callable[[], None]]] = []
+
+    def __call__(self, seconds: float, call: Callable[[], None]) -> None:
+        self.set.append((seconds, call))
+
+    def ring(self) -> None:
+        rang, self.set = self.set, []
+        for _, call in rang:
+            call()
+
+
 async def test_what_collects_is_taken_together_in_its_order() -> None:
-    queue = Intake(messages_max=10, octets_max=1 << 20)
+    queue = an_intake(messages_max=10, octets_max=1 << 20)
     works = [submission(), submission()]
     for work in works:
         queue.submit(work)
@@ -38,7 +58,7 @@ async def test_what_collects_is_taken_together_in_its_order() -> None:
 
 
 async def test_it_is_full_by_count_and_has_room_again() -> None:
-    queue = Intake(messages_max=1, octets_max=1 << 20)
+    queue = an_intake(messages_max=1, octets_max=1 << 20)
     queue.submit(submission())
     waiting = asyncio.ensure_future(queue.space())
     await asyncio.sleep(0)
@@ -51,7 +71,7 @@ async def test_it_is_full_by_count_and_has_room_again() -> None:
 
 
 async def test_it_is_full_by_bytes() -> None:
-    queue = Intake(messages_max=10, octets_max=2_000)
+    queue = an_intake(messages_max=10, octets_max=2_000)
 
     queue.submit(submission(bytes(2_000)))
 
@@ -59,7 +79,7 @@ async def test_it_is_full_by_bytes() -> None:
 
 
 async def test_arrival_waits_for_the_first_work() -> None:
-    queue = Intake(messages_max=10, octets_max=2_000)
+    queue = an_intake(messages_max=10, octets_max=2_000)
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
@@ -69,8 +89,48 @@ async def test_arrival_waits_for_the_first_work() -> None:
     await queue.arrival()
 
 
+async def test_acknowledgements_go_along_with_what_somebody_waits_for() -> None:
+    alarms = Alarms()
+    queue = Intake(messages_max=10, octets_max=1 << 20, later=alarms)
+
+    queue.acknowledge(acknowledgement(1))
+    queue.acknowledge(acknowledgement(2))
+    alone = queue.pressing
+    queue.submit(submission())
+
+    assert (alone, queue.pressing) == (False, True)
+    assert len(queue.next()) == 3
+    assert [seconds for seconds, _ in alarms.set] == [ALONG_S]
+    alarms.ring()
+    assert not queue.pressing
+
+
+async def test_acknowledgements_that_nothing_comes_after_go_alone_a_little_later() -> None:
+    alarms = Alarms()
+    queue = Intake(messages_max=10, octets_max=1 << 20, later=alarms)
+
+    for floor in (1, 2):
+        queue.acknowledge(acknowledgement(floor))
+        alarms.ring()
+
+        assert queue.pressing
+        assert len(queue.next()) == 1
+        assert not queue.pressing
+
+
+async def test_acknowledgements_that_fill_it_do_not_wait() -> None:
+    alarms = Alarms()
+    queue = Intake(messages_max=2, octets_max=1 << 20, later=alarms)
+
+    queue.acknowledge(acknowledgement(1))
+    before = queue.pressing
+    queue.acknowledge(acknowledgement(2))
+
+    assert (before, queue.pressing) == (False, True)
+
+
 async def test_a_commit_takes_no_more_than_one_tree_of_stamps_holds() -> None:
-    queue = Intake(messages_max=10_000, octets_max=1 << 30)
+    queue = an_intake(messages_max=10_000, octets_max=1 << 30)
     work = submission()
     for _ in range(STAMPED_TOGETHER_MAX + 5):
         queue.submit(work)
@@ -82,7 +142,7 @@ async def test_a_commit_takes_no_more_than_one_tree_of_stamps_holds() -> None:
 
 async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) -> None:
     monkeypatch.setattr(intake, "PLACEMENTS_MAX", 3)
-    queue = Intake(messages_max=100, octets_max=1 << 20)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
     for targets in (5, 2, 1, 1):
         queue.submit(submission(targets=targets))
 
@@ -92,7 +152,7 @@ async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) ->
 
 
 async def test_what_is_put_back_comes_first() -> None:
-    queue = Intake(messages_max=10, octets_max=1 << 20)
+    queue = an_intake(messages_max=10, octets_max=1 << 20)
     older, newer = acknowledgement(1), acknowledgement(2)
     queue.acknowledge(older)
     taken = queue.next()
@@ -105,7 +165,7 @@ async def test_what_is_put_back_comes_first() -> None:
 
 
 async def test_what_is_put_back_is_an_arrival() -> None:
-    queue = Intake(messages_max=10, octets_max=1 << 20)
+    queue = an_intake(messages_max=10, octets_max=1 << 20)
     queue.acknowledge(acknowledgement(1))
     taken = queue.next()
     queue.put_back([])
@@ -120,7 +180,7 @@ async def test_what_is_put_back_is_an_arrival() -> None:
 
 
 async def test_what_waits_is_counted() -> None:
-    queue = Intake(messages_max=10, octets_max=1 << 20)
+    queue = an_intake(messages_max=10, octets_max=1 << 20)
     work = submission()
 
     queue.submit(work)
@@ -133,7 +193,7 @@ async def test_what_waits_is_counted() -> None:
 
 
 async def test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room() -> None:
-    queue = Intake(messages_max=1, octets_max=1 << 20)
+    queue = an_intake(messages_max=1, octets_max=1 << 20)
     queue.acknowledge(acknowledgement(1))
     queue.put_back(queue.next().acknowledgements)
     waiting = asyncio.ensure_future(queue.space())
