@@ -52,7 +52,9 @@ class Peer:
         self.task = asyncio.get_running_loop().create_task(self._again())
 
     async def _again(self) -> None:
-        while True:
+        task = asyncio.current_task()
+        # A gather that fails in the moment in which it is cancelled tells of the failure alone.
+        while task is not None and not task.cancelling():
             with contextlib.suppress(OSError, TimeoutError):
                 await self.kind.act(self.stand)
                 self.bouts += 1
