@@ -2,8 +2,8 @@
 
 Works enter in any number of turns; the next commit takes them together. The rules of this file: what is uncommitted
 is bounded, and nobody waits here - a full intake says so, and the sockets are not read until it has room
-(performance.md, "Rules of the hot path"). And nobody waits for an acknowledgement to be committed, so it goes along with
-what somebody waits for, or alone a little later (decision 0044).
+(performance.md, "Rules of the hot path"). And nobody waits for an acknowledgement to be committed, so it goes along
+with what somebody waits for, or alone a little later (decision 0044).
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from relayproto.limits import STAMPED_TOGETHER_MAX
 PLACEMENTS_MAX: Final = 4096
 """Rows that one commit puts in, about: 20 ms of work, which is what an acknowledgement behind it waits."""
 ALONG_S: Final = 0.02
-"""How long acknowledgements wait for something that they can go along with: a fifth of what people take for at once, and
-where two devices talk it spares every second commit."""
+"""How long acknowledgements wait for something that they can go along with: a fifth of what people take for at once,
+and where two devices talk it spares every second commit."""
 
 
 class Intake:

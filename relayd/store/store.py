@@ -137,11 +137,7 @@ class Store(LocalVerbs, EntranceVerbs):
         )
         _found(opened, counters)
         engine = Engine(
-            Intake(
-                messages_max=limits.intake_messages_max,
-                octets_max=limits.intake_bytes_max,
-                later=asyncio.get_running_loop().call_later,
-            ),
+            _intake(limits),
             opened.writer,
             Writer(opened.tools),
             disk=disk,
@@ -378,6 +374,11 @@ class Store(LocalVerbs, EntranceVerbs):
     async def probe(self) -> None:
         """Return when a commit has gone through."""
         await self._act(probe)
+
+
+def _intake(limits: LimitsSection) -> Intake:
+    later = asyncio.get_running_loop().call_later
+    return Intake(messages_max=limits.intake_messages_max, octets_max=limits.intake_bytes_max, later=later)
 
 
 def _quota(limits: LimitsSection) -> Quota:

@@ -1,5 +1,7 @@
 """Who is read next where more has come than one turn can take."""
 
+import os
+
 import pytest
 
 from relayd.net.outbox import Outbox
@@ -166,6 +168,23 @@ def test_a_slow_disk_keeps_nobody_waiting_for_longer_than_a_few_rests() -> None:
         stage.turn()
 
     assert stage.log == ["flood"]
+
+
+def test_the_core_is_lent_while_others_wait_and_a_commit_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    lent = []
+    monkeypatch.setattr(os, "sched_yield", lambda: lent.append(True))
+    stage = Stage()
+    stage.commit = 7
+    stage.shares.enter(stage.taker("alice", 1), stage.share())
+    quiet = len(lent)
+
+    stage.shares.enter(stage.taker("flood", 3, LONG_S), stage.share(1.0))
+    stage.turn()
+    flood = len(lent)
+    stage.commit = 0
+    stage.turn()
+
+    assert (quiet, flood > 0, len(lent)) == (0, True, flood)
 
 
 def test_who_is_served_while_no_commit_is_under_way_waits_for_none_that_begins() -> None:
