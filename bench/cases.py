@@ -144,7 +144,7 @@ class Bench:
         result = self.loaded("C", Run(pairs, payload=sizes(options.envelope)[0]))
         what = f"drain of {self._backlog} envelopes to {options.pairs} devices"
         self.all_closed()
-        left = self.relay.queued()
+        left = self.relay.left()
         return merged(self.rated("C", what, result["count"], result), wrong({f"acknowledged but left: {left}": left}))
 
     # --- shared ---

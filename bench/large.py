@@ -157,7 +157,7 @@ class Million:
             result = bench.loaded("G", Run(pairs, payload=_body(bench)))
             bench.all_closed()
             total = _added(total, result)
-        left = bench.relay.queued() - self._others
+        left = bench.relay.left(self._others)
         rated = bench.rated("G", f"drain, {WAVE} devices at a time", total["count"], total)
         return merged(rated, wrong({f"acknowledged but left: {left}": left}))
 

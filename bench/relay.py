@@ -28,6 +28,8 @@ from relayproto.replies import Status
 READY_S_MAX = 60.0
 STOP_S_MAX = 40.0
 METRICS_S_MAX = 30.0
+COMMITTED_S_MAX = 5.0
+"""Acknowledgements wait 20 ms for something to go along with, and the last of a drain are thousands."""
 RAISED = {
     "device_rate_per_s": 10_000_000,
     "device_burst": 10_000_000,
@@ -161,6 +163,13 @@ class Relay:
     def queued(self) -> int:
         """Return how many envelopes wait."""
         return self.figures()["envelopes queued"]
+
+    def left(self, others: int = 0) -> int:
+        """Return how many envelopes wait beside so many others, once what was acknowledged had time to be committed."""
+        until = time.monotonic() + COMMITTED_S_MAX
+        while (left := self.queued() - others) and time.monotonic() < until:
+            time.sleep(0.02)
+        return left
 
     def cpu_s(self) -> float:
         """Return the processor time that it has used, seconds."""
