@@ -31,10 +31,10 @@ class Intake:
     ) -> None:
         """``later`` calls a function after so many seconds: ``loop.call_later``."""
         self._messages_max = messages_max
+        self._octets_max = octets_max
         self._later = later
         self._waits = False
         """Whether ``later`` is to call, for acknowledgements that wait."""
-        self._octets_max = octets_max
         self._submissions: list[Submission] = []
         self._acknowledgements: list[Acknowledgement] = []
         self._verbs: list[Verb] = []

@@ -24,7 +24,7 @@ def acknowledgement(floor: int) -> Acknowledgement:
     return Acknowledgement(SEAT, Ack(1, Lane.NORMAL, floor, (), Credit(0, 0), ()))
 
 
-def an_intake(*, messages_max: int = 10, octets_max: int = 1 << 20) -> Intake:
+def an_intake(*, messages_max: int, octets_max: int) -> Intake:
     return Intake(messages_max=messages_max, octets_max=octets_max, later=asyncio.get_running_loop().call_later)
 
 
