@@ -15,7 +15,7 @@ from typing import NamedTuple
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SYNCS = 200
 _SYNC_BYTES = 4096
-_NAMED = ("uvloop", "cryptography", "pynacl", "msgpack", "aiosqlite")
+_NAMED = ("uvloop", "cryptography", "pynacl", "msgspec", "aiosqlite")
 
 
 def sync_us(directory: Path) -> tuple[float, float]:

@@ -7,7 +7,7 @@ writes a payload there that tells whose it is and which.
 import os
 from collections.abc import Sequence
 
-from msgpack import packb
+from msgspec.msgpack import encode
 from people import DEVICE, Person
 
 from relayproto.codes import Class, Kind
@@ -35,7 +35,7 @@ def tail(
     """
     body_bytes, wrap_bytes = sizes(envelope_bytes)
     wrap = os.urandom(wrap_bytes) if len(targets) == 1 else b""
-    before = b"".join(map(packb, (0, class_, ttl_s, int(outcomes), os.urandom(COMMITMENT_BYTES))))
+    before = b"".join(map(encode, (0, class_, ttl_s, int(outcomes), os.urandom(COMMITMENT_BYTES))))
     listed = [(target.account, 1, ((DEVICE, wrap),)) for target in targets]
-    after = b"".join(map(packb, (bytes(body_bytes), None, listed, None, ())))
+    after = b"".join(map(encode, (bytes(body_bytes), None, listed, None, ())))
     return before + after, len(before) + (2 if body_bytes <= _BIN8_MAX else 3)

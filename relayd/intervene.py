@@ -285,6 +285,8 @@ def _purge(arguments: argparse.Namespace, config: "Config") -> Exit:
 
 
 def _connections(arguments: argparse.Namespace, config: "Config") -> Exit:
+    from msgspec.structs import asdict
+
     from relayd import operate
     from relayproto.limits import PAGE_ROWS_MAX
     from relayproto.operating import Connections, GetConnections, Line
@@ -297,10 +299,10 @@ def _connections(arguments: argparse.Namespace, config: "Config") -> Exit:
         if not counts.more or len(lines) >= arguments.rows:
             break
     if arguments.json:
-        return _print_json({**_counts(counts), "list": [line._asdict() for line in lines]})
+        return _print_json({**_counts(counts), "list": [asdict(line) for line in lines]})
     sys.stdout.writelines(f"{name.replace('_', ' '):<18}  {count:>10,}\n" for name, count in _counts(counts).items())
     if arguments.rows:
-        rows = [(str(line.mailbox), operate.moment(line.since_ms), *line[2:]) for line in lines]
+        rows = [(str(line.mailbox), operate.moment(line.since_ms), *line.fields()[2:]) for line in lines]
         head = ("mailbox", "since", "received", "sent", "window", "owed", "waiting")
         sys.stdout.write("\n" + table(head, rows) + ("and more\n" if counts.more else ""))
     return Exit.OK
@@ -367,6 +369,8 @@ def _loglevel(arguments: argparse.Namespace, config: "Config") -> Exit:
 
 
 def _selfcheck(arguments: argparse.Namespace, config: "Config") -> Exit:
+    from msgspec.structs import asdict
+
     from relayd import operate
     from relayproto.operating import Checked, SelfCheck
 
@@ -375,7 +379,7 @@ def _selfcheck(arguments: argparse.Namespace, config: "Config") -> Exit:
     status = Exit.NOT_WHOLE if broken else Exit.LATER if checked.unfinished else Exit.OK
     if arguments.json:
         _print_json({
-            "whole": status is Exit.OK, "found": [each._asdict() for each in checked.found],
+            "whole": status is Exit.OK, "found": [asdict(each) for each in checked.found],
             "unfinished": checked.unfinished,
         })  # fmt: skip
         return status

@@ -12,10 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from relayclient.errors import LogBroken
 from relayproto import audit, descriptor
-from relayproto.administration_replies import Checkpoint, checkpoint
+from relayproto.administration_replies import Checkpoint
 from relayproto.audit import FIRST_HASH, BrokenChain, Chain, Record
 from relayproto.codes import Code, Kind
 from relayproto.errors import CryptoFailure, Malformed
+from relayproto.fields import checked
 from relayproto.primitives import equal
 from relayproto.standing import PLATFORM, ActState, Role
 
@@ -264,8 +265,8 @@ def read_checkpoint(at: int, value: object) -> Checkpoint:
     if not isinstance(value, dict):
         raise LogBroken(f"line {at}: no checkpoint")
     try:
-        return checkpoint([value.get("records"), _octets(at, value, "head"), value.get("at_ms"), value.get("key_id"),
-                           _octets(at, value, "signature")])  # fmt: skip
+        head, signature = _octets(at, value, "head"), _octets(at, value, "signature")
+        return checked(Checkpoint, [value.get("records"), head, value.get("at_ms"), value.get("key_id"), signature])
     except Malformed:
         raise LogBroken(f"line {at}: no checkpoint") from None
 

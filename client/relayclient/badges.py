@@ -176,9 +176,9 @@ def give_up(step: Step, link: Link, asked: GetOrganisation | GetRevocations) -> 
 
 def learn_revocations(step: Step, link: Link, asked: GetRevocations, reply: Revocations) -> None:
     """Take in what was taken back; a relay that was restored counts from the beginning again."""
-    for number, serial, until_ms in reply.revocations:
-        _take_back(step, serial, until_ms)
-        step.put("revocations", number)
+    for each in reply.revocations:
+        _take_back(step, each.serial, each.until_ms)
+        step.put("revocations", each.number)
     if reply.newest < asked.after:
         step.put("revocations", 0)
     elif not reply.more or not reply.revocations:

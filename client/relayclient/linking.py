@@ -11,7 +11,7 @@ import binascii
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from relayclient.store.database import FILE_NAME, Step, Store
 from relayproto import identity
 from relayproto.commands import PutDevices
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets, record, text, uint
+from relayproto.fields import checked, octets, text, uint
 from relayproto.identity import DeviceEntry, DeviceList
 from relayproto.ids import Address, DeviceId
 from relayproto.limits import ADDRESS_CHARS_MAX, DEVICES_MAX
@@ -35,7 +35,7 @@ from relayproto.primitives import (
     equal,
     x25519_public,
 )
-from relayproto.value import Value
+from relayproto.value import Part, Value
 
 CODE_CHARS_MAX: Final = 2_048
 _NEW: Final = "relay-new-device:"
@@ -48,30 +48,27 @@ _DIGITS: Final = 20
 _GROUP: Final = 5
 
 
-class NewDevice(NamedTuple):
+class NewDevice(Part, frozen=True):
     """What a new device says of itself: where to seal to, and its Ed25519 and X25519 public keys."""
 
-    seal_key: bytes
-    sign_key: bytes
-    dh_key: bytes
+    seal_key: Annotated[bytes, octets(32)]
+    sign_key: Annotated[bytes, octets(32)]
+    dh_key: Annotated[bytes, octets(32)]
 
 
 class _Membership(Value, frozen=True):
     """What a new device lacks: the account's key, its own number, and where the relay is and by which keys."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"identity_seed"})
-    identity_seed: bytes
-    device: int
-    address: str
-    host: str
-    port: int
-    key_id: int
-    relay_key: bytes
-    root: bytes
-    relay_id: int
-
-
-_new: Reader[NewDevice] = record(NewDevice, octets(32), octets(32), octets(32))
+    identity_seed: Annotated[bytes, octets(32)]
+    device: Annotated[int, uint(_U32, 1)]
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    host: Annotated[str, text(_HOST_CHARS_MAX)]
+    port: Annotated[int, uint(65_535, 1)]
+    key_id: Annotated[int, uint(_U32)]
+    relay_key: Annotated[bytes, octets(32)]
+    root: Annotated[bytes, octets(32)]
+    relay_id: Annotated[int, uint(_U32)]
 
 
 class Answer(NamedTuple):
@@ -79,12 +76,6 @@ class Answer(NamedTuple):
 
     code: str
     digits: str
-
-
-_membership: Reader[_Membership] = record(
-    _Membership, octets(32), uint(_U32, 1), text(ADDRESS_CHARS_MAX), text(_HOST_CHARS_MAX), uint(65_535, 1), uint(_U32),
-    octets(32), octets(32), uint(_U32),
-)  # fmt: skip
 
 
 # --- codes ------------------------------------------------------------------------------------
@@ -113,21 +104,21 @@ def _read(prefix: str, code: str) -> bytes:
 def read_new(code: str) -> NewDevice:
     """Return what a new device's code says. Raises CodeWrong."""
     try:
-        return _new(unpack(_read(_NEW, code)))
+        return checked(NewDevice, unpack(_read(_NEW, code)))
     except Malformed:
         raise CodeWrong from None
 
 
 def digits(code: str) -> str:
     """Return the 20 digits to compare on both devices: they name the keys that the code brings. Raises CodeWrong."""
-    return _shown(b"relayd/new-device/1" + pack(*read_new(code)))
+    return _shown(b"relayd/new-device/1" + pack(*read_new(code).fields()))
 
 
 def _linked_digits(new: NewDevice, said: _Membership) -> str:
     """Return the 20 digits to compare of an answer: the account, where its relay is and by which keys, the device."""
     account = identity.account_id(ed25519_public(said.identity_seed))
     return _shown(b"relayd/linked/1" + pack(
-        account, said.root, said.relay_key, *new, said.device, said.address, said.host, said.port, said.key_id,
+        account, said.root, said.relay_key, *new.fields(), said.device, said.address, said.host, said.port, said.key_id,
         said.relay_id,
     ))  # fmt: skip
 
@@ -168,7 +159,7 @@ def begin(home: Path, *, passphrase: str | None, entropy: Entropy) -> str:
 def _own_code(step: Step) -> str | None:
     if step.setting("seal_private") is None:
         return None
-    return _code(_NEW, pack(*_own_keys(step)))
+    return _code(_NEW, pack(*_own_keys(step).fields()))
 
 
 def _own_keys(step: Step) -> NewDevice:
@@ -206,7 +197,7 @@ def _opened(step: Step, home: Path, answer: str) -> tuple[NewDevice, _Membership
     if step.setting("seal_private") is None:
         raise NotBegun(str(home))
     try:
-        said = _membership(unpack(box_open(step.secret("seal_private"), _read(_LINKED, answer))))
+        said = checked(_Membership, unpack(box_open(step.secret("seal_private"), _read(_LINKED, answer))))
     except (CryptoFailure, Malformed):
         raise CodeWrong("it is not for this device") from None
     return _own_keys(step), said
@@ -347,4 +338,4 @@ def _name_of(device: int) -> str:
 
 def _digest(new: NewDevice) -> bytes:
     """Return what is kept of a code that was let in: all of its keys."""
-    return blake2b_256(pack(*new))
+    return blake2b_256(pack(*new.fields()))

@@ -49,7 +49,7 @@ class Parts:
         part: list[RosterLine] = []
         left = FRAME_BYTES_MAX - _AROUND
         for line in self.lines[position : position + ROSTER_PART_LINES_MAX]:
-            left -= len(pack(*_person(line)))
+            left -= len(pack(*_person(line).fields()))
             if left < 0:
                 break
             part.append(_person(line))

@@ -5,7 +5,7 @@ is used once in a ledger's epoch, for one frame that was stored before it was se
 sent again, never anew (spec 50 §2).
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 from msgspec.structs import replace
 
@@ -20,11 +20,12 @@ from relayproto.e2e import body, content
 from relayproto.e2e.commitment import Context, conversation_id
 from relayproto.e2e.content import Read, Retry, Text
 from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped
-from relayproto.fields import Reader, octets_up_to, record
+from relayproto.fields import checked, octets_up_to
 from relayproto.ids import AccountId, MessageId
 from relayproto.limits import BODY_BYTES_MAX, BODY_HANDLES_MAX, FRAME_BYTES_MAX, LIFETIME_S_MAX, UNANSWERED_MAX
 from relayproto.packed import pack, unpack
 from relayproto.replies import Submitted
+from relayproto.value import Value
 
 _OVERHEAD_BYTES: Final = 1024
 """More than everything of a SUBMIT but body and wraps takes: two accounts, sixteen devices, lengths."""
@@ -34,9 +35,13 @@ _ATTEMPTS_MAX: Final = 12
 """Refusals in a row that should have been cured (over half an hour of them) before a message counts as refused."""
 _S: Final = 1000
 
-_kept: Reader[tuple[bytes, bytes]] = record(
-    lambda framed, parked: (framed, parked), octets_up_to(FRAME_BYTES_MAX), octets_up_to(BODY_BYTES_MAX)
-)
+
+class _Kept(Value, frozen=True):
+    """A submission as it is kept: its frame, and the body that goes before it where that is parked."""
+
+    framed: Annotated[bytes, octets_up_to(FRAME_BYTES_MAX)]
+    parked: Annotated[bytes, octets_up_to(BODY_BYTES_MAX)]
+
 
 _STATES: Final = {
     Result.DELIVERED: MessageState.DELIVERED,
@@ -121,11 +126,11 @@ def _place(step: Step, number: int) -> tuple[bytes, ...]:
 
 
 def _unpacked(kept: bytes) -> list[Submit | Body]:
-    framed, parked = _kept(unpack(kept))
-    submit = message.read(Submit, frame.decode(framed).fields)
+    said = checked(_Kept, unpack(kept))
+    submit = message.read(Submit, frame.decode(said.framed).fields)
     if submit.handle is None:
         return [submit]
-    return [Body(submit.handle, parked), submit]
+    return [Body(submit.handle, said.parked), submit]
 
 
 def _target(step: Step, account: AccountId, wrapped: Wrapped) -> Target:

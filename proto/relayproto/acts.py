@@ -5,12 +5,12 @@ canonical form, for one relay, by one device's signature; it names its number, i
 counts twice or late.
 """
 
-from typing import Any, Final, cast
+from typing import Annotated, Final, cast
 
 from relayproto import message
 from relayproto.administration import CHANGES, Approve, Change, CreateOrganisation
 from relayproto.errors import Malformed
-from relayproto.fields import Reader, flag, octets, record, text, uint
+from relayproto.fields import checked, octets, text, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import ACT_BYTES_MAX, ACT_LIFETIME_MS_MAX, REASON_CHARS_MAX, TIME_MS_MAX
 from relayproto.packed import pack, unpack
@@ -40,25 +40,30 @@ class Instruction(Value, frozen=True):
     change: Change
 
 
-def _fields(value: object) -> list[Any]:
-    if type(value) is not list:
-        raise Malformed("not an array")
-    return value
+class _Packed(Value, frozen=True):
+    """An act as it is packed: the kind of its change, and that one's fields."""
+
+    relay: Annotated[bytes, octets(32)]
+    account: Annotated[AccountId, octets(32)]
+    device: Annotated[DeviceId, uint(_U32, 1)]
+    number: Annotated[int, uint(minimum=1)]
+    issued_ms: Annotated[int, uint(TIME_MS_MAX)]
+    expires_ms: Annotated[int, uint(TIME_MS_MAX)]
+    reason: Annotated[str, text(REASON_CHARS_MAX)]
+    rehearsal: bool
+    kind: Annotated[int, uint(127)]
+    change: list[object]
 
 
-def _instruction(*fields: Any) -> Instruction:
-    relay, account, device, number, issued_ms, expires_ms, reason, rehearsal, kind, values = fields
-    change = CHANGES.get(kind)
+def _instruction(packed: _Packed) -> Instruction:
+    change = CHANGES.get(packed.kind)
     if change is None:
         raise Malformed("an act of a kind that nobody knows")
-    what = cast("Change", message.read(change, values))
-    return Instruction(relay, account, device, number, issued_ms, expires_ms, reason, rehearsal, what)
-
-
-_reader: Reader[Instruction] = record(
-    _instruction, octets(32), octets(32), uint(_U32, 1), uint(minimum=1), uint(TIME_MS_MAX), uint(TIME_MS_MAX),
-    text(REASON_CHARS_MAX), flag, uint(127), _fields,
-)  # fmt: skip
+    what = cast("Change", message.read(change, packed.change))
+    return Instruction(
+        packed.relay, packed.account, packed.device, packed.number, packed.issued_ms, packed.expires_ms,
+        packed.reason, packed.rehearsal, what,
+    )  # fmt: skip
 
 
 def encode(act: Instruction) -> bytes:
@@ -81,7 +86,7 @@ def decode(octets: bytes) -> Instruction:
     """
     if len(octets) > ACT_BYTES_MAX or octets[:1] != _VERSION:
         raise Malformed("not an act of a known version")
-    act = _reader(unpack(octets[1:]))
+    act = _instruction(checked(_Packed, unpack(octets[1:])))
     if not 0 < act.expires_ms - act.issued_ms <= ACT_LIFETIME_MS_MAX:
         raise Malformed("an act that ends before it begins, or much later")
     if encode(act) != octets:

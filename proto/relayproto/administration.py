@@ -4,10 +4,10 @@ A change is never a frame of its own: it is what an act does (``relayproto.acts`
 other. Each class's docstring says what it means; who may do it stands in ``relayproto.rules`` and nowhere else.
 """
 
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 from relayproto.codes import Kind
-from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, optional, text, uint
+from relayproto.fields import octets, octets_up_to, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
@@ -34,13 +34,13 @@ from relayproto.verification import (
 )
 
 _U32 = (1 << 32) - 1
-_account: Reader[bytes] = octets(32)
-_unit = uint(_U32)
-_below = uint(_U32, 1)
-_name: Reader[str] = text(UNIT_NAME_CHARS_MAX)
-_time = uint(TIME_MS_MAX)
-_rows = uint(PAGE_ROWS_MAX, 1)
-_u64 = uint()
+_Account = Annotated[AccountId, octets(32)]
+_Unit = Annotated[UnitId, uint(_U32)]
+_Below = Annotated[UnitId, uint(_U32, 1)]
+_Name = Annotated[str, text(UNIT_NAME_CHARS_MAX)]
+_Time = Annotated[int, uint(TIME_MS_MAX)]
+_Rows = Annotated[int, uint(PAGE_ROWS_MAX, 1)]
+_U64 = Annotated[int, uint()]
 TICKET_LIFETIME_S_MAX = 90 * 86_400
 
 
@@ -52,24 +52,20 @@ class CreateOrganisation(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.CREATE_ORGANISATION
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _name, text(DOMAIN_CHARS_MAX), octets(32), octets(64), octets(32), _account, _time,
-    )  # fmt: skip
-    name: str
-    domain: str
-    root_key: bytes
-    owned: bytes
-    form_hash: bytes
-    admin: AccountId
-    until_ms: int
+    name: _Name
+    domain: Annotated[str, text(DOMAIN_CHARS_MAX)]
+    root_key: Annotated[bytes, octets(32)]
+    owned: Annotated[bytes, octets(64)]
+    form_hash: Annotated[bytes, octets(32)]
+    admin: _Account
+    until_ms: _Time
 
 
 class SuspendOrganisation(Message, frozen=True):
     """Suspend an organisation, or let it work again: its people and offices then refuse like unknown ones."""
 
     KIND: ClassVar[Kind] = Kind.SUSPEND_ORGANISATION
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, flag)
-    unit: UnitId
+    unit: _Below
     suspended: bool
 
 
@@ -77,85 +73,76 @@ class MergeOrganisation(Message, frozen=True):
     """Make an organisation a unit of another: its domain, units, people and grants go along."""
 
     KIND: ClassVar[Kind] = Kind.MERGE_ORGANISATION
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _below)
-    unit: UnitId
-    into: UnitId
+    unit: _Below
+    into: _Below
 
 
 class HandOver(Message, frozen=True):
     """Give all that one account holds over a unit and below to another, who answers for it from now on."""
 
     KIND: ClassVar[Kind] = Kind.HAND_OVER
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account, _account)
-    unit: UnitId
-    account: AccountId
-    to: AccountId
+    unit: _Below
+    account: _Account
+    to: _Account
 
 
 class RotateKey(Message, frozen=True):
     """Replace an organisation's root key; ``by_old`` is the old one's signature over the new, ``by_new`` its own."""
 
     KIND: ClassVar[Kind] = Kind.ROTATE_KEY
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, octets(32), octets(64), octets(64))
-    unit: UnitId
-    root_key: bytes
-    by_old: bytes
-    by_new: bytes
+    unit: _Below
+    root_key: Annotated[bytes, octets(32)]
+    by_old: Annotated[bytes, octets(64)]
+    by_new: Annotated[bytes, octets(64)]
 
 
 class CreateUnit(Message, frozen=True):
     """Make a unit below another. ACTED's ``value`` is its number."""
 
     KIND: ClassVar[Kind] = Kind.CREATE_UNIT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _name)
-    unit: UnitId
-    name: str
+    unit: _Below
+    name: _Name
 
 
 class RenameUnit(Message, frozen=True):
     """Give a unit another name."""
 
     KIND: ClassVar[Kind] = Kind.RENAME_UNIT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _name)
-    unit: UnitId
-    name: str
+    unit: _Below
+    name: _Name
 
 
 class MoveUnit(Message, frozen=True):
     """Put a unit, with everything below it, under another of the same organisation."""
 
     KIND: ClassVar[Kind] = Kind.MOVE_UNIT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _below)
-    unit: UnitId
-    under: UnitId
+    unit: _Below
+    under: _Below
 
 
 class CloseUnit(Message, frozen=True):
     """Close an empty unit for good: nobody belongs to it and nothing is below it."""
 
     KIND: ClassVar[Kind] = Kind.CLOSE_UNIT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below,)
-    unit: UnitId
+    unit: _Below
 
 
 class GrantRole(Message, frozen=True):
     """Let an account act in a role over a unit, until ``until_ms``; nobody grants to himself (spec 70 §4)."""
 
     KIND: ClassVar[Kind] = Kind.GRANT_ROLE
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _account, one_of(Role), _time)
-    unit: UnitId
-    account: AccountId
+    unit: _Unit
+    account: _Account
     role: Role
-    until_ms: int
+    until_ms: _Time
 
 
 class RevokeRole(Message, frozen=True):
     """Take a role over a unit back, at once and in every session. One's own may be laid down as well."""
 
     KIND: ClassVar[Kind] = Kind.REVOKE_ROLE
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _account, one_of(Role))
-    unit: UnitId
-    account: AccountId
+    unit: _Unit
+    account: _Account
     role: Role
 
 
@@ -166,13 +153,10 @@ class InviteMember(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.INVITE_MEMBER
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _below, text(ADDRESS_CHARS_MAX), one_of(Standing), uint(TICKET_LIFETIME_S_MAX, 60),
-    )  # fmt: skip
-    unit: UnitId
-    address: str
+    unit: _Below
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
     standing: Standing
-    ttl_s: int
+    ttl_s: Annotated[int, uint(TICKET_LIFETIME_S_MAX, 60)]
 
 
 class PlaceMember(Message, frozen=True):
@@ -182,9 +166,8 @@ class PlaceMember(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.PLACE_MEMBER
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account, one_of(Standing))
-    unit: UnitId
-    account: AccountId
+    unit: _Below
+    account: _Account
     standing: Standing
 
 
@@ -192,10 +175,9 @@ class AssignOffice(Message, frozen=True):
     """Let an account answer for an office, or no longer."""
 
     KIND: ClassVar[Kind] = Kind.ASSIGN_OFFICE
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account, _account, flag)
-    unit: UnitId
-    office: AccountId
-    account: AccountId
+    unit: _Below
+    office: _Account
+    account: _Account
     answers: bool
 
 
@@ -203,85 +185,76 @@ class PutDocument(Message, frozen=True):
     """Put the next version of a unit's document in force; ``signature`` is the organisation's root key's (spec 75)."""
 
     KIND: ClassVar[Kind] = Kind.PUT_DOCUMENT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, octets_up_to(DOCUMENT_BYTES_MAX, 1), octets(64))
-    unit: UnitId
-    document: bytes
-    signature: bytes
+    unit: _Unit
+    document: Annotated[bytes, octets_up_to(DOCUMENT_BYTES_MAX, 1)]
+    signature: Annotated[bytes, octets(64)]
 
 
 class Approve(Message, frozen=True):
     """Be the second person for a proposal; ``digest`` says which one was read, so that none is slipped underneath."""
 
     KIND: ClassVar[Kind] = Kind.APPROVE
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(minimum=1), octets(32))
-    proposal: int
-    digest: bytes
+    proposal: Annotated[int, uint(minimum=1)]
+    digest: Annotated[bytes, octets(32)]
 
 
 class Withdraw(Message, frozen=True):
     """Take a proposal back: its author, or whoever could approve it."""
 
     KIND: ClassVar[Kind] = Kind.WITHDRAW
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(minimum=1),)
-    proposal: int
+    proposal: Annotated[int, uint(minimum=1)]
 
 
 class GetUnits(Message, frozen=True):
     """Ask for the units below one, after a number; below the platform: the organisations. Answer: UNITS."""
 
     KIND: ClassVar[Kind] = Kind.GET_UNITS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _unit, _rows)
-    unit: UnitId
-    after: UnitId
-    rows: int
+    unit: _Unit
+    after: _Unit
+    rows: _Rows
 
 
 class GetRoles(Message, frozen=True):
     """Ask who holds what over a unit and below it. Answer: ROLES."""
 
     KIND: ClassVar[Kind] = Kind.GET_ROLES
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _u64, _rows)
-    unit: UnitId
-    after: int
-    rows: int
+    unit: _Unit
+    after: _U64
+    rows: _Rows
 
 
 class GetDocument(Message, frozen=True):
     """Ask for a unit's document, nil for the version in force. Answer: DOCUMENT."""
 
     KIND: ClassVar[Kind] = Kind.GET_DOCUMENT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, optional(uint(_U32, 1)))
-    unit: UnitId
-    version: int | None
+    unit: _Unit
+    version: Annotated[int, uint(_U32, 1)] | None
 
 
 class GetProposals(Message, frozen=True):
     """Ask what waits for a second person over a unit and below it. Answer: PROPOSALS."""
 
     KIND: ClassVar[Kind] = Kind.GET_PROPOSALS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _u64, _rows)
-    unit: UnitId
-    after: int
-    rows: int
+    unit: _Unit
+    after: _U64
+    rows: _Rows
 
 
 class GetAudit(Message, frozen=True):
     """Ask for the audit records of a unit and below it, after a number. Answer: AUDIT."""
 
     KIND: ClassVar[Kind] = Kind.GET_AUDIT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _u64, _rows)
-    unit: UnitId
-    after: int
-    rows: int
+    unit: _Unit
+    after: _U64
+    rows: _Rows
 
 
 class GetCheckpoints(Message, frozen=True):
     """Ask for the signed checkpoints of the audit log, after a number of records. Answer: CHECKPOINTS."""
 
     KIND: ClassVar[Kind] = Kind.GET_CHECKPOINTS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, _rows)
-    after: int
-    rows: int
+    after: _U64
+    rows: _Rows
 
 
 class BreakGlass(Message, frozen=True):
@@ -289,14 +262,9 @@ class BreakGlass(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.BREAK_GLASS
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        text(ADDRESS_CHARS_MAX),
-        uint(BREAK_GLASS_S_MAX, 60),
-        text(LOCAL_REASON_CHARS_MAX),
-    )
-    address: str
-    ttl_s: int
-    reason: str
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    ttl_s: Annotated[int, uint(BREAK_GLASS_S_MAX, 60)]
+    reason: Annotated[str, text(LOCAL_REASON_CHARS_MAX)]
 
 
 Change = (

@@ -8,10 +8,10 @@ asks a relay.
 
 from collections.abc import Container, Mapping
 from enum import StrEnum
-from typing import Any, ClassVar, Final, NamedTuple, assert_never
+from typing import Annotated, ClassVar, Final, TypeVar, assert_never
 
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets, octets_up_to, one_of, record, sequence, text, uint
+from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
@@ -28,8 +28,9 @@ from relayproto.organisation import PublicRecord
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
 from relayproto.standing import Field, Standing
-from relayproto.value import Value
+from relayproto.value import Part, Value
 
+T = TypeVar("T", "Warrant", "Attestation", "Proof")
 _VERSION: Final = b"\x01"
 _WARRANT: Final = b"relayd/warrant/1"
 _ATTESTATION: Final = b"relayd/attestation/1"
@@ -41,6 +42,10 @@ STATED: Final = frozenset({Field.NAME, Field.TITLE, Field.UNIT, Field.ADDRESS})
 """The fields that an organisation vouches for."""
 REQUIRED: Final = frozenset({Field.UNIT, Field.ADDRESS})
 """Those of them without which the relay takes no attestation."""
+
+
+_Time = Annotated[int, uint(TIME_MS_MAX)]
+_Serial = Annotated[bytes, octets(SERIAL_BYTES)]
 
 
 class Doubt(StrEnum):
@@ -66,13 +71,13 @@ class Unattested(Exception):  # noqa: N818 - says what the account is
 class Warrant(Value, frozen=True):
     """A root key's word that a device's key may attest for a unit and all below it; times are unix ms."""
 
-    serial: bytes
-    organisation: UnitId
-    unit: UnitId
-    account: AccountId
-    key: bytes
-    not_before_ms: int
-    expires_ms: int
+    serial: _Serial
+    organisation: Annotated[UnitId, uint(_U32, 1)]
+    unit: Annotated[UnitId, uint(_U32, 1)]
+    account: Annotated[AccountId, octets(32)]
+    key: Annotated[bytes, octets(32)]
+    not_before_ms: _Time
+    expires_ms: _Time
 
 
 class Attestation(Value, frozen=True):
@@ -82,33 +87,36 @@ class Attestation(Value, frozen=True):
     key. Who that is, it does not say: statements do, each with the serial.
     """
 
-    serial: bytes
-    warrant: bytes
-    root: bytes
-    organisation: UnitId
-    account: AccountId
+    serial: _Serial
+    warrant: _Serial
+    root: Annotated[bytes, octets(32)]
+    organisation: Annotated[UnitId, uint(_U32, 1)]
+    account: Annotated[AccountId, octets(32)]
     standing: Standing
-    not_before_ms: int
-    expires_ms: int
+    not_before_ms: _Time
+    expires_ms: _Time
 
 
-class Statement(NamedTuple):
+class Statement(Part, frozen=True):
     """What an attestation's key says of one field, by a signature of its own over the attestation's serial."""
 
     field: Field
-    text: str
-    signature: bytes
+    text: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    signature: Annotated[bytes, octets(64)]
+
+
+Statements = Annotated[tuple[Statement, ...], sequence(len(STATED))]
 
 
 class Proof(Value, frozen=True):
     """All that a client needs beside the organisation's public record, with the statements that are shown."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"statements"})
-    attestation: bytes
-    signature: bytes
-    warrant: bytes
-    warrant_signature: bytes
-    statements: tuple[Statement, ...] = ()
+    attestation: Annotated[bytes, octets_up_to(PROOF_BYTES_MAX)]
+    signature: Annotated[bytes, octets(64)]
+    warrant: Annotated[bytes, octets_up_to(PROOF_BYTES_MAX)]
+    warrant_signature: Annotated[bytes, octets(64)]
+    statements: Statements = ()
 
 
 class Attested(Value, frozen=True):
@@ -123,25 +131,11 @@ class Attested(Value, frozen=True):
     address: str | None = None
 
 
-_time = uint(TIME_MS_MAX)
-_serial = octets(SERIAL_BYTES)
-_warrant: Reader[Warrant] = record(
-    Warrant, _serial, uint(_U32, 1), uint(_U32, 1), octets(32), octets(32), _time, _time
-)  # fmt: skip
-_attestation: Reader[Attestation] = record(
-    Attestation, _serial, _serial, octets(32), uint(_U32, 1), octets(32), one_of(Standing), _time, _time
-)
-_statement: Reader[Statement] = record(Statement, one_of(Field), text(ADDRESS_CHARS_MAX), octets(64))
-_statements = sequence(_statement, len(STATED))
-
-
-def statements(value: object) -> tuple[Statement, ...]:
-    """Read statements: each field once, ascending, and with a text that it can have; raises Malformed."""
-    read = _statements(value)
-    fields = [each.field for each in read]
-    if fields != sorted(set(fields)) or not all(map(_possible, read)):
+def check_stated(stated: tuple[Statement, ...]) -> None:
+    """Raise Malformed unless each field is there once, ascending, and with a text that it can have."""
+    fields = [each.field for each in stated]
+    if fields != sorted(set(fields)) or not all(map(_possible, stated)):
         raise Malformed("not statements")
-    return read
 
 
 def _possible(stated: Statement) -> bool:
@@ -159,20 +153,15 @@ def _possible(stated: Statement) -> bool:
             assert_never(never)
 
 
-_proof: Reader[Proof] = record(
-    Proof, octets_up_to(PROOF_BYTES_MAX), octets(64), octets_up_to(PROOF_BYTES_MAX), octets(64), statements
-)
-
-
 def _packed(thing: Warrant | Attestation | Proof) -> bytes:
     return _VERSION + pack(*thing.fields())
 
 
-def _canonical(reader: Reader[Any], signed: bytes) -> Any:
+def _canonical(kind: type[T], signed: bytes) -> T:
     """Return what canonical bytes say, or raise Malformed."""
     if len(signed) > PROOF_BYTES_MAX or signed[:1] != _VERSION:
         raise Malformed("not of a known version")
-    said = reader(unpack(signed[1:]))
+    said = checked(kind, unpack(signed[1:]))
     if _packed(said) != signed:
         raise Malformed("in a form that is not canonical")
     return said
@@ -185,7 +174,7 @@ def encode_warrant(warrant: Warrant) -> bytes:
 
 def decode_warrant(signed: bytes) -> Warrant:
     """Return the warrant that the bytes say; Malformed for what is none and for one of no or too long a life."""
-    warrant: Warrant = _canonical(_warrant, signed)
+    warrant = _canonical(Warrant, signed)
     if not 0 < warrant.expires_ms - warrant.not_before_ms <= WARRANT_LIFETIME_MS_MAX:
         raise Malformed("a warrant that ends before it begins, or much later")
     return warrant
@@ -208,7 +197,7 @@ def encode(attestation: Attestation) -> bytes:
 
 def decode(signed: bytes) -> Attestation:
     """Return the attestation that the bytes say; Malformed for what is none, and for one of no or too long a life."""
-    said: Attestation = _canonical(_attestation, signed)
+    said = _canonical(Attestation, signed)
     if not 0 < said.expires_ms - said.not_before_ms <= ATTESTATION_LIFETIME_MS_MAX:
         raise Malformed("an attestation that ends before it begins, or much later")
     if said.standing not in ATTESTABLE:
@@ -252,7 +241,8 @@ def encode_proof(proof: Proof) -> bytes:
 
 def decode_proof(packed: bytes) -> Proof:
     """Return the proof that the bytes are, or raise Malformed."""
-    proof: Proof = _canonical(_proof, packed)
+    proof = _canonical(Proof, packed)
+    check_stated(proof.statements)
     return proof
 
 

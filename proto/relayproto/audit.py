@@ -6,11 +6,11 @@ is one; each hash covers the one before, and does not need the records that some
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import Code, Kind
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets_up_to, one_of, record, text, uint
+from relayproto.fields import checked, octets_up_to, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import AUDIT_RECORD_BYTES_MAX, REASON_CHARS_MAX, TIME_MS_MAX
 from relayproto.packed import pack, unpack
@@ -33,6 +33,12 @@ NOBODY: Final = AccountId(b"")
 """Who acts where it is the relay itself or its local operator."""
 
 
+_Account = Annotated[AccountId, octets_up_to(32)]
+_Digest = Annotated[bytes, octets_up_to(32)]
+_unit: Final = uint(_U32)
+_Role = Annotated[int, uint(max(Role))]
+
+
 class Record(Value, frozen=True):
     """Who did or wanted what, when, why, and what came of it.
 
@@ -47,49 +53,38 @@ class Record(Value, frozen=True):
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
-    at_ms: int
-    unit: UnitId
+    at_ms: Annotated[int, uint(TIME_MS_MAX)]
+    unit: Annotated[UnitId, _unit]
     kind: Kind
-    account: AccountId = NOBODY
-    device: int = 0
-    role: int = 0
-    over: UnitId = PLATFORM
-    first: AccountId = NOBODY
-    object: UnitId = PLATFORM
-    into: UnitId = PLATFORM
-    whom: AccountId = NOBODY
-    other: AccountId = NOBODY
-    detail: int = 0
-    code: int = Code.STORED
-    state: int = 0
-    value: int = 0
-    act: bytes = b""
-    before: bytes = b""
-    after: bytes = b""
-    reason: str = ""
-
-
-_account = octets_up_to(32)
-_digest = octets_up_to(32)
-_unit = uint(_U32)
-_role = uint(max(Role))
-_record: Reader[Record] = record(
-    Record, uint(TIME_MS_MAX), _unit, one_of(Kind), _account, _unit, _role, _unit, _account, _unit, _unit, _account,
-    _account, _role, uint(999), uint(max(ActState)), uint(), _digest, _digest, _digest, text(REASON_CHARS_MAX),
-)  # fmt: skip
+    account: _Account = NOBODY
+    device: Annotated[int, _unit] = 0
+    role: _Role = 0
+    over: Annotated[UnitId, _unit] = PLATFORM
+    first: _Account = NOBODY
+    object: Annotated[UnitId, _unit] = PLATFORM
+    into: Annotated[UnitId, _unit] = PLATFORM
+    whom: _Account = NOBODY
+    other: _Account = NOBODY
+    detail: _Role = 0
+    code: Annotated[int, uint(999)] = Code.STORED
+    state: Annotated[int, uint(max(ActState))] = 0
+    value: Annotated[int, uint()] = 0
+    act: _Digest = b""
+    before: _Digest = b""
+    after: _Digest = b""
+    reason: Annotated[str, text(REASON_CHARS_MAX)] = ""
 
 
 def encode(said: Record) -> bytes:
     """Return the canonical bytes of a record."""
-    fields: list[Any] = [*said.fields()]
-    return _VERSION + pack(*fields)
+    return _VERSION + pack(*said.fields())
 
 
 def decode(octets: bytes) -> Record:
     """Return the record that the bytes say, or raise Malformed for bytes that are no canonical record."""
     if len(octets) > AUDIT_RECORD_BYTES_MAX or octets[:1] != _VERSION:
         raise Malformed("not an audit record of a known version")
-    said = _record(unpack(octets[1:]))
+    said = checked(Record, unpack(octets[1:]))
     if encode(said) != octets:
         raise Malformed("an audit record in a form that is not canonical")
     return said

@@ -1,13 +1,13 @@
 """The contract: what a device asks of the relay (spec 40).
 
-Each class is one command; its docstring says what it means, its readers say what is allowed.
+Each class is one command; its docstring says what it means, its types what is allowed.
 """
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from relayproto.administration import QUESTIONS, BreakGlass, Question
 from relayproto.codes import Class, Kind, Lane, PrekeyKind
-from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, optional, record, sequence, text, uint
+from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
     ABOUT_CHARS_MAX,
@@ -33,53 +33,46 @@ from relayproto.message import Message, table
 from relayproto.operating import LOCAL_COMMANDS, LocalCommand
 from relayproto.policy import ROW_BYTES
 from relayproto.rosters import Claim, PutRoster
+from relayproto.value import Part
 from relayproto.visibility import TABLE_BYTES as VISIBILITY_BYTES
 
 _U32 = (1 << 32) - 1
-_account: Reader[bytes] = octets(32)
-_device = uint(_U32, 1)
-_version = uint(_U32)
-_u64 = uint()
-_pass: Reader[bytes] = octets_up_to(PASS_BYTES)
+_Account = Annotated[AccountId, octets(32)]
+_Device = Annotated[DeviceId, uint(_U32, 1)]
+_Version = Annotated[int, uint(_U32)]
+_U64 = Annotated[int, uint()]
+_Pass = Annotated[bytes, octets_up_to(PASS_BYTES)]
 
 
-class Credit(NamedTuple):
+class Credit(Part, frozen=True):
     """How much may have been delivered since HELLO, cumulative, so that a repeated grant does no harm."""
 
-    messages: int
-    octets: int
+    messages: _U64
+    octets: _U64
 
 
-class Wrap(NamedTuple):
+class Wrap(Part, frozen=True):
     """What one device of a target gets beside the body; ``sealed`` is empty where a sender key is used."""
 
-    device: DeviceId
-    sealed: bytes
+    device: _Device
+    sealed: Annotated[bytes, octets_up_to(WRAP_BYTES_MAX)]
 
 
-class Target(NamedTuple):
+class Target(Part, frozen=True):
     """An account, the version of its device list that the sender knows, and a wrap for each of its devices."""
 
-    account: AccountId
-    list_version: int
-    wraps: tuple[Wrap, ...]
+    account: _Account
+    list_version: _Version
+    wraps: Annotated[tuple[Wrap, ...], sequence(DEVICES_MAX)]
 
 
-class SignedPrekey(NamedTuple):
+class SignedPrekey(Part, frozen=True):
     """A prekey as it is deposited; ``signature`` is its device's, over account and device too (spec 55 §5)."""
 
     kind: PrekeyKind
-    id: int
-    key: bytes
-    signature: bytes
-
-
-credit: Reader[Credit] = record(Credit, _u64, _u64)
-prekey: Reader[SignedPrekey] = record(
-    SignedPrekey, one_of(PrekeyKind), uint(_U32, 1), octets_up_to(KEM_PUBLIC_BYTES, 32), octets(64)
-)
-_wrap: Reader[Wrap] = record(Wrap, _device, octets_up_to(WRAP_BYTES_MAX))
-_target: Reader[Target] = record(Target, _account, _version, sequence(_wrap, DEVICES_MAX))
+    id: Annotated[int, uint(_U32, 1)]
+    key: Annotated[bytes, octets_up_to(KEM_PUBLIC_BYTES, 32)]
+    signature: Annotated[bytes, octets(64)]
 
 
 class Hello(Message, frozen=True):
@@ -91,19 +84,16 @@ class Hello(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.HELLO
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _account, _device, _version, _u64, sequence(_u64, 3, 3), _u64, _u64, _u64, credit, text(BUILD_CHARS_MAX)
-    )  # fmt: skip
-    account: AccountId
-    device: DeviceId
-    list_version: int
-    epoch: int
-    floors: tuple[int, ...]
-    ledger_epoch: int
-    submission: int
-    features: int
+    account: _Account
+    device: _Device
+    list_version: _Version
+    epoch: _U64
+    floors: Annotated[tuple[_U64, ...], sequence(3, 3)]
+    ledger_epoch: _U64
+    submission: _U64
+    features: _U64
     credit: Credit
-    build: str
+    build: Annotated[str, text(BUILD_CHARS_MAX)]
 
 
 class Enrol(Message, frozen=True):
@@ -114,13 +104,10 @@ class Enrol(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.ENROL
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        octets(TICKET_BYTES), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), sequence(prekey, 4, 2)
-    )  # fmt: skip
-    ticket: bytes
-    devices: bytes
-    signature: bytes
-    prekeys: tuple[SignedPrekey, ...]
+    ticket: Annotated[bytes, octets(TICKET_BYTES)]
+    devices: Annotated[bytes, octets_up_to(DEVICE_LIST_BYTES_MAX)]
+    signature: Annotated[bytes, octets(64)]
+    prekeys: Annotated[tuple[SignedPrekey, ...], sequence(4, 2)]
 
 
 class GetCode(Message, frozen=True):
@@ -128,8 +115,7 @@ class GetCode(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.GET_CODE
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"contact"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX),)
-    contact: str
+    contact: Annotated[str, text(ADDRESS_CHARS_MAX)]
 
 
 class Register(Message, frozen=True):
@@ -140,15 +126,12 @@ class Register(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.REGISTER
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"contact", "code"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        text(ADDRESS_CHARS_MAX), text(CODE_CHARS_MAX), text(ADDRESS_CHARS_MAX), *Enrol.READERS[1:]
-    )  # fmt: skip
-    contact: str
-    code: str
-    address: str
-    devices: bytes
-    signature: bytes
-    prekeys: tuple[SignedPrekey, ...]
+    contact: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    code: Annotated[str, text(CODE_CHARS_MAX)]
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    devices: Annotated[bytes, octets_up_to(DEVICE_LIST_BYTES_MAX)]
+    signature: Annotated[bytes, octets(64)]
+    prekeys: Annotated[tuple[SignedPrekey, ...], sequence(4, 2)]
 
 
 class Submit(Message, frozen=True):
@@ -160,31 +143,25 @@ class Submit(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.SUBMIT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        uint(minimum=1), uint(0), one_of(Class), uint(_U32, 1), uint(3), octets(COMMITMENT_BYTES),
-        optional(octets_up_to(BODY_BYTES_MAX, 1)), optional(uint(_U32)), sequence(_target, TARGETS_MAX, 1),
-        optional(octets_up_to(64)), sequence(_pass, TARGETS_MAX),
-    )  # fmt: skip
-    submission: int
-    slot: int
+    submission: Annotated[int, uint(minimum=1)]
+    slot: Annotated[int, uint(0)]
     class_: Class
-    ttl_s: int
-    flags: int
-    commitment: bytes
-    body: bytes | None
-    handle: int | None
-    targets: tuple[Target, ...]
-    condition: bytes | None
-    passes: tuple[bytes, ...] = ()
+    ttl_s: Annotated[int, uint(_U32, 1)]
+    flags: Annotated[int, uint(3)]
+    commitment: Annotated[bytes, octets(COMMITMENT_BYTES)]
+    body: Annotated[bytes, octets_up_to(BODY_BYTES_MAX, 1)] | None
+    handle: Annotated[int, uint(_U32)] | None
+    targets: Annotated[tuple[Target, ...], sequence(TARGETS_MAX, 1)]
+    condition: Annotated[bytes, octets_up_to(64)] | None
+    passes: Annotated[tuple[_Pass, ...], sequence(TARGETS_MAX)] = ()
 
 
 class Body(Message, frozen=True):
     """Park a body for the SUBMITs that follow on this connection (spec 50 §2). It has no answer."""
 
     KIND: ClassVar[Kind] = Kind.BODY
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32), octets_up_to(BODY_BYTES_MAX, 1))
-    handle: int
-    octets: bytes
+    handle: Annotated[int, uint(_U32)]
+    octets: Annotated[bytes, octets_up_to(BODY_BYTES_MAX, 1)]
 
 
 class Ack(Message, frozen=True):
@@ -195,16 +172,12 @@ class Ack(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.ACK
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _u64, one_of(Lane), _u64, sequence(record(lambda first, last: (first, last), _u64, _u64), ACK_RANGES_MAX),
-        credit, sequence(_u64, UNDECRYPTABLE_MAX),
-    )  # fmt: skip
-    epoch: int
+    epoch: _U64
     lane: Lane
-    floor: int
-    ranges: tuple[tuple[int, int], ...]
+    floor: _U64
+    ranges: Annotated[tuple[tuple[_U64, _U64], ...], sequence(ACK_RANGES_MAX)]
     credit: Credit
-    undecryptable: tuple[int, ...]
+    undecryptable: Annotated[tuple[_U64, ...], sequence(UNDECRYPTABLE_MAX)]
 
 
 class Ephemeral(Message, frozen=True):
@@ -214,53 +187,47 @@ class Ephemeral(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.EPHEMERAL
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_target, _pass)
     target: Target
-    pass_: bytes = b""
+    pass_: _Pass = b""
 
 
 class PutPrekeys(Message, frozen=True):
     """Deposit prekeys; a signed or last-resort one replaces its predecessor (spec 60 §1). Answer: PREKEYS_LEFT."""
 
     KIND: ClassVar[Kind] = Kind.PUT_PREKEYS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(prekey, PREKEYS_PER_FRAME_MAX, 1),)
-    prekeys: tuple[SignedPrekey, ...]
+    prekeys: Annotated[tuple[SignedPrekey, ...], sequence(PREKEYS_PER_FRAME_MAX, 1)]
 
 
 class GetBundles(Message, frozen=True):
     """Ask for an account's device list and one bundle for each of the devices named (none: all). Answer: BUNDLES."""
 
     KIND: ClassVar[Kind] = Kind.GET_BUNDLES
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, sequence(_device, DEVICES_MAX), _pass)
-    account: AccountId
-    devices: tuple[DeviceId, ...]
-    pass_: bytes = b""
+    account: _Account
+    devices: Annotated[tuple[_Device, ...], sequence(DEVICES_MAX)]
+    pass_: _Pass = b""
 
 
 class Lookup(Message, frozen=True):
     """Ask which account an address names; exact match only. Answer: ACCOUNT."""
 
     KIND: ClassVar[Kind] = Kind.LOOKUP
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX),)
-    address: str
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
 
 
 class PutDevices(Message, frozen=True):
     """Replace the account's device list by its next version (spec 55 §2). Answer: DEVICES."""
 
     KIND: ClassVar[Kind] = Kind.PUT_DEVICES
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64))
-    devices: bytes
-    signature: bytes
+    devices: Annotated[bytes, octets_up_to(DEVICE_LIST_BYTES_MAX)]
+    signature: Annotated[bytes, octets(64)]
 
 
 class GetDevices(Message, frozen=True):
     """Ask for an account's newest device list. Answer: DEVICES."""
 
     KIND: ClassVar[Kind] = Kind.GET_DEVICES
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, _pass)
-    account: AccountId
-    pass_: bytes = b""
+    account: _Account
+    pass_: _Pass = b""
 
 
 class GetRelayKeys(Message, frozen=True):
@@ -273,8 +240,7 @@ class Block(Message, frozen=True):
     """Refuse an account from now on, or no longer; it can't tell that from not existing (spec 50 §5). Answer: DONE."""
 
     KIND: ClassVar[Kind] = Kind.BLOCK
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, flag)
-    account: AccountId
+    account: _Account
     blocked: bool
 
 
@@ -282,25 +248,22 @@ class Report(Message, frozen=True):
     """Hand evidence in for the moderators, sealed to both of them (spec 65 §6). Answer: DONE."""
 
     KIND: ClassVar[Kind] = Kind.REPORT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets(REPORT_BYTES),)
-    sealed: bytes
+    sealed: Annotated[bytes, octets(REPORT_BYTES)]
 
 
 class Act(Message, frozen=True):
     """Change something of an organisation: an act and its device's signature (spec 70 §2). Answer: ACTED."""
 
     KIND: ClassVar[Kind] = Kind.ACT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets_up_to(ACT_BYTES_MAX, 1), octets(64))
-    octets: bytes
-    signature: bytes
+    octets: Annotated[bytes, octets_up_to(ACT_BYTES_MAX, 1)]
+    signature: Annotated[bytes, octets(64)]
 
 
 class PutPolicy(Message, frozen=True):
     """Tighten what others may do to oneself: a permission for each standing of theirs and action. Answer: DONE."""
 
     KIND: ClassVar[Kind] = Kind.PUT_POLICY
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets(ROW_BYTES),)
-    row: bytes
+    row: Annotated[bytes, octets(ROW_BYTES)]
 
 
 class PutProfile(Message, frozen=True):
@@ -308,18 +271,16 @@ class PutProfile(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.PUT_PROFILE
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"about"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ABOUT_CHARS_MAX), octets(VISIBILITY_BYTES))
-    about: str
-    hidden: bytes
+    about: Annotated[str, text(ABOUT_CHARS_MAX)]
+    hidden: Annotated[bytes, octets(VISIBILITY_BYTES)]
 
 
 class Invite(Message, frozen=True):
     """The operator's: make a ticket that binds an address, good once, for so long. Answer: INVITED."""
 
     KIND: ClassVar[Kind] = Kind.INVITE
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (text(ADDRESS_CHARS_MAX), uint(90 * 86_400, 60))
-    address: str
-    ttl_s: int
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    ttl_s: Annotated[int, uint(90 * 86400, 60)]
 
 
 class GetStatus(Message, frozen=True):

@@ -4,11 +4,11 @@ A descriptor's bytes enter and its checked fields leave, and the other way round
 relay is believed only under the root whose fingerprint an invitation brought (spec 55 §6).
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 from relayproto.codes import DESCRIPTOR_MAGIC
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets, record, sequence, uint
+from relayproto.fields import checked, octets, sequence, uint
 from relayproto.limits import DESCRIPTOR_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, ed25519_public, equal, sign, verify
@@ -28,30 +28,18 @@ class KeyDescriptor(Value, frozen=True):
     that a relay that was broken into can't put in its own.
     """
 
-    relay_id: int
-    key_id: int
-    x25519: bytes
-    stamp_key: bytes
-    not_before_ms: int
-    not_after_ms: int
-    issued_ms: int
-    moderators: tuple[bytes, ...] = ()
+    relay_id: Annotated[int, uint(_U32)]
+    key_id: Annotated[int, uint(_U32, 1)]
+    x25519: Annotated[bytes, octets(32)]
+    stamp_key: Annotated[bytes, octets(32)]
+    not_before_ms: Annotated[int, uint()]
+    not_after_ms: Annotated[int, uint()]
+    issued_ms: Annotated[int, uint()]
+    moderators: Annotated[tuple[Annotated[bytes, octets(32)], ...], sequence(2)] = ()
 
     def good_at(self, now_ms: int) -> bool:
         """Say whether the key may be used at that time; both ends are part of it."""
         return self.not_before_ms <= now_ms <= self.not_after_ms
-
-
-def _moderators(value: object) -> tuple[bytes, ...]:
-    keys = sequence(octets(32), 2)(value)
-    if len(set(keys)) != len(keys) or len(keys) == 1:
-        raise Malformed("not two different moderators or none")
-    return keys
-
-
-_descriptor: Reader[KeyDescriptor] = record(
-    KeyDescriptor, uint(_U32), uint(_U32, 1), octets(32), octets(32), uint(), uint(), uint(), _moderators
-)
 
 
 def fingerprint(root_public: bytes) -> bytes:
@@ -69,22 +57,9 @@ def root_key(described: bytes) -> bytes:
     return described[-_TAIL_BYTES:-_SIGNATURE_BYTES]
 
 
-def _packed(descriptor: KeyDescriptor) -> bytes:
-    return pack(
-        descriptor.relay_id,
-        descriptor.key_id,
-        descriptor.x25519,
-        descriptor.stamp_key,
-        descriptor.not_before_ms,
-        descriptor.not_after_ms,
-        descriptor.issued_ms,
-        descriptor.moderators,
-    )
-
-
 def make(root_seed: bytes, descriptor: KeyDescriptor) -> bytes:
     """Return the descriptor's bytes, signed by the offline root."""
-    signed = _HEAD + _packed(descriptor) + ed25519_public(root_seed)
+    signed = _HEAD + pack(*descriptor.fields()) + ed25519_public(root_seed)
     return signed + sign(root_seed, _LABEL + signed)
 
 
@@ -96,8 +71,10 @@ def read(described: bytes, root_fingerprint: bytes) -> KeyDescriptor:
     if len(described) > DESCRIPTOR_BYTES_MAX or not described.startswith(_HEAD):
         raise Malformed("not a key descriptor of a known version")
     packed, root_public = described[len(_HEAD) : -_TAIL_BYTES], described[-_TAIL_BYTES:-_SIGNATURE_BYTES]
-    descriptor = _descriptor(unpack(packed))
-    if _packed(descriptor) != packed:
+    descriptor = checked(KeyDescriptor, unpack(packed))
+    if descriptor.moderators and len(set(descriptor.moderators)) != 2:  # noqa: PLR2004 - both of them (spec 65 §6)
+        raise Malformed("not two different moderators or none")
+    if pack(*descriptor.fields()) != packed:
         raise Malformed("a key descriptor in a form that is not canonical")
     if not equal(fingerprint(root_public), root_fingerprint):
         raise CryptoFailure

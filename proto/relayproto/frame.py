@@ -7,14 +7,11 @@ The rule of this file: total and bounded - a frame is at most one record long, s
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgpack
-
 from relayproto.errors import LocalProtocolError, Malformed
 from relayproto.limits import FRAME_BYTES_MAX, REQUEST_MAX
+from relayproto.packed import pack, unpack
 
 _KIND_MAX = 255
-_packer = msgpack.Packer()
-"""One for the process: a new one each time costs a third of a frame."""
 
 
 class Frame(NamedTuple):
@@ -31,7 +28,7 @@ def encode(kind: int, request: int, fields: Iterable[object]) -> bytes:
     Raises LocalProtocolError where it would not fit a record: that is our own mistake, the limits of spec 30 §6
     keep every legal message below it.
     """
-    frame: bytes = _packer.pack((kind, request, *fields))
+    frame = pack(kind, request, *fields)
     if len(frame) > FRAME_BYTES_MAX:
         raise LocalProtocolError(f"a frame of kind {kind} has {len(frame)} bytes, more than a record holds")
     return frame
@@ -39,10 +36,7 @@ def encode(kind: int, request: int, fields: Iterable[object]) -> bytes:
 
 def decode(frame: bytes) -> Frame:
     """Return the parts of a frame, or raise Malformed; nothing else is raised, whatever the bytes are."""
-    try:
-        parts = msgpack.unpackb(frame)
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException):
-        raise Malformed("not one msgpack value") from None
+    parts = unpack(frame)
     if type(parts) is not list or len(parts) < 2:  # noqa: PLR2004 - kind and request
         raise Malformed("not an array of kind, request and fields")
     kind, request = parts[0], parts[1]

@@ -9,17 +9,17 @@ import hashlib
 import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Annotated, Final
 
 from relayproto.codes import PrekeyKind
 from relayproto.commands import SignedPrekey
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets, record, sequence, uint
+from relayproto.fields import checked, octets, sequence, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import DEVICE_LIST_BYTES_MAX, DEVICES_MAX, KEM_PUBLIC_BYTES
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
-from relayproto.value import Value
+from relayproto.value import Part, Value
 
 _VERSION: Final = b"\x01"
 _U32: Final = (1 << 32) - 1
@@ -51,13 +51,13 @@ class SplitView(CryptoFailure):
     """Two signed device lists of one account contradict each other: somebody shows different people different lists."""
 
 
-class DeviceEntry(NamedTuple):
+class DeviceEntry(Part, frozen=True):
     """One device in a list: its number, its Ed25519 and X25519 public keys, and when it was added (unix ms)."""
 
-    device: DeviceId
-    sign_key: bytes
-    dh_key: bytes
-    added_ms: int
+    device: Annotated[DeviceId, uint(_U32, 1)]
+    sign_key: Annotated[bytes, octets(32)]
+    dh_key: Annotated[bytes, octets(32)]
+    added_ms: Annotated[int, uint()]
 
 
 class DeviceList(Value, frozen=True):
@@ -66,24 +66,17 @@ class DeviceList(Value, frozen=True):
     ``highest_device`` is the highest number that a device of this account ever had, so that none is given twice.
     """
 
-    account: AccountId
-    identity_key: bytes
-    version: int
-    previous: bytes
-    issued_ms: int
-    highest_device: int
-    devices: tuple[DeviceEntry, ...]
+    account: Annotated[AccountId, octets(32)]
+    identity_key: Annotated[bytes, octets(32)]
+    version: Annotated[int, uint(_U32, 1)]
+    previous: Annotated[bytes, octets(32)]
+    issued_ms: Annotated[int, uint()]
+    highest_device: Annotated[int, uint(_U32, 1)]
+    devices: Annotated[tuple[DeviceEntry, ...], sequence(DEVICES_MAX, 1)]
 
     def entry(self, device: int) -> DeviceEntry | None:
         """Return the entry of a device, or None where the list does not have it."""
         return next((entry for entry in self.devices if entry.device == device), None)
-
-
-_entry: Reader[DeviceEntry] = record(DeviceEntry, uint(_U32, 1), octets(32), octets(32), uint())
-_list: Reader[DeviceList] = record(
-    DeviceList, octets(32), octets(32), uint(_U32, 1), octets(32), uint(), uint(_U32, 1),
-    sequence(_entry, DEVICES_MAX, 1),
-)  # fmt: skip
 
 
 def account_id(identity_public: bytes) -> AccountId:
@@ -93,15 +86,7 @@ def account_id(identity_public: bytes) -> AccountId:
 
 def encode(devices: DeviceList) -> bytes:
     """Return the canonical bytes of a device list."""
-    return _VERSION + pack(
-        devices.account,
-        devices.identity_key,
-        devices.version,
-        devices.previous,
-        devices.issued_ms,
-        devices.highest_device,
-        devices.devices,
-    )
+    return _VERSION + pack(*devices.fields())
 
 
 def sign_list(identity_seed: bytes, listed: bytes) -> bytes:
@@ -116,7 +101,7 @@ def decode(listed: bytes, signature: bytes) -> DeviceList:
     """
     if len(listed) > DEVICE_LIST_BYTES_MAX or listed[:1] != _VERSION:
         raise Malformed("not a device list of a known version")
-    devices = _list(unpack(listed[1:]))
+    devices = checked(DeviceList, unpack(listed[1:]))
     if encode(devices) != listed:
         raise Malformed("a device list in a form that is not canonical")
     _check_numbers(devices)

@@ -8,10 +8,10 @@ checksum is for that alone, what makes an invitation good is its ticket (spec 55
 import base64
 import binascii
 import re
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from relayproto.errors import Malformed
-from relayproto.fields import Reader, octets, record, text, uint
+from relayproto.fields import checked, octets, text, uint
 from relayproto.ids import Address, KeyId
 from relayproto.limits import ADDRESS_CHARS_MAX, INVITATION_CHARS_MAX, TICKET_BYTES
 from relayproto.packed import pack, unpack
@@ -52,14 +52,15 @@ class Invitation(Value, frozen=True):
     ticket: bytes
 
 
-_fields: Reader[tuple[str, int, bytes, bytes, bytes]] = record(
-    lambda *fields: fields,
-    text(ADDRESS_CHARS_MAX),
-    uint((1 << 32) - 1),
-    octets(32),
-    octets(32),
-    octets(TICKET_BYTES),
-)
+class _Packed(Value, frozen=True):
+    """What of an invitation the link packs; the rest is its host and port."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
+    address: Annotated[Address, text(ADDRESS_CHARS_MAX)]
+    key_id: Annotated[KeyId, uint((1 << 32) - 1)]
+    relay_key: Annotated[bytes, octets(32)]
+    root_fingerprint: Annotated[bytes, octets(32)]
+    ticket: Annotated[bytes, octets(TICKET_BYTES)]
 
 
 def _checksum(host: str, port: int, octets_: bytes) -> bytes:
@@ -94,10 +95,10 @@ def from_link(link: str) -> Invitation:
     if not packed.startswith(bytes((_VERSION,))) or checksum != _checksum(host, port, packed):
         raise InvitationError(CUT_OFF)
     try:
-        address, key_id, relay_key, root_fingerprint, ticket = _fields(unpack(packed[1:]))
+        said = checked(_Packed, unpack(packed[1:]))
     except Malformed:
         raise InvitationError(NOT_ONE) from None
-    return Invitation(Address(address), host, port, KeyId(key_id), relay_key, root_fingerprint, ticket)
+    return Invitation(said.address, host, port, said.key_id, said.relay_key, said.root_fingerprint, said.ticket)
 
 
 def _decoded(coded: str) -> bytes:

@@ -1,29 +1,24 @@
 """The contract: what a message is, and the one codec that all messages share.
 
-A message's class names its kind and a reader for each field; from that alone it is encoded and decoded.
+A message's class names its kind, its fields and their bounds; from that alone it is encoded and decoded.
 The rule of this file: no message has a codec of its own, so that none can differ from its description.
 """
 
-from operator import call
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 from relayproto import frame
 from relayproto.codes import Kind
 from relayproto.errors import LocalProtocolError, Malformed
-from relayproto.fields import Reader
-from relayproto.value import Value
+from relayproto.fields import checked
+from relayproto.value import Part
 
 M = TypeVar("M", bound="Message")
 
 
-class Message(Value, frozen=True, gc=False):
-    """One thing that one side says to the other. Subclasses are frozen, and hold nothing that could hold them.
-
-    ``READERS`` has one reader for each field, in the order of the wire; ``HIDDEN`` names fields that no log shows.
-    """
+class Message(Part, frozen=True):
+    """One thing that one side says to the other; its fields are in the order of the wire."""
 
     KIND: ClassVar[Kind]
-    READERS: ClassVar[tuple[Reader[Any], ...]] = ()
 
 
 def encode(message: Message, request: int = 0) -> bytes:
@@ -33,10 +28,11 @@ def encode(message: Message, request: int = 0) -> bytes:
 
 def read(kind: type[M], fields: list[object]) -> M:
     """Return the message that the fields make, or raise Malformed; extra fields at the end are ignored (spec 30 §5)."""
-    readers = kind.READERS
-    if len(fields) < len(readers):
-        raise Malformed(f"{kind.__name__} has fewer than {len(readers)} fields")
-    return kind(*map(call, readers, fields))
+    count = len(kind.__struct_fields__)
+    if len(fields) < count:
+        # What has a default for who writes it has none for who reads it.
+        raise Malformed(f"{kind.__name__} has fewer than {count} fields")
+    return checked(kind, fields)
 
 
 def table(*kinds: type[Message]) -> dict[int, type[Message]]:

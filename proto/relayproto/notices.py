@@ -1,9 +1,9 @@
 """The contract: what the relay says unasked, and what either side may say at any time (spec 40, 50)."""
 
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 from relayproto.codes import Class, GapReason, Kind, Lane, Result
-from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, sequence, uint
+from relayproto.fields import octets, octets_up_to, sequence, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
     BODY_BYTES_MAX,
@@ -18,7 +18,7 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 
 _U32 = (1 << 32) - 1
-_u64 = uint()
+_U64 = Annotated[int, uint()]
 
 
 class Deliver(Message, frozen=True):
@@ -28,22 +28,17 @@ class Deliver(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.DELIVER
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        one_of(Lane), _u64, octets(32), uint(_U32, 1), one_of(Class), _u64, octets(COMMITMENT_BYTES),
-        octets_up_to(STAMP_BYTES_MAX), octets_up_to(WRAP_BYTES_MAX), octets_up_to(BODY_BYTES_MAX, 1),
-        octets_up_to(PASS_BYTES),
-    )  # fmt: skip
     lane: Lane
-    sequence: int
-    sender: AccountId
-    sender_device: DeviceId
+    sequence: _U64
+    sender: Annotated[AccountId, octets(32)]
+    sender_device: Annotated[DeviceId, uint(_U32, 1)]
     class_: Class
-    expires_ms: int
-    commitment: bytes
-    stamp: bytes
-    wrap: bytes
-    body: bytes
-    pass_: bytes = b""
+    expires_ms: _U64
+    commitment: Annotated[bytes, octets(COMMITMENT_BYTES)]
+    stamp: Annotated[bytes, octets_up_to(STAMP_BYTES_MAX)]
+    wrap: Annotated[bytes, octets_up_to(WRAP_BYTES_MAX)]
+    body: Annotated[bytes, octets_up_to(BODY_BYTES_MAX, 1)]
+    pass_: Annotated[bytes, octets_up_to(PASS_BYTES)] = b""
 
     def cost(self) -> int:
         """Return the bytes of credit that the envelope takes: its body and its wrap (spec 50 §3)."""
@@ -54,10 +49,9 @@ class Gap(Message, frozen=True):
     """Why the numbers ``first`` to ``last`` of a lane will not be delivered. Costs no credit."""
 
     KIND: ClassVar[Kind] = Kind.GAP
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (one_of(Lane), _u64, _u64, one_of(GapReason))
     lane: Lane
-    first: int
-    last: int
+    first: _U64
+    last: _U64
     reason: GapReason
 
 
@@ -74,10 +68,9 @@ class Outcome(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.OUTCOME
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, _u64, uint(TARGETS_MAX - 1), one_of(Result))
-    sequence: int
-    submission: int
-    position: int
+    sequence: _U64
+    submission: _U64
+    position: Annotated[int, uint(TARGETS_MAX - 1)]
     result: Result
 
 
@@ -85,52 +78,46 @@ class PrekeysLow(Message, frozen=True):
     """Few one-time prekeys are left: deposit more (spec 60 §1)."""
 
     KIND: ClassVar[Kind] = Kind.PREKEYS_LOW
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32), uint(_U32))
-    one_time: int
-    kem: int
+    one_time: Annotated[int, uint(_U32)]
+    kem: Annotated[int, uint(_U32)]
 
 
 class RolledBack(Message, frozen=True):
     """The device's floor of a lane is below what it once acknowledged: its store is an old copy (spec 50 §3)."""
 
     KIND: ClassVar[Kind] = Kind.ROLLED_BACK
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (one_of(Lane), _u64)
     lane: Lane
-    floor: int
+    floor: _U64
 
 
 class NewEpoch(Message, frozen=True):
     """An acknowledgement named another epoch and was ignored; this is the mailbox's."""
 
     KIND: ClassVar[Kind] = Kind.NEW_EPOCH
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64,)
-    epoch: int
+    epoch: _U64
 
 
 class Passing(Message, frozen=True):
     """An EPHEMERAL, as it comes by (spec 50 §9). It has no number, costs no credit and is not acknowledged."""
 
     KIND: ClassVar[Kind] = Kind.PASSING
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets(32), uint(_U32, 1), octets_up_to(WRAP_BYTES_MAX))
-    sender: AccountId
-    sender_device: DeviceId
-    wrap: bytes
+    sender: Annotated[AccountId, octets(32)]
+    sender_device: Annotated[DeviceId, uint(_U32, 1)]
+    wrap: Annotated[bytes, octets_up_to(WRAP_BYTES_MAX)]
 
 
 class Overflow(Message, frozen=True):
     """So many envelopes were refused for want of room since the device last acknowledged (spec 50 §5)."""
 
     KIND: ClassVar[Kind] = Kind.OVERFLOW
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32, 1),)
-    refused: int
+    refused: Annotated[int, uint(_U32, 1)]
 
 
 class Writable(Message, frozen=True):
     """An account whose mailbox was full takes envelopes again (spec 50 §5)."""
 
     KIND: ClassVar[Kind] = Kind.WRITABLE
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets(32),)
-    account: AccountId
+    account: Annotated[AccountId, octets(32)]
 
 
 class Revoked(Message, frozen=True):
@@ -140,9 +127,8 @@ class Revoked(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.REVOKED
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, sequence(octets(SERIAL_BYTES), SERIALS_TOGETHER_MAX))
-    newest: int
-    serials: tuple[bytes, ...]
+    newest: _U64
+    serials: Annotated[tuple[Annotated[bytes, octets(SERIAL_BYTES)], ...], sequence(SERIALS_TOGETHER_MAX)]
 
 
 class Ping(Message, frozen=True):
@@ -170,10 +156,9 @@ class Goaway(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.GOAWAY
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(999), flag, uint(_U32))
-    code: int
+    code: Annotated[int, uint(999)]
     reconnect: bool
-    after_ms: int
+    after_ms: Annotated[int, uint(_U32)]
 
 
 Notice = (

@@ -4,10 +4,10 @@ Each class is one command or reply. The rules of this file: a reply has numbers,
 the address of a machine; a command that concerns one person has room for the reason why.
 """
 
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import Kind
-from relayproto.fields import Reader, flag, octets, record, sequence, text, uint
+from relayproto.fields import octets, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
@@ -19,12 +19,13 @@ from relayproto.limits import (
     TIME_MS_MAX,
 )
 from relayproto.message import Message, table
+from relayproto.value import Part
 
 _U32: Final = (1 << 32) - 1
-_u64 = uint()
-_device = uint(_U32)
-_reason: Reader[str] = text(LOCAL_REASON_CHARS_MAX)
-_whom: Reader[str] = text(ADDRESS_CHARS_MAX)
+_U64 = Annotated[int, uint()]
+_device: Final = uint(_U32)
+_Reason = Annotated[str, text(LOCAL_REASON_CHARS_MAX)]
+_Whom = Annotated[str, text(ADDRESS_CHARS_MAX)]
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 """What the relay's log can be set to; on the wire each is its position."""
 
@@ -36,9 +37,8 @@ class GetConnections(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.GET_CONNECTIONS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, uint(PAGE_ROWS_MAX))
-    after: int
-    rows: int
+    after: _U64
+    rows: Annotated[int, uint(PAGE_ROWS_MAX)]
 
 
 class GetMailbox(Message, frozen=True):
@@ -49,9 +49,8 @@ class GetMailbox(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.GET_MAILBOX
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_whom, _reason)
-    whom: str
-    reason: str
+    whom: _Whom
+    reason: _Reason
 
 
 class Kick(Message, frozen=True):
@@ -62,11 +61,10 @@ class Kick(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.KICK
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_whom, _device, uint(GOAWAY_AFTER_MS_MAX), _reason)
-    whom: str
-    device: int
-    after_ms: int
-    reason: str
+    whom: _Whom
+    device: Annotated[int, _device]
+    after_ms: Annotated[int, uint(GOAWAY_AFTER_MS_MAX)]
+    reason: _Reason
 
 
 class Suspend(Message, frozen=True):
@@ -74,10 +72,9 @@ class Suspend(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.SUSPEND
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_whom, flag, _reason)
-    whom: str
+    whom: _Whom
     suspended: bool
-    reason: str
+    reason: _Reason
 
 
 class Purge(Message, frozen=True):
@@ -88,17 +85,15 @@ class Purge(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.PURGE
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"reason"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_whom, _device, _reason)
-    whom: str
-    device: int
-    reason: str
+    whom: _Whom
+    device: Annotated[int, _device]
+    reason: _Reason
 
 
 class Drain(Message, frozen=True):
     """Send every device away and let none in, or let them in again. Answer: ACTED; ``value``: connections left."""
 
     KIND: ClassVar[Kind] = Kind.DRAIN
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (flag,)
     draining: bool
 
 
@@ -112,8 +107,7 @@ class SetLogLevel(Message, frozen=True):
     """Set the level of the relay's log until it restarts or reloads. Answer: ACTED."""
 
     KIND: ClassVar[Kind] = Kind.SET_LOG_LEVEL
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(len(LOG_LEVELS) - 1),)
-    level: int
+    level: Annotated[int, uint(len(LOG_LEVELS) - 1)]
 
 
 class SelfCheck(Message, frozen=True):
@@ -122,7 +116,7 @@ class SelfCheck(Message, frozen=True):
     KIND: ClassVar[Kind] = Kind.SELF_CHECK
 
 
-class Line(NamedTuple):
+class Line(Part, frozen=True):
     """One device's connection, by its mailbox's number.
 
     ``since_ms`` is relay time of its login; ``received`` and ``sent`` are bytes; ``window`` is how many envelopes it
@@ -130,69 +124,60 @@ class Line(NamedTuple):
     and that it has not read.
     """
 
-    mailbox: int
-    since_ms: int
-    received: int
-    sent: int
-    window: int
-    owed: int
-    waiting: int
+    mailbox: _U64
+    since_ms: _U64
+    received: _U64
+    sent: _U64
+    window: _U64
+    owed: _U64
+    waiting: _U64
 
 
-class Queue(NamedTuple):
+class Queue(Part, frozen=True):
     """What waits in one lane: numbers up to ``floor`` were acknowledged, ``next`` is the next to be given."""
 
-    floor: int
-    next: int
-    envelopes: int
-    octets: int
+    floor: _U64
+    next: _U64
+    envelopes: _U64
+    octets: _U64
 
 
-class Box(NamedTuple):
+class Box(Part, frozen=True):
     """One device's mailbox; ``queues`` are of the normal, the urgent and the outcome lane.
 
     ``over``: it was full and has not come down; ``refused`` had no room since the device last acknowledged;
     ``earliest_ms`` is when the first of it expires, 0 where nothing waits.
     """
 
-    device: int
-    mailbox: int
-    epoch: int
-    queues: tuple[Queue, ...]
-    receipts: int
+    device: Annotated[int, _device]
+    mailbox: _U64
+    epoch: _U64
+    queues: Annotated[tuple[Queue, ...], sequence(3, 3)]
+    receipts: _U64
     over: bool
-    refused: int
-    earliest_ms: int
+    refused: _U64
+    earliest_ms: _U64
 
 
-class Found(NamedTuple):
+class Found(Part, frozen=True):
     """What came of one invariant; ``first`` says where it is broken first."""
 
-    rule: str
-    looked_at: int
-    wrong: int
-    first: str
-
-
-_line: Reader[Line] = record(Line, _u64, _u64, _u64, _u64, _u64, _u64, _u64)
-_queue: Reader[Queue] = record(Queue, _u64, _u64, _u64, _u64)
-_box: Reader[Box] = record(Box, _device, _u64, _u64, sequence(_queue, 3, 3), _u64, flag, _u64, _u64)
-_found: Reader[Found] = record(Found, text(200), _u64, _u64, text(200))
+    rule: Annotated[str, text(200)]
+    looked_at: _U64
+    wrong: _U64
+    first: Annotated[str, text(200)]
 
 
 class Connections(Message, frozen=True):
     """How many connections there are, of them half-open and of devices; works that wait for a commit; and a list."""
 
     KIND: ClassVar[Kind] = Kind.CONNECTIONS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _u64, _u64, _u64, _u64, flag, sequence(_line, PAGE_ROWS_MAX), flag,
-    )  # fmt: skip
-    open: int
-    half_open: int
-    devices: int
-    works: int
+    open: _U64
+    half_open: _U64
+    devices: _U64
+    works: _U64
     draining: bool
-    lines: tuple[Line, ...]
+    lines: Annotated[tuple[Line, ...], sequence(PAGE_ROWS_MAX)]
     more: bool
 
 
@@ -200,28 +185,22 @@ class Mailboxes(Message, frozen=True):
     """An account's mailboxes in numbers, what each may hold, and the audit record of this look."""
 
     KIND: ClassVar[Kind] = Kind.MAILBOXES
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _u64, octets(32), _device, flag, _u64, _u64, uint(TIME_MS_MAX), sequence(_box, DEVICES_MAX),
-    )  # fmt: skip
-    record: int
-    account: AccountId
-    unit: UnitId
+    record: _U64
+    account: Annotated[AccountId, octets(32)]
+    unit: Annotated[UnitId, _device]
     suspended: bool
-    envelopes_max: int
-    octets_max: int
-    now_ms: int
-    boxes: tuple[Box, ...]
+    envelopes_max: _U64
+    octets_max: _U64
+    now_ms: Annotated[int, uint(TIME_MS_MAX)]
+    boxes: Annotated[tuple[Box, ...], sequence(DEVICES_MAX)]
 
 
 class Checked(Message, frozen=True):
     """What came of the invariants; ``unfinished`` are those for which there was no time."""
 
     KIND: ClassVar[Kind] = Kind.CHECKED
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        sequence(_found, FINDINGS_MAX), sequence(text(200), FINDINGS_MAX),
-    )  # fmt: skip
-    found: tuple[Found, ...]
-    unfinished: tuple[str, ...]
+    found: Annotated[tuple[Found, ...], sequence(FINDINGS_MAX)]
+    unfinished: Annotated[tuple[Annotated[str, text(200)], ...], sequence(FINDINGS_MAX)]
 
 
 LocalCommand = GetConnections | GetMailbox | Kick | Suspend | Purge | Drain | MoveLog | SetLogLevel | SelfCheck

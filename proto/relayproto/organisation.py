@@ -5,10 +5,10 @@ newer one enter, and which of them stands leaves. The rules of this file: the ch
 believed, since each key has named the next; the relay's own signature says who is to be held to it.
 """
 
-from typing import Final, NamedTuple
+from typing import Annotated, Final
 
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets, octets_up_to, record, sequence, text, uint
+from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import UnitId
 from relayproto.limits import (
     DOMAIN_CHARS_MAX,
@@ -21,43 +21,38 @@ from relayproto.limits import (
 from relayproto.packed import pack, unpack
 from relayproto.primitives import sign, verify
 from relayproto.rootkeys import check_successor
-from relayproto.value import Value
+from relayproto.value import Part, Value
 
 _VERSION: Final = b"\x01"
 _LABEL: Final = b"relayd/organisation/1"
 _U32: Final = (1 << 32) - 1
 
 
-class RootKey(NamedTuple):
+_Time = Annotated[int, uint(TIME_MS_MAX)]
+
+
+class RootKey(Part, frozen=True):
     """A root key and when it began to count, unix ms; both signatures are empty for the organisation's first one."""
 
-    root_key: bytes
-    by_old: bytes
-    by_new: bytes
-    since_ms: int
+    root_key: Annotated[bytes, octets(32)]
+    by_old: Annotated[bytes, octets_up_to(64)]
+    by_new: Annotated[bytes, octets_up_to(64)]
+    since_ms: _Time
 
 
 class PublicRecord(Value, frozen=True):
     """What anybody may know of an organisation; ``keys`` are its newest root keys, the present one last."""
 
-    unit: UnitId
-    name: str
-    domains: tuple[str, ...]
-    keys: tuple[RootKey, ...]
-    issued_ms: int
-
-
-_time = uint(TIME_MS_MAX)
-_root_key: Reader[RootKey] = record(RootKey, octets(32), octets_up_to(64), octets_up_to(64), _time)
-_record: Reader[PublicRecord] = record(
-    PublicRecord, uint(_U32, 1), text(UNIT_NAME_CHARS_MAX),
-    sequence(text(DOMAIN_CHARS_MAX), ORGANISATION_DOMAINS_MAX, 1), sequence(_root_key, ROOT_KEYS_MAX, 1), _time,
-)  # fmt: skip
+    unit: Annotated[UnitId, uint(_U32, 1)]
+    name: Annotated[str, text(UNIT_NAME_CHARS_MAX)]
+    domains: Annotated[tuple[Annotated[str, text(DOMAIN_CHARS_MAX)], ...], sequence(ORGANISATION_DOMAINS_MAX, 1)]
+    keys: Annotated[tuple[RootKey, ...], sequence(ROOT_KEYS_MAX, 1)]
+    issued_ms: _Time
 
 
 def encode(said: PublicRecord) -> bytes:
     """Return the canonical bytes of a record."""
-    return _VERSION + pack(said.unit, said.name, said.domains, said.keys, said.issued_ms)
+    return _VERSION + pack(*said.fields())
 
 
 def decode(octets: bytes, relay: bytes) -> PublicRecord:
@@ -67,7 +62,7 @@ def decode(octets: bytes, relay: bytes) -> PublicRecord:
     """
     if len(octets) > ORGANISATION_BYTES_MAX or octets[:1] != _VERSION:
         raise Malformed("not a record of a known version")
-    said = _record(unpack(octets[1:]))
+    said = checked(PublicRecord, unpack(octets[1:]))
     if encode(said) != octets:
         raise Malformed("a record in a form that is not canonical")
     try:

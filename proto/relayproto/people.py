@@ -1,28 +1,24 @@
 """The contract: who belongs to a unit, as far as the asker is shown it (spec 88 §5)."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from relayproto.codes import Kind
-from relayproto.fields import Reader, flag, octets, octets_up_to, record, sequence, text, uint
+from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import ABOUT_CHARS_MAX, PAGE_ROWS_MAX, PROOF_BYTES_MAX, SOUGHT_CHARS_MAX
 from relayproto.message import Message
+from relayproto.value import Part
 
 _U32 = (1 << 32) - 1
 _ACCOUNT_BYTES = 32
 
 
-class Person(NamedTuple):
+class Person(Part, frozen=True):
     """Somebody of whom something is attested; ``proof`` and ``about`` are what the asker is shown."""
 
-    account: AccountId
-    proof: bytes
-    about: str
-
-
-_person: Reader[Person] = record(
-    Person, octets(_ACCOUNT_BYTES), octets_up_to(PROOF_BYTES_MAX), text(ABOUT_CHARS_MAX)
-)  # fmt: skip
+    account: Annotated[AccountId, octets(_ACCOUNT_BYTES)]
+    proof: Annotated[bytes, octets_up_to(PROOF_BYTES_MAX)]
+    about: Annotated[str, text(ABOUT_CHARS_MAX)]
 
 
 class GetPeople(Message, frozen=True):
@@ -33,13 +29,10 @@ class GetPeople(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.GET_PEOPLE
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"sought"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        uint(_U32, 1), text(SOUGHT_CHARS_MAX), octets_up_to(_ACCOUNT_BYTES), uint(PAGE_ROWS_MAX, 1)
-    )  # fmt: skip
-    unit: UnitId
-    sought: str
-    after: bytes
-    rows: int
+    unit: Annotated[UnitId, uint(_U32, 1)]
+    sought: Annotated[str, text(SOUGHT_CHARS_MAX)]
+    after: Annotated[bytes, octets_up_to(_ACCOUNT_BYTES)]
+    rows: Annotated[int, uint(PAGE_ROWS_MAX, 1)]
 
 
 class People(Message, frozen=True):
@@ -47,6 +40,5 @@ class People(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.PEOPLE
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"people"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_person, PAGE_ROWS_MAX), flag)
-    people: tuple[Person, ...]
+    people: Annotated[tuple[Person, ...], sequence(PAGE_ROWS_MAX)]
     more: bool

@@ -1,11 +1,11 @@
 """The contract: what the relay answers to a command (spec 40). Each carries the request number of its command."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from relayproto.administration_replies import ADMINISTRATION_REPLIES, AdministrationReply
 from relayproto.codes import Kind
-from relayproto.commands import SignedPrekey, prekey
-from relayproto.fields import Reader, octets, octets_up_to, one_of, optional, record, sequence, text, uint
+from relayproto.commands import SignedPrekey
+from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, DeviceId, UnitId
 from relayproto.limits import (
     ABOUT_CHARS_MAX,
@@ -22,45 +22,40 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 from relayproto.operating import LOCAL_REPLIES, Checked, Connections, Mailboxes
 from relayproto.standing import PLATFORM, Standing
+from relayproto.value import Part
 
 _U32 = (1 << 32) - 1
-_u64 = uint()
-_code = uint(999)
+_U64 = Annotated[int, uint()]
+_Code = Annotated[int, uint(999)]
 """Codes are read as plain integers: an unknown one still has its range's meaning (``codes.range_of``)."""
-_device = uint(_U32, 1)
-_devices = sequence(_device, DEVICES_MAX)
-_account: Reader[bytes] = octets(32)
+_Device = Annotated[DeviceId, uint(_U32, 1)]
+_Account = Annotated[AccountId, octets(32)]
 
 
-class LaneState(NamedTuple):
+class LaneState(Part, frozen=True):
     """A lane as the relay sees it: acknowledged up to ``floor``, the next number is ``next``."""
 
-    floor: int
-    next: int
+    floor: _U64
+    next: _U64
 
 
-class Mismatch(NamedTuple):
+class Mismatch(Part, frozen=True):
     """How the devices of one target differ from its list: named there but not addressed, never there, removed."""
 
-    position: int
-    list_version: int
-    missing: tuple[DeviceId, ...]
-    extra: tuple[DeviceId, ...]
-    stale: tuple[DeviceId, ...]
+    position: Annotated[int, uint(TARGETS_MAX - 1)]
+    list_version: Annotated[int, uint(_U32)]
+    missing: Annotated[tuple[_Device, ...], sequence(DEVICES_MAX)]
+    extra: Annotated[tuple[_Device, ...], sequence(DEVICES_MAX)]
+    stale: Annotated[tuple[_Device, ...], sequence(DEVICES_MAX)]
 
 
-class Bundle(NamedTuple):
+class Bundle(Part, frozen=True):
     """The prekeys of one device for one first message; ``one_time`` is nil where none is left."""
 
-    device: DeviceId
+    device: _Device
     signed: SignedPrekey
     one_time: SignedPrekey | None
     kem: SignedPrekey
-
-
-_lane_state: Reader[LaneState] = record(LaneState, _u64, _u64)
-_mismatch: Reader[Mismatch] = record(Mismatch, uint(TARGETS_MAX - 1), uint(_U32), _devices, _devices, _devices)
-_bundle: Reader[Bundle] = record(Bundle, _device, prekey, optional(prekey), prekey)
 
 
 class Welcome(Message, frozen=True):
@@ -71,33 +66,28 @@ class Welcome(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.WELCOME
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        uint(255), _u64, uint(TIME_MS_MAX), _u64, sequence(_lane_state, 3, 3), _u64, _u64, uint(_U32),
-        uint(_U32), uint(_U32), one_of(Standing), uint(_U32), _u64,
-    )  # fmt: skip
-    version: int
-    features: int
-    now_ms: int
-    epoch: int
-    lanes: tuple[LaneState, ...]
-    ledger_epoch: int
-    ledger_floor: int
-    list_version: int
-    one_time_left: int
-    kem_left: int
+    version: Annotated[int, uint(255)]
+    features: _U64
+    now_ms: Annotated[int, uint(TIME_MS_MAX)]
+    epoch: _U64
+    lanes: Annotated[tuple[LaneState, ...], sequence(3, 3)]
+    ledger_epoch: _U64
+    ledger_floor: _U64
+    list_version: Annotated[int, uint(_U32)]
+    one_time_left: Annotated[int, uint(_U32)]
+    kem_left: Annotated[int, uint(_U32)]
     standing: Standing = Standing.PUBLIC
-    unit: UnitId = PLATFORM
-    act: int = 0
+    unit: Annotated[UnitId, uint(_U32)] = PLATFORM
+    act: _U64 = 0
 
 
 class Enrolled(Message, frozen=True):
     """The account exists and the address is bound to it; ``descriptor`` is the relay's signed keys."""
 
     KIND: ClassVar[Kind] = Kind.ENROLLED
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_account, text(ADDRESS_CHARS_MAX), octets_up_to(DESCRIPTOR_BYTES_MAX))
-    account: AccountId
-    address: str
-    descriptor: bytes
+    account: _Account
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    descriptor: Annotated[bytes, octets_up_to(DESCRIPTOR_BYTES_MAX)]
 
 
 class Submitted(Message, frozen=True):
@@ -107,44 +97,36 @@ class Submitted(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.SUBMITTED
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _u64, sequence(_code, TARGETS_MAX, 1), sequence(_mismatch, TARGETS_MAX), uint(_U32)
-    )  # fmt: skip
-    submission: int
-    codes: tuple[int, ...]
-    mismatches: tuple[Mismatch, ...]
-    retry_after_ms: int
+    submission: _U64
+    codes: Annotated[tuple[_Code, ...], sequence(TARGETS_MAX, 1)]
+    mismatches: Annotated[tuple[Mismatch, ...], sequence(TARGETS_MAX)]
+    retry_after_ms: Annotated[int, uint(_U32)]
 
 
 class NotTaken(Message, frozen=True):
     """The submission was not taken and its number is still free; the same number comes again, then what followed."""
 
     KIND: ClassVar[Kind] = Kind.NOT_TAKEN
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, _code, uint(_U32))
-    submission: int
-    code: int
-    retry_after_ms: int
+    submission: _U64
+    code: _Code
+    retry_after_ms: Annotated[int, uint(_U32)]
 
 
 class PrekeysLeft(Message, frozen=True):
     """How many one-time prekeys of each family the relay now holds for the device."""
 
     KIND: ClassVar[Kind] = Kind.PREKEYS_LEFT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32), uint(_U32))
-    one_time: int
-    kem: int
+    one_time: Annotated[int, uint(_U32)]
+    kem: Annotated[int, uint(_U32)]
 
 
 class Bundles(Message, frozen=True):
     """An account's signed device list and one bundle for each device that was asked for."""
 
     KIND: ClassVar[Kind] = Kind.BUNDLES
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), sequence(_bundle, DEVICES_MAX)
-    )  # fmt: skip
-    devices: bytes
-    signature: bytes
-    bundles: tuple[Bundle, ...]
+    devices: Annotated[bytes, octets_up_to(DEVICE_LIST_BYTES_MAX)]
+    signature: Annotated[bytes, octets(64)]
+    bundles: Annotated[tuple[Bundle, ...], sequence(DEVICES_MAX)]
 
 
 class Account(Message, frozen=True):
@@ -156,16 +138,12 @@ class Account(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.ACCOUNT
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"about"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _account, text(ADDRESS_CHARS_MAX), octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64),
-        octets_up_to(PROOF_BYTES_MAX), text(ABOUT_CHARS_MAX),
-    )  # fmt: skip
-    account: AccountId
-    address: str
-    devices: bytes
-    signature: bytes
-    proof: bytes = b""
-    about: str = ""
+    account: _Account
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    devices: Annotated[bytes, octets_up_to(DEVICE_LIST_BYTES_MAX)]
+    signature: Annotated[bytes, octets(64)]
+    proof: Annotated[bytes, octets_up_to(PROOF_BYTES_MAX)] = b""
+    about: Annotated[str, text(ABOUT_CHARS_MAX)] = ""
 
 
 class Devices(Message, frozen=True):
@@ -176,23 +154,18 @@ class Devices(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.DEVICES
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"about"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        octets_up_to(DEVICE_LIST_BYTES_MAX), octets(64), text(ADDRESS_CHARS_MAX), octets_up_to(PROOF_BYTES_MAX),
-        text(ABOUT_CHARS_MAX),
-    )  # fmt: skip
-    devices: bytes
-    signature: bytes
-    address: str
-    proof: bytes = b""
-    about: str = ""
+    devices: Annotated[bytes, octets_up_to(DEVICE_LIST_BYTES_MAX)]
+    signature: Annotated[bytes, octets(64)]
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    proof: Annotated[bytes, octets_up_to(PROOF_BYTES_MAX)] = b""
+    about: Annotated[str, text(ABOUT_CHARS_MAX)] = ""
 
 
 class RelayKeys(Message, frozen=True):
     """The relay's key descriptors that are still good, each signed by its offline root."""
 
     KIND: ClassVar[Kind] = Kind.RELAY_KEYS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(octets_up_to(DESCRIPTOR_BYTES_MAX), RELAY_KEYS_MAX),)
-    descriptors: tuple[bytes, ...]
+    descriptors: Annotated[tuple[Annotated[bytes, octets_up_to(DESCRIPTOR_BYTES_MAX)], ...], sequence(RELAY_KEYS_MAX)]
 
 
 class Done(Message, frozen=True):
@@ -205,9 +178,8 @@ class Refused(Message, frozen=True):
     """An expected no. The connection lives; ``retry_after_ms`` is 0 where trying again does not help."""
 
     KIND: ClassVar[Kind] = Kind.REFUSED
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_code, uint(_U32))
-    code: int
-    retry_after_ms: int
+    code: _Code
+    retry_after_ms: Annotated[int, uint(_U32)]
 
 
 class Invited(Message, frozen=True):
@@ -215,25 +187,19 @@ class Invited(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.INVITED
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        text(ADDRESS_CHARS_MAX), octets(TICKET_BYTES), _u64, text(255), octets_up_to(DESCRIPTOR_BYTES_MAX)
-    )  # fmt: skip
-    address: str
-    ticket: bytes
-    expires_ms: int
-    endpoint: str
-    descriptor: bytes
+    address: Annotated[str, text(ADDRESS_CHARS_MAX)]
+    ticket: Annotated[bytes, octets(TICKET_BYTES)]
+    expires_ms: _U64
+    endpoint: Annotated[str, text(255)]
+    descriptor: Annotated[bytes, octets_up_to(DESCRIPTOR_BYTES_MAX)]
 
 
 class Status(Message, frozen=True):
     """The operator's: names and numbers, for people and scripts to read."""
 
     KIND: ClassVar[Kind] = Kind.STATUS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        text(64), sequence(record(lambda name, value: (name, value), text(64), _u64), 128)
-    )  # fmt: skip
-    version: str
-    figures: tuple[tuple[str, int], ...]
+    version: Annotated[str, text(64)]
+    figures: Annotated[tuple[tuple[Annotated[str, text(64)], _U64], ...], sequence(128)]
 
 
 Reply = (

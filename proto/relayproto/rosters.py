@@ -5,10 +5,10 @@ over its good lines, so that who lets it come in force, and who approves that, h
 """
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import Kind
-from relayproto.fields import Reader, flag, octets, octets_up_to, one_of, record, sequence, text, uint
+from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
@@ -23,69 +23,62 @@ from relayproto.message import Message
 from relayproto.packed import pack
 from relayproto.primitives import blake2b_256
 from relayproto.standing import ClaimState
+from relayproto.value import Part
 
 _U32: Final = (1 << 32) - 1
-_below = uint(_U32, 1)
-_account: Reader[bytes] = octets(32)
-_name: Reader[bytes] = octets(ROSTER_NAME_BYTES)
-_address: Reader[str] = text(ADDRESS_CHARS_MAX)
-_said: Reader[str] = text(SHOWN_CHARS_MAX)
-_rows = uint(PAGE_ROWS_MAX, 1)
-_u64 = uint()
+_Below = Annotated[UnitId, uint(_U32, 1)]
+_Account = Annotated[AccountId, octets(32)]
+_Name = Annotated[bytes, octets(ROSTER_NAME_BYTES)]
+_Address = Annotated[str, text(ADDRESS_CHARS_MAX)]
+_Said = Annotated[str, text(SHOWN_CHARS_MAX)]
+_Rows = Annotated[int, uint(PAGE_ROWS_MAX, 1)]
+_U64 = Annotated[int, uint()]
 NO_LINES: Final = bytes(32)
 """The digest of a roster without lines."""
 
 
-class RosterLine(NamedTuple):
+class RosterLine(Part, frozen=True):
     """A line of a roster: somebody who is expected; an empty text is one that is not said."""
 
-    address: str
-    name: str
-    title: str
+    address: _Address
+    name: _Said
+    title: _Said
 
 
-class Expected(NamedTuple):
+class Expected(Part, frozen=True):
     """A line as it is kept; ``number`` orders them, also across rosters."""
 
-    number: int
-    unit: UnitId
-    address: str
-    name: str
-    title: str
+    number: _U64
+    unit: _Below
+    address: _Address
+    name: _Said
+    title: _Said
 
 
-class Fault(NamedTuple):
+class Fault(Part, frozen=True):
     """A line that was not kept: its place in its part, and the code of what is wrong."""
 
-    place: int
-    code: int
+    place: Annotated[int, uint(ROSTER_PART_LINES_MAX - 1)]
+    code: Annotated[int, uint(999)]
 
 
-class Claimant(NamedTuple):
+class Claimant(Part, frozen=True):
     """Somebody who claims to be of a unit; ``rostered``: a line says so, with this name and title."""
 
-    number: int
-    unit: UnitId
-    account: AccountId
-    address: str
-    name: str
-    title: str
+    number: _U64
+    unit: _Below
+    account: _Account
+    address: _Address
+    name: _Said
+    title: _Said
     rostered: bool
-    at_ms: int
-
-
-_person: Reader[RosterLine] = record(RosterLine, _address, _said, _said)
-_expected: Reader[Expected] = record(Expected, _u64, _below, _address, _said, _said)
-_fault: Reader[Fault] = record(Fault, uint(ROSTER_PART_LINES_MAX - 1), uint(999))
-_claimant: Reader[Claimant] = record(
-    Claimant, _u64, _below, _account, _address, _said, _said, flag, uint(TIME_MS_MAX)
-)  # fmt: skip
+    at_ms: Annotated[int, uint(TIME_MS_MAX)]
 
 
 def digest(lines: Iterable[RosterLine], before: bytes = NO_LINES) -> bytes:
     """Return the running hash over good lines, from the hash of those before."""
     for line in lines:
-        before = blake2b_256(before + pack(*line))
+        before = blake2b_256(before + pack(*line.fields()))
     return before
 
 
@@ -94,51 +87,44 @@ class PutRoster(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.PUT_ROSTER
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"lines"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _below, _name, uint(_U32), sequence(_person, ROSTER_PART_LINES_MAX, 1),
-    )  # fmt: skip
-    unit: UnitId
-    roster: bytes
-    position: int
-    lines: tuple[RosterLine, ...]
+    unit: _Below
+    roster: _Name
+    position: Annotated[int, uint(_U32)]
+    lines: Annotated[tuple[RosterLine, ...], sequence(ROSTER_PART_LINES_MAX, 1)]
 
 
 class Rostered(Message, frozen=True):
     """How many lines of the roster have been taken so far, and which of this part are not kept."""
 
     KIND: ClassVar[Kind] = Kind.ROSTERED
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32), sequence(_fault, ROSTER_PART_LINES_MAX))
-    lines: int
-    faults: tuple[Fault, ...]
+    lines: Annotated[int, uint(_U32)]
+    faults: Annotated[tuple[Fault, ...], sequence(ROSTER_PART_LINES_MAX)]
 
 
 class ImportRoster(Message, frozen=True):
     """Let a staged roster of so many good lines come in force; ``digest`` is the hash over them."""
 
     KIND: ClassVar[Kind] = Kind.IMPORT_ROSTER
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _name, uint(ROSTER_LINES_MAX, 1), octets(32))
-    unit: UnitId
-    roster: bytes
-    lines: int
-    digest: bytes
+    unit: _Below
+    roster: _Name
+    lines: Annotated[int, uint(ROSTER_LINES_MAX, 1)]
+    digest: Annotated[bytes, octets(32)]
 
 
 class StrikeLine(Message, frozen=True):
     """Take the line of an address, of the unit or below, out of the rosters in force."""
 
     KIND: ClassVar[Kind] = Kind.STRIKE_LINE
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _address)
-    unit: UnitId
-    address: str
+    unit: _Below
+    address: _Address
 
 
 class RefuseClaim(Message, frozen=True):
     """Refuse somebody's claim to be of the unit or below."""
 
     KIND: ClassVar[Kind] = Kind.REFUSE_CLAIM
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account)
-    unit: UnitId
-    account: AccountId
+    unit: _Below
+    account: _Account
 
 
 class Claim(Message, frozen=True):
@@ -146,9 +132,8 @@ class Claim(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.CLAIM
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"name", "title"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_said, _said)
-    name: str
-    title: str
+    name: _Said
+    title: _Said
 
 
 class Claimed(Message, frozen=True):
@@ -156,32 +141,29 @@ class Claimed(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.CLAIMED
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"name", "title"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (one_of(ClaimState), _said, _said, uint(TIME_MS_MAX))
     state: ClaimState
-    name: str
-    title: str
-    until_ms: int
+    name: _Said
+    title: _Said
+    until_ms: Annotated[int, uint(TIME_MS_MAX)]
 
 
 class GetRoster(Message, frozen=True):
     """Ask for the lines in force of a unit and below, or for those of the unit's roster of a name. Answer: ROSTER."""
 
     KIND: ClassVar[Kind] = Kind.GET_ROSTER
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, octets_up_to(ROSTER_NAME_BYTES), _u64, _rows)
-    unit: UnitId
-    roster: bytes
-    after: int
-    rows: int
+    unit: _Below
+    roster: Annotated[bytes, octets_up_to(ROSTER_NAME_BYTES)]
+    after: _U64
+    rows: _Rows
 
 
 class GetClaims(Message, frozen=True):
     """Ask who claims to be of a unit or below it, and waits. Answer: CLAIMS."""
 
     KIND: ClassVar[Kind] = Kind.GET_CLAIMS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _u64, _rows)
-    unit: UnitId
-    after: int
-    rows: int
+    unit: _Below
+    after: _U64
+    rows: _Rows
 
 
 class GetClaim(Message, frozen=True):
@@ -195,8 +177,7 @@ class Roster(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.ROSTER
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"lines"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_expected, PAGE_ROWS_MAX), flag)
-    lines: tuple[Expected, ...]
+    lines: Annotated[tuple[Expected, ...], sequence(PAGE_ROWS_MAX)]
     more: bool
 
 
@@ -205,6 +186,5 @@ class Claims(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.CLAIMS
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"claims"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_claimant, PAGE_ROWS_MAX), flag)
-    claims: tuple[Claimant, ...]
+    claims: Annotated[tuple[Claimant, ...], sequence(PAGE_ROWS_MAX)]
     more: bool

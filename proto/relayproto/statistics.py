@@ -4,58 +4,52 @@ Days, units and rows enter; counts and the data map leave. The rule of this file
 nothing in here names an account.
 """
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from relayproto.codes import Class, Fate, Kind, Size
-from relayproto.fields import Reader, flag, one_of, optional, record, sequence, text, uint
+from relayproto.fields import sequence, text, uint
 from relayproto.ids import UnitId
 from relayproto.limits import KEPT_TEXT_CHARS_MAX, PAGE_ROWS_MAX, STATISTICS_CELL_MIN, STATISTICS_DAYS_MAX
 from relayproto.message import Message
+from relayproto.value import Part
 
 _U32 = (1 << 32) - 1
-_unit = uint(_U32)
-_day = uint(_U32)
-_said: Reader[str] = text(KEPT_TEXT_CHARS_MAX)
+_Unit = Annotated[UnitId, uint(_U32)]
+_Day = Annotated[int, uint(_U32)]
+_Said = Annotated[str, text(KEPT_TEXT_CHARS_MAX)]
 CELLS_MAX = len(Class) * len(Size) * len(Fate)
 """Cells of one day: each class, size and fate once."""
 
 
-class Cell(NamedTuple):
+class Cell(Part, frozen=True):
     """How many targets of a class and size met a fate on a day; never fewer than ten (spec 87 §3)."""
 
     class_: Class
     size: Size
     fate: Fate
-    targets: int
+    targets: Annotated[int, uint(minimum=STATISTICS_CELL_MIN)]
 
 
-class Day(NamedTuple):
+class Day(Part, frozen=True):
     """The cells of one day, since 1970 in UTC, that may be told; what is not among them was fewer than ten."""
 
-    day: int
-    cells: tuple[Cell, ...]
+    day: _Day
+    cells: Annotated[tuple[Cell, ...], sequence(CELLS_MAX)]
 
 
-class Kept(NamedTuple):
+class Kept(Part, frozen=True):
     """One thing that the relay keeps: a column of a table, a file, or what a file holds.
 
     ``kept_s`` is the longest time that it may stay by the settings in force, nil where no clock ends it; ``ends`` says
     what does.
     """
 
-    place: str
-    column: str
-    concerns: str
-    purpose: str
-    ends: str
-    kept_s: int | None
-
-
-_cell: Reader[Cell] = record(
-    Cell, one_of(Class), one_of(Size), one_of(Fate), uint(minimum=STATISTICS_CELL_MIN)
-)  # fmt: skip
-_a_day: Reader[Day] = record(Day, _day, sequence(_cell, CELLS_MAX))
-_kept: Reader[Kept] = record(Kept, _said, _said, _said, _said, _said, optional(uint()))
+    place: _Said
+    column: _Said
+    concerns: _Said
+    purpose: _Said
+    ends: _Said
+    kept_s: Annotated[int, uint()] | None
 
 
 class GetStatistics(Message, frozen=True):
@@ -65,19 +59,17 @@ class GetStatistics(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.GET_STATISTICS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_unit, _day, _day)
-    unit: UnitId
-    first_day: int
-    last_day: int
+    unit: _Unit
+    first_day: _Day
+    last_day: _Day
 
 
 class GetRetention(Message, frozen=True):
     """Ask what the relay keeps of whom, why and how long, after so many rows. Anybody may. Answer: RETENTION."""
 
     KIND: ClassVar[Kind] = Kind.GET_RETENTION
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(_U32), uint(PAGE_ROWS_MAX, 1))
-    after: int
-    rows: int
+    after: Annotated[int, uint(_U32)]
+    rows: Annotated[int, uint(PAGE_ROWS_MAX, 1)]
 
 
 class Statistics(Message, frozen=True):
@@ -87,15 +79,13 @@ class Statistics(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.STATISTICS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_a_day, STATISTICS_DAYS_MAX), optional(_day))
-    days: tuple[Day, ...]
-    next_day: int | None
+    days: Annotated[tuple[Day, ...], sequence(STATISTICS_DAYS_MAX)]
+    next_day: _Day | None
 
 
 class Retention(Message, frozen=True):
     """The data map with the retention in force, in the order of the published page; ``more``: others follow."""
 
     KIND: ClassVar[Kind] = Kind.RETENTION
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_kept, PAGE_ROWS_MAX), flag)
-    rows: tuple[Kept, ...]
+    rows: Annotated[tuple[Kept, ...], sequence(PAGE_ROWS_MAX)]
     more: bool

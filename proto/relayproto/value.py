@@ -9,11 +9,11 @@ from typing import ClassVar
 import msgspec
 
 
-class Value(msgspec.Struct, frozen=True):
+class Value(msgspec.Struct, frozen=True, array_like=True):
     """Fields that belong together; equal where they are equal and the class is the same. Subclasses are frozen.
 
     A struct, since Python compiles six functions for each dataclass, and every start of ``relay`` pays for them
-    (decision 0042). ``HIDDEN`` names fields that no log shows.
+    (decision 0042); packed, it is the array of its fields. ``HIDDEN`` names fields that no log shows.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset()
@@ -25,3 +25,7 @@ class Value(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         shown = [f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name not in self.HIDDEN]
         return f"{type(self).__qualname__}({', '.join(shown)})"
+
+
+class Part(Value, frozen=True, gc=False):
+    """A value within a message or a signed paper: it holds nothing that could hold it."""

@@ -4,11 +4,11 @@ A change is what an act does, a question is a command (spec 70 §2, §5). Each c
 may do it stands in ``relayproto.rules`` and nowhere else.
 """
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
-from relayproto.attestation import Statement, statements
+from relayproto.attestation import Statements, check_stated
 from relayproto.codes import Kind
-from relayproto.fields import Reader, flag, octets, octets_up_to, record, sequence, uint
+from relayproto.fields import octets, octets_up_to, sequence, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ORGANISATION_BYTES_MAX,
@@ -18,43 +18,39 @@ from relayproto.limits import (
     TIME_MS_MAX,
 )
 from relayproto.message import Message
+from relayproto.value import Part
 
 _U32 = (1 << 32) - 1
-_below = uint(_U32, 1)
-_account: Reader[bytes] = octets(32)
-_serial: Reader[bytes] = octets(SERIAL_BYTES)
-_u64 = uint()
+_Below = Annotated[UnitId, uint(_U32, 1)]
+_Account = Annotated[AccountId, octets(32)]
+_Serial = Annotated[bytes, octets(SERIAL_BYTES)]
+_U64 = Annotated[int, uint()]
 
 
-class Revocation(NamedTuple):
+class Revocation(Part, frozen=True):
     """A warrant or an attestation that was taken back; ``number`` orders them, ``until_ms`` is its own end."""
 
-    number: int
-    serial: bytes
-    until_ms: int
-
-
-_revocation: Reader[Revocation] = record(Revocation, _u64, _serial, uint(TIME_MS_MAX))
+    number: _U64
+    serial: _Serial
+    until_ms: Annotated[int, uint(TIME_MS_MAX)]
 
 
 class PutWarrant(Message, frozen=True):
     """Let a device's key attest for a unit and below; ``signature`` is the organisation's root key's."""
 
     KIND: ClassVar[Kind] = Kind.PUT_WARRANT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account, octets_up_to(PROOF_BYTES_MAX, 1), octets(64))
-    unit: UnitId
-    account: AccountId
-    warrant: bytes
-    signature: bytes
+    unit: _Below
+    account: _Account
+    warrant: Annotated[bytes, octets_up_to(PROOF_BYTES_MAX, 1)]
+    signature: Annotated[bytes, octets(64)]
 
 
 class RevokeWarrant(Message, frozen=True):
     """Take a warrant back, with all that was attested under it: for a key that got into wrong hands."""
 
     KIND: ClassVar[Kind] = Kind.REVOKE_WARRANT
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _serial)
-    unit: UnitId
-    serial: bytes
+    unit: _Below
+    serial: _Serial
 
 
 class Attest(Message, frozen=True):
@@ -66,56 +62,52 @@ class Attest(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.ATTEST
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"statements"})
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (
-        _below, _account, octets_up_to(PROOF_BYTES_MAX, 1), octets(64), statements,
-    )  # fmt: skip
-    unit: UnitId
-    account: AccountId
-    attestation: bytes
-    signature: bytes
-    statements: tuple[Statement, ...]
+    unit: _Below
+    account: _Account
+    attestation: Annotated[bytes, octets_up_to(PROOF_BYTES_MAX, 1)]
+    signature: Annotated[bytes, octets(64)]
+    statements: Statements
+
+    def __post_init__(self) -> None:
+        """Raise Malformed for statements that do not fit together."""
+        check_stated(self.statements)
 
 
 class RevokeAttestation(Message, frozen=True):
     """Take all that is attested of an account back, with its roles and offices; a person is then an invited one."""
 
     KIND: ClassVar[Kind] = Kind.REVOKE_ATTESTATION
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below, _account)
-    unit: UnitId
-    account: AccountId
+    unit: _Below
+    account: _Account
 
 
 class GetOrganisation(Message, frozen=True):
     """Ask for an organisation's public record. Answer: ORGANISATION."""
 
     KIND: ClassVar[Kind] = Kind.GET_ORGANISATION
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_below,)
-    unit: UnitId
+    unit: _Below
 
 
 class GetRevocations(Message, frozen=True):
     """Ask what was taken back, after a number. Answer: REVOCATIONS."""
 
     KIND: ClassVar[Kind] = Kind.GET_REVOCATIONS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (_u64, uint(PAGE_ROWS_MAX, 1))
-    after: int
-    rows: int
+    after: _U64
+    rows: Annotated[int, uint(PAGE_ROWS_MAX, 1)]
 
 
 class Organisation(Message, frozen=True):
     """An organisation's public record (spec 85 §1), signed by the relay's stamp key."""
 
     KIND: ClassVar[Kind] = Kind.ORGANISATION
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (octets_up_to(ORGANISATION_BYTES_MAX, 1), octets_up_to(64))
-    record: bytes
-    signature: bytes
+    record: Annotated[bytes, octets_up_to(ORGANISATION_BYTES_MAX, 1)]
+    signature: Annotated[bytes, octets_up_to(64)]
 
 
 class Revocations(Message, frozen=True):
     """What was taken back, by number; ``newest`` is the highest number ever given, ``more`` says that others follow."""
 
     KIND: ClassVar[Kind] = Kind.REVOCATIONS
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (sequence(_revocation, PAGE_ROWS_MAX), _u64, flag)
-    revocations: tuple[Revocation, ...]
-    newest: int
+    revocations: Annotated[tuple[Revocation, ...], sequence(PAGE_ROWS_MAX)]
+    newest: _U64
     more: bool

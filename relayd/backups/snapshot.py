@@ -8,16 +8,17 @@ any bytes give one value or CannotGoOn.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from relayd.backups.recipient import Opener, Recipient
 from relayd.exits import CannotGoOn, Exit
 from relayproto import descriptor
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import octets, octets_up_to, record, sequence, text, uint
+from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
 from relayproto.limits import DESCRIPTOR_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import SIGNATURE_BYTES, blake2b_256, sign, verify
+from relayproto.value import Part, Value
 
 _MAGIC: Final = b"RLYB\x01"
 _LABEL: Final = b"relayd/backup/1"
@@ -45,27 +46,28 @@ class Signer:
         return f"Signer(root_fingerprint={self.root_fingerprint.hex()})"
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Part, frozen=True):
     """One sealed file of a backup: its name, the hash of the sealed bytes, and how many they are."""
 
-    name: bytes
-    hash: bytes
-    octets: int
+    name: Annotated[bytes, octets(HASH_BYTES)]
+    hash: Annotated[bytes, octets(HASH_BYTES)]
+    octets: Annotated[int, uint()]
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Value, frozen=True):
     """What only the key's owner reads: of the database, and the files that were kept whole, by their names."""
 
-    database: str
-    version: int
-    high_water_ms: int
-    octets: int
-    hashes: tuple[bytes, ...]
+    database: Annotated[str, text(_TEXT_MAX)]
+    version: Annotated[int, uint()]
+    high_water_ms: Annotated[int, uint()]
+    octets: Annotated[int, uint()]
+    hashes: Annotated[tuple[Annotated[bytes, octets(HASH_BYTES)], ...], sequence(_CHUNKS_MAX)]
     """Of each chunk before it was sealed, in the order of the file."""
-    files: tuple[tuple[str, bytes], ...]
-    figures: tuple[tuple[str, int], ...]
+    files: Annotated[
+        tuple[tuple[Annotated[str, text(_TEXT_MAX)], Annotated[bytes, octets_up_to(_FILE_BYTES_MAX)]], ...],
+        sequence(_FILES_MAX),
+    ]
+    figures: Annotated[tuple[tuple[Annotated[str, text(_TEXT_MAX)], Annotated[int, uint()]], ...], sequence(_FILES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +80,19 @@ class Snapshot:
     root_fingerprint: bytes
 
 
-_read_chunk = record(Chunk, octets(HASH_BYTES), octets(HASH_BYTES), uint())
-_read_contents = record(
-    Contents, text(_TEXT_MAX), uint(), uint(), uint(), sequence(octets(HASH_BYTES), _CHUNKS_MAX),
-    sequence(record(lambda name, kept: (name, kept), text(_TEXT_MAX), octets_up_to(_FILE_BYTES_MAX)), _FILES_MAX),
-    sequence(record(lambda name, figure: (name, figure), text(_TEXT_MAX), uint()), _FILES_MAX),
-)  # fmt: skip
-_read_signed = record(
-    lambda made_ms, chunks, sealed, described, root: (made_ms, chunks, sealed, described, root),
-    uint(), sequence(_read_chunk, _CHUNKS_MAX), octets_up_to(_SEALED_MAX), octets_up_to(DESCRIPTOR_BYTES_MAX),
-    octets(HASH_BYTES),
-)  # fmt: skip
+class _Signed(Value, frozen=True):
+    """A backup as it is signed."""
+
+    made_ms: Annotated[int, uint()]
+    chunks: Annotated[tuple[Chunk, ...], sequence(_CHUNKS_MAX)]
+    sealed: Annotated[bytes, octets_up_to(_SEALED_MAX)]
+    described: Annotated[bytes, octets_up_to(DESCRIPTOR_BYTES_MAX)]
+    root_fingerprint: Annotated[bytes, octets(HASH_BYTES)]
 
 
 def encode(made_ms: int, chunks: tuple[Chunk, ...], sealed: bytes, signer: Signer) -> bytes:
     """Return a backup's file."""
-    signed = _MAGIC + pack(
-        made_ms,
-        [(chunk.name, chunk.hash, chunk.octets) for chunk in chunks],
-        sealed,
-        signer.described,
-        signer.root_fingerprint,
-    )
+    signed = _MAGIC + pack(made_ms, chunks, sealed, signer.described, signer.root_fingerprint)
     return signed + sign(signer.seed, _LABEL + blake2b_256(signed))
 
 
@@ -109,35 +102,25 @@ def decode(octets_: bytes, path: Path) -> Snapshot:
     if not signed.startswith(_MAGIC):
         raise CannotGoOn(f"{path}: not a backup of a version that this relayd knows", Exit.NOT_WHOLE)
     try:
-        made_ms, chunks, sealed, described, root = _read_signed(unpack(signed[len(_MAGIC) :]))
-        stamp_key = descriptor.read(described, root).stamp_key
+        said = checked(_Signed, unpack(signed[len(_MAGIC) :]))
+        stamp_key = descriptor.read(said.described, said.root_fingerprint).stamp_key
         verify(stamp_key, _LABEL + blake2b_256(signed), signature)
     except (Malformed, CryptoFailure):
         raise CannotGoOn(
             f"{path}: it is damaged, or nobody signed it who has the relay's keys; use another backup", Exit.NOT_WHOLE
         ) from None
-    return Snapshot(made_ms, chunks, sealed, root)
+    return Snapshot(said.made_ms, said.chunks, said.sealed, said.root_fingerprint)
 
 
 def seal(contents: Contents, recipient: Recipient) -> bytes:
     """Return what goes with the chunks, sealed."""
-    return recipient.seal(
-        pack(
-            contents.database,
-            contents.version,
-            contents.high_water_ms,
-            contents.octets,
-            contents.hashes,
-            contents.files,
-            contents.figures,
-        )
-    )
+    return recipient.seal(pack(*contents.fields()))
 
 
 def open_contents(snapshot: Snapshot, opener: Opener, path: Path) -> Contents:
     """Open what goes with the chunks; CannotGoOn where the key is another's."""
     try:
-        found = _read_contents(unpack(opener.open(snapshot.sealed)))
+        found = checked(Contents, unpack(opener.open(snapshot.sealed)))
     except (CryptoFailure, Malformed):
         raise CannotGoOn(f"{path}: this key does not open it; it was sealed to another", Exit.CONFIG) from None
     if len(found.hashes) != len(snapshot.chunks):

@@ -8,14 +8,15 @@ what backups and free pages still hold of them unreadable (cryptography.md §7).
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from relayd import keyring
 from relayd.domain.refusals import Fatal
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import octets, record, sequence, uint
+from relayproto.fields import checked, octets, sequence, uint
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy
+from relayproto.value import Part
 
 FILE_NAME: Final = keyring.DAY_KEYS
 _VERSION: Final = b"\x01"
@@ -27,12 +28,17 @@ _UNREADABLE: Final = (
     "the day keys can't be read: another master key, or a damaged file; put back day-keys, the database and "
     "keys/master.key that belong together"
 )
-_read = sequence(
-    record(
-        lambda day, nonce, wrapped: (day, nonce, wrapped), uint(_DAY_MAX), octets(_NONCE_BYTES), octets(KEY_BYTES + 16)
-    ),
-    _DAYS_MAX,
-)
+
+
+class _Entry(Part, frozen=True):
+    """A day, and its key as the master key wraps it."""
+
+    day: Annotated[int, uint(_DAY_MAX)]
+    nonce: Annotated[bytes, octets(_NONCE_BYTES)]
+    wrapped: Annotated[bytes, octets(KEY_BYTES + 16)]
+
+
+_Entries = Annotated[tuple[_Entry, ...], sequence(_DAYS_MAX)]
 
 
 class KeyGone(Exception):  # noqa: N818 - the key is gone, and with it what it sealed
@@ -41,14 +47,14 @@ class KeyGone(Exception):  # noqa: N818 - the key is gone, and with it what it s
 
 def days_in(kept: bytes) -> frozenset[int]:
     """Return the days that a key file has keys of, which is no secret; Fatal where it is none."""
-    return frozenset(day for day, _, _ in _entries(kept))
+    return frozenset(entry.day for entry in _entries(kept))
 
 
-def _entries(kept: bytes) -> tuple[tuple[int, bytes, bytes], ...]:
+def _entries(kept: bytes) -> tuple[_Entry, ...]:
     if kept[:1] != _VERSION:
         raise Fatal("the file day-keys was made by a newer relay, or is damaged")
     try:
-        return _read(unpack(kept[1:]))
+        return checked(_Entries, unpack(kept[1:]))
     except Malformed:
         raise Fatal(_UNREADABLE) from None
 
@@ -74,9 +80,10 @@ class DayKeys:
 
     def _load(self) -> None:
         try:
-            for day, nonce, wrapped in _entries(self._path.read_bytes()):
-                self._ciphers[day] = Aead(self._master.open(nonce, wrapped, _associated(day)))
-                self._wrapped[day] = (nonce, wrapped)
+            for entry in _entries(self._path.read_bytes()):
+                key = self._master.open(entry.nonce, entry.wrapped, _associated(entry.day))
+                self._ciphers[entry.day] = Aead(key)
+                self._wrapped[entry.day] = (entry.nonce, entry.wrapped)
         except CryptoFailure:
             raise Fatal(_UNREADABLE) from None
 

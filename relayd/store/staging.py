@@ -100,7 +100,7 @@ def _take(commit: Commit, roster: Staged, command: PutRoster, page: _Page) -> Ro
                 kept, digest = kept + 1, contract.digest([line], digest)
                 commit.db.execute(
                     "INSERT INTO roster_line (id, look, address, name, title) VALUES (?, ?, ?, ?, ?)",
-                    (first + place, look_of(Address(line.address)), *line),
+                    (first + place, look_of(Address(line.address)), *line.fields()),
                 )
         if code is not None:
             faults.append(Fault(index, code))
@@ -117,7 +117,7 @@ def _again(commit: Commit, number: int, line: RosterLine, page: _Page) -> Code |
     if found is None:
         # What was wrong then may have changed, but the line was left out and stays so.
         return _fault(commit, line, page) or Code.CONFLICT
-    if found != tuple(line):
+    if found != line.fields():
         raise Refusal(Code.CONFLICT)
     return None
 

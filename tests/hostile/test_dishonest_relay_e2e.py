@@ -131,7 +131,7 @@ def test_a_first_message_is_delivered_to_another_device(alice, bob, mallory):
 
 
 def test_a_first_message_is_passed_off_as_that_of_another_device_of_alices(alice, bob):
-    both = alice.next_list(devices=(alice.entry, alice.entry._replace(device=2, dh_key=b"p" * 32)), highest_device=2)
+    both = alice.next_list(devices=(alice.entry, replace(alice.entry, device=2, dh_key=b"p" * 32)), highest_device=2)
     _, wrap = session.seal(alice.begin(bob), b"from my phone")
     answering = replace(bob.answering(alice, wrap), newest=both, seen_hashes={1: alice.list_hash})
 
@@ -143,7 +143,7 @@ def test_a_first_message_is_passed_off_as_that_of_another_device_of_alices(alice
 
 
 def test_the_relay_puts_its_own_prekeys_under_bobs_name(alice, bob, mallory):
-    forged = bob.recipient()._replace(bundle=mallory.bundle())
+    forged = replace(bob.recipient(), bundle=mallory.bundle())
 
     with pytest.raises(CryptoFailure):
         session.begin(Sessions(bob.peer), alice.own, forged, entropy=alice.entropy)
@@ -151,8 +151,8 @@ def test_the_relay_puts_its_own_prekeys_under_bobs_name(alice, bob, mallory):
 
 def test_the_relay_tells_alice_another_list_of_bobs_than_bob_has(alice, bob, mallory):
     """It would take bob's identity key to sign it; even so bob does not answer whom was shown another list."""
-    planted = replace(bob.list, devices=(bob.entry, mallory.entry._replace(device=2)), highest_device=2)
-    told = bob.recipient()._replace(list_hash=identity.list_hash(identity.encode(planted)))
+    planted = replace(bob.list, devices=(bob.entry, replace(mallory.entry, device=2)), highest_device=2)
+    told = replace(bob.recipient(), list_hash=identity.list_hash(identity.encode(planted)))
     begun = session.begin(Sessions(bob.peer), alice.own, told, entropy=alice.entropy)
     _, wrap = session.seal(begun, b"hello")
 
@@ -173,7 +173,7 @@ def test_the_relay_tells_bob_another_list_of_alices_than_alice_has(alice, bob):
 
 def test_a_removed_device_begins_a_session(alice, bob):
     _, wrap = session.seal(alice.begin(bob), b"still me")
-    phone = alice.entry._replace(device=2, dh_key=b"p" * 32)
+    phone = replace(alice.entry, device=2, dh_key=b"p" * 32)
     answering = replace(
         bob.answering(alice, wrap), newest=alice.next_list(devices=(phone,), highest_device=2),
         seen_hashes={1: alice.list_hash},
@@ -184,7 +184,7 @@ def test_a_removed_device_begins_a_session(alice, bob):
 
 
 def test_an_older_list_brings_a_removed_device_back(alice):
-    phone = alice.entry._replace(device=2)
+    phone = replace(alice.entry, device=2)
     without_first = alice.next_list(devices=(phone,), highest_device=2)
 
     with pytest.raises(Rollback):
@@ -192,8 +192,8 @@ def test_an_older_list_brings_a_removed_device_back(alice):
 
 
 def test_two_people_are_shown_two_lists_of_one_version(alice, mallory):
-    one = alice.next_list(devices=(alice.entry, mallory.entry._replace(device=2)), highest_device=2)
-    other = alice.next_list(devices=(alice.entry, mallory.entry._replace(device=3)), highest_device=3)
+    one = alice.next_list(devices=(alice.entry, replace(mallory.entry, device=2)), highest_device=2)
+    other = alice.next_list(devices=(alice.entry, replace(mallory.entry, device=3)), highest_device=3)
 
     with pytest.raises(SplitView):
         supersedes(one, other)
@@ -273,9 +273,9 @@ def test_one_moderator_alone_opens_the_hour(alice):
 
 def test_a_prekey_of_one_kind_is_handed_out_as_another(alice, bob):
     signed = bob.prekeys[PrekeyKind.SIGNED]
-    passed_off = bob.bundle()._replace(one_time=signed._replace(kind=PrekeyKind.ONE_TIME))
+    passed_off = replace(bob.bundle(), one_time=replace(signed, kind=PrekeyKind.ONE_TIME))
 
     with pytest.raises(CryptoFailure):
         session.begin(
-            Sessions(bob.peer), alice.own, bob.recipient()._replace(bundle=passed_off), entropy=alice.entropy
+            Sessions(bob.peer), alice.own, replace(bob.recipient(), bundle=passed_off), entropy=alice.entropy
         )  # fmt: skip

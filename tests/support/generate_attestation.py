@@ -60,11 +60,11 @@ CASES: dict[str, tuple[Proof, PublicRecord, int, list[bytes]]] = {
     "taken back": (proof(), record(), NOW_MS, [b"a" * 16]),
     "its warrant taken back": (proof(), record(), NOW_MS, [b"w" * 16]),
     "another text": (
-        replace(WHOLE, statements=(WHOLE.statements[0]._replace(text="Rob Roy"), *WHOLE.statements[1:])), record(),
+        replace(WHOLE, statements=(replace(WHOLE.statements[0], text="Rob Roy"), *WHOLE.statements[1:])), record(),
         NOW_MS, [],
     ),
     "a text as another field": (
-        replace(WHOLE, statements=(WHOLE.statements[0]._replace(field=Field.TITLE),)), record(), NOW_MS, [],
+        replace(WHOLE, statements=(replace(WHOLE.statements[0], field=Field.TITLE),)), record(), NOW_MS, [],
     ),
     "a statement of another attestation": (replace(WHOLE, statements=OTHER.statements), record(), NOW_MS, []),
     "another signature": (replace(proof(), signature=bytes(64)), record(), NOW_MS, []),

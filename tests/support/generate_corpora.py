@@ -19,6 +19,7 @@ from relayproto.notices import Goaway, Ping, Rekey
 from relayproto.preface import Preface
 from relayproto.record import pack, prefixed
 from support import attesting
+from support.changed import replace
 from support.kem import stream
 from support.samples import SAMPLES
 from support.wire import HELLO, a_client, a_relay
@@ -105,7 +106,7 @@ def papers() -> Seeds:
     account = identity.account_id(of_papers.KEY)
     entry = DeviceEntry(1, b"s" * 32, b"d" * 32, 1_000)
     one = DeviceList(account, of_papers.KEY, 1, identity.FIRST_PREVIOUS, 1_000, 1, (entry,))
-    two = DeviceList(account, of_papers.KEY, 2, bytes(range(32)), 1_000, 3, (entry, entry._replace(device=3)))
+    two = DeviceList(account, of_papers.KEY, 2, bytes(range(32)), 1_000, 3, (entry, replace(entry, device=3)))
     first, second = identity.encode(one), identity.encode(two)
     record = audit.encode(audit.Record(1_000, 1, Kind.CREATE_UNIT, b"a" * 32, 1, reason="file 12/3"))
     stamps = [bytes.fromhex(each) for commit in vectors("stamp")["commits"] for each in commit["stamps"][:2]]

@@ -153,7 +153,7 @@ class Stamping:
 def context(author: Person, other: Person, **changes) -> Context:
     """Return where a message of the author's to the other belongs."""
     made = Context(conversation_id(author.account, other.account), bytes(16), author.account, author.device, NOW_MS)
-    return made._replace(**changes)
+    return replace(made, **changes)
 
 
 def said(relay: Stamping, author: Person, other: Person, content: Content) -> Opened:

@@ -44,7 +44,7 @@ DONE = Acted(ActState.DONE, 5, 0, b"")
 
 
 def unit(number: int, under: int, name: str, **fields: object) -> Unit:
-    return Unit(number, under, name, UnitState.ACTIVE, "", b"")._replace(**fields)
+    return replace(Unit(number, under, name, UnitState.ACTIVE, "", b""), **fields)
 
 
 @dataclass

@@ -396,7 +396,7 @@ def join_second(relay: SmallRelay, first: Device, home: Path) -> Device:
     old = relay.devices_of(account)
     with device._store.step() as step:
         own, signature = step.rows("SELECT listed, signature FROM contact")[0]
-        entry = identity.decode(own, signature).devices[0]._replace(device=old.highest_device + 1)
+        entry = replace(identity.decode(own, signature).devices[0], device=old.highest_device + 1)
         grown = replace(
             old, version=old.version + 1, previous=identity.list_hash(identity.encode(old)),
             highest_device=entry.device, devices=(*old.devices, entry),

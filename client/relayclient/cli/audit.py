@@ -204,7 +204,7 @@ def _start(oldest: int, checkpoints: list[Checkpoint]) -> Checkpoint | None:
     found = [each for each in checkpoints if each.records >= oldest - 1]
     if not found:
         raise LogBroken(f"record {oldest}: older ones are gone, and the relay has signed nothing since")
-    return min(found)
+    return min(found, key=lambda each: each.records)
 
 
 @contextlib.contextmanager

@@ -160,7 +160,7 @@ def _roster(arguments: Namespace) -> int:
             terminal.say_json({"line": each.number, "unit": each.unit, "address": each.address, "name": each.name,
                                "title": each.title})  # fmt: skip
         return 0
-    table(("UNIT", "ADDRESS", "NAME", "TITLE"), [each[1:] for each in found])
+    table(("UNIT", "ADDRESS", "NAME", "TITLE"), [each.fields()[1:] for each in found])
     terminal.note(f"{len(found):,} lines" + (f" with the hash {_hash(found).hex()}" if arguments.roster else ""))
     return 0
 
@@ -171,7 +171,7 @@ async def _read(at: Desk, question: GetRoster) -> list[Expected]:
 
 
 def _hash(lines: list[Expected]) -> bytes:
-    return rosters.digest(RosterLine(*line[2:]) for line in lines)
+    return rosters.digest(RosterLine(line.address, line.name, line.title) for line in lines)
 
 
 async def shown(at: Desk, change: ImportRoster) -> list[str]:
@@ -179,7 +179,7 @@ async def shown(at: Desk, change: ImportRoster) -> list[str]:
     found = await _read(at, GetRoster(change.unit, change.roster, 0, PAGE_ROWS_MAX))
     if len(found) != change.lines or _hash(found) != change.digest:
         return ["its lines are not there any more, or not those that were signed: it cannot be approved"]
-    told = [", ".join(text for text in line[2:] if text) for line in found[:_SHOWN_MAX]]
+    told = [", ".join(text for text in (line.address, line.name, line.title) if text) for line in found[:_SHOWN_MAX]]
     more = f"and {len(found) - _SHOWN_MAX:,} others: relay member roster {change.unit} --roster {change.roster.hex()}"
     return [*told, more] if len(found) > _SHOWN_MAX else told
 

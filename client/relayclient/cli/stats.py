@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from msgspec.structs import asdict
+
 from relayclient.cli import desk, terminal
 from relayclient.cli.columns import table, word
 from relayclient.cli.desk import UNIT_HELP, Desk
@@ -13,7 +15,7 @@ from relayclient.cli.group import Verb
 from relayproto.codes import Fate
 from relayproto.limits import PAGE_ROWS_MAX, STATISTICS_CELL_MIN
 from relayproto.standing import PLATFORM
-from relayproto.statistics import Day, GetRetention, GetStatistics, Kept, Retention, Statistics
+from relayproto.statistics import Cell, Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 
 DESCRIPTION: Final = """\
 How many messages were sent, by day, class and size, and what became of them. There are no people in it, nothing finer
@@ -82,19 +84,20 @@ def _show(arguments: Namespace) -> int:
 
 
 def _say_cells(days: Iterable[Day]) -> None:
-    for number, cells in days:
-        for class_, size, fate, targets in cells:
+    for each in days:
+        for cell in each.cells:
             terminal.say_json(
-                {"day": _day(number), "class": word(class_), "size": word(size), "fate": word(fate),
-                 "targets": targets}
+                {"day": _day(each.day), "class": word(cell.class_), "size": word(cell.size), "fate": word(cell.fate),
+                 "targets": cell.targets}
             )  # fmt: skip
 
 
 def _lines(days: Iterable[Day]) -> Iterable[tuple[object, ...]]:
-    for number, cells in days:
-        for (class_, size), same in groupby(sorted(cells), key=lambda cell: (cell.class_, cell.size)):
+    for each in days:
+        cells = sorted(each.cells, key=Cell.fields)
+        for (class_, size), same in groupby(cells, key=lambda cell: (cell.class_, cell.size)):
             found: dict[Fate, int] = {cell.fate: cell.targets for cell in same}
-            yield _day(number), word(class_), word(size), *(found.get(fate, _FEW) for fate in Fate)
+            yield _day(each.day), word(class_), word(size), *(found.get(fate, _FEW) for fate in Fate)
 
 
 def _add_retention(_: ArgumentParser) -> None:
@@ -107,7 +110,7 @@ def _retention(arguments: Namespace) -> int:
         rows = [row async for page in pages if isinstance(page, Retention) for row in page.rows]
         if arguments.json:
             for row in rows:
-                terminal.say_json(row._asdict())
+                terminal.say_json(asdict(row))
             return
         _say_policy(rows)
 

@@ -6,7 +6,7 @@ context and the session all agree, or it is refused.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 from relayproto import stamp
 from relayproto.descriptor import KeyDescriptor
@@ -16,7 +16,7 @@ from relayproto.e2e.padding import pad, unpad
 from relayproto.e2e.session import Peer
 from relayproto.e2e.wrap import Wrapped
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import Reader, octets, octets_up_to, record
+from relayproto.fields import checked, octets, octets_up_to
 from relayproto.limits import BODY_BYTES_MAX, FORWARD_DEPTH_MAX
 from relayproto.notices import Deliver
 from relayproto.packed import pack, unpack
@@ -56,9 +56,14 @@ class Opened(Value, frozen=True):
         return Forward(self.origin or self.evidence)
 
 
-_plaintext: Reader[tuple[bytes, bytes, bytes, bytes]] = record(
-    lambda *fields: fields, octets(CONTEXT_BYTES), octets(32), octets(32), octets_up_to(BODY_BYTES_MAX, 1)
-)
+class _Plaintext(Value, frozen=True):
+    """What a body holds once it is opened."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"blinding", "opening", "packed"})
+    context: Annotated[bytes, octets(CONTEXT_BYTES)]
+    blinding: Annotated[bytes, octets(32)]
+    opening: Annotated[bytes, octets(32)]
+    packed: Annotated[bytes, octets_up_to(BODY_BYTES_MAX, 1)]
 
 
 def seal(content: Text | Read | Retry | Forward, context: Context, entropy: Entropy) -> Sealed:
@@ -85,16 +90,17 @@ def open_body(delivered: Deliver, wrapped: Wrapped, peer: Peer, descriptors: Seq
     stamp.check_known(delivered.stamp, commitment, descriptors)
     padded = Aead(wrapped.content_key).open(_NO_NONCE, delivered.body[1:], _VERSION + commitment)
     try:
-        packed_context, blinding, opening, packed = _plaintext(unpack(unpad(padded)))
-        context = read_context(packed_context)
-        hidden = hide(context, blinding)
-        check_opens(commitment, packed, hidden, opening)
-        content, origin = _innermost(decode(packed), descriptors)
+        plaintext = checked(_Plaintext, unpack(unpad(padded)))
+        context = read_context(plaintext.context)
+        hidden = hide(context, plaintext.blinding)
+        check_opens(commitment, plaintext.packed, hidden, plaintext.opening)
+        content, origin = _innermost(decode(plaintext.packed), descriptors)
     except Malformed:
         raise CryptoFailure from None
     if (context.sender, context.device) != peer:
         raise CryptoFailure
-    return Opened(context, content, origin, Evidence(packed, hidden, opening, commitment, delivered.stamp))
+    evidence = Evidence(plaintext.packed, hidden, plaintext.opening, commitment, delivered.stamp)
+    return Opened(context, content, origin, evidence)
 
 
 def _innermost(

@@ -4,11 +4,11 @@ A content enters and its bytes leave, and back. The rule of this file: total - a
 ``Malformed``, and a kind that a newer program made up is still one, ``Unknown``.
 """
 
-from typing import Any, ClassVar, Final, assert_never
+from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import ContentKind
 from relayproto.errors import Malformed
-from relayproto.fields import Reader, octets, octets_up_to, record, sequence, text, uint
+from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import MessageId
 from relayproto.limits import BODY_BYTES_MAX, COMMITMENT_BYTES, READ_MAX, RETRY_MAX, STAMP_BYTES_MAX, TEXT_BYTES_MAX
 from relayproto.packed import pack, unpack
@@ -21,15 +21,15 @@ class Text(Value, frozen=True):
     """What somebody wrote; ``number`` counts the sending device's messages in this conversation, to show lost ones."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"text"})
-    text: str
-    number: int
+    text: Annotated[str, text(TEXT_BYTES_MAX)]
+    number: Annotated[int, uint()]
 
 
 class Read(Value, frozen=True):
     """These messages were shown to the person at that time (unix ms)."""
 
-    messages: tuple[MessageId, ...]
-    at_ms: int
+    messages: Annotated[tuple[Annotated[MessageId, octets(16)], ...], sequence(READ_MAX, 1)]
+    at_ms: Annotated[int, uint()]
 
 
 class Retry(Value, frozen=True):
@@ -39,19 +39,19 @@ class Retry(Value, frozen=True):
     it has sent since then (unix ms) and does not know to have arrived.
     """
 
-    since_ms: int
-    commitments: tuple[bytes, ...]
+    since_ms: Annotated[int, uint()]
+    commitments: Annotated[tuple[Annotated[bytes, octets(COMMITMENT_BYTES)], ...], sequence(RETRY_MAX)]
 
 
 class Evidence(Value, frozen=True):
     """A content with all that shows that it is what the relay stamped; for a forward or a report (spec 60 §7)."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"content", "opening", "stamp"})
-    content: bytes
-    hidden: bytes
-    opening: bytes
-    commitment: bytes
-    stamp: bytes
+    content: Annotated[bytes, octets_up_to(BODY_BYTES_MAX, 1)]
+    hidden: Annotated[bytes, octets(32)]
+    opening: Annotated[bytes, octets(32)]
+    commitment: Annotated[bytes, octets(COMMITMENT_BYTES)]
+    stamp: Annotated[bytes, octets_up_to(STAMP_BYTES_MAX)]
 
 
 class Forward(Value, frozen=True):
@@ -68,47 +68,21 @@ class Unknown(Value, frozen=True):
 
 Content = Text | Read | Retry | Forward | Unknown
 
-read_evidence: Reader[Evidence] = record(
-    Evidence, octets_up_to(BODY_BYTES_MAX, 1), octets(32), octets(32), octets(COMMITMENT_BYTES),
-    octets_up_to(STAMP_BYTES_MAX),
-)  # fmt: skip
 
-
-def _text(value: object) -> str:
-    written = text(TEXT_BYTES_MAX)(value)
-    if len(written.encode()) > TEXT_BYTES_MAX:
-        raise Malformed(f"a text of more than {TEXT_BYTES_MAX} bytes")
-    return written
-
-
-_READERS: Final[dict[int, Reader[Any]]] = {
-    ContentKind.TEXT: record(Text, _text, uint()),
-    ContentKind.READ: record(Read, sequence(octets(16), READ_MAX, 1), uint()),
-    ContentKind.RETRY: record(Retry, uint(), sequence(octets(COMMITMENT_BYTES), RETRY_MAX)),
-    ContentKind.FORWARD: record(Forward, read_evidence),
+_KINDS: Final[dict[int, type[Text | Read | Retry | Forward]]] = {
+    ContentKind.TEXT: Text,
+    ContentKind.READ: Read,
+    ContentKind.RETRY: Retry,
+    ContentKind.FORWARD: Forward,
 }
+_NUMBERS: Final = {kind: number for number, kind in _KINDS.items()}
 
 
 def encode(content: Text | Read | Retry | Forward) -> bytes:
     """Return the bytes that are committed to; Malformed for what would not be read again."""
-    packed = _packed(content)
+    packed = pack(_NUMBERS[type(content)], *content.fields())
     decode(packed)
     return packed
-
-
-def _packed(content: Text | Read | Retry | Forward) -> bytes:
-    match content:
-        case Text():
-            return pack(ContentKind.TEXT, content.text, content.number)
-        case Read():
-            return pack(ContentKind.READ, content.messages, content.at_ms)
-        case Retry():
-            return pack(ContentKind.RETRY, content.since_ms, content.commitments)
-        case Forward(original):
-            evidence = (original.content, original.hidden, original.opening, original.commitment, original.stamp)
-            return pack(ContentKind.FORWARD, evidence)
-        case _ as never:
-            assert_never(never)
 
 
 def decode(packed: bytes) -> Content:
@@ -116,8 +90,13 @@ def decode(packed: bytes) -> Content:
     parts = unpack(packed)
     if type(parts) is not list or not parts:
         raise Malformed("not an array that begins with a kind")
-    kind = uint(_KIND_MAX)(parts[0])
-    if kind not in _READERS:
-        return Unknown(kind)
-    content: Content = _READERS[kind](parts[1:])
+    number = parts[0]
+    if type(number) is not int or not 0 <= number <= _KIND_MAX:
+        raise Malformed("the kind is not an integer of 0 to 255")
+    kind = _KINDS.get(number)
+    if kind is None:
+        return Unknown(number)
+    content = checked(kind, parts[1:])
+    if isinstance(content, Text) and len(content.text.encode()) > TEXT_BYTES_MAX:
+        raise Malformed(f"a text of more than {TEXT_BYTES_MAX} bytes")
     return content

@@ -7,17 +7,17 @@ happen.
 
 import struct
 from collections.abc import Mapping
-from typing import ClassVar, Final, NamedTuple
+from typing import Annotated, ClassVar, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
-from relayproto.fields import Reader, octets, octets_up_to, record, sequence, uint
+from relayproto.fields import checked, octets, octets_up_to, sequence, uint
 from relayproto.limits import RATCHET_JUMP_MAX, RATCHET_KEPT_MAX, RATCHET_KEPT_MS
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy, hkdf_sha256, hmac_sha256, x25519, x25519_public
-from relayproto.value import Value
+from relayproto.value import Part, Value
 
 _VERSION: Final = 1
 _LABEL: Final = b"relayd/ratchet/1"
@@ -68,18 +68,33 @@ class _Header(NamedTuple):
     bytes: int
 
 
-_kept: Reader[tuple[bytes, Kept]] = record(
-    lambda place, key, since_ms: (place, Kept(key, since_ms)), octets(_PLACE.size), octets(KEY_BYTES), uint()
-)
-_kept_keys = sequence(_kept, RATCHET_KEPT_MAX)
-_maybe_key = octets_up_to(KEY_BYTES)
-_key = octets(KEY_BYTES)
-_number = uint(_NUMBER_MAX)
-_ratchet: Reader[Ratchet] = record(
-    Ratchet,
-    _key, _key, _key, _key, _maybe_key, _maybe_key, _maybe_key, _number, _number, _number,
-    lambda value: dict(_kept_keys(value)),
-)  # fmt: skip
+_Key = Annotated[bytes, octets(KEY_BYTES)]
+_MaybeKey = Annotated[bytes, octets_up_to(KEY_BYTES)]
+_Number = Annotated[int, uint(_NUMBER_MAX)]
+
+
+class _PackedKept(Part, frozen=True):
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"key"})
+    place: Annotated[bytes, octets(_PLACE.size)]
+    key: _Key
+    since_ms: Annotated[int, uint()]
+
+
+class _Packed(Value, frozen=True):
+    """A ratchet as it is packed: what it keeps in an order, by no key."""
+
+    HIDDEN: ClassVar[frozenset[str]] = Ratchet.HIDDEN
+    associated: _Key
+    root: _Key
+    private: _Key
+    public: _Key
+    remote: _MaybeKey
+    sending: _MaybeKey
+    receiving: _MaybeKey
+    sent: _Number
+    received: _Number
+    previous: _Number
+    kept: Annotated[tuple[_PackedKept, ...], sequence(RATCHET_KEPT_MAX)]
 
 
 def _root_step(root: bytes, secret: bytes) -> tuple[bytes, bytes]:
@@ -194,15 +209,18 @@ def _expired(kept: Kept, now_ms: int) -> bool:
 
 def to_bytes(ratchet: Ratchet) -> bytes:
     """Return the state for the device's own store; it holds secrets."""
+    *others, _ = ratchet.fields()
     kept = [(place, key, since_ms) for place, (key, since_ms) in ratchet.kept.items()]
-    return bytes((_VERSION,)) + pack(
-        ratchet.associated, ratchet.root, ratchet.private, ratchet.public, ratchet.remote, ratchet.sending,
-        ratchet.receiving, ratchet.sent, ratchet.received, ratchet.previous, kept,
-    )  # fmt: skip
+    return bytes((_VERSION,)) + pack(*others, kept)
 
 
 def from_bytes(stored: bytes) -> Ratchet:
     """Return the state that ``to_bytes`` gave, or raise Malformed."""
     if stored[:1] != bytes((_VERSION,)):
         raise Malformed("not a ratchet of a known version")
-    return _ratchet(unpack(stored[1:]))
+    said = checked(_Packed, unpack(stored[1:]))
+    kept = {each.place: Kept(each.key, each.since_ms) for each in said.kept}
+    return Ratchet(
+        said.associated, said.root, said.private, said.public, said.remote, said.sending, said.receiving,
+        said.sent, said.received, said.previous, kept,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ without a further message; and a first message makes a session once only.
 """
 
 from collections.abc import Container, Mapping
-from typing import ClassVar, Final, NamedTuple
+from typing import Annotated, ClassVar, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,13 +15,13 @@ from relayproto.e2e import handshake, ratchet
 from relayproto.e2e.handshake import Agreed, Head, Own, Recipient, Secrets
 from relayproto.e2e.ratchet import Ratchet
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
-from relayproto.fields import Reader, octets, octets_up_to, record, sequence, uint
+from relayproto.fields import checked, octets, octets_up_to, sequence, uint
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import SESSIONS_MAX, WRAP_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, ML_KEM_768, Entropy, Kem, blake2b_256
-from relayproto.value import Value
+from relayproto.value import Part, Value
 
 _VERSION: Final = 1
 _LABEL: Final = b"relayd/session/1"
@@ -95,14 +95,21 @@ class Received(Value, frozen=True):
     begun: Begun | None
 
 
-_session: Reader[Session] = record(
-    lambda id_, order, first, passing, stored: Session(id_, order, first, passing, ratchet.from_bytes(stored)),
-    octets(32), uint(_U32), octets_up_to(WRAP_BYTES_MAX), octets(KEY_BYTES), octets_up_to(_STORED_MAX),
-)  # fmt: skip
-_sessions: Reader[Sessions] = record(
-    lambda account, device, sessions: Sessions(Peer(account, device), sessions),
-    octets(32), uint(_U32, 1), sequence(_session, SESSIONS_MAX),
-)  # fmt: skip
+class _PackedSession(Part, frozen=True):
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"first", "passing", "ratchet"})
+    id: Annotated[bytes, octets(32)]
+    order: Annotated[int, uint(_U32)]
+    first: Annotated[bytes, octets_up_to(WRAP_BYTES_MAX)]
+    passing: Annotated[bytes, octets(KEY_BYTES)]
+    ratchet: Annotated[bytes, octets_up_to(_STORED_MAX)]
+
+
+class _Packed(Value, frozen=True):
+    """Sessions as they are packed: each ratchet as bytes of its own."""
+
+    account: Annotated[AccountId, octets(32)]
+    device: Annotated[DeviceId, uint(_U32, 1)]
+    sessions: Annotated[tuple[_PackedSession, ...], sequence(SESSIONS_MAX)]
 
 
 def begin(
@@ -239,4 +246,8 @@ def from_bytes(stored: bytes) -> Sessions:
     """Return the sessions that ``to_bytes`` gave, or raise Malformed."""
     if stored[:1] != bytes((_VERSION,)):
         raise Malformed("not sessions of a known version")
-    return _sessions(unpack(stored[1:]))
+    said = checked(_Packed, unpack(stored[1:]))
+    sessions = tuple(
+        Session(one.id, one.order, one.first, one.passing, ratchet.from_bytes(one.ratchet)) for one in said.sessions
+    )
+    return Sessions(Peer(said.account, said.device), sessions)

@@ -141,7 +141,7 @@ def test_bundles_that_do_not_hold_begin_no_session(relay, alice, bob):
     message = alice.queue(BOB, "text", now_ms=NOW_MS)
     signed = relay.seat(bob).prekeys[PrekeyKind.SIGNED]
     good = signed[0]
-    signed[0] = signed[0]._replace(signature=bytes(64))
+    signed[0] = replace(signed[0], signature=bytes(64))
     line = relay.connect(alice)
     line.run()
     waiting = alice.state_of(message)
@@ -199,7 +199,7 @@ def test_a_bundle_for_a_device_that_is_not_in_the_list_is_ignored(relay, alice, 
     message = alice.queue(BOB, "text", now_ms=NOW_MS)
     line = relay.connect(alice)
     bundles = relay.answer(line.key, GetBundles(bob.identity.account, ()))
-    stray = bundles.bundles[0]._replace(device=9)
+    stray = replace(bundles.bundles[0], device=9)
     relay.answers[GetBundles] = replace(bundles, bundles=(stray, *bundles.bundles))
 
     line.run()

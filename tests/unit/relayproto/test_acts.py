@@ -78,7 +78,7 @@ def test_the_fields_of_a_change_are_an_array() -> None:
     fields = list(msgpack.unpackb(acts.encode(ACT)[1:]))
     fields[9] = b"fields"
 
-    with pytest.raises(Malformed, match="not an array"):
+    with pytest.raises(Malformed, match="change: Expected `array`"):
         acts.decode(b"\x01" + msgpack.packb(fields))
 
 

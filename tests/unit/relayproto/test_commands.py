@@ -41,7 +41,7 @@ def test_an_acknowledgement_has_a_bounded_number_of_ranges() -> None:
     ranges = [[2 * n, 2 * n] for n in range(1, ACK_RANGES_MAX + 2)]
 
     with pytest.raises(Malformed):
-        message.read(Ack, [1, 0, 0, ranges, list(Credit(1, 1)), []])
+        message.read(Ack, [1, 0, 0, ranges, Credit(1, 1).fields(), []])
 
 
 def test_hello_fits_the_bytes_that_it_is_padded_to() -> None:

@@ -1,34 +1,38 @@
 import contextlib
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Annotated, Any
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayproto import fields
 from relayproto.errors import Malformed
+from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
+from relayproto.packed import pack
+from relayproto.value import Part
 
 
 class Fruit(IntEnum):
     APPLE = 1
 
 
-class Pair(NamedTuple):
-    left: int
-    right: bytes
+class Pair(Part, frozen=True):
+    left: Annotated[int, uint(10)]
+    right: Annotated[bytes, octets(1)]
 
 
-READERS = {
-    "uint": fields.uint(10, 2),
-    "flag": fields.flag,
-    "octets": fields.octets(3),
-    "octets_up_to": fields.octets_up_to(3, 1),
-    "text": fields.text(3),
-    "one_of": fields.one_of(Fruit),
-    "optional": fields.optional(fields.uint(10)),
-    "sequence": fields.sequence(fields.uint(10), 3, 1),
-    "record": fields.record(Pair, fields.uint(10), fields.octets(1)),
+KINDS: dict[str, Any] = {
+    "uint": Annotated[int, uint(10, 2)],
+    "bool": bool,
+    "octets": Annotated[bytes, octets(3)],
+    "octets_up_to": Annotated[bytes, octets_up_to(3, 1)],
+    "text": Annotated[str, text(3)],
+    "enumeration": Fruit,
+    "optional": Annotated[int, uint(10)] | None,
+    "sequence": Annotated[tuple[Annotated[int, uint(10)], ...], sequence(3, 1)],
+    "value": Pair,
+    "values": Annotated[tuple[Pair, ...], sequence(2)],
 }
 
 MSGPACK = st.recursive(
@@ -39,55 +43,89 @@ MSGPACK = st.recursive(
 
 
 @pytest.mark.parametrize(
-    ("reader", "value", "read"),
+    ("kind", "value", "read"),
     [
         ("uint", 2, 2),
         ("uint", 10, 10),
-        ("flag", True, True),
+        ("bool", True, True),
         ("octets", b"abc", b"abc"),
         ("octets_up_to", b"a", b"a"),
         ("octets_up_to", b"abc", b"abc"),
         ("text", "हिं", "हिं"),
         ("text", "", ""),
-        ("one_of", 1, Fruit.APPLE),
+        ("enumeration", 1, Fruit.APPLE),
         ("optional", None, None),
         ("optional", 4, 4),
         ("sequence", [1, 2, 3], (1, 2, 3)),
-        ("record", [1, b"x"], Pair(1, b"x")),
-        ("record", [1, b"x", "what a later version adds"], Pair(1, b"x")),
+        ("value", [1, b"x"], Pair(1, b"x")),
+        ("value", [1, b"x", "what a later version adds"], Pair(1, b"x")),
+        ("values", [[1, b"x", []], [2, b"y"]], (Pair(1, b"x"), Pair(2, b"y"))),
     ],
 )
-def test_a_value_in_bounds_is_read(reader: str, value: object, read: object) -> None:
-    assert READERS[reader](value) == read
+def test_a_value_in_bounds_is_read(kind: str, value: object, read: object) -> None:
+    found = checked(KINDS[kind], value)
+
+    assert found == read
+    assert type(found) is type(read)
 
 
 @pytest.mark.parametrize(
-    ("reader", "value"),
+    ("kind", "value"),
     [
-        ("uint", 1), ("uint", 11), ("uint", True), ("uint", 3.0), ("uint", "3"), ("uint", None),
-        ("flag", 1), ("flag", None),
-        ("octets", b"ab"), ("octets", b"abcd"), ("octets", "abc"), ("octets", bytearray(b"abc")),
+        ("uint", 1), ("uint", 11), ("uint", True), ("uint", 3.0), ("uint", "3"), ("uint", None), ("uint", 1 << 63),
+        ("bool", 1), ("bool", None), ("bool", "true"),
+        ("octets", b"ab"), ("octets", b"abcd"), ("octets", "abc"), ("octets", "YWJj"), ("octets", None),
         ("octets_up_to", b""), ("octets_up_to", b"abcd"), ("octets_up_to", "abc"),
-        ("text", "four"), ("text", b"abc"),
-        ("one_of", 2), ("one_of", True), ("one_of", "APPLE"),
-        ("optional", 11),
-        ("sequence", []), ("sequence", [1, 2, 3, 4]), ("sequence", (1,)), ("sequence", [11]),
-        ("record", [1]), ("record", {}), ("record", [1, b"xy"]),
+        ("text", "four"), ("text", b"abc"), ("text", 3),
+        ("enumeration", 2), ("enumeration", True), ("enumeration", "APPLE"), ("enumeration", 1.0),
+        ("optional", 11), ("optional", False),
+        ("sequence", []), ("sequence", [1, 2, 3, 4]), ("sequence", [11]), ("sequence", {1: 2}), ("sequence", b"abc"),
+        ("value", [1]), ("value", {}), ("value", {"left": 1, "right": b"x"}), ("value", [1, b"xy"]), ("value", None),
+        ("values", [[1, b"x"], [1]]), ("values", [[1, b"x"]] * 3),
     ],
 )  # fmt: skip
-def test_a_value_out_of_bounds_is_malformed(reader: str, value: object) -> None:
+def test_a_value_out_of_bounds_is_malformed(kind: str, value: object) -> None:
     with pytest.raises(Malformed):
-        READERS[reader](value)
+        checked(KINDS[kind], value)
 
 
-@given(name=st.sampled_from(sorted(READERS)), value=MSGPACK)
+@given(name=st.sampled_from(sorted(KINDS)), value=MSGPACK)
 def test_any_value_is_read_or_malformed(name: str, value: object) -> None:
     with contextlib.suppress(Malformed):
-        READERS[name](value)
+        checked(KINDS[name], value)
 
 
-def test_the_reason_does_not_repeat_what_the_peer_sent() -> None:
+@pytest.mark.parametrize(
+    ("kind", "value", "rule"),
+    [
+        ("octets", b"a secret of the peer's", "Expected `bytes` of length <= 3"),
+        ("uint", 77, "Expected `int` <= 10"),
+        ("enumeration", 77, "not a number of its enumeration"),
+        ("values", [[1, b"x"], [77, b"x"]], "[1][0]: Expected `int` <= 10"),
+        ("value", {"a secret": 77}, "Expected `array`, got `object`"),
+        ("value", [77, b"x"], "left: Expected `int` <= 10"),
+    ],
+)
+def test_the_reason_is_the_rule_and_does_not_repeat_what_the_peer_sent(kind: str, value: object, rule: str) -> None:
     with pytest.raises(Malformed) as raised:
-        READERS["octets"](b"a secret of the peer's")
+        checked(KINDS[kind], value)
 
-    assert "secret" not in raised.value.detail
+    assert raised.value.detail == rule
+
+
+def test_the_reason_names_no_number_that_the_peer_made_up_in_a_part() -> None:
+    with pytest.raises(Malformed) as raised:
+        checked(tuple[Fruit, ...], [1, 77])
+
+    assert raised.value.detail == "[1]: not a number of its enumeration"
+
+
+@given(value=st.lists(MSGPACK, max_size=4))
+def test_what_is_packed_is_what_another_library_packs(value: list[object]) -> None:
+    try:
+        octets_ = pack(*value)
+    except (OverflowError, ValueError):
+        with pytest.raises((OverflowError, ValueError)):
+            msgpack.packb(value)
+    else:
+        assert octets_ == msgpack.packb(value)

@@ -1,4 +1,3 @@
-import msgpack
 import pytest
 
 from relayproto import identity
@@ -6,6 +5,7 @@ from relayproto.codes import PrekeyKind
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.identity import DeviceEntry, Rollback, SplitView, follows, supersedes
 from relayproto.limits import DEVICE_LIST_BYTES_MAX, DEVICES_MAX
+from relayproto.packed import pack
 from support.changed import replace
 from support.people import NOW_MS, Person
 
@@ -20,7 +20,7 @@ def signed(devices, by=ALICE):
 
 
 def listed_as(*parts):
-    listed = b"\x01" + msgpack.packb(parts)
+    listed = b"\x01" + pack(*parts)
     return listed, identity.sign_list(ALICE.identity_seed, listed)
 
 
@@ -120,7 +120,7 @@ def test_a_client_may_have_missed_versions_and_may_see_the_same_again():
     [
         replace(ALICE.list, issued_ms=NOW_MS + 1),
         ALICE.next_list(previous=b"p" * 32),
-        ALICE.next_list(devices=(ALICE.entry._replace(dh_key=b"m" * 32),)),
+        ALICE.next_list(devices=(replace(ALICE.entry, dh_key=b"m" * 32),)),
         ALICE.next_list(version=3, identity_key=MALLORY.identity_key),
         ALICE.next_list(highest_device=0),
     ],
@@ -168,7 +168,7 @@ def test_a_prekey_with_a_key_of_another_kinds_length_is_refused(kind, key_bytes)
 
 
 def test_a_prekey_cannot_be_passed_off_as_one_of_another_kind():
-    prekey = ALICE.prekeys[PrekeyKind.SIGNED]._replace(kind=PrekeyKind.ONE_TIME)
+    prekey = replace(ALICE.prekeys[PrekeyKind.SIGNED], kind=PrekeyKind.ONE_TIME)
 
     with pytest.raises(CryptoFailure):
         identity.verify_prekey(prekey, account=ALICE.account, device=1, sign_key=ALICE.entry.sign_key)

@@ -28,7 +28,7 @@ def test_the_bundles_of_the_largest_account_fit_one_record() -> None:
     frame = encode(Bundles(bytes(limits.DEVICE_LIST_BYTES_MAX), bytes(64), bundles))
 
     assert len(frame) <= limits.FRAME_BYTES_MAX
-    assert len(DeviceEntry._fields) == 4
+    assert len(DeviceEntry.__struct_fields__) == 4
 
 
 def test_every_class_has_a_lane_and_lifetimes_that_agree() -> None:

@@ -1,19 +1,18 @@
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar
 
 import pytest
 
 from relayproto import frame, message
 from relayproto.codes import Kind
 from relayproto.errors import LocalProtocolError, Malformed
-from relayproto.fields import Reader, octets, uint
+from relayproto.fields import octets, uint
 from relayproto.message import Message
 
 
 class Sample(Message, frozen=True):
     KIND: ClassVar[Kind] = Kind.PING
-    READERS: ClassVar[tuple[Reader[Any], ...]] = (uint(9), octets(2))
-    number: int
-    pair: bytes
+    number: Annotated[int, uint(9)]
+    pair: Annotated[bytes, octets(2)]
 
 
 def test_a_message_is_encoded_and_read_by_its_description_alone() -> None:

@@ -38,7 +38,7 @@ def test_a_record_comes_back_as_it_went_and_is_the_relays_word() -> None:
         b"\x01" + pack(1, "x", ("gad.example",), record().keys, NOW_MS, "more"),
         organisation.encode(record(domains=())), organisation.encode(record(keys=())),
         organisation.encode(record(keys=(*record().keys, next_key(OTHER_SEED)))),
-        organisation.encode(record(keys=(*record().keys, next_key()._replace(by_new=bytes(64))))),
+        organisation.encode(record(keys=(*record().keys, replace(next_key(), by_new=bytes(64))))),
         organisation.encode(record(keys=(*record().keys, next_key(unit=2)))),
         organisation.encode(record(keys=(*record().keys, RootKey(ed25519_public(NEW_SEED), b"", b"", NOW_MS)))),
     ],

@@ -60,7 +60,7 @@ def test_a_line_out_of_bounds_is_malformed(line: object) -> None:
 
 @pytest.mark.parametrize(
     "fields", [[0, bytes(16), 0, [BOB]], [9, bytes(15), 0, [BOB]], [9, bytes(16), 0, []], [9, bytes(16), -1, [BOB]],
-               [9, bytes(16), 0, [list(BOB)] * (ROSTER_PART_LINES_MAX + 1)]],
+               [9, bytes(16), 0, [list(BOB.fields())] * (ROSTER_PART_LINES_MAX + 1)]],
 )  # fmt: skip
 def test_a_part_out_of_bounds_is_malformed(fields: list[object]) -> None:
     with pytest.raises(Malformed):
@@ -96,8 +96,8 @@ def test_questions_come_in_pages() -> None:
     "said",
     [
         PutRoster(9, bytes(16), 0, (BOB,)), Claim("Bob Roy", "Registrar"),
-        Claimed(ClaimState.WAITING, "Bob Roy", "Registrar", 9), Roster((Expected(1, 9, *BOB),), False),
-        Claims((Claimant(1, 9, bytes(32), *BOB, True, 9),), False),
+        Claimed(ClaimState.WAITING, "Bob Roy", "Registrar", 9), Roster((Expected(1, 9, *BOB.fields()),), False),
+        Claims((Claimant(1, 9, bytes(32), *BOB.fields(), True, 9),), False),
     ],
 )  # fmt: skip
 def test_names_stay_out_of_what_is_printed(said: object) -> None:

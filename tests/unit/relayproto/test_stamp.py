@@ -24,7 +24,7 @@ def commitment(number=0):
 def sealed(count, entropy=None):
     entropy = entropy or stream("stamp")
     return [
-        (stamp.seal_author(HOUR_KEY, KEY_ID, entropy(12), commitment(n), ALICE._replace(device=n + 1)), commitment(n))
+        (stamp.seal_author(HOUR_KEY, KEY_ID, entropy(12), commitment(n), replace(ALICE, device=n + 1)), commitment(n))
         for n in range(count)
     ]
 
@@ -39,7 +39,7 @@ def test_every_message_of_a_commit_has_a_stamp_that_holds_for_it_alone(count):
 
     for number, made in enumerate(stamps):
         stamp.check(made, commitment(number), KEY)
-        assert stamp.open_author(made, commitment(number), HOUR_KEY) == ALICE._replace(device=number + 1)
+        assert stamp.open_author(made, commitment(number), HOUR_KEY) == replace(ALICE, device=number + 1)
         with pytest.raises(CryptoFailure):
             stamp.check(made, commitment(number + 1), KEY)
 
@@ -132,7 +132,7 @@ def test_the_author_is_not_opened_without_the_hours_key_and_the_commitment():
 
 
 def test_a_seal_with_a_scope_that_is_none_does_not_open():
-    odd = stamp.seal_author(HOUR_KEY, KEY_ID, bytes(12), commitment(), ALICE._replace(scope=9))
+    odd = stamp.seal_author(HOUR_KEY, KEY_ID, bytes(12), commitment(), replace(ALICE, scope=9))
     made = stamp.stamp_all([(odd, commitment())], SEED)[0]
 
     with pytest.raises(CryptoFailure):

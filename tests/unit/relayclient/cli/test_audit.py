@@ -1,6 +1,7 @@
 """relay audit."""
 
 import json
+import re
 import stat
 
 import pytest
@@ -237,6 +238,7 @@ def test_only_verbs_that_can_be_in_the_log_are_searched_for(office, works):
     ran = office.run("alice", "audit", "search", "--verb", "nonsense")
 
     assert ran.status == 2
-    assert "'grant-role'" in ran.err
-    assert "'kick'" in ran.err
-    assert all(f"'{verb}'" not in ran.err for verb in ("ping", "welcome", "submit", "hello", "get-status"))
+    # Up to Python 3.11 each choice has quotes.
+    choices = set(re.findall(r"[a-z-]+", ran.err.partition("choose from")[2]))
+    assert {"grant-role", "kick"} <= choices
+    assert not choices & {"ping", "welcome", "submit", "hello", "get-status"}

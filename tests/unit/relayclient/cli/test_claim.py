@@ -14,6 +14,7 @@ from relayproto.codes import Code
 from relayproto.replies import Refused
 from relayproto.rosters import Claim, Claimant, Claimed, GetClaim, RefuseClaim
 from relayproto.standing import ActState, ClaimState, Field
+from support.changed import replace
 from support.registrar import Registrar
 
 DAY_MS = 86_400_000
@@ -155,7 +156,7 @@ def test_who_is_refused_for_now_is_told_when_he_may_ask_again(office, works):
 
 def test_an_address_that_this_device_knows_as_another_account_is_not_attested(office, works, warranted):
     office.run("vera", "lookup", "bob@office.example")
-    works.claims = [claim(office, 1, "bob")._replace(account=office.relay.addresses["carol@office.example"])]
+    works.claims = [replace(claim(office, 1, "bob"), account=office.relay.addresses["carol@office.example"])]
 
     ran = office.run("vera", "member", "attest-all", "7")
 

@@ -87,7 +87,7 @@ def test_a_proposal_that_is_not_there_is_told(office, works, number):
 
 
 def test_an_act_that_cannot_be_read_is_not_approved(office, works):
-    works.proposals[1] = works.proposals[1]._replace(act=b"\x02nonsense")
+    works.proposals[1] = replace(works.proposals[1], act=b"\x02nonsense")
 
     ran = office.run("alice", "proposal", "approve", "3", "--yes")
 
@@ -101,7 +101,7 @@ def test_a_proposal_is_withdrawn(office, works):
 
 def test_nobody_approves_what_he_has_proposed(office, works):
     mine = replace(acts.decode(works.proposals[1].act), account=office.relay.addresses["alice@office.example"])
-    works.proposals[1] = works.proposals[1]._replace(act=acts.encode(mine))
+    works.proposals[1] = replace(works.proposals[1], act=acts.encode(mine))
 
     ran = office.run("alice", "proposal", "approve", "3", "--yes")
 
@@ -111,7 +111,7 @@ def test_nobody_approves_what_he_has_proposed(office, works):
 
 @pytest.mark.parametrize("state", [ProposalState.APPROVED, ProposalState.WITHDRAWN, ProposalState.EXPIRED])
 def test_what_no_longer_waits_is_not_approved(office, works, state):
-    works.proposals[1] = works.proposals[1]._replace(state=state)
+    works.proposals[1] = replace(works.proposals[1], state=state)
 
     ran = office.run("alice", "proposal", "approve", "3", "--yes")
 

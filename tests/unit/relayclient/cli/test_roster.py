@@ -151,7 +151,7 @@ def test_who_may_not_is_told_so(office, works):
 
 
 def test_who_is_expected_is_listed(office, works):
-    works.lines = [Expected(9, 7, *BOB), Expected(10, 8, *CAROL)]
+    works.lines = [Expected(9, 7, *BOB.fields()), Expected(10, 8, *CAROL.fields())]
 
     ran = office.run("vera", "member", "roster", "7")
     fields = office.run("vera", "member", "roster", "7", "--roster", "ab" * 16, "--json").lines
@@ -164,7 +164,7 @@ def test_who_is_expected_is_listed(office, works):
 
 @pytest.mark.parametrize(("lines", "good"), [(2, True), (1, False)])
 def test_a_second_person_reads_how_a_roster_begins_and_whether_it_is_what_was_signed(office, works, lines, good):
-    works.lines = [Expected(9, 7, *BOB), Expected(10, 7, *CAROL)][:lines]
+    works.lines = [Expected(9, 7, *BOB.fields()), Expected(10, 7, *CAROL.fields())][:lines]
     change = ImportRoster(7, b"n" * 16, 2, rosters.digest([BOB, CAROL]))
     act = acts.encode(Instruction(bytes(32), bytes(32), 1, 1, 1, 2, "", False, change))
     works.proposals = [Proposal(3, ProposalState.WAITING, 7, "x@office.example", 1 << 41, act)]

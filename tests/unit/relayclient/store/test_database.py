@@ -213,7 +213,7 @@ def test_a_store_whose_log_cannot_be_opened_is_closed(tmp_path, monkeypatch):
 
 def test_a_newer_store_is_left_alone(tmp_path):
     created(tmp_path / "home").close()
-    with sqlite3.connect(tmp_path / "home" / FILE_NAME) as sql:
+    with contextlib.closing(sqlite3.connect(tmp_path / "home" / FILE_NAME)) as sql, sql:
         sql.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
     sql.close()
 

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import json
 import os
@@ -136,7 +137,7 @@ def broken_page(keep: Keep) -> None:
 
 
 def wrong_counter(keep: Keep) -> None:
-    with sqlite3.connect(keep.state / "relay.db") as db:
+    with contextlib.closing(sqlite3.connect(keep.state / "relay.db")) as db, db:
         db.execute("UPDATE mailbox SET messages = messages + 1")
 
 

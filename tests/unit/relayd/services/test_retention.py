@@ -105,10 +105,10 @@ def test_outcomes_are_kept_for_their_week_however_short_lifetimes_are() -> None:
 def test_every_row_says_all_of_it_and_can_be_told() -> None:
     rows = in_force(Config())
     for row in rows:
-        texts = row[:5]
+        texts = row.fields()[:5]
         assert all(text.strip() and len(text) <= KEPT_TEXT_CHARS_MAX for text in texts), row
-        assert message.read(Retention, [[list(row)], False]).rows == (row,)
-    assert len({row[:2] for row in rows}) == len(rows)
+        assert message.read(Retention, [[list(row.fields())], False]).rows == (row,)
+    assert len({(row.place, row.column) for row in rows}) == len(rows)
 
 
 def test_what_is_no_part_of_the_map_is_refused() -> None:

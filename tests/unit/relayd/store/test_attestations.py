@@ -108,7 +108,7 @@ def test_it_is_about_that_account_and_unit_and_signed_by_that_key(tmp_path) -> N
             replace(good, account=at.admin), replace(good, unit=at.root), replace(good, attestation=b"\x01x"),
             replace(good, statements=at.attest(at.attestation(), sign_seed=OTHER_SEED).statements),
             replace(good, statements=at.attest(at.attestation(serial=b"b" * 16)).statements),
-            replace(good, statements=(good.statements[0]._replace(text="Rob Roy"), *good.statements[1:])),
+            replace(good, statements=(replace(good.statements[0], text="Rob Roy"), *good.statements[1:])),
         ):  # fmt: skip
             assert at.desk.do(at.vera, change) is Code.BAD_SIGNATURE
 

@@ -44,7 +44,7 @@ def test_somebody_claims_and_asks_and_takes_it_back(tmp_path) -> None:
         assert claims.own(at.desk.commit, at.bob) == BOB
         assert at.desk.belongs(at.bob) == before
         [claim] = waiting(at)
-        assert claim[1:] == (at.unit, at.bob, f"bob@{DOMAIN}", "Bob Roy", "Registrar", False, NOW_MS)
+        assert claim.fields()[1:] == (at.unit, at.bob, f"bob@{DOMAIN}", "Bob Roy", "Registrar", False, NOW_MS)
         assert make(at, at.bob, "Bob Das", "") == Claimed(ClaimState.WAITING, "Bob Das", "", UNTIL_MS), "one"
         assert len(waiting(at, at.root)) == 1
         assert (make(at, at.bob, "", ""), waiting(at)) == (NONE, [])
@@ -84,7 +84,7 @@ def test_what_a_roster_says_is_not_overwritten_by_what_somebody_says_of_himself(
         in_force(at, line("bob", "Bob Roy", "Registrar"))
 
         assert make(at, at.bob, "Bob the Secretary", "Secretary") is Code.CONFLICT
-        assert [claim[4:7] for claim in waiting(at)] == [("Bob Roy", "Registrar", True)]
+        assert [claim.fields()[4:7] for claim in waiting(at)] == [("Bob Roy", "Registrar", True)]
 
 
 def test_who_was_refused_does_not_ask_again_before_his_time_is_over(tmp_path) -> None:
@@ -138,7 +138,7 @@ def test_who_comes_with_an_expected_address_belongs_to_the_unit_and_claims(tmp_p
         assert at.desk.belongs(dave) == (at.root, Standing.INVITED), "whoever was invited belongs there"
         assert at.desk.belongs(counter) == (at.unit, Standing.OFFICE)
         assert at.desk.belongs(erin) == (PLATFORM, Standing.PUBLIC)
-        assert [claim[1:7] for claim in waiting(at)] == [
+        assert [claim.fields()[1:7] for claim in waiting(at)] == [
             (at.unit, carol, f"carol@{DOMAIN}", "Carol Das", "Clerk", True),
             (at.unit, dave, f"dave@{DOMAIN}", "", "", True),
         ]
@@ -171,7 +171,7 @@ def test_claims_come_in_pages_and_go_when_their_time_is_over(tmp_path, monkeypat
 
         first = claims.listed(at.desk.commit, GetClaims(at.unit, 0, 1))
         assert ([each.account for each in first.claims], first.more) == ([at.bob], True)
-        assert [each[2] for each in waiting(at, after=first.claims[0].number)] == [at.vera]
+        assert [each.account for each in waiting(at, after=first.claims[0].number)] == [at.vera]
         claims.expire(at.desk.commit)
         assert len(waiting(at)) == 2
         at.desk.commit.now_ms = UNTIL_MS
@@ -200,4 +200,4 @@ def test_a_list_of_addresses_tells_nothing_of_other_units_people(tmp_path) -> No
 
         in_force(at, line("carol"), line("dave"), line("erin"), line("bob"))
 
-        assert [claim[2] for claim in waiting(at)] == [at.bob]
+        assert [claim.account for claim in waiting(at)] == [at.bob]

@@ -6,6 +6,7 @@ from relayproto import policy
 from relayproto.codes import Class
 from relayproto.limits import PASS_BYTES, PASS_DAYS, REQUEST_BYTES_MAX
 from relayproto.standing import Action, Standing
+from support.changed import replace
 
 DAY_MS = 86_400_000
 NOW_MS = 20_000 * DAY_MS
@@ -53,7 +54,7 @@ def test_a_citizen_answers_an_officer_and_does_not_write_first() -> None:
     shown = PASSES.make(OFFICER.account, CITIZEN.account, NOW_MS)
 
     assert not desk.may_send(CITIZEN, OFFICER, TEXT, NOW_MS)
-    assert desk.may_send(CITIZEN, OFFICER, TEXT._replace(shown=shown), NOW_MS)
+    assert desk.may_send(CITIZEN, OFFICER, replace(TEXT, shown=shown), NOW_MS)
     assert not desk.may_send(CITIZEN, OFFICER, sent(Class.CALL, 300, shown), NOW_MS), "calls stay denied"
     assert desk.may_send(OFFICER, CITIZEN, TEXT, NOW_MS)
 
@@ -89,7 +90,7 @@ def test_what_is_long_or_no_text_is_no_request() -> None:
 
 def test_an_answer_does_not_use_up_the_days_request() -> None:
     desk = a_desk()
-    answer = TEXT._replace(shown=PASSES.make(NEIGHBOUR.account, CITIZEN.account, NOW_MS))
+    answer = replace(TEXT, shown=PASSES.make(NEIGHBOUR.account, CITIZEN.account, NOW_MS))
     desk.stored(CITIZEN, NEIGHBOUR, answer, NOW_MS)
     desk.stored(OFFICER, CITIZEN, TEXT, NOW_MS)
 

@@ -26,7 +26,8 @@ BOB = Seen(b"b" * 32, Side(Standing.VERIFIED, organisation=1, unit=2), "bob@gad.
 def test_of_two_people_who_differ_in_what_is_hidden_the_same_is_shown(shown: tuple[Field, ...]) -> None:
     """Byte for byte: the proof of one is that of the other, as long as they are attested in the same moment."""
     other_texts = {each: TEXTS[each] if each in shown else "7" for each in TEXTS}
-    other = BOB._replace(
+    other = replace(
+        BOB,
         address=BOB.address if Field.ADDRESS in shown else "else@gad.example",
         about=BOB.about if Field.ABOUT in shown else "",
         proof=attestation.encode_proof(attesting.proof(texts=other_texts)),
@@ -42,7 +43,7 @@ def test_of_two_people_who_differ_in_what_is_hidden_the_same_is_shown(shown: tup
 
 
 def test_of_whom_nothing_is_attested_nothing_is_shown() -> None:
-    assert projections.of(BOB._replace(proof=b"", about=""), frozenset()) == Projection("", b"", "")
+    assert projections.of(replace(BOB, proof=b"", about=""), frozenset()) == Projection("", b"", "")
 
 
 def fields(at: Department, account: bytes, side: Side, held=(), seen: Seen = BOB) -> frozenset[Field]:
@@ -51,7 +52,7 @@ def fields(at: Department, account: bytes, side: Side, held=(), seen: Seen = BOB
 
 
 def replace_side(at: Department, seen: Seen) -> Seen:
-    return seen._replace(side=replace(seen.side, organisation=at.root, unit=at.unit))
+    return replace(seen, side=replace(seen.side, organisation=at.root, unit=at.unit))
 
 
 def test_who_has_to_know_people_and_the_person_see_all_and_nobody_else_does(tmp_path) -> None:

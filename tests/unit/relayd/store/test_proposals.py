@@ -427,7 +427,7 @@ def test_a_long_roster_is_read_and_approved_by_a_second_person(made: Chamber) ->
     approved = made.act(made.bob, Approve(proposed.value, made.proposal(proposed.value)[1]))
 
     assert (proposed.state, before) == (ActState.PROPOSED, 0)
-    assert ([line[2:] for line in read.lines], read.more) == ([tuple(one) for one in MANY[:100]], True)
+    assert ([line.fields()[2:] for line in read.lines], read.more) == ([one.fields() for one in MANY[:100]], True)
     assert (approved.state, in_force(made)) == (ActState.DONE, 1)
     assert made.db.execute("SELECT count(*) FROM alone").fetchone() == (0,), "nobody has done it alone"
 

@@ -8,6 +8,7 @@ from relayproto.codes import Class, Code, Fate, Size, SubmitFlag
 from relayproto.limits import FRAME_BYTES_MAX, STATISTICS_DAYS_MAX
 from relayproto.standing import PLATFORM, Role
 from relayproto.statistics import Cell, Day, GetStatistics, Statistics
+from support.changed import replace
 from support.officers import DAY_MS, Chamber, chamber
 from support.stores import DAY_S, house, target_of
 
@@ -219,7 +220,7 @@ async def test_what_becomes_of_targets_is_counted_once_with_the_sender_s_organis
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob", devices=2)
         await settle_in(relay, alice)
         nobody = await relay.enrol("carol")
-        stranger = target_of(nobody)._replace(account=b"x" * 32)
+        stranger = replace(target_of(nobody), account=b"x" * 32)
 
         await relay.submit(alice, bob, body=bytes(2_000))
         await relay.submit(alice, bob, targets=(target_of(bob), stranger))
@@ -247,7 +248,7 @@ async def test_whoever_is_not_there_is_counted_alike_for_whatever_reason(tmp_pat
         await relay.reopen()
         for each in (alice, bob, carol):
             await relay.login(each)
-        unknown = target_of(carol)._replace(account=b"x" * 32)
+        unknown = replace(target_of(carol), account=b"x" * 32)
 
         for target in (target_of(bob), target_of(carol), unknown):
             await relay.submit(alice, bob, targets=(target,))

@@ -15,7 +15,7 @@ from relayproto.errors import RemoteProtocolError
 from relayproto.limits import FRAME_BYTES_MAX, UNANSWERED_MAX
 from relayproto.message import encode
 from relayproto.primitives import Aead, x25519_public
-from relayproto.replies import Mismatch, NotTaken, Submitted
+from relayproto.replies import LaneState, Mismatch, NotTaken, Submitted
 from support.changed import replace
 from support.documents import draft
 from support.stores import House, house, submit_of, target_of
@@ -287,7 +287,7 @@ async def test_one_full_device_refuses_the_account_and_leaves_the_others_as_they
 
         assert settled.codes == (Code.OVER_QUOTA,)
         assert await queued(relay, bob, 1) == []
-        assert (await relay.login(bob, floors=(2, 0, 0))).welcome.lanes[Lane.NORMAL] == (2, 3)
+        assert (await relay.login(bob, floors=(2, 0, 0))).welcome.lanes[Lane.NORMAL] == LaneState(2, 3)
 
 
 @pytest.mark.parametrize(

@@ -108,14 +108,14 @@ def test_a_message_for_another_device_or_account_is_refused(alice, bob):
 
 
 def test_nothing_begins_with_a_bundle_of_another_device(alice, bob):
-    bundle = bob.bundle()._replace(device=2)
+    bundle = replace(bob.bundle(), device=2)
 
     with pytest.raises(CryptoFailure):
-        first_message(alice, bob, recipient=bob.recipient()._replace(bundle=bundle))
+        first_message(alice, bob, recipient=replace(bob.recipient(), bundle=bundle))
 
 
 def test_a_key_of_low_order_is_refused_on_both_sides(alice, bob):
-    weak = bob.recipient()._replace(entry=bob.entry._replace(dh_key=LOW_ORDER))
+    weak = replace(bob.recipient(), entry=replace(bob.entry, dh_key=LOW_ORDER))
     message, _ = first_message(alice, bob)
 
     with pytest.raises(CryptoFailure):
@@ -125,7 +125,7 @@ def test_a_key_of_low_order_is_refused_on_both_sides(alice, bob):
 
 
 def claim_of(alice, **changes):
-    return Claim(alice.account, 1, 1, alice.list_hash, 1, alice.entry.dh_key)._replace(**changes)
+    return replace(Claim(alice.account, 1, 1, alice.list_hash, 1, alice.entry.dh_key), **changes)
 
 
 def test_a_device_in_the_list_with_the_proven_key_is_vouched_for(alice):
@@ -143,7 +143,7 @@ def test_a_device_that_the_list_does_not_have_is_not_vouched_for(alice, changes)
 
 
 def test_a_removed_device_is_not_vouched_for(alice):
-    other = alice.entry._replace(device=2)
+    other = replace(alice.entry, device=2)
 
     with pytest.raises(CryptoFailure):
         vouch(claim_of(alice), alice.next_list(devices=(other,), highest_device=2), {1: alice.list_hash})
