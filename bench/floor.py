@@ -104,7 +104,7 @@ def _work() -> Callable[[], None]:
         sender.queue(octets)
         record = sender.seal(0.0)
         for frame in relay.open(record[2:]):
-            read = message.read(Submit, frame.fields)
+            read = message.read(Submit, frame.octets)
             relay.queue(message.encode(Submitted(read.submission, (0,), (), 0), frame.request))
         relay.seal(0.0)
 

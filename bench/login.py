@@ -144,7 +144,7 @@ class Login:
         first, *others = (frame.decode(octets) for octets in unpack(plain))
         if first.kind != Kind.WELCOME or any(other.kind not in _HARMLESS for other in others):
             raise RuntimeError(f"no WELCOME alone: {[first, *others]}")
-        welcome = message.read(Welcome, first.fields)
+        welcome = message.read(Welcome, first.octets)
         if welcome.ledger_floor != person.submission:
             raise RuntimeError(f"the ledger ends at {welcome.ledger_floor}, not at {person.submission}")
         person.epoch, person.ledger_epoch = welcome.epoch, welcome.ledger_epoch

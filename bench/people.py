@@ -114,8 +114,8 @@ async def _tickets(place: Place, addresses: list[str]) -> list[bytes]:
         for _ in addresses:
             said = frame.decode(await reader.readexactly(int.from_bytes(await reader.readexactly(2))))
             if said.kind != Kind.INVITED:
-                raise RuntimeError(f"no invitation: kind {said.kind}, {said.fields}")
-            tickets.append(message.read(Invited, said.fields).ticket)
+                raise RuntimeError(f"no invitation: kind {said.kind}")
+            tickets.append(message.read(Invited, said.octets).ticket)
     finally:
         writer.close()
     return tickets

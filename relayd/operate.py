@@ -78,12 +78,12 @@ def ask(path: Path, command: Message, expected: type[M], *, timeout_s: float | N
 
 
 def _reply(octets: bytes, expected: type[M]) -> M:
-    kind, _, fields = frame.decode(octets)
+    kind, _, _ = frame.decode(octets)
     if kind == Kind.REFUSED:
-        raise RelayRefused(message.read(Refused, fields).code)
+        raise RelayRefused(message.read(Refused, octets).code)
     if kind != expected.KIND:
         raise Malformed("another reply")
-    return message.read(expected, fields)
+    return message.read(expected, octets)
 
 
 def _exactly(connection: socket.socket, count: int) -> bytes:

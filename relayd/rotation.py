@@ -89,14 +89,9 @@ def _parts(asked: bytes) -> tuple[bytes, bytes]:
     from relayproto.packed import unpack
 
     try:
-        parts = unpack(asked)
+        return unpack(asked, tuple[bytes, bytes])
     except Malformed:
-        parts = None
-    match parts:
-        case [bytes() as wanted, bytes() as previous]:
-            return wanted, previous
-        case _:
-            raise CannotGoOn(_NO_REQUEST, Exit.REFUSED)
+        raise CannotGoOn(_NO_REQUEST, Exit.REFUSED) from None
 
 
 def shown(said: "KeyDescriptor") -> str:

@@ -16,7 +16,7 @@ from relayproto.administration_replies import Checkpoint
 from relayproto.audit import FIRST_HASH, BrokenChain, Chain, Record
 from relayproto.codes import Code, Kind
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked
+from relayproto.packed import pack, unpack
 from relayproto.primitives import equal
 from relayproto.standing import PLATFORM, ActState, Role
 
@@ -266,8 +266,9 @@ def read_checkpoint(at: int, value: object) -> Checkpoint:
         raise LogBroken(f"line {at}: no checkpoint")
     try:
         head, signature = _octets(at, value, "head"), _octets(at, value, "signature")
-        return checked(Checkpoint, [value.get("records"), head, value.get("at_ms"), value.get("key_id"), signature])
-    except Malformed:
+        said = pack(value.get("records"), head, value.get("at_ms"), value.get("key_id"), signature)
+        return unpack(said, Checkpoint)
+    except (Malformed, OverflowError):
         raise LogBroken(f"line {at}: no checkpoint") from None
 
 

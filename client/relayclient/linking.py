@@ -21,7 +21,7 @@ from relayclient.store.database import FILE_NAME, Step, Store
 from relayproto import identity
 from relayproto.commands import PutDevices
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets, text, uint
+from relayproto.fields import octets, text, uint
 from relayproto.identity import DeviceEntry, DeviceList
 from relayproto.ids import Address, DeviceId
 from relayproto.limits import ADDRESS_CHARS_MAX, DEVICES_MAX
@@ -35,7 +35,7 @@ from relayproto.primitives import (
     equal,
     x25519_public,
 )
-from relayproto.value import Part, Value
+from relayproto.value import Packable
 
 CODE_CHARS_MAX: Final = 2_048
 _NEW: Final = "relay-new-device:"
@@ -48,7 +48,7 @@ _DIGITS: Final = 20
 _GROUP: Final = 5
 
 
-class NewDevice(Part, frozen=True):
+class NewDevice(Packable, frozen=True):
     """What a new device says of itself: where to seal to, and its Ed25519 and X25519 public keys."""
 
     seal_key: Annotated[bytes, octets(32)]
@@ -56,7 +56,7 @@ class NewDevice(Part, frozen=True):
     dh_key: Annotated[bytes, octets(32)]
 
 
-class _Membership(Value, frozen=True):
+class _Membership(Packable, frozen=True):
     """What a new device lacks: the account's key, its own number, and where the relay is and by which keys."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"identity_seed"})
@@ -104,7 +104,7 @@ def _read(prefix: str, code: str) -> bytes:
 def read_new(code: str) -> NewDevice:
     """Return what a new device's code says. Raises CodeWrong."""
     try:
-        return checked(NewDevice, unpack(_read(_NEW, code)))
+        return unpack(_read(_NEW, code), NewDevice)
     except Malformed:
         raise CodeWrong from None
 
@@ -197,7 +197,7 @@ def _opened(step: Step, home: Path, answer: str) -> tuple[NewDevice, _Membership
     if step.setting("seal_private") is None:
         raise NotBegun(str(home))
     try:
-        said = checked(_Membership, unpack(box_open(step.secret("seal_private"), _read(_LINKED, answer))))
+        said = unpack(box_open(step.secret("seal_private"), _read(_LINKED, answer)), _Membership)
     except (CryptoFailure, Malformed):
         raise CodeWrong("it is not for this device") from None
     return _own_keys(step), said

@@ -14,7 +14,6 @@ from relayclient.store.database import Step
 from relayproto.commands import Block, DeviceCommand, Report
 from relayproto.e2e.content import Evidence
 from relayproto.e2e.report import seal_report
-from relayproto.fields import checked
 from relayproto.ids import AccountId, MessageId
 from relayproto.packed import unpack
 
@@ -63,7 +62,7 @@ def report(step: Step, received: MessageReceived, now_ms: int) -> int:
         "SELECT sealed_evidence FROM inbox WHERE sender = ? AND device = ? AND id = ?",
         received.sender, received.device, received.message,
     )[0][0]  # fmt: skip
-    evidence = checked(Evidence, unpack(step.open(sealed, b"evidence", *place)))
+    evidence = unpack(step.open(sealed, b"evidence", *place), Evidence)
     number = step.run(
         "INSERT INTO report (message, boxed, made_ms) VALUES (?, ?, ?)",
         received.message, seal_report(evidence, moderators), now_ms,

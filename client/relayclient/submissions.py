@@ -13,19 +13,19 @@ from relayclient import contacts, outbox, sessions
 from relayclient.events import Event, MessageState
 from relayclient.parcels import Parcel
 from relayclient.store.database import Step
-from relayproto import frame, message
+from relayproto import message
 from relayproto.codes import Class, Code, CodeRange, Result, SubmitFlag, range_of
 from relayproto.commands import Body, Submit, Target, Wrap
 from relayproto.e2e import body, content
 from relayproto.e2e.commitment import Context, conversation_id
 from relayproto.e2e.content import Read, Retry, Text
 from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped
-from relayproto.fields import checked, octets_up_to
+from relayproto.fields import octets_up_to
 from relayproto.ids import AccountId, MessageId
 from relayproto.limits import BODY_BYTES_MAX, BODY_HANDLES_MAX, FRAME_BYTES_MAX, LIFETIME_S_MAX, UNANSWERED_MAX
 from relayproto.packed import pack, unpack
 from relayproto.replies import Submitted
-from relayproto.value import Value
+from relayproto.value import Packable
 
 _OVERHEAD_BYTES: Final = 1024
 """More than everything of a SUBMIT but body and wraps takes: two accounts, sixteen devices, lengths."""
@@ -36,7 +36,7 @@ _ATTEMPTS_MAX: Final = 12
 _S: Final = 1000
 
 
-class _Kept(Value, frozen=True):
+class _Kept(Packable, frozen=True):
     """A submission as it is kept: its frame, and the body that goes before it where that is parked."""
 
     framed: Annotated[bytes, octets_up_to(FRAME_BYTES_MAX)]
@@ -126,8 +126,8 @@ def _place(step: Step, number: int) -> tuple[bytes, ...]:
 
 
 def _unpacked(kept: bytes) -> list[Submit | Body]:
-    said = checked(_Kept, unpack(kept))
-    submit = message.read(Submit, frame.decode(said.framed).fields)
+    said = unpack(kept, _Kept)
+    submit = message.read(Submit, said.framed)
     if submit.handle is None:
         return [submit]
     return [Body(submit.handle, said.parked), submit]

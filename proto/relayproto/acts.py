@@ -7,15 +7,18 @@ counts twice or late.
 
 from typing import Annotated, Final, cast
 
-from relayproto import message
+import msgspec
+
 from relayproto.administration import CHANGES, Approve, Change, CreateOrganisation
+from relayproto.attestation import check_stated
 from relayproto.errors import Malformed
-from relayproto.fields import checked, octets, text, uint
+from relayproto.fields import octets, text, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import ACT_BYTES_MAX, ACT_LIFETIME_MS_MAX, REASON_CHARS_MAX, TIME_MS_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, sign, verify
-from relayproto.value import Value
+from relayproto.value import Packable, Value
+from relayproto.verification import Attest
 
 _VERSION: Final = b"\x01"
 _LABEL: Final = b"relayd/act/1"
@@ -40,7 +43,7 @@ class Instruction(Value, frozen=True):
     change: Change
 
 
-class _Packed(Value, frozen=True):
+class _Packed(Packable, frozen=True):
     """An act as it is packed: the kind of its change, and that one's fields."""
 
     relay: Annotated[bytes, octets(32)]
@@ -52,14 +55,16 @@ class _Packed(Value, frozen=True):
     reason: Annotated[str, text(REASON_CHARS_MAX)]
     rehearsal: bool
     kind: Annotated[int, uint(127)]
-    change: list[object]
+    change: msgspec.Raw
 
 
 def _instruction(packed: _Packed) -> Instruction:
     change = CHANGES.get(packed.kind)
     if change is None:
         raise Malformed("an act of a kind that nobody knows")
-    what = cast("Change", message.read(change, packed.change))
+    what = cast("Change", unpack(packed.change, change))
+    if isinstance(what, Attest):
+        check_stated(what.statements)
     return Instruction(
         packed.relay, packed.account, packed.device, packed.number, packed.issued_ms, packed.expires_ms,
         packed.reason, packed.rehearsal, what,
@@ -86,7 +91,7 @@ def decode(octets: bytes) -> Instruction:
     """
     if len(octets) > ACT_BYTES_MAX or octets[:1] != _VERSION:
         raise Malformed("not an act of a known version")
-    act = _instruction(checked(_Packed, unpack(octets[1:])))
+    act = _instruction(unpack(octets[1:], _Packed))
     if not 0 < act.expires_ms - act.issued_ms <= ACT_LIFETIME_MS_MAX:
         raise Malformed("an act that ends before it begins, or much later")
     if encode(act) != octets:

@@ -21,7 +21,7 @@ from relayproto.people import People
 from relayproto.rosters import Claimed, Claims, Roster, Rostered
 from relayproto.standing import ActState, ProposalState, Role, UnitState
 from relayproto.statistics import Retention, Statistics
-from relayproto.value import Part
+from relayproto.value import Packable
 from relayproto.verification import Organisation, Revocations
 
 _U32 = (1 << 32) - 1
@@ -32,7 +32,7 @@ _Time = Annotated[int, uint(TIME_MS_MAX)]
 _U64 = Annotated[int, uint()]
 
 
-class Unit(Part, frozen=True):
+class Unit(Packable, frozen=True):
     """A unit as it stands; ``domain`` and ``root_key`` are an organisation's first one and its key, else empty."""
 
     unit: _Unit
@@ -43,7 +43,7 @@ class Unit(Part, frozen=True):
     root_key: Annotated[bytes, octets_up_to(32)]
 
 
-class Grant(Part, frozen=True):
+class Grant(Packable, frozen=True):
     """A role that an account holds over a unit; ``number`` orders them."""
 
     number: _U64
@@ -54,7 +54,7 @@ class Grant(Part, frozen=True):
     until_ms: _Time
 
 
-class Proposal(Part, frozen=True):
+class Proposal(Packable, frozen=True):
     """What waits for a second person; ``act`` is what the first one signed, with everything that it will do."""
 
     number: _U64
@@ -65,7 +65,7 @@ class Proposal(Part, frozen=True):
     act: Annotated[bytes, octets_up_to(ACT_BYTES_MAX)]
 
 
-class Checkpoint(Part, frozen=True):
+class Checkpoint(Packable, frozen=True):
     """The relay's signed word on its audit log: so many records, the last one's hash, at that time (spec 80 §3)."""
 
     records: _U64

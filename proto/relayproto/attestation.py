@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, Final, TypeVar, assert_never
 
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
+from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
@@ -28,7 +28,7 @@ from relayproto.organisation import PublicRecord
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
 from relayproto.standing import Field, Standing
-from relayproto.value import Part, Value
+from relayproto.value import Packable, Value
 
 T = TypeVar("T", "Warrant", "Attestation", "Proof")
 _VERSION: Final = b"\x01"
@@ -68,7 +68,7 @@ class Unattested(Exception):  # noqa: N818 - says what the account is
         self.doubt = doubt
 
 
-class Warrant(Value, frozen=True):
+class Warrant(Packable, frozen=True):
     """A root key's word that a device's key may attest for a unit and all below it; times are unix ms."""
 
     serial: _Serial
@@ -80,7 +80,7 @@ class Warrant(Value, frozen=True):
     expires_ms: _Time
 
 
-class Attestation(Value, frozen=True):
+class Attestation(Packable, frozen=True):
     """What an organisation says of an account; times are unix ms.
 
     ``warrant`` is the serial of the warrant of the key that signed; ``root`` is the hash of the organisation's root
@@ -97,7 +97,7 @@ class Attestation(Value, frozen=True):
     expires_ms: _Time
 
 
-class Statement(Part, frozen=True):
+class Statement(Packable, frozen=True):
     """What an attestation's key says of one field, by a signature of its own over the attestation's serial."""
 
     field: Field
@@ -108,7 +108,7 @@ class Statement(Part, frozen=True):
 Statements = Annotated[tuple[Statement, ...], sequence(len(STATED))]
 
 
-class Proof(Value, frozen=True):
+class Proof(Packable, frozen=True):
     """All that a client needs beside the organisation's public record, with the statements that are shown."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"statements"})
@@ -161,7 +161,7 @@ def _canonical(kind: type[T], signed: bytes) -> T:
     """Return what canonical bytes say, or raise Malformed."""
     if len(signed) > PROOF_BYTES_MAX or signed[:1] != _VERSION:
         raise Malformed("not of a known version")
-    said = checked(kind, unpack(signed[1:]))
+    said = unpack(signed[1:], kind)
     if _packed(said) != signed:
         raise Malformed("in a form that is not canonical")
     return said
@@ -248,9 +248,7 @@ def decode_proof(packed: bytes) -> Proof:
 
 def texts_of(packed: bytes) -> dict[int, str]:
     """Return, by field, what the statements of a proof say that this program has packed itself; nothing is checked."""
-    said = unpack(packed[1:])
-    assert isinstance(said, list)  # noqa: S101 - encode_proof has made it
-    return {each: text for each, text, _ in said[-1]}
+    return {each.field: each.text for each in unpack(packed[1:], Proof).statements}
 
 
 def check(

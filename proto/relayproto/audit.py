@@ -10,13 +10,13 @@ from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import Code, Kind
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets_up_to, text, uint
+from relayproto.fields import octets_up_to, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import AUDIT_RECORD_BYTES_MAX, REASON_CHARS_MAX, TIME_MS_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
 from relayproto.standing import PLATFORM, ActState, Role
-from relayproto.value import Value
+from relayproto.value import Packable
 
 _VERSION: Final = b"\x01"
 _LABEL: Final = b"relayd/audit/1"
@@ -39,7 +39,7 @@ _unit: Final = uint(_U32)
 _Role = Annotated[int, uint(max(Role))]
 
 
-class Record(Value, frozen=True):
+class Record(Packable, frozen=True):
     """Who did or wanted what, when, why, and what came of it.
 
     ``unit`` is the one whose auditors see it; ``account`` with ``device`` is who acted, in ``role`` (0: none) held
@@ -84,7 +84,7 @@ def decode(octets: bytes) -> Record:
     """Return the record that the bytes say, or raise Malformed for bytes that are no canonical record."""
     if len(octets) > AUDIT_RECORD_BYTES_MAX or octets[:1] != _VERSION:
         raise Malformed("not an audit record of a known version")
-    said = checked(Record, unpack(octets[1:]))
+    said = unpack(octets[1:], Record)
     if encode(said) != octets:
         raise Malformed("an audit record in a form that is not canonical")
     return said

@@ -33,7 +33,7 @@ from relayproto.message import Message, table
 from relayproto.operating import LOCAL_COMMANDS, LocalCommand
 from relayproto.policy import ROW_BYTES
 from relayproto.rosters import Claim, PutRoster
-from relayproto.value import Part
+from relayproto.value import Packable
 from relayproto.visibility import TABLE_BYTES as VISIBILITY_BYTES
 
 _U32 = (1 << 32) - 1
@@ -44,21 +44,21 @@ _U64 = Annotated[int, uint()]
 _Pass = Annotated[bytes, octets_up_to(PASS_BYTES)]
 
 
-class Credit(Part, frozen=True):
+class Credit(Packable, frozen=True):
     """How much may have been delivered since HELLO, cumulative, so that a repeated grant does no harm."""
 
     messages: _U64
     octets: _U64
 
 
-class Wrap(Part, frozen=True):
+class Wrap(Packable, frozen=True):
     """What one device of a target gets beside the body; ``sealed`` is empty where a sender key is used."""
 
     device: _Device
     sealed: Annotated[bytes, octets_up_to(WRAP_BYTES_MAX)]
 
 
-class Target(Part, frozen=True):
+class Target(Packable, frozen=True):
     """An account, the version of its device list that the sender knows, and a wrap for each of its devices."""
 
     account: _Account
@@ -66,7 +66,7 @@ class Target(Part, frozen=True):
     wraps: Annotated[tuple[Wrap, ...], sequence(DEVICES_MAX)]
 
 
-class SignedPrekey(Part, frozen=True):
+class SignedPrekey(Packable, frozen=True):
     """A prekey as it is deposited; ``signature`` is its device's, over account and device too (spec 55 §5)."""
 
     kind: PrekeyKind

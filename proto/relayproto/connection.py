@@ -171,7 +171,7 @@ class RelayConnection(Connection):
         frames = list(unpack(payload)) if len(payload) == HELLO_BYTES else []
         if len(frames) != 1 or (first := decode_frame(frames[0])).kind != Kind.HELLO:
             raise RemoteProtocolError(GoawayCode.BAD_HANDSHAKE, "message 3 is not one HELLO")
-        hello = message.read(Hello, first.fields)
+        hello = message.read(Hello, first.octets)
         static_key = cast("bytes", handshake.remote_static)  # message 3 of both XKs carries it
         self._establish(handshake, Step.HELLO_DONE, now)
         self._events.append(HelloReceived(hello, static_key))

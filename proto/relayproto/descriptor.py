@@ -8,11 +8,11 @@ from typing import Annotated, Final
 
 from relayproto.codes import DESCRIPTOR_MAGIC
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets, sequence, uint
+from relayproto.fields import octets, sequence, uint
 from relayproto.limits import DESCRIPTOR_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, ed25519_public, equal, sign, verify
-from relayproto.value import Value
+from relayproto.value import Packable
 
 _LABEL: Final = b"relayd/relay-key/1"
 _HEAD: Final = DESCRIPTOR_MAGIC + b"\x01"
@@ -21,7 +21,7 @@ _SIGNATURE_BYTES: Final = 64
 _TAIL_BYTES: Final = 32 + _SIGNATURE_BYTES
 
 
-class KeyDescriptor(Value, frozen=True):
+class KeyDescriptor(Packable, frozen=True):
     """One relay key: the X25519 public key of handshakes, the Ed25519 one of stamps; times in unix ms.
 
     ``moderators`` are the X25519 public keys of the two who open stamps and reports together, or none: signed here, so
@@ -71,7 +71,7 @@ def read(described: bytes, root_fingerprint: bytes) -> KeyDescriptor:
     if len(described) > DESCRIPTOR_BYTES_MAX or not described.startswith(_HEAD):
         raise Malformed("not a key descriptor of a known version")
     packed, root_public = described[len(_HEAD) : -_TAIL_BYTES], described[-_TAIL_BYTES:-_SIGNATURE_BYTES]
-    descriptor = checked(KeyDescriptor, unpack(packed))
+    descriptor = unpack(packed, KeyDescriptor)
     if descriptor.moderators and len(set(descriptor.moderators)) != 2:  # noqa: PLR2004 - both of them (spec 65 §6)
         raise Malformed("not two different moderators or none")
     if pack(*descriptor.fields()) != packed:

@@ -187,14 +187,14 @@ class Connection(ABC):
 
     def _receive_frame(self, received: Frame) -> None:
         if received.kind in EITHER and (self.open or received.kind == Kind.GOAWAY):
-            self._receive_either(message.read(EITHER[received.kind], received.fields), received.request)
+            self._receive_either(message.read(EITHER[received.kind], received.octets), received.request)
             return
         kind = self._legal_kinds().get(received.kind)
         if kind is None:
             self.empty += 1
             self._receive_unknown(received)
             return
-        self._received(message.read(kind, received.fields), received.request)
+        self._received(message.read(kind, received.octets), received.request)
 
     def _receive_either(self, said: Message, request: int) -> None:
         match said:

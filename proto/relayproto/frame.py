@@ -1,25 +1,33 @@
 """The contract: one frame, between bytes and ``[kind, request, fields...]``.
 
-The bytes of a frame enter; its kind, its request number and its unchecked fields leave, and the other way round.
-The rule of this file: total and bounded - a frame is at most one record long, so what msgpack can make of it is too.
+The bytes of a frame enter; its kind and its request number leave, and the other way round; the fields are skipped.
+The rule of this file: total and bounded - a frame is at most one record long, and two numbers are all that is built.
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Annotated, Final, NamedTuple
 
-from relayproto.errors import LocalProtocolError, Malformed
+from relayproto.errors import LocalProtocolError
+from relayproto.fields import uint
 from relayproto.limits import FRAME_BYTES_MAX, REQUEST_MAX
 from relayproto.packed import pack, unpack
+from relayproto.value import Packable
 
-_KIND_MAX = 255
+LEADING: Final = 2
+"""Kind and request stand before a message's fields."""
 
 
 class Frame(NamedTuple):
-    """A frame whose fields nobody has checked yet."""
+    """A frame whose fields nobody has looked at yet; ``octets`` are all of it."""
 
     kind: int
     request: int
-    fields: list[object]
+    octets: bytes
+
+
+class _Head(Packable, frozen=True):
+    kind: Annotated[int, uint(255)]
+    request: Annotated[int, uint(REQUEST_MAX)]
 
 
 def encode(kind: int, request: int, fields: Iterable[object]) -> bytes:
@@ -36,13 +44,5 @@ def encode(kind: int, request: int, fields: Iterable[object]) -> bytes:
 
 def decode(frame: bytes) -> Frame:
     """Return the parts of a frame, or raise Malformed; nothing else is raised, whatever the bytes are."""
-    parts = unpack(frame)
-    if type(parts) is not list or len(parts) < 2:  # noqa: PLR2004 - kind and request
-        raise Malformed("not an array of kind, request and fields")
-    kind, request = parts[0], parts[1]
-    if type(kind) is not int or not 0 <= kind <= _KIND_MAX:
-        raise Malformed("the kind is not an integer of 0 to 255")
-    if type(request) is not int or not 0 <= request <= REQUEST_MAX:
-        raise Malformed("the request is not an unsigned 32-bit integer")
-    del parts[:2]
-    return Frame(kind, request, parts)
+    head = unpack(frame, _Head)
+    return Frame(head.kind, head.request, frame)

@@ -14,12 +14,12 @@ from typing import Annotated, Final
 from relayproto.codes import PrekeyKind
 from relayproto.commands import SignedPrekey
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets, sequence, uint
+from relayproto.fields import octets, sequence, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import DEVICE_LIST_BYTES_MAX, DEVICES_MAX, KEM_PUBLIC_BYTES
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, equal, sign, verify
-from relayproto.value import Part, Value
+from relayproto.value import Packable
 
 _VERSION: Final = b"\x01"
 _U32: Final = (1 << 32) - 1
@@ -51,7 +51,7 @@ class SplitView(CryptoFailure):
     """Two signed device lists of one account contradict each other: somebody shows different people different lists."""
 
 
-class DeviceEntry(Part, frozen=True):
+class DeviceEntry(Packable, frozen=True):
     """One device in a list: its number, its Ed25519 and X25519 public keys, and when it was added (unix ms)."""
 
     device: Annotated[DeviceId, uint(_U32, 1)]
@@ -60,7 +60,7 @@ class DeviceEntry(Part, frozen=True):
     added_ms: Annotated[int, uint()]
 
 
-class DeviceList(Value, frozen=True):
+class DeviceList(Packable, frozen=True):
     """The devices of an account at one version; ``previous`` is the hash of the version before (spec 55 §2).
 
     ``highest_device`` is the highest number that a device of this account ever had, so that none is given twice.
@@ -101,7 +101,7 @@ def decode(listed: bytes, signature: bytes) -> DeviceList:
     """
     if len(listed) > DEVICE_LIST_BYTES_MAX or listed[:1] != _VERSION:
         raise Malformed("not a device list of a known version")
-    devices = checked(DeviceList, unpack(listed[1:]))
+    devices = unpack(listed[1:], DeviceList)
     if encode(devices) != listed:
         raise Malformed("a device list in a form that is not canonical")
     _check_numbers(devices)

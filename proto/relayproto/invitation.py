@@ -11,12 +11,12 @@ import re
 from typing import Annotated, ClassVar, Final
 
 from relayproto.errors import Malformed
-from relayproto.fields import checked, octets, text, uint
+from relayproto.fields import octets, text, uint
 from relayproto.ids import Address, KeyId
 from relayproto.limits import ADDRESS_CHARS_MAX, INVITATION_CHARS_MAX, TICKET_BYTES
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256
-from relayproto.value import Value
+from relayproto.value import Packable, Value
 
 _VERSION: Final = 1
 _CHECKSUM_BYTES: Final = 4
@@ -52,7 +52,7 @@ class Invitation(Value, frozen=True):
     ticket: bytes
 
 
-class _Packed(Value, frozen=True):
+class _Packed(Packable, frozen=True):
     """What of an invitation the link packs; the rest is its host and port."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
@@ -95,7 +95,7 @@ def from_link(link: str) -> Invitation:
     if not packed.startswith(bytes((_VERSION,))) or checksum != _checksum(host, port, packed):
         raise InvitationError(CUT_OFF)
     try:
-        said = checked(_Packed, unpack(packed[1:]))
+        said = unpack(packed[1:], _Packed)
     except Malformed:
         raise InvitationError(NOT_ONE) from None
     return Invitation(said.address, host, port, said.key_id, said.relay_key, said.root_fingerprint, said.ticket)

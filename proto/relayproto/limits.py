@@ -273,7 +273,7 @@ SERIALS_TOGETHER_MAX: Final = 64
 ABOUT_CHARS_MAX: Final = 120
 """What somebody says of himself, a line as long as a title."""
 SOUGHT_CHARS_MAX: Final = 60
-"""Part of a name that is looked for: longer than most whole names."""
+"""Packable of a name that is looked for: longer than most whole names."""
 PASS_BYTES: Final = 19
 """Version, day and 16 bytes of a keyed hash: one guess in 2^128 is right, and a guess costs a submission."""
 PASS_DAYS: Final = 30

@@ -8,14 +8,14 @@ from typing import ClassVar, TypeVar
 
 from relayproto import frame
 from relayproto.codes import Kind
-from relayproto.errors import LocalProtocolError, Malformed
-from relayproto.fields import checked
-from relayproto.value import Part
+from relayproto.errors import LocalProtocolError
+from relayproto.packed import unpack
+from relayproto.value import Packable
 
 M = TypeVar("M", bound="Message")
 
 
-class Message(Part, frozen=True):
+class Message(Packable, frozen=True):
     """One thing that one side says to the other; its fields are in the order of the wire."""
 
     KIND: ClassVar[Kind]
@@ -26,13 +26,9 @@ def encode(message: Message, request: int = 0) -> bytes:
     return frame.encode(message.KIND, request, message.fields())
 
 
-def read(kind: type[M], fields: list[object]) -> M:
-    """Return the message that the fields make, or raise Malformed; extra fields at the end are ignored (spec 30 §5)."""
-    count = len(kind.__struct_fields__)
-    if len(fields) < count:
-        # What has a default for who writes it has none for who reads it.
-        raise Malformed(f"{kind.__name__} has fewer than {count} fields")
-    return checked(kind, fields)
+def read(kind: type[M], octets: bytes) -> M:
+    """Return the message of a frame of that kind, or raise Malformed."""
+    return unpack(octets, kind, frame.LEADING)
 
 
 def table(*kinds: type[Message]) -> dict[int, type[Message]]:

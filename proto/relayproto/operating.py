@@ -19,7 +19,7 @@ from relayproto.limits import (
     TIME_MS_MAX,
 )
 from relayproto.message import Message, table
-from relayproto.value import Part
+from relayproto.value import Packable
 
 _U32: Final = (1 << 32) - 1
 _U64 = Annotated[int, uint()]
@@ -116,7 +116,7 @@ class SelfCheck(Message, frozen=True):
     KIND: ClassVar[Kind] = Kind.SELF_CHECK
 
 
-class Line(Part, frozen=True):
+class Line(Packable, frozen=True):
     """One device's connection, by its mailbox's number.
 
     ``since_ms`` is relay time of its login; ``received`` and ``sent`` are bytes; ``window`` is how many envelopes it
@@ -133,7 +133,7 @@ class Line(Part, frozen=True):
     waiting: _U64
 
 
-class Queue(Part, frozen=True):
+class Queue(Packable, frozen=True):
     """What waits in one lane: numbers up to ``floor`` were acknowledged, ``next`` is the next to be given."""
 
     floor: _U64
@@ -142,7 +142,7 @@ class Queue(Part, frozen=True):
     octets: _U64
 
 
-class Box(Part, frozen=True):
+class Box(Packable, frozen=True):
     """One device's mailbox; ``queues`` are of the normal, the urgent and the outcome lane.
 
     ``over``: it was full and has not come down; ``refused`` had no room since the device last acknowledged;
@@ -159,7 +159,7 @@ class Box(Part, frozen=True):
     earliest_ms: _U64
 
 
-class Found(Part, frozen=True):
+class Found(Packable, frozen=True):
     """What came of one invariant; ``first`` says where it is broken first."""
 
     rule: Annotated[str, text(200)]

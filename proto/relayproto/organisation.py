@@ -8,7 +8,7 @@ believed, since each key has named the next; the relay's own signature says who 
 from typing import Annotated, Final
 
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
+from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.ids import UnitId
 from relayproto.limits import (
     DOMAIN_CHARS_MAX,
@@ -21,7 +21,7 @@ from relayproto.limits import (
 from relayproto.packed import pack, unpack
 from relayproto.primitives import sign, verify
 from relayproto.rootkeys import check_successor
-from relayproto.value import Part, Value
+from relayproto.value import Packable
 
 _VERSION: Final = b"\x01"
 _LABEL: Final = b"relayd/organisation/1"
@@ -31,7 +31,7 @@ _U32: Final = (1 << 32) - 1
 _Time = Annotated[int, uint(TIME_MS_MAX)]
 
 
-class RootKey(Part, frozen=True):
+class RootKey(Packable, frozen=True):
     """A root key and when it began to count, unix ms; both signatures are empty for the organisation's first one."""
 
     root_key: Annotated[bytes, octets(32)]
@@ -40,7 +40,7 @@ class RootKey(Part, frozen=True):
     since_ms: _Time
 
 
-class PublicRecord(Value, frozen=True):
+class PublicRecord(Packable, frozen=True):
     """What anybody may know of an organisation; ``keys`` are its newest root keys, the present one last."""
 
     unit: Annotated[UnitId, uint(_U32, 1)]
@@ -62,7 +62,7 @@ def decode(octets: bytes, relay: bytes) -> PublicRecord:
     """
     if len(octets) > ORGANISATION_BYTES_MAX or octets[:1] != _VERSION:
         raise Malformed("not a record of a known version")
-    said = checked(PublicRecord, unpack(octets[1:]))
+    said = unpack(octets[1:], PublicRecord)
     if encode(said) != octets:
         raise Malformed("a record in a form that is not canonical")
     try:

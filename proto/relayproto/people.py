@@ -7,13 +7,13 @@ from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import ABOUT_CHARS_MAX, PAGE_ROWS_MAX, PROOF_BYTES_MAX, SOUGHT_CHARS_MAX
 from relayproto.message import Message
-from relayproto.value import Part
+from relayproto.value import Packable
 
 _U32 = (1 << 32) - 1
 _ACCOUNT_BYTES = 32
 
 
-class Person(Part, frozen=True):
+class Person(Packable, frozen=True):
     """Somebody of whom something is attested; ``proof`` and ``about`` are what the asker is shown."""
 
     account: Annotated[AccountId, octets(_ACCOUNT_BYTES)]

@@ -22,7 +22,7 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 from relayproto.operating import LOCAL_REPLIES, Checked, Connections, Mailboxes
 from relayproto.standing import PLATFORM, Standing
-from relayproto.value import Part
+from relayproto.value import Packable
 
 _U32 = (1 << 32) - 1
 _U64 = Annotated[int, uint()]
@@ -32,14 +32,14 @@ _Device = Annotated[DeviceId, uint(_U32, 1)]
 _Account = Annotated[AccountId, octets(32)]
 
 
-class LaneState(Part, frozen=True):
+class LaneState(Packable, frozen=True):
     """A lane as the relay sees it: acknowledged up to ``floor``, the next number is ``next``."""
 
     floor: _U64
     next: _U64
 
 
-class Mismatch(Part, frozen=True):
+class Mismatch(Packable, frozen=True):
     """How the devices of one target differ from its list: named there but not addressed, never there, removed."""
 
     position: Annotated[int, uint(TARGETS_MAX - 1)]
@@ -49,7 +49,7 @@ class Mismatch(Part, frozen=True):
     stale: Annotated[tuple[_Device, ...], sequence(DEVICES_MAX)]
 
 
-class Bundle(Part, frozen=True):
+class Bundle(Packable, frozen=True):
     """The prekeys of one device for one first message; ``one_time`` is nil where none is left."""
 
     device: _Device

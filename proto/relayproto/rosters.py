@@ -23,7 +23,7 @@ from relayproto.message import Message
 from relayproto.packed import pack
 from relayproto.primitives import blake2b_256
 from relayproto.standing import ClaimState
-from relayproto.value import Part
+from relayproto.value import Packable
 
 _U32: Final = (1 << 32) - 1
 _Below = Annotated[UnitId, uint(_U32, 1)]
@@ -37,7 +37,7 @@ NO_LINES: Final = bytes(32)
 """The digest of a roster without lines."""
 
 
-class RosterLine(Part, frozen=True):
+class RosterLine(Packable, frozen=True):
     """A line of a roster: somebody who is expected; an empty text is one that is not said."""
 
     address: _Address
@@ -45,7 +45,7 @@ class RosterLine(Part, frozen=True):
     title: _Said
 
 
-class Expected(Part, frozen=True):
+class Expected(Packable, frozen=True):
     """A line as it is kept; ``number`` orders them, also across rosters."""
 
     number: _U64
@@ -55,14 +55,14 @@ class Expected(Part, frozen=True):
     title: _Said
 
 
-class Fault(Part, frozen=True):
+class Fault(Packable, frozen=True):
     """A line that was not kept: its place in its part, and the code of what is wrong."""
 
     place: Annotated[int, uint(ROSTER_PART_LINES_MAX - 1)]
     code: Annotated[int, uint(999)]
 
 
-class Claimant(Part, frozen=True):
+class Claimant(Packable, frozen=True):
     """Somebody who claims to be of a unit; ``rostered``: a line says so, with this name and title."""
 
     number: _U64

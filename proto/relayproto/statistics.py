@@ -11,7 +11,7 @@ from relayproto.fields import sequence, text, uint
 from relayproto.ids import UnitId
 from relayproto.limits import KEPT_TEXT_CHARS_MAX, PAGE_ROWS_MAX, STATISTICS_CELL_MIN, STATISTICS_DAYS_MAX
 from relayproto.message import Message
-from relayproto.value import Part
+from relayproto.value import Packable
 
 _U32 = (1 << 32) - 1
 _Unit = Annotated[UnitId, uint(_U32)]
@@ -21,7 +21,7 @@ CELLS_MAX = len(Class) * len(Size) * len(Fate)
 """Cells of one day: each class, size and fate once."""
 
 
-class Cell(Part, frozen=True):
+class Cell(Packable, frozen=True):
     """How many targets of a class and size met a fate on a day; never fewer than ten (spec 87 §3)."""
 
     class_: Class
@@ -30,14 +30,14 @@ class Cell(Part, frozen=True):
     targets: Annotated[int, uint(minimum=STATISTICS_CELL_MIN)]
 
 
-class Day(Part, frozen=True):
+class Day(Packable, frozen=True):
     """The cells of one day, since 1970 in UTC, that may be told; what is not among them was fewer than ten."""
 
     day: _Day
     cells: Annotated[tuple[Cell, ...], sequence(CELLS_MAX)]
 
 
-class Kept(Part, frozen=True):
+class Kept(Packable, frozen=True):
     """One thing that the relay keeps: a column of a table, a file, or what a file holds.
 
     ``kept_s`` is the longest time that it may stay by the settings in force, nil where no clock ends it; ``ends`` says

@@ -9,11 +9,11 @@ from typing import ClassVar
 import msgspec
 
 
-class Value(msgspec.Struct, frozen=True, array_like=True):
+class Value(msgspec.Struct, frozen=True):
     """Fields that belong together; equal where they are equal and the class is the same. Subclasses are frozen.
 
     A struct, since Python compiles six functions for each dataclass, and every start of ``relay`` pays for them
-    (decision 0042); packed, it is the array of its fields. ``HIDDEN`` names fields that no log shows.
+    (decision 0042). ``HIDDEN`` names fields that no log shows.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset()
@@ -27,5 +27,5 @@ class Value(msgspec.Struct, frozen=True, array_like=True):
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
-class Part(Value, frozen=True, gc=False):
-    """A value within a message or a signed paper: it holds nothing that could hold it."""
+class Packable(Value, frozen=True, array_like=True, gc=False):
+    """A value that is packed as the array of its fields (``relayproto.packed``); it holds nothing that holds it."""

@@ -6,7 +6,7 @@ may do it stands in ``relayproto.rules`` and nowhere else.
 
 from typing import Annotated, ClassVar
 
-from relayproto.attestation import Statements, check_stated
+from relayproto.attestation import Statements
 from relayproto.codes import Kind
 from relayproto.fields import octets, octets_up_to, sequence, uint
 from relayproto.ids import AccountId, UnitId
@@ -18,7 +18,7 @@ from relayproto.limits import (
     TIME_MS_MAX,
 )
 from relayproto.message import Message
-from relayproto.value import Part
+from relayproto.value import Packable
 
 _U32 = (1 << 32) - 1
 _Below = Annotated[UnitId, uint(_U32, 1)]
@@ -27,7 +27,7 @@ _Serial = Annotated[bytes, octets(SERIAL_BYTES)]
 _U64 = Annotated[int, uint()]
 
 
-class Revocation(Part, frozen=True):
+class Revocation(Packable, frozen=True):
     """A warrant or an attestation that was taken back; ``number`` orders them, ``until_ms`` is its own end."""
 
     number: _U64
@@ -67,10 +67,6 @@ class Attest(Message, frozen=True):
     attestation: Annotated[bytes, octets_up_to(PROOF_BYTES_MAX, 1)]
     signature: Annotated[bytes, octets(64)]
     statements: Statements
-
-    def __post_init__(self) -> None:
-        """Raise Malformed for statements that do not fit together."""
-        check_stated(self.statements)
 
 
 class RevokeAttestation(Message, frozen=True):

@@ -14,11 +14,11 @@ from relayd.backups.recipient import Opener, Recipient
 from relayd.exits import CannotGoOn, Exit
 from relayproto import descriptor
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
+from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.limits import DESCRIPTOR_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import SIGNATURE_BYTES, blake2b_256, sign, verify
-from relayproto.value import Part, Value
+from relayproto.value import Packable
 
 _MAGIC: Final = b"RLYB\x01"
 _LABEL: Final = b"relayd/backup/1"
@@ -46,7 +46,7 @@ class Signer:
         return f"Signer(root_fingerprint={self.root_fingerprint.hex()})"
 
 
-class Chunk(Part, frozen=True):
+class Chunk(Packable, frozen=True):
     """One sealed file of a backup: its name, the hash of the sealed bytes, and how many they are."""
 
     name: Annotated[bytes, octets(HASH_BYTES)]
@@ -54,7 +54,7 @@ class Chunk(Part, frozen=True):
     octets: Annotated[int, uint()]
 
 
-class Contents(Value, frozen=True):
+class Contents(Packable, frozen=True):
     """What only the key's owner reads: of the database, and the files that were kept whole, by their names."""
 
     database: Annotated[str, text(_TEXT_MAX)]
@@ -80,7 +80,7 @@ class Snapshot:
     root_fingerprint: bytes
 
 
-class _Signed(Value, frozen=True):
+class _Signed(Packable, frozen=True):
     """A backup as it is signed."""
 
     made_ms: Annotated[int, uint()]
@@ -102,7 +102,7 @@ def decode(octets_: bytes, path: Path) -> Snapshot:
     if not signed.startswith(_MAGIC):
         raise CannotGoOn(f"{path}: not a backup of a version that this relayd knows", Exit.NOT_WHOLE)
     try:
-        said = checked(_Signed, unpack(signed[len(_MAGIC) :]))
+        said = unpack(signed[len(_MAGIC) :], _Signed)
         stamp_key = descriptor.read(said.described, said.root_fingerprint).stamp_key
         verify(stamp_key, _LABEL + blake2b_256(signed), signature)
     except (Malformed, CryptoFailure):
@@ -120,7 +120,7 @@ def seal(contents: Contents, recipient: Recipient) -> bytes:
 def open_contents(snapshot: Snapshot, opener: Opener, path: Path) -> Contents:
     """Open what goes with the chunks; CannotGoOn where the key is another's."""
     try:
-        found = checked(Contents, unpack(opener.open(snapshot.sealed)))
+        found = unpack(opener.open(snapshot.sealed), Contents)
     except (CryptoFailure, Malformed):
         raise CannotGoOn(f"{path}: this key does not open it; it was sealed to another", Exit.CONFIG) from None
     if len(found.hashes) != len(snapshot.chunks):

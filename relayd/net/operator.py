@@ -128,9 +128,9 @@ class OperatorListener:
 
     async def _answer(self, octets: bytes, uid: int) -> tuple[int, Message]:
         """Return (request, reply)."""
-        kind, request, fields = frame.decode(octets)
+        kind, request, _ = frame.decode(octets)
         try:
-            return request, await self._do(kind, fields, uid)
+            return request, await self._do(kind, octets, uid)
         except (Refusal, Fault) as no:
             return request, Refused(no.code, no.retry_after_ms)
         except Malformed:
@@ -139,11 +139,11 @@ class OperatorListener:
             report(error, where="operator", counters=self._counters, entropy=self._entropy)
             return request, Refused(Code.INTERNAL, 0)
 
-    async def _do(self, kind: int, fields: list[object], uid: int) -> Message:
+    async def _do(self, kind: int, octets: bytes, uid: int) -> Message:
         known = _COMMANDS.get(kind)
         if known is None:
             return Refused(Code.UNSUPPORTED, 0)
-        return await self._verbs.answer(cast("OperatorCommand", message.read(known, fields)), uid)
+        return await self._verbs.answer(cast("OperatorCommand", message.read(known, octets)), uid)
 
 
 def _write(writer: asyncio.StreamWriter, request: int, reply: Message) -> None:

@@ -13,10 +13,10 @@ from typing import Annotated, Final
 from relayd import keyring
 from relayd.domain.refusals import Fatal
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets, sequence, uint
+from relayproto.fields import octets, sequence, uint
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy
-from relayproto.value import Part
+from relayproto.value import Packable
 
 FILE_NAME: Final = keyring.DAY_KEYS
 _VERSION: Final = b"\x01"
@@ -30,7 +30,7 @@ _UNREADABLE: Final = (
 )
 
 
-class _Entry(Part, frozen=True):
+class _Entry(Packable, frozen=True):
     """A day, and its key as the master key wraps it."""
 
     day: Annotated[int, uint(_DAY_MAX)]
@@ -54,7 +54,7 @@ def _entries(kept: bytes) -> tuple[_Entry, ...]:
     if kept[:1] != _VERSION:
         raise Fatal("the file day-keys was made by a newer relay, or is damaged")
     try:
-        return checked(_Entries, unpack(kept[1:]))
+        return unpack(kept[1:], _Entries)
     except Malformed:
         raise Fatal(_UNREADABLE) from None
 

@@ -2,19 +2,21 @@
 
 Works enter in any number of turns; the next commit takes them together. The rules of this file: what is uncommitted
 is bounded, and nobody waits here - a full intake says so, and the sockets are not read until it has room
-(performance.md, "Rules of the hot path"). And nobody waits for an acknowledgement to be committed, so it goes along
-with what somebody waits for, or alone a little later (decision 0044).
+(performance.md, "Rules of the hot path"). Nobody waits for an acknowledgement to be committed, so it goes along
+with what somebody waits for, or alone a little later (decision 0044). And where not all fits one commit, each device's
+next submission has its turn, so that who says little does not wait for who says much.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb, Works
 from relayproto.limits import STAMPED_TOGETHER_MAX
 
-PLACEMENTS_MAX: Final = 4096
-"""Rows that one commit puts in, about: 20 ms of work, which is what an acknowledgement behind it waits."""
+PLACEMENTS_MAX: Final = 1024
+"""Rows that one commit puts in, about: what somebody waits who comes when it has begun, and again for his own."""
 ALONG_S: Final = 0.02
 """How long acknowledgements wait for something that they can go along with: a fifth of what people take for at once,
 and where two devices talk it spares every second commit."""
@@ -23,8 +25,8 @@ and where two devices talk it spares every second commit."""
 class Intake:
     """What waits for the next commit."""
 
-    __slots__ = ("_acknowledgements", "_arrived", "_count", "_later", "_messages_max", "_octets", "_octets_max",
-                 "_space", "_submissions", "_verbs", "_waits")  # fmt: skip
+    __slots__ = ("_acknowledgements", "_arrived", "_count", "_later", "_lines", "_messages_max", "_octets",
+                 "_octets_max", "_space", "_turns", "_verbs", "_waits")  # fmt: skip
 
     def __init__(
         self, *, messages_max: int, octets_max: int, later: Callable[[float, Callable[[], None]], object]
@@ -35,7 +37,10 @@ class Intake:
         self._later = later
         self._waits = False
         """Whether ``later`` is to call, for acknowledgements that wait."""
-        self._submissions: list[Submission] = []
+        self._lines: dict[int, deque[Submission]] = {}
+        """By mailbox: what each device has submitted, in its order."""
+        self._turns: deque[deque[Submission]] = deque()
+        """The same lines, whose turn it is first."""
         self._acknowledgements: list[Acknowledgement] = []
         self._verbs: list[Verb] = []
         self._count = 0
@@ -78,7 +83,11 @@ class Intake:
 
     def submit(self, work: Submission) -> None:
         """Take a submission."""
-        self._submissions.append(work)
+        line = self._lines.get(work.seat.row)
+        if line is None:
+            self._lines[work.seat.row] = line = deque()
+            self._turns.append(line)
+        line.append(work)
         self._arrived.set()
         self._taken(work.weight)
 
@@ -109,26 +118,33 @@ class Intake:
             self._arrived.set()
 
     def next(self) -> Works:
-        """Return what the next commit takes, the oldest first; at most as many as one stamp's tree holds."""
-        cut = self._cut()
-        works = Works(self._submissions[:cut], self._acknowledgements, self._verbs)
-        del self._submissions[:cut]
+        """Return what the next commit takes, by turns; at most as many submissions as one stamp's tree holds."""
+        works = Works(self._submissions(), self._acknowledgements, self._verbs)
         self._acknowledgements, self._verbs = [], []
-        self._count = len(self._submissions)
-        self._octets = sum([work.weight for work in self._submissions])
+        self._count -= len(works)
+        self._octets -= sum([work.weight for work in works.submissions])
+        self._octets -= OVERHEAD_BYTES * (len(works.acknowledgements) + len(works.verbs))
         if not self._count:
             self._arrived.clear()
         if not self.full:
             self._space.set()
         return works
 
-    def _cut(self) -> int:
-        placements = 0
-        for at, work in enumerate(self._submissions[:STAMPED_TOGETHER_MAX]):
-            placements += work.placements
-            if placements > PLACEMENTS_MAX and at:
-                return at
-        return STAMPED_TOGETHER_MAX
+    def _submissions(self) -> list[Submission]:
+        taken: list[Submission] = []
+        turns, placements = self._turns, 0
+        while turns and len(taken) < STAMPED_TOGETHER_MAX:
+            line = turns[0]
+            placements += line[0].placements
+            if placements > PLACEMENTS_MAX and taken:
+                break
+            taken.append(line.popleft())
+            if line:
+                turns.rotate(-1)
+            else:
+                turns.popleft()
+                del self._lines[taken[-1].seat.row]
+        return taken
 
     def put_back(self, acknowledgements: list[Acknowledgement]) -> None:
         """Keep acknowledgements for the next commit, before what has arrived since: this one failed for now."""

@@ -8,7 +8,7 @@ from relayclient import linking, spreadsheet
 from relayclient.errors import CodeWrong
 from relayclient.officer_errors import SheetUnreadable
 from relayproto import invitation
-from relayproto.e2e import commitment, content, handshake, padding, passing, ratchet, session, wrap
+from relayproto.e2e import body, commitment, content, handshake, padding, passing, ratchet, session, wrap
 from relayproto.e2e.content import Unknown
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
 from relayproto.invitation import InvitationError
@@ -39,7 +39,7 @@ def a_padded(octets: bytes) -> None:
         padding.unpad(padded) == plain and len(padded) == padding.padded_length(len(plain)), "other bytes come back"
     )
     with only(Malformed):
-        unpack(plain)
+        unpack(plain, body._Plaintext)
 
 
 def a_context(octets: bytes) -> None:
@@ -147,7 +147,7 @@ def a_code(octets: bytes) -> None:
         text = linking._code(linking._NEW, octets[1:])
     with only(CodeWrong):
         new = linking.read_new(text)
-    require(linking.read_new(linking._code(linking._NEW, pack(*new))) == new, "another device comes back")
+    require(linking.read_new(linking._code(linking._NEW, pack(*new.fields()))) == new, "another device comes back")
     linking.digits(text)
 
 

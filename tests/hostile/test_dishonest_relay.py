@@ -215,7 +215,7 @@ def evidence_from(device, sender) -> Evidence:
         query = "SELECT sealed_evidence, device, id FROM inbox WHERE sender = ?"
         [(sealed, number, message)] = step.rows(query, sender.identity.account)
         place = (sender.identity.account, number.to_bytes(4), message)
-        return Evidence(*unpack(step.open(sealed, b"evidence", *place))[:5])
+        return unpack(step.open(sealed, b"evidence", *place), Evidence)
 
 
 def test_a_forwarder_makes_nobody_else_the_author_of_its_own_words(relay, alice, bob, tmp_path):

@@ -26,6 +26,7 @@ from support.device import login
 from support.every_kind import ENROLLING, EVERY, SCENARIOS, Asker, Whom, names_a_person
 from support.live_relay import LiveRelay, live_relay
 from support.people import Person
+from support.reading import fields_of
 from support.worlds import acted, done, enrolled, found, hold, place, seat, warranted
 
 GAD, RECORDS, CLOSED, WORKS = 1, 2, 3, 4
@@ -178,7 +179,7 @@ async def test_staff_of_another_unit_learn_no_more_of_who_hides_than_the_organis
 
 def codes(heard: Heard) -> list[int]:
     decoded = [frame.decode(each) for each in heard.frames]
-    return [each.fields[0] for each in decoded if each.kind == Kind.REFUSED]
+    return [fields_of(each.octets)[0] for each in decoded if each.kind == Kind.REFUSED]
 
 
 async def staff_beside(relay: LiveRelay) -> Asker:
@@ -217,7 +218,7 @@ async def test_who_is_not_blocked_is_answered_so_the_comparison_means_something(
 
 
 def said_in(heard: Heard) -> list[tuple[int, object]]:
-    return [(decoded.kind, decoded.fields[-3:]) for decoded in map(frame.decode, heard.frames)]
+    return [(decoded.kind, fields_of(decoded.octets)[-3:]) for decoded in map(frame.decode, heard.frames)]
 
 
 async def test_typing_of_the_blocked_never_arrives(tmp_path: Path) -> None:

@@ -100,10 +100,10 @@ class Honest:
     def serve(self) -> None:
         for received in self.sender.heard():
             assert received.kind == Kind.SUBMIT
-            self.take(message.read(Submit, received.fields))
+            self.take(message.read(Submit, received.octets))
         for received in self.receiver.heard():
             assert received.kind == Kind.ACK
-            self.floor = message.read(Ack, received.fields).floor
+            self.floor = message.read(Ack, received.octets).floor
 
     def take(self, submit: Submit) -> None:
         self.answer(submit.submission)

@@ -84,9 +84,9 @@ def _of_the_relay(world: World) -> Iterator[tuple[Any, str, Callable[..., Any]]]
         frames = fill(pump, octets, now_ms, now)
         of, cursors = routers[id(pump)]
         for each in frames:
-            kind, _, fields = frame.decode(each)
+            kind = frame.decode(each).kind
             if kind in _OF_LANES:
-                sent = message.read(_OF_LANES[kind], fields)
+                sent = message.read(_OF_LANES[kind], each)
                 truth.sent(of.seat.row, pump._epoch, cursors, sent, now_ms)
         window = pump._window
         expect(window._messages <= window._granted.messages, 9, "more was sent than was granted")

@@ -78,6 +78,7 @@ from relayproto.rosters import (
 )
 from relayproto.standing import Field, Role, Standing
 from relayproto.statistics import GetRetention, GetStatistics
+from relayproto.value import Packable
 from relayproto.verification import GetOrganisation, GetRevocations, RevokeAttestation, RevokeWarrant
 from relayproto.visibility import NOTHING_HIDDEN
 from support import attesting
@@ -169,15 +170,14 @@ def names_a_person(kind: type[Message]) -> bool:
 
 
 def _parts(kind: type) -> Iterator[tuple[str, Any]]:
-    names = getattr(kind, "__struct_fields__", None) or getattr(kind, "_fields", ())
     hints = get_type_hints(kind)
-    return iter([(name, hints[name]) for name in names])
+    return iter([(name, hints[name]) for name in kind.__struct_fields__])
 
 
 def _is_a_person(name: str, hint: Any) -> bool:
     if hint in {AccountId, Address} or name in {"address", "contact", "whom"}:
         return True
-    inside = [each for each in (hint, *_flat(hint)) if isinstance(each, type) and hasattr(each, "_fields")]
+    inside = [each for each in (hint, *_flat(hint)) if isinstance(each, type) and issubclass(each, Packable)]
     return any(_is_a_person(*part) for each in inside for part in _parts(each))
 
 

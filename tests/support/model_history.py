@@ -269,7 +269,7 @@ class History:
         assert [one.refused for one in answer.notices if isinstance(one, Overflow)] == [box.refused] * bool(box.refused)
         welcome = answer.welcome
         assert (welcome.epoch, welcome.ledger_epoch, welcome.ledger_floor) == (box.epoch, box.ledger_epoch, box.floor)
-        assert [tuple(lane) for lane in welcome.lanes] == list(zip(box.floors, box.nexts, strict=True))
+        assert [lane.fields() for lane in welcome.lanes] == list(zip(box.floors, box.nexts, strict=True))
 
     def sweeping(self):
         """Return the verb that lets go what is over, and what the model does."""

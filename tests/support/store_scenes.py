@@ -10,7 +10,7 @@ from relayproto.commands import Ack, Credit, Enrol, Submit, Target, Wrap
 from relayproto.ids import UnitId
 from relayproto.notices import Gap
 from relayproto.primitives import x25519_public
-from relayproto.replies import Submitted
+from relayproto.replies import LaneState, Submitted
 from relayproto.rosters import Fault, PutRoster, Rostered, RosterLine
 from relayproto.standing import Role
 from support.stores import DAY_S, Guest, House, guest, hello_of, submit_of
@@ -158,7 +158,7 @@ class LoggingIn(Scene):
         return await house.login(self.carol, floors=(self.top - 1, 0, 0))
 
     async def check(self, house: House, told: object) -> None:
-        assert told.welcome.lanes[Lane.NORMAL] == (self.top - 1, self.top + 1)
+        assert told.welcome.lanes[Lane.NORMAL] == LaneState(self.top - 1, self.top + 1)
         assert len(await self.found(house, self.carol)) == 1
         assert [result for *_, result in await house.outcomes(self.alice)] == [Result.DELIVERED]
 

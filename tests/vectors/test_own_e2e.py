@@ -309,7 +309,7 @@ def test_a_body_opens_to_its_content(kind):
     each = raw(vector["contents"][kind])
 
     padded = Aead(each["content_key"]).open(bytes(12), each["body"][1:], b"\x01" + each["commitment"])
-    context, blinding, opening, packed = unpack(unpad(padded))
+    context, blinding, opening, packed = unpack(unpad(padded), list[bytes])
 
     assert context.hex() == vector["context"]
     assert packed == each["content"]

@@ -20,7 +20,7 @@ MESSAGES = COMMANDS | CHANGES | REPLIES | NOTICES | EITHER
 
 def read(octets: bytes) -> tuple[int, message.Message]:
     decoded = frame.decode(octets)
-    return decoded.request, message.read(MESSAGES[decoded.kind], decoded.fields)
+    return decoded.request, message.read(MESSAGES[decoded.kind], decoded.octets)
 
 
 def test_the_committed_file_is_what_the_code_makes() -> None:

@@ -16,12 +16,12 @@ from relayproto.e2e.padding import pad, unpad
 from relayproto.e2e.session import Peer
 from relayproto.e2e.wrap import Wrapped
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import checked, octets, octets_up_to
+from relayproto.fields import octets, octets_up_to
 from relayproto.limits import BODY_BYTES_MAX, FORWARD_DEPTH_MAX
 from relayproto.notices import Deliver
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy, equal
-from relayproto.value import Value
+from relayproto.value import Packable, Value
 
 _VERSION: Final = b"\x01"
 _NO_NONCE: Final = bytes(12)
@@ -56,7 +56,7 @@ class Opened(Value, frozen=True):
         return Forward(self.origin or self.evidence)
 
 
-class _Plaintext(Value, frozen=True):
+class _Plaintext(Packable, frozen=True):
     """What a body holds once it is opened."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"blinding", "opening", "packed"})
@@ -90,7 +90,7 @@ def open_body(delivered: Deliver, wrapped: Wrapped, peer: Peer, descriptors: Seq
     stamp.check_known(delivered.stamp, commitment, descriptors)
     padded = Aead(wrapped.content_key).open(_NO_NONCE, delivered.body[1:], _VERSION + commitment)
     try:
-        plaintext = checked(_Plaintext, unpack(unpad(padded)))
+        plaintext = unpack(unpad(padded), _Plaintext)
         context = read_context(plaintext.context)
         hidden = hide(context, plaintext.blinding)
         check_opens(commitment, plaintext.packed, hidden, plaintext.opening)

@@ -8,16 +8,18 @@ from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import ContentKind
 from relayproto.errors import Malformed
-from relayproto.fields import checked, octets, octets_up_to, sequence, text, uint
+from relayproto.fields import octets, octets_up_to, sequence, text, uint
 from relayproto.ids import MessageId
 from relayproto.limits import BODY_BYTES_MAX, COMMITMENT_BYTES, READ_MAX, RETRY_MAX, STAMP_BYTES_MAX, TEXT_BYTES_MAX
 from relayproto.packed import pack, unpack
-from relayproto.value import Value
-
-_KIND_MAX: Final = 255
+from relayproto.value import Packable, Value
 
 
-class Text(Value, frozen=True):
+class _Head(Packable, frozen=True):
+    kind: Annotated[int, uint(255)]
+
+
+class Text(Packable, frozen=True):
     """What somebody wrote; ``number`` counts the sending device's messages in this conversation, to show lost ones."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"text"})
@@ -25,14 +27,14 @@ class Text(Value, frozen=True):
     number: Annotated[int, uint()]
 
 
-class Read(Value, frozen=True):
+class Read(Packable, frozen=True):
     """These messages were shown to the person at that time (unix ms)."""
 
     messages: Annotated[tuple[Annotated[MessageId, octets(16)], ...], sequence(READ_MAX, 1)]
     at_ms: Annotated[int, uint()]
 
 
-class Retry(Value, frozen=True):
+class Retry(Packable, frozen=True):
     """Something could not be opened: begin a new session and send it again.
 
     ``commitments`` are those of what was not opened: they go again whatever the sender knows of them; and so does what
@@ -43,7 +45,7 @@ class Retry(Value, frozen=True):
     commitments: Annotated[tuple[Annotated[bytes, octets(COMMITMENT_BYTES)], ...], sequence(RETRY_MAX)]
 
 
-class Evidence(Value, frozen=True):
+class Evidence(Packable, frozen=True):
     """A content with all that shows that it is what the relay stamped; for a forward or a report (spec 60 §7)."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"content", "opening", "stamp"})
@@ -54,7 +56,7 @@ class Evidence(Value, frozen=True):
     stamp: Annotated[bytes, octets_up_to(STAMP_BYTES_MAX)]
 
 
-class Forward(Value, frozen=True):
+class Forward(Packable, frozen=True):
     """Somebody else's content, with its evidence."""
 
     original: Evidence
@@ -87,16 +89,11 @@ def encode(content: Text | Read | Retry | Forward) -> bytes:
 
 def decode(packed: bytes) -> Content:
     """Return the content that the bytes say, or raise Malformed."""
-    parts = unpack(packed)
-    if type(parts) is not list or not parts:
-        raise Malformed("not an array that begins with a kind")
-    number = parts[0]
-    if type(number) is not int or not 0 <= number <= _KIND_MAX:
-        raise Malformed("the kind is not an integer of 0 to 255")
+    number = unpack(packed, _Head).kind
     kind = _KINDS.get(number)
     if kind is None:
         return Unknown(number)
-    content = checked(kind, parts[1:])
+    content = unpack(packed, kind, 1)
     if isinstance(content, Text) and len(content.text.encode()) > TEXT_BYTES_MAX:
         raise Malformed(f"a text of more than {TEXT_BYTES_MAX} bytes")
     return content

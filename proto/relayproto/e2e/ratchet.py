@@ -13,11 +13,11 @@ import msgspec
 from msgspec.structs import replace
 
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
-from relayproto.fields import checked, octets, octets_up_to, sequence, uint
+from relayproto.fields import octets, octets_up_to, sequence, uint
 from relayproto.limits import RATCHET_JUMP_MAX, RATCHET_KEPT_MAX, RATCHET_KEPT_MS
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy, hkdf_sha256, hmac_sha256, x25519, x25519_public
-from relayproto.value import Part, Value
+from relayproto.value import Packable, Value
 
 _VERSION: Final = 1
 _LABEL: Final = b"relayd/ratchet/1"
@@ -73,14 +73,14 @@ _MaybeKey = Annotated[bytes, octets_up_to(KEY_BYTES)]
 _Number = Annotated[int, uint(_NUMBER_MAX)]
 
 
-class _PackedKept(Part, frozen=True):
+class _PackedKept(Packable, frozen=True):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"key"})
     place: Annotated[bytes, octets(_PLACE.size)]
     key: _Key
     since_ms: Annotated[int, uint()]
 
 
-class _Packed(Value, frozen=True):
+class _Packed(Packable, frozen=True):
     """A ratchet as it is packed: what it keeps in an order, by no key."""
 
     HIDDEN: ClassVar[frozenset[str]] = Ratchet.HIDDEN
@@ -218,7 +218,7 @@ def from_bytes(stored: bytes) -> Ratchet:
     """Return the state that ``to_bytes`` gave, or raise Malformed."""
     if stored[:1] != bytes((_VERSION,)):
         raise Malformed("not a ratchet of a known version")
-    said = checked(_Packed, unpack(stored[1:]))
+    said = unpack(stored[1:], _Packed)
     kept = {each.place: Kept(each.key, each.since_ms) for each in said.kept}
     return Ratchet(
         said.associated, said.root, said.private, said.public, said.remote, said.sending, said.receiving,

@@ -13,7 +13,6 @@ from relayproto.descriptor import KeyDescriptor
 from relayproto.e2e.commitment import check_opens
 from relayproto.e2e.content import Evidence
 from relayproto.errors import LocalProtocolError, Malformed
-from relayproto.fields import checked
 from relayproto.limits import REPORT_BYTES
 from relayproto.packed import pack, unpack
 from relayproto.primitives import Aead, box_open, box_seal
@@ -40,7 +39,7 @@ def open_report(sealed: bytes, first_private: bytes, second_private: bytes) -> E
     packed, end, _ = plain.rpartition(_END)
     if not end or not packed.startswith(_VERSION):
         raise Malformed("not a report of a known version")
-    return checked(Evidence, unpack(packed[1:]))
+    return unpack(packed[1:], Evidence)
 
 
 def verify(evidence: Evidence, descriptors: Iterable[KeyDescriptor], hour_key: bytes) -> stamp.Author:

@@ -15,13 +15,13 @@ from relayproto.e2e import handshake, ratchet
 from relayproto.e2e.handshake import Agreed, Head, Own, Recipient, Secrets
 from relayproto.e2e.ratchet import Ratchet
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
-from relayproto.fields import checked, octets, octets_up_to, sequence, uint
+from relayproto.fields import octets, octets_up_to, sequence, uint
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import SESSIONS_MAX, WRAP_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, ML_KEM_768, Entropy, Kem, blake2b_256
-from relayproto.value import Part, Value
+from relayproto.value import Packable, Value
 
 _VERSION: Final = 1
 _LABEL: Final = b"relayd/session/1"
@@ -95,7 +95,7 @@ class Received(Value, frozen=True):
     begun: Begun | None
 
 
-class _PackedSession(Part, frozen=True):
+class _PackedSession(Packable, frozen=True):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"first", "passing", "ratchet"})
     id: Annotated[bytes, octets(32)]
     order: Annotated[int, uint(_U32)]
@@ -104,7 +104,7 @@ class _PackedSession(Part, frozen=True):
     ratchet: Annotated[bytes, octets_up_to(_STORED_MAX)]
 
 
-class _Packed(Value, frozen=True):
+class _Packed(Packable, frozen=True):
     """Sessions as they are packed: each ratchet as bytes of its own."""
 
     account: Annotated[AccountId, octets(32)]
@@ -246,7 +246,7 @@ def from_bytes(stored: bytes) -> Sessions:
     """Return the sessions that ``to_bytes`` gave, or raise Malformed."""
     if stored[:1] != bytes((_VERSION,)):
         raise Malformed("not sessions of a known version")
-    said = checked(_Packed, unpack(stored[1:]))
+    said = unpack(stored[1:], _Packed)
     sessions = tuple(
         Session(one.id, one.order, one.first, one.passing, ratchet.from_bytes(one.ratchet)) for one in said.sessions
     )

@@ -208,7 +208,7 @@ def test_a_forward_is_shown_as_somebody_elses_with_its_proof(relay, alice, bob, 
     introduce(relay, alice, bob)
     with bob._store.step() as step:
         sealed, sender, device, message = step.rows("SELECT sealed_evidence, sender, device, id FROM inbox")[0]
-        proof = unpack(step.open(sealed, b"evidence", sender, device.to_bytes(4), message))
+        proof = unpack(step.open(sealed, b"evidence", sender, device.to_bytes(4), message), list[bytes])
     said(relay, bob, alice, Forward(Evidence(*proof[:5])))
     said(relay, bob, alice, Forward(Evidence(*proof[:4], bytes(200))))
 

@@ -166,7 +166,7 @@ def test_a_report_of_a_forward_names_its_first_author(relay, moderated, alice, b
     [own] = alice.inbox()
     with alice._store.step() as step:
         [(sealed,)] = step.rows("SELECT sealed_evidence FROM inbox WHERE id = ?", own.message)
-        proof = unpack(step.open(sealed, b"evidence", own.sender, own.device.to_bytes(4), own.message))
+        proof = unpack(step.open(sealed, b"evidence", own.sender, own.device.to_bytes(4), own.message), list[bytes])
     said(relay, alice, bob, Forward(Evidence(*proof)))
     relay.connect(bob).run()
     forwarded = bob.inbox()[0]

@@ -133,7 +133,7 @@ def test_the_root_signs_nothing_new_but_a_key_and_its_time(state: Path, change: 
     root, [path] = root_of(state), (state / "keys").glob("descriptor-*")
     moderated = fields_of(path.read_bytes()) | {"moderators": (b"1" * 32, b"2" * 32)}
     path.write_bytes(descriptor.make(root, KeyDescriptor(**moderated)))
-    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS))
+    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS), tuple[bytes, bytes])
     forged = descriptor.make(bytes(32), KeyDescriptor(**(fields_of(asked) | change)))
 
     with pytest.raises(CannotGoOn, match=words) as refused:
@@ -144,7 +144,7 @@ def test_the_root_signs_nothing_new_but_a_key_and_its_time(state: Path, change: 
 
 
 def test_the_descriptor_before_it_has_to_be_the_roots(state: Path) -> None:
-    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS))
+    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS), tuple[bytes, bytes])
     own = KeyDescriptor(**(fields_of(previous) | {"moderators": (b"m" * 32, b"n" * 32)}))
     forged = descriptor.make(b"x" * 32, own), descriptor.make(bytes(32), own), previous[:-1] + b"x", b""
 
@@ -158,7 +158,7 @@ def test_the_descriptor_before_it_has_to_be_the_roots(state: Path) -> None:
 def test_a_copy_that_was_kept_counts_and_not_the_one_in_the_request(state: Path) -> None:
     """An older descriptor of the same root, from before the moderators were changed, is the root's word as well."""
     root = root_of(state)
-    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS))
+    asked, previous = unpack(rotation.request(state, os.urandom, NOW_MS), tuple[bytes, bytes])
     kept = descriptor.make(root, KeyDescriptor(**(fields_of(previous) | {"moderators": (b"1" * 32, b"2" * 32)})))
 
     with pytest.raises(CannotGoOn, match="another moderators"):

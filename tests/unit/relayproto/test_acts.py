@@ -78,8 +78,16 @@ def test_the_fields_of_a_change_are_an_array() -> None:
     fields = list(msgpack.unpackb(acts.encode(ACT)[1:]))
     fields[9] = b"fields"
 
-    with pytest.raises(Malformed, match="change: Expected `array`"):
+    with pytest.raises(Malformed, match="Expected `array`, got `bytes`"):
         acts.decode(b"\x01" + msgpack.packb(fields))
+
+
+def test_the_statements_of_an_attestation_fit_together() -> None:
+    attest = SAMPLES[Kind.ATTEST]
+    twice = replace(attest, statements=attest.statements[:1] * 2)
+
+    with pytest.raises(Malformed, match="not statements"):
+        acts.decode(acts.encode(replace(ACT, change=twice)))
 
 
 def test_the_largest_act_fits_its_bound_and_nothing_larger_is_looked_at() -> None:

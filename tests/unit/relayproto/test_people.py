@@ -2,10 +2,10 @@
 
 import pytest
 
-from relayproto import message
 from relayproto.errors import Malformed
 from relayproto.limits import ABOUT_CHARS_MAX, PAGE_ROWS_MAX, SOUGHT_CHARS_MAX
 from relayproto.people import GetPeople, People, Person
+from support.reading import read
 
 PERSON = [b"a" * 32, b"", "here"]
 
@@ -19,15 +19,15 @@ PERSON = [b"a" * 32, b"", "here"]
 )  # fmt: skip
 def test_a_question_out_of_bounds_is_malformed(fields: list[object]) -> None:
     with pytest.raises(Malformed):
-        message.read(GetPeople, fields)
+        read(GetPeople, fields)
 
 
 def test_people_come_in_pages() -> None:
-    assert message.read(People, [[PERSON], True]) == People((Person(b"a" * 32, b"", "here"),), True)
+    assert read(People, [[PERSON], True]) == People((Person(b"a" * 32, b"", "here"),), True)
     longer = [b"a" * 32, b"", "x" * (ABOUT_CHARS_MAX + 1)]
     for people in ([PERSON] * (PAGE_ROWS_MAX + 1), [[b"a" * 31, b"", ""]], [longer]):
         with pytest.raises(Malformed):
-            message.read(People, [people, False])
+            read(People, [people, False])
 
 
 def test_who_is_sought_and_what_people_say_stay_out_of_what_is_printed() -> None:

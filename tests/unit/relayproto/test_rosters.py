@@ -33,6 +33,7 @@ from relayproto.rosters import (
     digest,
 )
 from relayproto.standing import ClaimState
+from support.reading import read
 
 BOB, CAROL = RosterLine("bob@gad.example", "Bob Roy", "Registrar"), RosterLine("carol@gad.example", "", "")
 LONGEST = ["a" * ADDRESS_CHARS_MAX, "b" * SHOWN_CHARS_MAX, "c" * SHOWN_CHARS_MAX]
@@ -53,9 +54,9 @@ def test_the_digest_runs_over_the_lines_in_their_order() -> None:
      ["a", "", "c" * (SHOWN_CHARS_MAX + 1)], ["a", ""], ["a", "", 7], "a"],
 )  # fmt: skip
 def test_a_line_out_of_bounds_is_malformed(line: object) -> None:
-    assert message.read(PutRoster, [9, bytes(16), 0, [LONGEST]]).lines == (RosterLine(*LONGEST),)
+    assert read(PutRoster, [9, bytes(16), 0, [LONGEST]]).lines == (RosterLine(*LONGEST),)
     with pytest.raises(Malformed):
-        message.read(PutRoster, [9, bytes(16), 0, [line]])
+        read(PutRoster, [9, bytes(16), 0, [line]])
 
 
 @pytest.mark.parametrize(
@@ -64,32 +65,32 @@ def test_a_line_out_of_bounds_is_malformed(line: object) -> None:
 )  # fmt: skip
 def test_a_part_out_of_bounds_is_malformed(fields: list[object]) -> None:
     with pytest.raises(Malformed):
-        message.read(PutRoster, fields)
+        read(PutRoster, fields)
 
 
 def test_a_roster_in_force_has_lines_and_not_too_many() -> None:
-    assert message.read(ImportRoster, [9, bytes(16), ROSTER_LINES_MAX, bytes(32)]).lines == ROSTER_LINES_MAX
+    assert read(ImportRoster, [9, bytes(16), ROSTER_LINES_MAX, bytes(32)]).lines == ROSTER_LINES_MAX
     for lines in (0, ROSTER_LINES_MAX + 1):
         with pytest.raises(Malformed):
-            message.read(ImportRoster, [9, bytes(16), lines, bytes(32)])
+            read(ImportRoster, [9, bytes(16), lines, bytes(32)])
 
 
 def test_the_longest_answer_about_a_part_fits_a_frame() -> None:
     said = Rostered(ROSTER_LINES_MAX, tuple(Fault(place, Code.BAD_ADDRESS) for place in range(ROSTER_PART_LINES_MAX)))
 
     assert len(message.encode(said)) < FRAME_BYTES_MAX
-    assert message.read(Rostered, [9, [[99, 211]]]).faults == (Fault(99, 211),)
+    assert read(Rostered, [9, [[99, 211]]]).faults == (Fault(99, 211),)
     with pytest.raises(Malformed):
-        message.read(Rostered, [9, [[100, 211]]])
+        read(Rostered, [9, [[100, 211]]])
 
 
 def test_questions_come_in_pages() -> None:
-    assert message.read(GetRoster, [9, b"", 0, PAGE_ROWS_MAX]).roster == b""
+    assert read(GetRoster, [9, b"", 0, PAGE_ROWS_MAX]).roster == b""
     for fields in ([9, bytes(17), 0, 1], [9, b"", 0, PAGE_ROWS_MAX + 1], [0, b"", 0, 1]):
         with pytest.raises(Malformed):
-            message.read(GetRoster, fields)
+            read(GetRoster, fields)
     with pytest.raises(Malformed):
-        message.read(GetClaims, [9, 0, 0])
+        read(GetClaims, [9, 0, 0])
 
 
 @pytest.mark.parametrize(

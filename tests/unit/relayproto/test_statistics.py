@@ -5,12 +5,13 @@ from relayproto.codes import Class, Fate, Size
 from relayproto.errors import Malformed
 from relayproto.limits import FRAME_BYTES_MAX, KEPT_TEXT_CHARS_MAX
 from relayproto.statistics import CELLS_MAX, Cell, Day, GetRetention, GetStatistics, Kept, Retention, Statistics
+from support.reading import read
 
 EVERY = tuple(Cell(class_, size, fate, (1 << 63) - 1) for class_ in Class for size in Size for fate in Fate)
 
 
 def through(said):
-    return message.read(type(said), frame.decode(message.encode(said, 3)).fields)
+    return message.read(type(said), frame.decode(message.encode(said, 3)).octets)
 
 
 def test_a_day_with_every_cell_fits_a_frame() -> None:
@@ -24,9 +25,9 @@ def test_a_day_with_every_cell_fits_a_frame() -> None:
 def test_no_count_below_ten_can_be_said() -> None:
     cell = [int(Class.CHAT), int(Size.SMALL), int(Fate.STORED)]
 
-    assert message.read(Statistics, [[[20_700, [[*cell, 10]]]], None]).days[0].cells[0].targets == 10
+    assert read(Statistics, [[[20_700, [[*cell, 10]]]], None]).days[0].cells[0].targets == 10
     with pytest.raises(Malformed):
-        message.read(Statistics, [[[20_700, [[*cell, 9]]]], None])
+        read(Statistics, [[[20_700, [[*cell, 9]]]], None])
 
 
 def test_what_no_clock_ends_is_nil() -> None:
@@ -38,7 +39,7 @@ def test_what_no_clock_ends_is_nil() -> None:
 @pytest.mark.parametrize("text", ["x" * (KEPT_TEXT_CHARS_MAX + 1), 7, None])
 def test_a_row_of_the_map_is_text(text) -> None:
     with pytest.raises(Malformed):
-        message.read(Retention, [[["account", "account", text, "why", "how", None]], False])
+        read(Retention, [[["account", "account", text, "why", "how", None]], False])
 
 
 @pytest.mark.parametrize(
@@ -47,4 +48,4 @@ def test_a_row_of_the_map_is_text(text) -> None:
 )
 def test_a_question_out_of_bounds_is_malformed(kind, fields) -> None:
     with pytest.raises(Malformed):
-        message.read(kind, fields)
+        read(kind, fields)

@@ -5,11 +5,11 @@ import pytest
 from relayd.delivery.pump import PAGE_ITEMS, PAGE_OCTETS, PASSING_MAX, Pump, Want
 from relayd.delivery.window import Stall
 from relayd.metrics import Counters
-from relayproto import frame
+from relayproto import frame, message
 from relayproto.codes import GoawayCode, Lane
 from relayproto.commands import Ack, Credit
 from relayproto.errors import RemoteProtocolError
-from relayproto.message import Message, read
+from relayproto.message import Message
 from relayproto.notices import NOTICES, Deliver, Drained, Gap, NewEpoch, Outcome, Passing, PrekeysLow, RolledBack
 from relayproto.replies import LaneState
 from support.entries import envelope, gap, outcome, page
@@ -46,8 +46,7 @@ def settle(made: Pump) -> None:
 
 
 def messages(frames: Iterable[bytes]) -> list[Message]:
-    decoded = [frame.decode(each) for each in frames]
-    return [read(NOTICES[each.kind], each.fields) for each in decoded]
+    return [message.read(NOTICES[frame.decode(each).kind], each) for each in frames]
 
 
 def said(made: Pump, *, octets: int = 1 << 20, now_ms: int = NOW_MS, now: float = NOW) -> list[Message]:

@@ -97,11 +97,11 @@ async def test_an_invitation_is_made(tmp_path: Path) -> None:
     async with serving(tmp_path) as rig:
         alice = await rig.connect()
         alice.say(Invite("alice@office.example", 3600), 9)
-        kind, request, fields = await alice.heard()
+        kind, request, octets = await alice.heard()
         alice.writer.close()
 
     assert (kind, request) == (Kind.INVITED, 9)
-    assert message.read(Invited, fields).address == "alice@office.example"
+    assert message.read(Invited, octets).address == "alice@office.example"
     assert rig.verbs.taken == [(Invite("alice@office.example", 3600), os.geteuid())]
 
 
@@ -113,7 +113,7 @@ async def test_the_glass_is_broken(tmp_path: Path) -> None:
         answer = await alice.heard()
         alice.writer.close()
 
-    assert message.read(Acted, answer.fields) == Acted(ActState.DONE, 3, 0, b"")
+    assert message.read(Acted, answer.octets) == Acted(ActState.DONE, 3, 0, b"")
     assert rig.verbs.taken == [(command, os.geteuid())]
 
 
@@ -164,7 +164,7 @@ async def test_an_expected_no_is_an_answer(tmp_path: Path, error: Exception) -> 
         answer = await alice.heard()
         alice.writer.close()
 
-    assert message.read(Refused, answer.fields).retry_after_ms == 7
+    assert message.read(Refused, answer.octets).retry_after_ms == 7
     assert rig.counters.internal_errors == 0
 
 
@@ -178,7 +178,7 @@ async def test_a_mistake_of_ours_is_counted_and_the_session_lives(tmp_path: Path
         answer = await alice.heard()
         alice.writer.close()
 
-    assert message.read(Refused, refused.fields) == Refused(Code.INTERNAL, 0)
+    assert message.read(Refused, refused.octets) == Refused(Code.INTERNAL, 0)
     assert answer.kind == Kind.STATUS
     assert rig.counters.internal_errors == 1
 
@@ -190,7 +190,7 @@ async def test_a_devices_command_is_not_the_operators(tmp_path: Path) -> None:
         answer = await alice.heard()
         alice.writer.close()
 
-    assert message.read(Refused, answer.fields) == Refused(Code.UNSUPPORTED, 0)
+    assert message.read(Refused, answer.octets) == Refused(Code.UNSUPPORTED, 0)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ async def test_what_is_no_frame_ends_the_session(tmp_path: Path, octets: bytes) 
         assert await mallory.ended()
         mallory.writer.close()
 
-    assert message.read(Goaway, answer.fields) == Goaway(GoawayCode.BAD_FRAME, reconnect=False, after_ms=0)
+    assert message.read(Goaway, answer.octets) == Goaway(GoawayCode.BAD_FRAME, reconnect=False, after_ms=0)
 
 
 async def test_who_breaks_off_in_a_frame_is_forgotten(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from relayd.domain.refusals import Refusal
 from relayd.metrics import Counters
 from relayd.services.operator import Operator
 from relayd.store import By
-from relayproto import __version__, message
+from relayproto import __version__
 from relayproto.administration import BreakGlass
 from relayproto.codes import Code
 from relayproto.commands import ConfirmClock, GetStatus, Invite
@@ -17,6 +17,7 @@ from relayproto.standing import ActState
 from support.clocks import HandClock
 from support.desks import AgreeableStore
 from support.people import Person
+from support.reading import read
 
 
 class Intervening:
@@ -101,7 +102,7 @@ async def test_the_status_has_the_processs_figures_and_the_stores() -> None:
     assert status.version == __version__
     assert dict(status.figures)["connections open"] == 3
     assert (dict(status.figures)["accounts"], dict(status.figures)["draining"]) == (2, 1)
-    assert message.read(Status, [status.version, [list(figure) for figure in status.figures]]) == status
+    assert read(Status, [status.version, [list(figure) for figure in status.figures]]) == status
 
 
 async def test_where_people_may_register_the_status_says_whether_codes_go_out() -> None:

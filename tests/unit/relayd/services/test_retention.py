@@ -11,9 +11,9 @@ from relayd.config import AuditSection, Config, LifetimesSection, StatisticsSect
 from relayd.services.retention import BACKUPS, STATE, clocks, in_force, whole_map
 from relayd.store import copies, daykeys, disk, restored
 from relayd.store.database import connect
-from relayproto import message
 from relayproto.limits import KEPT_TEXT_CHARS_MAX
 from relayproto.statistics import Retention
+from support.reading import read
 
 DAY_S = 86_400
 WITHOUT_END = {"relay_time", "organisation", "document", "former_key"}
@@ -107,7 +107,7 @@ def test_every_row_says_all_of_it_and_can_be_told() -> None:
     for row in rows:
         texts = row.fields()[:5]
         assert all(text.strip() and len(text) <= KEPT_TEXT_CHARS_MAX for text in texts), row
-        assert message.read(Retention, [[list(row.fields())], False]).rows == (row,)
+        assert read(Retention, [[list(row.fields())], False]).rows == (row,)
     assert len({(row.place, row.column) for row in rows}) == len(rows)
 
 

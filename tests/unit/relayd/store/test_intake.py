@@ -16,8 +16,8 @@ SEAT = Seat(1, 1, bytes(32), 1)
 ALICE = guest("alice")
 
 
-def submission(body: bytes = b"body", targets: int = 1) -> Submission:
-    return Submission(SEAT, submit_of(ALICE, *[guest("bob")] * targets), body, lambda _: None)
+def submission(body: bytes = b"body", targets: int = 1, seat: Seat = SEAT) -> Submission:
+    return Submission(seat, submit_of(ALICE, *[guest("bob")] * targets), body, lambda _: None)
 
 
 def acknowledgement(floor: int) -> Acknowledgement:
@@ -149,6 +149,29 @@ async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) ->
     taken = [len(queue.next()) for _ in range(3)]
 
     assert taken == [1, 2, 1]
+
+
+async def test_who_says_little_does_not_wait_for_who_says_much(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 6)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    much = [submission(targets=3) for _ in range(4)]
+    little = [submission(seat=Seat(row, 1, bytes(32), 1)) for row in (2, 3, 2)]
+    for work in (*much, *little):
+        queue.submit(work)
+
+    taken = [queue.next().submissions for _ in range(4)]
+
+    assert taken == [[much[0], *little[:2]], [much[1], little[2]], much[2:], []]
+    assert (queue.works, queue.octets) == (0, 0)
+
+
+async def test_another_connection_of_a_device_comes_after_the_one_before_it() -> None:
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    works = [submission(), submission(), submission(seat=Seat(SEAT.row, 2, bytes(32), 1))]
+    for work in works:
+        queue.submit(work)
+
+    assert queue.next().submissions == works
 
 
 async def test_what_is_put_back_comes_first() -> None:
