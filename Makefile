@@ -40,16 +40,17 @@ help: ## print this page
 
 env: $(STAMP) ## make .venv with everything that running, testing and checking need
 
+# The system's own first: it is what the package runs on, so it is what is tested and measured.
 $(STAMP): setup.cfg pyproject.toml package/development.lock
 	@python=
-	for candidate in python3 /usr/bin/python3; do
+	for candidate in /usr/bin/python3 python3; do
 	    if command -v $$candidate >/dev/null && $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
 	        python=$$candidate
 	        break
 	    fi
 	done
 	if [ -z "$$python" ]; then
-	    echo "relayd needs Python 3.11 or newer, as python3 on the PATH or /usr/bin/python3; neither is." >&2
+	    echo "relayd needs Python 3.11 or newer, as /usr/bin/python3 or python3 on the PATH; neither is." >&2
 	    exit 1
 	fi
 	if ! $$python -c 'import ensurepip' 2>/dev/null; then

@@ -29,10 +29,10 @@ pause is gone, so that nobody saves up for a flood."""
 TURN_S_MAX: Final = 0.001
 """Of one turn, that those who wait get together; then sockets are looked at again, and what is ready is said."""
 REST_S: Final = 0.001
-"""And then the loop rests while others still wait: the store's thread shares the interpreter, and maybe the core, with
-it, and who floods would keep every commit waiting."""
+"""And while a commit is under way the loop rests then: the store's thread shares the interpreter, and maybe the core,
+with it, and who floods would keep every commit waiting."""
 RESTS_MAX: Final = 5
-"""That many rests where a commit is under way that does not end: then the disk is slow, and the core is free."""
+"""That many rests where the commit does not end: then the disk is slow, and the core is free."""
 
 WASTE_MAX: Final = 1_000
 """Frames of one connection at once that ask for nothing or for more than a rate allows: PING, kinds that nobody knows,
@@ -151,14 +151,19 @@ class Shares:
             if self._clock.monotonic() - began >= TURN_S_MAX:
                 break
         self._due = bool(self._devices or self._strangers)
-        if self._due:
-            self._rest(self._commit(), RESTS_MAX)
+        if not self._due:
+            return
+        commit = self._commit()
+        if commit:
+            self._rest(commit, RESTS_MAX)
+        else:
+            self._later(0.0, self._pass)
 
     def _rest(self, commit: int, rests: int) -> None:
         """Go on after a rest; if a commit is under way, once it has ended, but after so many rests anyway."""
 
         def rested() -> None:
-            if commit and rests > 1 and self._commit() == commit:
+            if rests > 1 and self._commit() == commit:
                 self._rest(commit, rests - 1)
             else:
                 self._pass()

@@ -133,7 +133,7 @@ def test_who_has_used_least_comes_first() -> None:
     assert stage.log == ["other", "third", "flood"]
 
 
-def test_a_flood_gets_a_part_of_the_turn_and_then_the_loop_rests() -> None:
+def test_a_flood_gets_a_part_of_the_turn_and_then_sockets_are_looked_at() -> None:
     stage = Stage()
     flood = stage.taker("flood", 100, STEP_S)
     stage.shares.enter(flood, stage.share(1.0))
@@ -141,10 +141,10 @@ def test_a_flood_gets_a_part_of_the_turn_and_then_the_loop_rests() -> None:
 
     stage.turn()
     taken = len(stage.log)
-    rest = stage.turn()
+    wait_s = stage.turn()
 
     assert taken == 2
-    assert rest == REST_S
+    assert wait_s == 0
     assert len(stage.log) == 4
 
 

@@ -152,16 +152,17 @@ async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) ->
 
 
 async def test_who_says_little_does_not_wait_for_who_says_much(monkeypatch) -> None:
-    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 6)
+    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 9)
+    monkeypatch.setattr(intake, "TURN_PLACEMENTS", 5)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
-    much = [submission(targets=3) for _ in range(4)]
+    much = [submission(targets=3) for _ in range(5)]
     little = [submission(seat=Seat(row, 1, bytes(32), 1)) for row in (2, 3, 2)]
     for work in (*much, *little):
         queue.submit(work)
 
     taken = [queue.next().submissions for _ in range(4)]
 
-    assert taken == [[much[0], *little[:2]], [much[1], little[2]], much[2:], []]
+    assert taken == [[*much[:2], little[0], little[2], little[1]], much[2:], [], []]
     assert (queue.works, queue.octets) == (0, 0)
 
 
