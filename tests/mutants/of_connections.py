@@ -83,6 +83,24 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        name="first-come-first-committed",
+        story="A line is served to its end before the next one: a code waits for the whole of a broadcast (case F).",
+        file="relayd/store/intake.py",
+        old="                turns.rotate(-1)\n",
+        new="                pass\n",
+        killers=("tests/unit/relayd/store/test_intake.py::test_who_says_little_does_not_wait_for_who_says_much",),
+    ),
+    Mutant(
+        name="an-acknowledgement-waits-alone",
+        story="Acknowledgements after which nothing comes are never committed, so their envelopes come again (0044).",
+        file="relayd/store/intake.py",
+        old="        self._waits = False\n        if self._acknowledgements:\n",
+        new="        if self._acknowledgements and not self._waits:\n",
+        killers=(
+            "tests/unit/relayd/store/test_intake.py::test_acknowledgements_that_nothing_comes_after_go_alone_a_little_later",
+        ),
+    ),
+    Mutant(
         name="room-is-announced-where-there-is-none",
         story="What a failed commit puts back fills the intake; who waits is called at once, for ever (seed 6).",
         file="relayd/store/intake.py",
