@@ -5,6 +5,7 @@ the container's own mount namespace sees, and an overlay keeps this machine's /u
 container ends, nothing of it is left. What cannot be had is told by ``missing``, so that a test can skip and say why.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -112,7 +113,9 @@ class Machine:
             out, err = started.communicate(stdin, timeout=timeout_s)
         except subprocess.TimeoutExpired:
             started.kill()
-            started.communicate()
+            # What runs inside is no child of ours and holds the pipes until the machine ends.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                started.communicate(timeout=1)
             raise
         assert status in {None, started.returncode}, f"{command}: {started.returncode}\n{out}{err}{self.journal()}"
         return Said(started.returncode, out, err)
