@@ -7,7 +7,7 @@ other. Each class's docstring says what it means; who may do it stands in ``rela
 from typing import Annotated, ClassVar
 
 from relayproto.codes import Kind
-from relayproto.fields import octets, octets_up_to, text, uint
+from relayproto.fields import U64, octets, octets_up_to, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
@@ -40,7 +40,6 @@ _Below = Annotated[UnitId, uint(_U32, 1)]
 _Name = Annotated[str, text(UNIT_NAME_CHARS_MAX)]
 _Time = Annotated[int, uint(TIME_MS_MAX)]
 _Rows = Annotated[int, uint(PAGE_ROWS_MAX, 1)]
-_U64 = Annotated[int, uint()]
 TICKET_LIFETIME_S_MAX = 90 * 86_400
 
 
@@ -219,7 +218,7 @@ class GetRoles(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.GET_ROLES
     unit: _Unit
-    after: _U64
+    after: U64
     rows: _Rows
 
 
@@ -236,7 +235,7 @@ class GetProposals(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.GET_PROPOSALS
     unit: _Unit
-    after: _U64
+    after: U64
     rows: _Rows
 
 
@@ -245,7 +244,7 @@ class GetAudit(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.GET_AUDIT
     unit: _Unit
-    after: _U64
+    after: U64
     rows: _Rows
 
 
@@ -253,7 +252,7 @@ class GetCheckpoints(Message, frozen=True):
     """Ask for the signed checkpoints of the audit log, after a number of records. Answer: CHECKPOINTS."""
 
     KIND: ClassVar[Kind] = Kind.GET_CHECKPOINTS
-    after: _U64
+    after: U64
     rows: _Rows
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 from relayproto.codes import Kind
-from relayproto.fields import octets, octets_up_to, sequence, text, uint
+from relayproto.fields import U32, U64, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ACT_BYTES_MAX,
@@ -29,7 +29,6 @@ _Unit = Annotated[UnitId, uint(_U32)]
 _Account = Annotated[AccountId, octets(32)]
 _Address = Annotated[str, text(ADDRESS_CHARS_MAX)]
 _Time = Annotated[int, uint(TIME_MS_MAX)]
-_U64 = Annotated[int, uint()]
 
 
 class Unit(Packable, frozen=True):
@@ -46,7 +45,7 @@ class Unit(Packable, frozen=True):
 class Grant(Packable, frozen=True):
     """A role that an account holds over a unit; ``number`` orders them."""
 
-    number: _U64
+    number: U64
     unit: _Unit
     account: _Account
     address: _Address
@@ -57,7 +56,7 @@ class Grant(Packable, frozen=True):
 class Proposal(Packable, frozen=True):
     """What waits for a second person; ``act`` is what the first one signed, with everything that it will do."""
 
-    number: _U64
+    number: U64
     state: ProposalState
     unit: _Unit
     address: _Address
@@ -68,10 +67,10 @@ class Proposal(Packable, frozen=True):
 class Checkpoint(Packable, frozen=True):
     """The relay's signed word on its audit log: so many records, the last one's hash, at that time (spec 80 §3)."""
 
-    records: _U64
+    records: U64
     head: Annotated[bytes, octets(32)]
     at_ms: _Time
-    key_id: Annotated[int, uint(_U32)]
+    key_id: U32
     signature: Annotated[bytes, octets(64)]
 
 
@@ -85,8 +84,8 @@ class Acted(Message, frozen=True):
     KIND: ClassVar[Kind] = Kind.ACTED
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
     state: ActState
-    record: _U64
-    value: _U64
+    record: U64
+    value: U64
     ticket: Annotated[bytes, octets_up_to(TICKET_BYTES)]
 
 
@@ -111,7 +110,7 @@ class Document(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.DOCUMENT
     unit: _Unit
-    version: Annotated[int, uint(_U32)]
+    version: U32
     document: Annotated[bytes, octets_up_to(DOCUMENT_BYTES_MAX)]
     signature: Annotated[bytes, octets_up_to(64)]
 
@@ -129,7 +128,7 @@ class Audit(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.AUDIT
     records: Annotated[
-        tuple[tuple[_U64, Annotated[bytes, octets_up_to(AUDIT_RECORD_BYTES_MAX)]], ...], sequence(PAGE_ROWS_MAX)
+        tuple[tuple[U64, Annotated[bytes, octets_up_to(AUDIT_RECORD_BYTES_MAX)]], ...], sequence(PAGE_ROWS_MAX)
     ]
     more: bool
 

@@ -247,7 +247,7 @@ def decode_proof(packed: bytes) -> Proof:
 
 
 def texts_of(packed: bytes) -> dict[int, str]:
-    """Return, by field, what the statements of a proof say that this program has packed itself; nothing is checked."""
+    """Return, by field, what the statements of a proof say that this program has packed; no signature is checked."""
     return {each.field: each.text for each in unpack(packed[1:], Proof).statements}
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import Code, Kind
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import octets_up_to, text, uint
+from relayproto.fields import U64, octets_up_to, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import AUDIT_RECORD_BYTES_MAX, REASON_CHARS_MAX, TIME_MS_MAX
 from relayproto.packed import pack, unpack
@@ -68,7 +68,7 @@ class Record(Packable, frozen=True):
     detail: _Role = 0
     code: Annotated[int, uint(999)] = Code.STORED
     state: Annotated[int, uint(max(ActState))] = 0
-    value: Annotated[int, uint()] = 0
+    value: U64 = 0
     act: _Digest = b""
     before: _Digest = b""
     after: _Digest = b""

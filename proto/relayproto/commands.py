@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from relayproto.administration import QUESTIONS, BreakGlass, Question
 from relayproto.codes import Class, Kind, Lane, PrekeyKind
-from relayproto.fields import octets, octets_up_to, sequence, text, uint
+from relayproto.fields import U32, U64, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
     ABOUT_CHARS_MAX,
@@ -40,15 +40,14 @@ _U32 = (1 << 32) - 1
 _Account = Annotated[AccountId, octets(32)]
 _Device = Annotated[DeviceId, uint(_U32, 1)]
 _Version = Annotated[int, uint(_U32)]
-_U64 = Annotated[int, uint()]
 _Pass = Annotated[bytes, octets_up_to(PASS_BYTES)]
 
 
 class Credit(Packable, frozen=True):
     """How much may have been delivered since HELLO, cumulative, so that a repeated grant does no harm."""
 
-    messages: _U64
-    octets: _U64
+    messages: U64
+    octets: U64
 
 
 class Wrap(Packable, frozen=True):
@@ -87,11 +86,11 @@ class Hello(Message, frozen=True):
     account: _Account
     device: _Device
     list_version: _Version
-    epoch: _U64
-    floors: Annotated[tuple[_U64, ...], sequence(3, 3)]
-    ledger_epoch: _U64
-    submission: _U64
-    features: _U64
+    epoch: U64
+    floors: Annotated[tuple[U64, ...], sequence(3, 3)]
+    ledger_epoch: U64
+    submission: U64
+    features: U64
     credit: Credit
     build: Annotated[str, text(BUILD_CHARS_MAX)]
 
@@ -150,7 +149,7 @@ class Submit(Message, frozen=True):
     flags: Annotated[int, uint(3)]
     commitment: Annotated[bytes, octets(COMMITMENT_BYTES)]
     body: Annotated[bytes, octets_up_to(BODY_BYTES_MAX, 1)] | None
-    handle: Annotated[int, uint(_U32)] | None
+    handle: U32 | None
     targets: Annotated[tuple[Target, ...], sequence(TARGETS_MAX, 1)]
     condition: Annotated[bytes, octets_up_to(64)] | None
     passes: Annotated[tuple[_Pass, ...], sequence(TARGETS_MAX)] = ()
@@ -160,7 +159,7 @@ class Body(Message, frozen=True):
     """Park a body for the SUBMITs that follow on this connection (spec 50 §2). It has no answer."""
 
     KIND: ClassVar[Kind] = Kind.BODY
-    handle: Annotated[int, uint(_U32)]
+    handle: U32
     octets: Annotated[bytes, octets_up_to(BODY_BYTES_MAX, 1)]
 
 
@@ -172,12 +171,12 @@ class Ack(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.ACK
-    epoch: _U64
+    epoch: U64
     lane: Lane
-    floor: _U64
-    ranges: Annotated[tuple[tuple[_U64, _U64], ...], sequence(ACK_RANGES_MAX)]
+    floor: U64
+    ranges: Annotated[tuple[tuple[U64, U64], ...], sequence(ACK_RANGES_MAX)]
     credit: Credit
-    undecryptable: Annotated[tuple[_U64, ...], sequence(UNDECRYPTABLE_MAX)]
+    undecryptable: Annotated[tuple[U64, ...], sequence(UNDECRYPTABLE_MAX)]
 
 
 class Ephemeral(Message, frozen=True):

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from relayproto.codes import DESCRIPTOR_MAGIC
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import octets, sequence, uint
+from relayproto.fields import U32, U64, octets, sequence, uint
 from relayproto.limits import DESCRIPTOR_BYTES_MAX
 from relayproto.packed import pack, unpack
 from relayproto.primitives import blake2b_256, ed25519_public, equal, sign, verify
@@ -28,13 +28,13 @@ class KeyDescriptor(Packable, frozen=True):
     that a relay that was broken into can't put in its own.
     """
 
-    relay_id: Annotated[int, uint(_U32)]
+    relay_id: U32
     key_id: Annotated[int, uint(_U32, 1)]
     x25519: Annotated[bytes, octets(32)]
     stamp_key: Annotated[bytes, octets(32)]
-    not_before_ms: Annotated[int, uint()]
-    not_after_ms: Annotated[int, uint()]
-    issued_ms: Annotated[int, uint()]
+    not_before_ms: U64
+    not_after_ms: U64
+    issued_ms: U64
     moderators: Annotated[tuple[Annotated[bytes, octets(32)], ...], sequence(2)] = ()
 
     def good_at(self, now_ms: int) -> bool:

@@ -5,6 +5,8 @@ A field's type says what it is, ``Annotated`` with a bound from here what is all
 decodes, so that nothing is built of what is out of bounds.
 """
 
+from typing import Annotated, Final
+
 from msgspec import Meta
 
 from relayproto.limits import UINT_MAX
@@ -33,3 +35,9 @@ def text(characters_max: int) -> Meta:
 def sequence(maximum: int, minimum: int = 0) -> Meta:
     """Bound an array by [minimum, maximum] elements."""
     return Meta(min_length=minimum, max_length=maximum)
+
+
+_U32_MAX: Final = (1 << 32) - 1
+U32 = Annotated[int, uint(_U32_MAX)]
+U64 = Annotated[int, uint()]
+"""As far as SQLite's integers go: 63 bits."""

@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from relayproto.codes import PrekeyKind
 from relayproto.commands import SignedPrekey
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.fields import octets, sequence, uint
+from relayproto.fields import U64, octets, sequence, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import DEVICE_LIST_BYTES_MAX, DEVICES_MAX, KEM_PUBLIC_BYTES
 from relayproto.packed import pack, unpack
@@ -57,7 +57,7 @@ class DeviceEntry(Packable, frozen=True):
     device: Annotated[DeviceId, uint(_U32, 1)]
     sign_key: Annotated[bytes, octets(32)]
     dh_key: Annotated[bytes, octets(32)]
-    added_ms: Annotated[int, uint()]
+    added_ms: U64
 
 
 class DeviceList(Packable, frozen=True):
@@ -70,7 +70,7 @@ class DeviceList(Packable, frozen=True):
     identity_key: Annotated[bytes, octets(32)]
     version: Annotated[int, uint(_U32, 1)]
     previous: Annotated[bytes, octets(32)]
-    issued_ms: Annotated[int, uint()]
+    issued_ms: U64
     highest_device: Annotated[int, uint(_U32, 1)]
     devices: Annotated[tuple[DeviceEntry, ...], sequence(DEVICES_MAX, 1)]
 

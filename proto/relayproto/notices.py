@@ -3,7 +3,7 @@
 from typing import Annotated, ClassVar
 
 from relayproto.codes import Class, GapReason, Kind, Lane, Result
-from relayproto.fields import octets, octets_up_to, sequence, uint
+from relayproto.fields import U32, U64, octets, octets_up_to, sequence, uint
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import (
     BODY_BYTES_MAX,
@@ -18,7 +18,6 @@ from relayproto.limits import (
 from relayproto.message import Message, table
 
 _U32 = (1 << 32) - 1
-_U64 = Annotated[int, uint()]
 
 
 class Deliver(Message, frozen=True):
@@ -29,11 +28,11 @@ class Deliver(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.DELIVER
     lane: Lane
-    sequence: _U64
+    sequence: U64
     sender: Annotated[AccountId, octets(32)]
     sender_device: Annotated[DeviceId, uint(_U32, 1)]
     class_: Class
-    expires_ms: _U64
+    expires_ms: U64
     commitment: Annotated[bytes, octets(COMMITMENT_BYTES)]
     stamp: Annotated[bytes, octets_up_to(STAMP_BYTES_MAX)]
     wrap: Annotated[bytes, octets_up_to(WRAP_BYTES_MAX)]
@@ -50,8 +49,8 @@ class Gap(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.GAP
     lane: Lane
-    first: _U64
-    last: _U64
+    first: U64
+    last: U64
     reason: GapReason
 
 
@@ -68,8 +67,8 @@ class Outcome(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.OUTCOME
-    sequence: _U64
-    submission: _U64
+    sequence: U64
+    submission: U64
     position: Annotated[int, uint(TARGETS_MAX - 1)]
     result: Result
 
@@ -78,8 +77,8 @@ class PrekeysLow(Message, frozen=True):
     """Few one-time prekeys are left: deposit more (spec 60 §1)."""
 
     KIND: ClassVar[Kind] = Kind.PREKEYS_LOW
-    one_time: Annotated[int, uint(_U32)]
-    kem: Annotated[int, uint(_U32)]
+    one_time: U32
+    kem: U32
 
 
 class RolledBack(Message, frozen=True):
@@ -87,14 +86,14 @@ class RolledBack(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.ROLLED_BACK
     lane: Lane
-    floor: _U64
+    floor: U64
 
 
 class NewEpoch(Message, frozen=True):
     """An acknowledgement named another epoch and was ignored; this is the mailbox's."""
 
     KIND: ClassVar[Kind] = Kind.NEW_EPOCH
-    epoch: _U64
+    epoch: U64
 
 
 class Passing(Message, frozen=True):
@@ -127,7 +126,7 @@ class Revoked(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.REVOKED
-    newest: _U64
+    newest: U64
     serials: Annotated[tuple[Annotated[bytes, octets(SERIAL_BYTES)], ...], sequence(SERIALS_TOGETHER_MAX)]
 
 
@@ -158,7 +157,7 @@ class Goaway(Message, frozen=True):
     KIND: ClassVar[Kind] = Kind.GOAWAY
     code: Annotated[int, uint(999)]
     reconnect: bool
-    after_ms: Annotated[int, uint(_U32)]
+    after_ms: U32
 
 
 Notice = (

@@ -7,7 +7,7 @@ the address of a machine; a command that concerns one person has room for the re
 from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import Kind
-from relayproto.fields import octets, sequence, text, uint
+from relayproto.fields import U64, octets, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
@@ -22,7 +22,6 @@ from relayproto.message import Message, table
 from relayproto.value import Packable
 
 _U32: Final = (1 << 32) - 1
-_U64 = Annotated[int, uint()]
 _device: Final = uint(_U32)
 _Reason = Annotated[str, text(LOCAL_REASON_CHARS_MAX)]
 _Whom = Annotated[str, text(ADDRESS_CHARS_MAX)]
@@ -37,7 +36,7 @@ class GetConnections(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.GET_CONNECTIONS
-    after: _U64
+    after: U64
     rows: Annotated[int, uint(PAGE_ROWS_MAX)]
 
 
@@ -124,22 +123,22 @@ class Line(Packable, frozen=True):
     and that it has not read.
     """
 
-    mailbox: _U64
-    since_ms: _U64
-    received: _U64
-    sent: _U64
-    window: _U64
-    owed: _U64
-    waiting: _U64
+    mailbox: U64
+    since_ms: U64
+    received: U64
+    sent: U64
+    window: U64
+    owed: U64
+    waiting: U64
 
 
 class Queue(Packable, frozen=True):
     """What waits in one lane: numbers up to ``floor`` were acknowledged, ``next`` is the next to be given."""
 
-    floor: _U64
-    next: _U64
-    envelopes: _U64
-    octets: _U64
+    floor: U64
+    next: U64
+    envelopes: U64
+    octets: U64
 
 
 class Box(Packable, frozen=True):
@@ -150,21 +149,21 @@ class Box(Packable, frozen=True):
     """
 
     device: Annotated[int, _device]
-    mailbox: _U64
-    epoch: _U64
+    mailbox: U64
+    epoch: U64
     queues: Annotated[tuple[Queue, ...], sequence(3, 3)]
-    receipts: _U64
+    receipts: U64
     over: bool
-    refused: _U64
-    earliest_ms: _U64
+    refused: U64
+    earliest_ms: U64
 
 
 class Found(Packable, frozen=True):
     """What came of one invariant; ``first`` says where it is broken first."""
 
     rule: Annotated[str, text(200)]
-    looked_at: _U64
-    wrong: _U64
+    looked_at: U64
+    wrong: U64
     first: Annotated[str, text(200)]
 
 
@@ -172,10 +171,10 @@ class Connections(Message, frozen=True):
     """How many connections there are, of them half-open and of devices; works that wait for a commit; and a list."""
 
     KIND: ClassVar[Kind] = Kind.CONNECTIONS
-    open: _U64
-    half_open: _U64
-    devices: _U64
-    works: _U64
+    open: U64
+    half_open: U64
+    devices: U64
+    works: U64
     draining: bool
     lines: Annotated[tuple[Line, ...], sequence(PAGE_ROWS_MAX)]
     more: bool
@@ -185,12 +184,12 @@ class Mailboxes(Message, frozen=True):
     """An account's mailboxes in numbers, what each may hold, and the audit record of this look."""
 
     KIND: ClassVar[Kind] = Kind.MAILBOXES
-    record: _U64
+    record: U64
     account: Annotated[AccountId, octets(32)]
     unit: Annotated[UnitId, _device]
     suspended: bool
-    envelopes_max: _U64
-    octets_max: _U64
+    envelopes_max: U64
+    octets_max: U64
     now_ms: Annotated[int, uint(TIME_MS_MAX)]
     boxes: Annotated[tuple[Box, ...], sequence(DEVICES_MAX)]
 

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from relayproto.administration_replies import ADMINISTRATION_REPLIES, AdministrationReply
 from relayproto.codes import Kind
 from relayproto.commands import SignedPrekey
-from relayproto.fields import octets, octets_up_to, sequence, text, uint
+from relayproto.fields import U32, U64, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, DeviceId, UnitId
 from relayproto.limits import (
     ABOUT_CHARS_MAX,
@@ -25,7 +25,6 @@ from relayproto.standing import PLATFORM, Standing
 from relayproto.value import Packable
 
 _U32 = (1 << 32) - 1
-_U64 = Annotated[int, uint()]
 _Code = Annotated[int, uint(999)]
 """Codes are read as plain integers: an unknown one still has its range's meaning (``codes.range_of``)."""
 _Device = Annotated[DeviceId, uint(_U32, 1)]
@@ -35,15 +34,15 @@ _Account = Annotated[AccountId, octets(32)]
 class LaneState(Packable, frozen=True):
     """A lane as the relay sees it: acknowledged up to ``floor``, the next number is ``next``."""
 
-    floor: _U64
-    next: _U64
+    floor: U64
+    next: U64
 
 
 class Mismatch(Packable, frozen=True):
     """How the devices of one target differ from its list: named there but not addressed, never there, removed."""
 
     position: Annotated[int, uint(TARGETS_MAX - 1)]
-    list_version: Annotated[int, uint(_U32)]
+    list_version: U32
     missing: Annotated[tuple[_Device, ...], sequence(DEVICES_MAX)]
     extra: Annotated[tuple[_Device, ...], sequence(DEVICES_MAX)]
     stale: Annotated[tuple[_Device, ...], sequence(DEVICES_MAX)]
@@ -67,18 +66,18 @@ class Welcome(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.WELCOME
     version: Annotated[int, uint(255)]
-    features: _U64
+    features: U64
     now_ms: Annotated[int, uint(TIME_MS_MAX)]
-    epoch: _U64
+    epoch: U64
     lanes: Annotated[tuple[LaneState, ...], sequence(3, 3)]
-    ledger_epoch: _U64
-    ledger_floor: _U64
-    list_version: Annotated[int, uint(_U32)]
-    one_time_left: Annotated[int, uint(_U32)]
-    kem_left: Annotated[int, uint(_U32)]
+    ledger_epoch: U64
+    ledger_floor: U64
+    list_version: U32
+    one_time_left: U32
+    kem_left: U32
     standing: Standing = Standing.PUBLIC
     unit: Annotated[UnitId, uint(_U32)] = PLATFORM
-    act: _U64 = 0
+    act: U64 = 0
 
 
 class Enrolled(Message, frozen=True):
@@ -97,27 +96,27 @@ class Submitted(Message, frozen=True):
     """
 
     KIND: ClassVar[Kind] = Kind.SUBMITTED
-    submission: _U64
+    submission: U64
     codes: Annotated[tuple[_Code, ...], sequence(TARGETS_MAX, 1)]
     mismatches: Annotated[tuple[Mismatch, ...], sequence(TARGETS_MAX)]
-    retry_after_ms: Annotated[int, uint(_U32)]
+    retry_after_ms: U32
 
 
 class NotTaken(Message, frozen=True):
     """The submission was not taken and its number is still free; the same number comes again, then what followed."""
 
     KIND: ClassVar[Kind] = Kind.NOT_TAKEN
-    submission: _U64
+    submission: U64
     code: _Code
-    retry_after_ms: Annotated[int, uint(_U32)]
+    retry_after_ms: U32
 
 
 class PrekeysLeft(Message, frozen=True):
     """How many one-time prekeys of each family the relay now holds for the device."""
 
     KIND: ClassVar[Kind] = Kind.PREKEYS_LEFT
-    one_time: Annotated[int, uint(_U32)]
-    kem: Annotated[int, uint(_U32)]
+    one_time: U32
+    kem: U32
 
 
 class Bundles(Message, frozen=True):
@@ -179,7 +178,7 @@ class Refused(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.REFUSED
     code: _Code
-    retry_after_ms: Annotated[int, uint(_U32)]
+    retry_after_ms: U32
 
 
 class Invited(Message, frozen=True):
@@ -189,7 +188,7 @@ class Invited(Message, frozen=True):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"ticket"})
     address: Annotated[str, text(ADDRESS_CHARS_MAX)]
     ticket: Annotated[bytes, octets(TICKET_BYTES)]
-    expires_ms: _U64
+    expires_ms: U64
     endpoint: Annotated[str, text(255)]
     descriptor: Annotated[bytes, octets_up_to(DESCRIPTOR_BYTES_MAX)]
 
@@ -199,7 +198,7 @@ class Status(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.STATUS
     version: Annotated[str, text(64)]
-    figures: Annotated[tuple[tuple[Annotated[str, text(64)], _U64], ...], sequence(128)]
+    figures: Annotated[tuple[tuple[Annotated[str, text(64)], U64], ...], sequence(128)]
 
 
 Reply = (

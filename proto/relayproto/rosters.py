@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import Kind
-from relayproto.fields import octets, octets_up_to, sequence, text, uint
+from relayproto.fields import U32, U64, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ADDRESS_CHARS_MAX,
@@ -32,7 +32,6 @@ _Name = Annotated[bytes, octets(ROSTER_NAME_BYTES)]
 _Address = Annotated[str, text(ADDRESS_CHARS_MAX)]
 _Said = Annotated[str, text(SHOWN_CHARS_MAX)]
 _Rows = Annotated[int, uint(PAGE_ROWS_MAX, 1)]
-_U64 = Annotated[int, uint()]
 NO_LINES: Final = bytes(32)
 """The digest of a roster without lines."""
 
@@ -48,7 +47,7 @@ class RosterLine(Packable, frozen=True):
 class Expected(Packable, frozen=True):
     """A line as it is kept; ``number`` orders them, also across rosters."""
 
-    number: _U64
+    number: U64
     unit: _Below
     address: _Address
     name: _Said
@@ -65,7 +64,7 @@ class Fault(Packable, frozen=True):
 class Claimant(Packable, frozen=True):
     """Somebody who claims to be of a unit; ``rostered``: a line says so, with this name and title."""
 
-    number: _U64
+    number: U64
     unit: _Below
     account: _Account
     address: _Address
@@ -89,7 +88,7 @@ class PutRoster(Message, frozen=True):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"lines"})
     unit: _Below
     roster: _Name
-    position: Annotated[int, uint(_U32)]
+    position: U32
     lines: Annotated[tuple[RosterLine, ...], sequence(ROSTER_PART_LINES_MAX, 1)]
 
 
@@ -97,7 +96,7 @@ class Rostered(Message, frozen=True):
     """How many lines of the roster have been taken so far, and which of this part are not kept."""
 
     KIND: ClassVar[Kind] = Kind.ROSTERED
-    lines: Annotated[int, uint(_U32)]
+    lines: U32
     faults: Annotated[tuple[Fault, ...], sequence(ROSTER_PART_LINES_MAX)]
 
 
@@ -153,7 +152,7 @@ class GetRoster(Message, frozen=True):
     KIND: ClassVar[Kind] = Kind.GET_ROSTER
     unit: _Below
     roster: Annotated[bytes, octets_up_to(ROSTER_NAME_BYTES)]
-    after: _U64
+    after: U64
     rows: _Rows
 
 
@@ -162,7 +161,7 @@ class GetClaims(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.GET_CLAIMS
     unit: _Below
-    after: _U64
+    after: U64
     rows: _Rows
 
 

@@ -7,7 +7,7 @@ nothing in here names an account.
 from typing import Annotated, ClassVar
 
 from relayproto.codes import Class, Fate, Kind, Size
-from relayproto.fields import sequence, text, uint
+from relayproto.fields import U32, U64, sequence, text, uint
 from relayproto.ids import UnitId
 from relayproto.limits import KEPT_TEXT_CHARS_MAX, PAGE_ROWS_MAX, STATISTICS_CELL_MIN, STATISTICS_DAYS_MAX
 from relayproto.message import Message
@@ -49,7 +49,7 @@ class Kept(Packable, frozen=True):
     concerns: _Said
     purpose: _Said
     ends: _Said
-    kept_s: Annotated[int, uint()] | None
+    kept_s: U64 | None
 
 
 class GetStatistics(Message, frozen=True):
@@ -68,7 +68,7 @@ class GetRetention(Message, frozen=True):
     """Ask what the relay keeps of whom, why and how long, after so many rows. Anybody may. Answer: RETENTION."""
 
     KIND: ClassVar[Kind] = Kind.GET_RETENTION
-    after: Annotated[int, uint(_U32)]
+    after: U32
     rows: Annotated[int, uint(PAGE_ROWS_MAX, 1)]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from relayproto.attestation import Statements
 from relayproto.codes import Kind
-from relayproto.fields import octets, octets_up_to, sequence, uint
+from relayproto.fields import U64, octets, octets_up_to, sequence, uint
 from relayproto.ids import AccountId, UnitId
 from relayproto.limits import (
     ORGANISATION_BYTES_MAX,
@@ -24,13 +24,12 @@ _U32 = (1 << 32) - 1
 _Below = Annotated[UnitId, uint(_U32, 1)]
 _Account = Annotated[AccountId, octets(32)]
 _Serial = Annotated[bytes, octets(SERIAL_BYTES)]
-_U64 = Annotated[int, uint()]
 
 
 class Revocation(Packable, frozen=True):
     """A warrant or an attestation that was taken back; ``number`` orders them, ``until_ms`` is its own end."""
 
-    number: _U64
+    number: U64
     serial: _Serial
     until_ms: Annotated[int, uint(TIME_MS_MAX)]
 
@@ -88,7 +87,7 @@ class GetRevocations(Message, frozen=True):
     """Ask what was taken back, after a number. Answer: REVOCATIONS."""
 
     KIND: ClassVar[Kind] = Kind.GET_REVOCATIONS
-    after: _U64
+    after: U64
     rows: Annotated[int, uint(PAGE_ROWS_MAX, 1)]
 
 
@@ -105,5 +104,5 @@ class Revocations(Message, frozen=True):
 
     KIND: ClassVar[Kind] = Kind.REVOCATIONS
     revocations: Annotated[tuple[Revocation, ...], sequence(PAGE_ROWS_MAX)]
-    newest: _U64
+    newest: U64
     more: bool

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final
 
 from relayproto.codes import ContentKind
 from relayproto.errors import Malformed
-from relayproto.fields import octets, octets_up_to, sequence, text, uint
+from relayproto.fields import U64, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import MessageId
 from relayproto.limits import BODY_BYTES_MAX, COMMITMENT_BYTES, READ_MAX, RETRY_MAX, STAMP_BYTES_MAX, TEXT_BYTES_MAX
 from relayproto.packed import pack, unpack
@@ -24,14 +24,14 @@ class Text(Packable, frozen=True):
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"text"})
     text: Annotated[str, text(TEXT_BYTES_MAX)]
-    number: Annotated[int, uint()]
+    number: U64
 
 
 class Read(Packable, frozen=True):
     """These messages were shown to the person at that time (unix ms)."""
 
     messages: Annotated[tuple[Annotated[MessageId, octets(16)], ...], sequence(READ_MAX, 1)]
-    at_ms: Annotated[int, uint()]
+    at_ms: U64
 
 
 class Retry(Packable, frozen=True):
@@ -41,7 +41,7 @@ class Retry(Packable, frozen=True):
     it has sent since then (unix ms) and does not know to have arrived.
     """
 
-    since_ms: Annotated[int, uint()]
+    since_ms: U64
     commitments: Annotated[tuple[Annotated[bytes, octets(COMMITMENT_BYTES)], ...], sequence(RETRY_MAX)]
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
-from relayproto.fields import octets, octets_up_to, sequence, uint
+from relayproto.fields import U64, octets, octets_up_to, sequence, uint
 from relayproto.limits import RATCHET_JUMP_MAX, RATCHET_KEPT_MAX, RATCHET_KEPT_MS
 from relayproto.packed import pack, unpack
 from relayproto.primitives import KEY_BYTES, Aead, Entropy, hkdf_sha256, hmac_sha256, x25519, x25519_public
@@ -77,7 +77,7 @@ class _PackedKept(Packable, frozen=True):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"key"})
     place: Annotated[bytes, octets(_PLACE.size)]
     key: _Key
-    since_ms: Annotated[int, uint()]
+    since_ms: U64
 
 
 class _Packed(Packable, frozen=True):

@@ -15,7 +15,7 @@ from relayproto.e2e import handshake, ratchet
 from relayproto.e2e.handshake import Agreed, Head, Own, Recipient, Secrets
 from relayproto.e2e.ratchet import Ratchet
 from relayproto.errors import CryptoFailure, LocalProtocolError, Malformed
-from relayproto.fields import octets, octets_up_to, sequence, uint
+from relayproto.fields import U32, octets, octets_up_to, sequence, uint
 from relayproto.identity import DeviceList
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import SESSIONS_MAX, WRAP_BYTES_MAX
@@ -98,7 +98,7 @@ class Received(Value, frozen=True):
 class _PackedSession(Packable, frozen=True):
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"first", "passing", "ratchet"})
     id: Annotated[bytes, octets(32)]
-    order: Annotated[int, uint(_U32)]
+    order: U32
     first: Annotated[bytes, octets_up_to(WRAP_BYTES_MAX)]
     passing: Annotated[bytes, octets(KEY_BYTES)]
     ratchet: Annotated[bytes, octets_up_to(_STORED_MAX)]
