@@ -101,11 +101,11 @@ def _work() -> Callable[[], None]:
     octets = message.encode(said, 1)
 
     def once() -> None:
-        sender.queue(octets)
+        sender.queue.append(octets)
         record = sender.seal(0.0)
         for frame in relay.open(record[2:]):
             read = message.read(Submit, frame.octets)
-            relay.queue(message.encode(Submitted(read.submission, (0,), (), 0), frame.request))
+            relay.queue.append(message.encode(Submitted(read.submission, (0,), (), 0), frame.request))
         relay.seal(0.0)
 
     return once

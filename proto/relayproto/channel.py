@@ -22,28 +22,20 @@ _REKEY_KIND = int(Kind.REKEY)
 class Channel:
     """What an established connection needs for its bytes: two keys, a queue, and nothing of the handshake."""
 
-    __slots__ = ("_bulk", "_opener", "_queue", "_sealer")
+    __slots__ = ("_bulk", "_opener", "_sealer", "queue")
 
     def __init__(self, send: CipherState, receive: CipherState, *, bulk: bool, now: float) -> None:
         self._sealer = Sealer(send, now)
         self._opener = Opener(receive)
-        self._queue: list[bytes] = []
+        self.queue: list[bytes] = []
+        """Encoded frames that are to be said; more are put behind them."""
         self._bulk = bulk
-
-    def queue(self, octets: bytes) -> None:
-        """Put one encoded frame behind those that wait."""
-        self._queue.append(octets)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether anything is to be said."""
-        return bool(self._queue)
 
     def seal(self, now: float) -> bytes:
         """Return everything that waits as records, as few as hold it, and take new keys when it is time."""
-        if not self._queue:
+        if not self.queue:
             return b""
-        frames, self._queue = self._queue, []
+        frames, self.queue = self.queue, []
         rekey = self._sealer.due(now)
         if rekey:
             frames.append(_REKEY)

@@ -12,7 +12,7 @@ from relayproto.codes import DESCRIPTOR_MAGIC, Code, GoawayCode, Kind, Purpose, 
 from relayproto.commands import COMMANDS, EnrolCommand, Hello, OperatorCommand
 from relayproto.duplex import Connection
 from relayproto.errors import CryptoFailure, LocalProtocolError, RemoteProtocolError
-from relayproto.events import DescriptorReceived, EnrolmentOpened, Established, HelloReceived
+from relayproto.events import DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
 from relayproto.frame import Frame
 from relayproto.frame import decode as decode_frame
 from relayproto.limits import (
@@ -86,11 +86,10 @@ class RelayConnection(Connection):
         self._unauthenticated = UNAUTHENTICATED_BYTES_MAX
         self._enrol_commands = ENROL_COMMANDS_MAX
 
-    def send(self, said: Message, request: int = 0) -> None:
-        """Queue one message; after HELLO the first is WELCOME, and with it the connection is open."""
-        if self.state is State.GREETED and isinstance(said, Welcome):
-            self.state = after(self.state, Step.WELCOMED)
-        super().send(said, request)
+    def welcome(self, said: Welcome) -> None:
+        """Answer HELLO; with that the connection is open."""
+        self.state = after(self.state, Step.WELCOMED)
+        self.send(said)
 
     def keep_octets(self, octets: bytes, now: float) -> None:
         """Keep bytes from the peer, only so many before it has shown who it is (spec 20 §9)."""
@@ -179,16 +178,14 @@ class RelayConnection(Connection):
     def _establish(self, handshake: HandshakeState, step: Step, now: float) -> None:
         super()._establish(handshake, step, now)
         self._handshake = None
-
-    def _legal_kinds(self) -> Mapping[int, type[Message]]:
-        return _KINDS_OF_PURPOSE[self.purpose] if self.purpose is not None else {}
+        self._kinds = _KINDS_OF_PURPOSE[cast("Purpose", self.purpose)]  # the preface named it
 
     def _received(self, said: Message, request: int) -> None:
         if self.purpose is Purpose.ENROL:
             self._enrol_commands -= 1
             if self._enrol_commands < 0:
                 raise RemoteProtocolError(GoawayCode.BAD_STATE, "too many commands without an account")
-        super()._received(said, request)
+        self._events.append(MessageReceived(request, said))
 
     def _receive_unknown(self, received: Frame) -> None:
         self.send(Refused(Code.UNSUPPORTED, 0), received.request)
@@ -263,20 +260,23 @@ class ClientConnection(Connection):
         hashed = handshake.handshake_hash
         step = Step.NOBODY_TO_GREET if self._hello is None else Step.HELLO_DONE
         self._establish(handshake, step, now)
-        if self.state is State.GREETED:
-            self._until = now + WELCOME_TIMEOUT_S
-        self._handshake = None
         self._events.append(Established(hashed))
         return True
+
+    def _establish(self, handshake: HandshakeState, step: Step, now: float) -> None:
+        super()._establish(handshake, step, now)
+        self._handshake = None
+        self._kinds = self._ANSWERS
+        if self.state is State.GREETED:
+            self._until = now + WELCOME_TIMEOUT_S
+            self._kinds = {Kind.WELCOME: Welcome}
 
     def _received(self, said: Message, request: int) -> None:
         if self.state is State.GREETED:
             self.state = after(self.state, Step.WELCOMED)
             self._until = self._heard + CONNECTION_LIFETIME_S
-        super()._received(said, request)
-
-    def _legal_kinds(self) -> Mapping[int, type[Message]]:
-        return {Kind.WELCOME: Welcome} if self.state is State.GREETED else self._ANSWERS
+            self._kinds = self._ANSWERS
+        self._events.append(MessageReceived(request, said))
 
     def _receive_unknown(self, received: Frame) -> None:  # noqa: ARG002 - whichever it is, it is too early
         if self.state is State.GREETED:

@@ -8,13 +8,13 @@ LocalProtocolError; and after every ``receive_*``, ``send``, ``goaway`` and ``ha
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from relayproto import message
 from relayproto.channel import Channel
 from relayproto.codes import GoawayCode, Kind, Purpose
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
-from relayproto.events import Closed, Event, MessageReceived
+from relayproto.events import Closed, Event
 from relayproto.frame import Frame
 from relayproto.limits import CONNECTION_LIFETIME_S, ENROL_TIMEOUT_S, PING_AFTER_S, PONG_TIMEOUT_S
 from relayproto.message import Message
@@ -36,6 +36,7 @@ class Connection(ABC):
         "_events",
         "_frames",
         "_heard",
+        "_kinds",
         "_pinged",
         "_raw",
         "_until",
@@ -51,6 +52,8 @@ class Connection(ABC):
         self._raw: list[bytes] = []
         self._events: list[Event] = []
         self._channel: Channel | None = None
+        self._kinds: Mapping[int, type[Message]] = {}
+        """The messages that the peer may say now, by kind."""
         self._frames: Iterator[Frame] | None = None
         self.empty = 0
         """Frames that asked for nothing: PING, PONG and kinds that nobody knows. Whoever looks may set it back."""
@@ -75,23 +78,23 @@ class Connection(ABC):
 
     def send(self, said: Message, request: int = 0) -> None:
         """Queue one message. Raises LocalProtocolError where the state does not allow it."""
-        self.send_frame(message.encode(said, request))
+        self.send_frames((message.encode(said, request),))
 
-    def send_frame(self, octets: bytes) -> None:
-        """Queue one frame that is encoded already."""
+    def send_frames(self, frames: Iterable[bytes]) -> None:
+        """Queue frames that are encoded already."""
         if self._channel is None or self.state is not State.OPEN:
             raise LocalProtocolError(f"nothing can be said on a connection that is {self.state.value}")
-        self._channel.queue(octets)
+        self._channel.queue += frames
 
     @property
     def waiting(self) -> bool:
         """Whether ``data_to_send`` would give anything."""
-        return bool(self._raw) or (self._channel is not None and self._channel.waiting)
+        return bool(self._raw) or (self._channel is not None and bool(self._channel.queue))
 
     def data_to_send(self, now: float) -> bytes:
         """Return the bytes to write now: all that was queued, in as few records as hold it."""
         raw, self._raw = self._raw, []
-        if self._channel is not None and self._channel.waiting:
+        if self._channel is not None and self._channel.queue:
             raw.append(self._channel.seal(now))
         return b"".join(raw)
 
@@ -186,15 +189,14 @@ class Connection(ABC):
         return self._buffer.begun
 
     def _receive_frame(self, received: Frame) -> None:
-        if received.kind in EITHER and (self.open or received.kind == Kind.GOAWAY):
+        kind = self._kinds.get(received.kind)
+        if kind is not None:
+            self._received(message.read(kind, received.octets), received.request)
+        elif received.kind in EITHER and (self.open or received.kind == Kind.GOAWAY):
             self._receive_either(message.read(EITHER[received.kind], received.octets), received.request)
-            return
-        kind = self._legal_kinds().get(received.kind)
-        if kind is None:
+        else:
             self.empty += 1
             self._receive_unknown(received)
-            return
-        self._received(message.read(kind, received.octets), received.request)
 
     def _receive_either(self, said: Message, request: int) -> None:
         match said:
@@ -203,16 +205,13 @@ class Connection(ABC):
                 self._end(Step.GOAWAY, closed)
             case Ping() if self._channel is not None:
                 self.empty += 1
-                self._channel.queue(message.encode(Pong(), request))
+                self._channel.queue.append(message.encode(Pong(), request))
             case _:
                 self.empty += 1  # PONG: that something came was noted when its bytes came
 
-    def _received(self, said: Message, request: int) -> None:
-        self._events.append(MessageReceived(request, said))
-
     @abstractmethod
-    def _legal_kinds(self) -> Mapping[int, type[Message]]:
-        """Return the messages that the peer may say now, by kind."""
+    def _received(self, said: Message, request: int) -> None:
+        """Take a message that the peer may say now: the event MessageReceived."""
 
     @abstractmethod
     def _receive_unknown(self, received: Frame) -> None:
@@ -224,7 +223,7 @@ class Connection(ABC):
 
     def _end(self, step: Step, closed: Closed, *, say: bool = False) -> None:
         if say and self._channel is not None and closed.code is not None:
-            self._channel.queue(message.encode(Goaway(closed.code, closed.reconnect, closed.after_ms)))
+            self._channel.queue.append(message.encode(Goaway(closed.code, closed.reconnect, closed.after_ms)))
         self.state = after(self.state, step)
         self._buffer = RecordBuffer()
         self._frames = None

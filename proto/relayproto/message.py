@@ -6,6 +6,8 @@ The rule of this file: no message has a codec of its own, so that none can diffe
 
 from typing import ClassVar, TypeVar
 
+from msgspec.structs import astuple
+
 from relayproto import frame
 from relayproto.codes import Kind
 from relayproto.errors import LocalProtocolError
@@ -23,7 +25,7 @@ class Message(Packable, frozen=True):
 
 def encode(message: Message, request: int = 0) -> bytes:
     """Return the frame that says ``message``."""
-    return frame.encode(message.KIND, request, message.fields())
+    return frame.encode(message.KIND, request, astuple(message))
 
 
 def read(kind: type[M], octets: bytes) -> M:

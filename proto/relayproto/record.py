@@ -41,13 +41,14 @@ def pack(frames: Iterable[bytes], *, bulk: bool = False) -> list[bytes]:
     parts: list[bytes] = []
     size = 0
     for frame in frames:
-        cost = _PREFIX_BYTES + len(frame)
-        if not frame or cost > room:
-            raise LocalProtocolError(f"a frame of {len(frame)} bytes fits no record")
+        length = len(frame)
+        cost = _PREFIX_BYTES + length
+        if not length or cost > room:
+            raise LocalProtocolError(f"a frame of {length} bytes fits no record")
         if size + cost > room:
             plaintexts.append(b"".join(parts).ljust(bucket(size, bulk=bulk), b"\x00"))
             parts, size = [], 0
-        parts += (len(frame).to_bytes(_PREFIX_BYTES, "big"), frame)
+        parts += (length.to_bytes(_PREFIX_BYTES), frame)
         size += cost
     if parts:
         plaintexts.append(b"".join(parts).ljust(bucket(size, bulk=bulk), b"\x00"))

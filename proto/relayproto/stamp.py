@@ -69,24 +69,20 @@ def stamp_all(sealed: Sequence[tuple[bytes, bytes]], stamp_seed: bytes) -> list[
     size = len(sealed)
     if not 0 < size <= STAMPED_TOGETHER_MAX:
         raise LocalProtocolError(f"{size} messages can't be stamped together")
-    key_id = sealed[0][0][:KEY_ID_BYTES]
-    if any(not seal.startswith(key_id) for seal, _ in sealed):
+    key_id, *others = {seal[:KEY_ID_BYTES] for seal, _ in sealed}
+    if others:
         raise LocalProtocolError("messages of two hours can't be stamped together")
-    levels = _levels([_leaf(seal, commitment) for seal, commitment in sealed])
+    levels = _levels([_hash(_LEAF + seal + commitment) for seal, commitment in sealed])
     signature = sign(stamp_seed, _LABEL + key_id + levels[-1][0])
-    version = bytes((_VERSION,))
+    version, place = bytes((_VERSION,)), _PLACE.pack
     return [
-        b"".join((version, seal, _PLACE.pack(index, size), *_path(levels, index), signature))
-        for index, (seal, _) in enumerate(sealed)
+        version + seal + place(index, size) + path + signature
+        for index, ((seal, _), path) in enumerate(zip(sealed, _paths(levels), strict=True))
     ]
 
 
 def _hash(octets: bytes) -> bytes:
     return hashlib.blake2b(octets, digest_size=_HASH_BYTES).digest()
-
-
-def _leaf(seal: bytes, commitment: bytes) -> bytes:
-    return _hash(_LEAF + seal + commitment)
 
 
 def _levels(leaves: list[bytes]) -> list[list[bytes]]:
@@ -98,13 +94,15 @@ def _levels(leaves: list[bytes]) -> list[list[bytes]]:
     return levels
 
 
-def _path(levels: list[list[bytes]], index: int) -> list[bytes]:
-    path: list[bytes] = []
-    for level in levels[:-1]:
-        if (index ^ 1) < len(level):
-            path.append(level[index ^ 1])
-        index >>= 1
-    return path
+def _paths(levels: list[list[bytes]]) -> list[bytes]:
+    """Return every leaf's path. From the root down: what stands beside a node, before the path of the one above it."""
+    paths = [b""]
+    for level in reversed(levels[:-1]):
+        last = len(level) - 1
+        paths = [
+            paths[at >> 1] if at == last and not at & 1 else level[at ^ 1] + paths[at >> 1] for at in range(last + 1)
+        ]
+    return paths
 
 
 def _root(leaf: bytes, parts: _Parts) -> bytes:
@@ -143,7 +141,7 @@ def check(stamp: bytes, commitment: bytes, stamp_key: bytes) -> None:
     parts = _parts(stamp)
     if len(commitment) != COMMITMENT_BYTES:
         raise CryptoFailure
-    root = _root(_leaf(parts.seal, commitment), parts)
+    root = _root(_hash(_LEAF + parts.seal + commitment), parts)
     verify(stamp_key, _LABEL + parts.seal[:KEY_ID_BYTES] + root, parts.signature)
 
 

@@ -4,14 +4,12 @@ The store makes entries and pages after their commit; the pump reads them. The r
 place (mailbox, lane, sequence) and its end (expiry), so that nobody has to look into the notice for them.
 """
 
-from dataclasses import dataclass
-
 from relayproto.codes import Lane
 from relayproto.notices import Deliver, Gap, Outcome
+from relayproto.value import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value, frozen=True):
     """A committed envelope or outcome.
 
     ``expires_ms`` is relay time; ``cost`` is the bytes of credit that it takes, 0 for an outcome.
@@ -25,8 +23,7 @@ class Entry:
     notice: Deliver | Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Value, frozen=True):
     """A stretch of one lane, ascending; ``more`` says whether the lane goes on behind it.
 
     Every number of the stretch is an entry, lies in a gap, or has expired and is explained when that is committed.

@@ -130,14 +130,14 @@ class Mailbox:
             self.over = True
         if self.shares is not None:
             self.shares.setdefault(sender, Share()).add(cost)
-        return self.number(lane)
+        return self._number(lane)
 
     def put_outcome(self) -> int:
         """Count an outcome in, which takes no quota, and return its sequence."""
         self.outcomes += 1
-        return self.number(Lane.OUTCOME)
+        return self._number(Lane.OUTCOME)
 
-    def number(self, lane: int) -> int:
+    def _number(self, lane: int) -> int:
         """Give the next number of a lane."""
         sequence = self.nexts[lane]
         self.nexts[lane] = sequence + 1

@@ -5,6 +5,7 @@ commands, and each family of errors ends here: a refusal and a fault are answere
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Protocol, assert_never
 
 from relayd.delivery.pump import Pump
@@ -162,9 +163,7 @@ class Router:
         if self.pending >= UNANSWERED_MAX:
             raise RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "too many submissions without an answer")
 
-        def settle(settlement: Settlement) -> None:
-            self._settled(settlement, request)
-
+        settle = partial(self._settled, request)
         self.pending += 1
         if self._rooms.desk.messages.submit(self.seat, command, self._bodies, settle, now):
             return True
@@ -174,19 +173,20 @@ class Router:
         self._rooms.desk.messages.busy(command, settle)
         return True
 
-    def _settled(self, settlement: Settlement, request: int) -> None:
+    def _settled(self, request: int, settlement: Settlement) -> None:
         self.pending -= 1
         match settlement:
-            case None:
-                pass  # a newer connection of the device has come, and this one is told so itself
+            case Submitted():
+                self._over_rate = 0
+                self._driver.say(settlement, request)
+            case NotTaken():
+                self._rooms.counters.not_taken[settlement.code] += 1
+                self._over_rate = self._over_rate + 1 if settlement.code == Code.RATE else 0
+                self._driver.say(settlement, request)
             case RemoteProtocolError():
                 self._driver.leave(settlement.code, reconnect=True, after_ms=FAULT_AFTER_MS)
-            case Submitted() | NotTaken():
-                if isinstance(settlement, NotTaken):
-                    self._rooms.counters.not_taken[settlement.code] += 1
-                over_rate = isinstance(settlement, NotTaken) and settlement.code == Code.RATE
-                self._over_rate = self._over_rate + 1 if over_rate else 0
-                self._driver.say(settlement, request)
+            case None:
+                pass  # a newer connection of the device has come, and this one is told so itself
             case _ as never:
                 assert_never(never)
         if self._over_rate > ABUSE_MAX:

@@ -165,8 +165,7 @@ class Session(asyncio.Protocol):
         if router.pump.idle or (room := self._outbox.room) <= 0:
             return
         frames = router.pump.fill(room, now_ms, now)
-        for frame in frames:
-            self._connection.send_frame(frame)
+        self._connection.send_frames(frames)
         self._rooms.counters.frames_out += len(frames)
         want = router.pump.want()
         if want is not None:
@@ -214,12 +213,16 @@ class Session(asyncio.Protocol):
     # --- the connection's side ---
 
     def _take_events(self) -> None:
+        frames, held = 0, self._held
+        entering = self._connection.purpose is Purpose.ENROL
         for event in self._connection.events():
             match event:
                 case MessageReceived():
-                    self._share.frames += 1
-                    self._rooms.counters.frames_in += 1
-                    self._received(event)
+                    frames += 1
+                    if entering:
+                        self._rooms.tasks.start(self._enter(event.request, cast("EnrolCommand", event.message)))
+                    else:
+                        held.append(event)
                 case HelloReceived(hello, static_key):
                     self._rooms.tasks.start(self._login(hello, static_key))
                 case EnrolmentOpened():
@@ -230,14 +233,10 @@ class Session(asyncio.Protocol):
                     raise LocalProtocolError("an event of the client's side")
                 case _ as never:
                     assert_never(never)
-        if self._held:
+        self._share.frames += frames
+        self._rooms.counters.frames_in += frames
+        if held:
             self.work()
-
-    def _received(self, event: MessageReceived) -> None:
-        if isinstance(event.message, EnrolCommand):
-            self._rooms.tasks.start(self._enter(event.request, event.message))
-        else:
-            self._held.append(event)
 
     def work(self, *, patient: bool = True) -> None:
         """Do what the device has asked, as far as there is room; who is not ``patient`` is told where there is none."""
@@ -248,8 +247,8 @@ class Session(asyncio.Protocol):
         done = 0
         now = self._rooms.clock.monotonic()
         try:
-            while done < len(self._held) and self._connection.open and self._retiring is None:
-                event = self._held[done]
+            while done < len(self._held) and self._retiring is None:
+                event = self._held[done]  # what is left of a connection that ends here was forgotten as it ended
                 command = cast("DeviceCommand", event.message)
                 if not router.route(event.request, command, now, patient=patient):
                     self._wait(now, command)
@@ -306,7 +305,7 @@ class Session(asyncio.Protocol):
         counters.handshakes_ok += 1
         self._show()
         self._router = router
-        self._connection.send(login.welcome)
+        self._connection.welcome(login.welcome)
         self._rooms.hub.attach(login.seat.row, router)
         self.speak()
 
@@ -366,7 +365,8 @@ class Session(asyncio.Protocol):
         if self._connection.open:
             self._connection.send(message, request)
             self._rooms.counters.frames_out += 1
-            self.speak()
+            if not self._marked:
+                self.speak()
 
     def leave(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
         """End the connection with GOAWAY."""

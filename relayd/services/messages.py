@@ -57,14 +57,17 @@ class Messages:
         """
         if self._store.full:
             return False
-        keys = [self._pairs.key(seat.row, target.account) for target in command.targets]
-        wait_ms = self._rates.wait_ms(seat.row, now, len(keys)) or self._pairs.wait_ms(keys, now)
+        row, accounts = seat.row, [target.account for target in command.targets]
+        wait_ms = self._rates.take(row, now, len(accounts))
+        if not wait_ms:
+            wait_ms = self._pairs.take(row, accounts, now)
+            if wait_ms:
+                self._rates.give_back(row, len(accounts))
         if wait_ms:
             settle(NotTaken(command.submission, Code.RATE, wait_ms))
-            return True
-        self._rates.take(seat.row, now, len(keys))
-        self._pairs.take(keys, now)
-        return self._store.submit(seat, command, bodies.of(command), settle)
+        else:
+            self._store.submit(seat, command, bodies.of(command), settle)
+        return True
 
     def busy(self, command: Submit, settle: Settle) -> None:
         """Answer a submission for which the intake had no room for too long."""

@@ -24,15 +24,21 @@ class Pairs:
         self._key = key
         self._rates: Rates[bytes] = Rates(per_s=per_s, burst=burst)
 
-    def key(self, device: int, account: AccountId) -> bytes:
-        """Return what a pair is known by; ``device`` is the sender's mailbox."""
-        return blake2b_256(device.to_bytes(8) + account, key=self._key)[:_KEY_BYTES]
+    def take(self, device: int, accounts: Iterable[AccountId], now: float) -> int:
+        """Count one for each pair and return 0, or for none and return how many ms to wait until each may have one.
 
-    def wait_ms(self, keys: Iterable[bytes], now: float) -> int:
-        """Return how many ms it takes until each of the pairs may have one more, 0 where all may now."""
-        return max([self._rates.wait_ms(key, now) for key in keys])
+        ``device`` is the sender's mailbox.
+        """
+        row, rates = device.to_bytes(8), self._rates
+        keys = dict.fromkeys([self._key_of(row, account) for account in accounts])
+        waits = {key: rates.take(key, now) for key in keys}
+        longest_ms = max(waits.values())
+        if longest_ms:
+            for key, wait_ms in waits.items():
+                if not wait_ms:
+                    rates.give_back(key)
+        return longest_ms
 
-    def take(self, keys: Iterable[bytes], now: float) -> None:
-        """Count one for each of the pairs."""
-        for key in keys:
-            self._rates.take(key, now)
+    def _key_of(self, row: bytes, account: AccountId) -> bytes:
+        """Return what a pair is known by."""
+        return blake2b_256(row + account, key=self._key)[:_KEY_BYTES]

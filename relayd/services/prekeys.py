@@ -52,11 +52,9 @@ class Prekeys:
 
     async def bundles(self, seat: Seat, command: GetBundles, now: float) -> Bundles:
         """Hand out one bundle a device. Raises Refusal: RATE, NOT_AVAILABLE."""
-        pair = [self._pairs.key(seat.row, command.account)]
-        wait_ms = self._pairs.wait_ms(pair, now)  # Before anything of the account is looked at.
+        wait_ms = self._pairs.take(seat.row, [command.account], now)  # Before anything of the account is looked at.
         if wait_ms:
             raise Refusal(Code.RATE, wait_ms)
-        self._pairs.take(pair, now)
         taken = await self._store.bundles(seat, command)
         for mailbox, notice in taken.low:
             self._hub.say(mailbox, notice)

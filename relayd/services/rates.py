@@ -40,28 +40,33 @@ class Rates(Generic[K]):
 
         A cost above the burst counts as the whole burst, so that nothing is refused for ever.
         """
-        return self._wait_ms(self._after(key, now, cost), now)
+        return self._missing_ms(max(now, self._full_at.get(key, now)) + self._worth_s(cost) - now)
 
     def take(self, key: K, now: float, cost: float = 1.0) -> int:
         """Take ``cost`` tokens and return 0, or take none and return how many ms to wait until they are there."""
-        full_at = self._after(key, now, cost)
-        wait_ms = self._wait_ms(full_at, now)
-        if wait_ms == 0:
-            self._full_at[key] = full_at
-            self._full_at.move_to_end(key)
-            if len(self._full_at) > self._keys_max:
-                self._full_at.popitem(last=False)
+        kept = self._full_at
+        full_at = max(kept.get(key, now), now) + self._worth_s(cost)
+        if full_at - now - self._burst_s > _ROUNDING_S:
+            return self._missing_ms(full_at - now)
+        kept[key] = full_at
+        kept.move_to_end(key)
+        if len(kept) > self._keys_max:
+            kept.popitem(last=False)
+        if kept[next(iter(kept))] <= now:
             self._forget(now)
-        return wait_ms
+        return 0
 
-    def _after(self, key: K, now: float, cost: float) -> float:
-        """Return when the bucket is full again once ``cost`` tokens were taken from it."""
-        full_at = self._full_at.get(key, now)
-        needed_s = cost * self._each_s if cost < self._burst else self._burst_s
-        return (max(now, full_at)) + needed_s
+    def give_back(self, key: K, cost: float = 1.0) -> None:
+        """Undo a ``take`` right after it, as if it had not been."""
+        self._full_at[key] -= self._worth_s(cost)
 
-    def _wait_ms(self, full_at: float, now: float) -> int:
-        missing_s = full_at - now - self._burst_s
+    def _worth_s(self, cost: float) -> float:
+        """Return how long it takes until so many tokens have come."""
+        return cost * self._each_s if cost < self._burst else self._burst_s
+
+    def _missing_ms(self, until_full_s: float) -> int:
+        """Return how long to wait where a bucket would be full again after so many seconds."""
+        missing_s = until_full_s - self._burst_s
         return 0 if missing_s <= _ROUNDING_S else 1 + int((missing_s + _ROUNDING_S) * 1000)
 
     def _forget(self, now: float) -> None:

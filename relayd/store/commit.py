@@ -8,7 +8,8 @@ and nothing is told to anybody before that was synced.
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from relayd.domain.mailbox import Mailbox, Quota
 from relayd.domain.party import Party
@@ -25,22 +26,36 @@ from relayd.store.waiting import Waiter, Waiting
 from relayd.store.works import Settle, Settlement, Submission
 from relayproto.codes import Class, Code, GapReason, Lane
 from relayproto.commands import Wrap
-from relayproto.ids import AccountId
 from relayproto.notices import Gap, Outcome
 from relayproto.primitives import Entropy
+from relayproto.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from relayproto.ids import AccountId
 
 
-class Placed(NamedTuple):
-    """An envelope that was just put into a mailbox, as references only: few of them are ever delivered from here."""
+class Placement(Value, frozen=True):
+    """An envelope in a mailbox, with the number that it was given; ``position`` is its target's in the submission."""
 
+    position: int
     mailbox: int
-    lane: Lane
     sequence: int
-    expires_ms: int
-    submission: Submission
+    fan: int | None
     wrap: Wrap
-    stamp: bytes
     pass_: bytes
+
+
+@dataclass(slots=True)
+class Accepted:
+    """A submission of which something is stored; ``stamp`` is made once all of the commit's are decided."""
+
+    work: Submission
+    lane: Lane
+    expires_ms: int
+    placements: list[Placement]
+    stamp: bytes = b""
 
 
 class Told(NamedTuple):
@@ -87,7 +102,8 @@ class Done:
     """What is left to do on the event loop once the commit was synced, in this order of fields."""
 
     settlements: list[tuple[Settle, Settlement]] = field(default_factory=list)
-    placed: list[Placed] = field(default_factory=list)
+    accepted: list[Accepted] = field(default_factory=list)
+    """What was put in, as references only: little of it is ever delivered from here."""
     told: list[Told] = field(default_factory=list)
     gaps: list[tuple[int, Gap]] = field(default_factory=list)
     refused: dict[int, int] = field(default_factory=dict)
@@ -166,12 +182,13 @@ class Pending:
     """Number -> [devices that can still deliver, whether the outcome was told]."""
     mailboxes: dict[int, Mailbox] = field(default_factory=dict)
     senders: dict[int, Sender] = field(default_factory=dict)
+    """Those whose row has to be written."""
 
 
 class Commit:
     """One transaction's view of the store. Reads see what it has decided itself."""
 
-    __slots__ = ("db", "disk_tight", "done", "now_ms", "pending", "tools")
+    __slots__ = ("db", "disk_tight", "done", "now_ms", "party", "pending", "sender", "tools")
 
     def __init__(self, db: sqlite3.Connection, tools: Tools, now_ms: int, *, disk_tight: bool) -> None:
         self.db = db
@@ -180,6 +197,10 @@ class Commit:
         self.disk_tight = disk_tight
         self.pending = Pending()
         self.done = Done()
+        self.sender: Callable[[int], Sender | None] = partial(tools.residents.sender, db)
+        """Return a device as a sender, or None where it was removed."""
+        self.party: Callable[[AccountId], Party | None] = partial(tools.residents.party, db)
+        """Return an account's devices, or None where there is no such account."""
 
     def mailbox(self, row: int) -> Mailbox | None:
         """Return a mailbox that is about to change, or None where its device was removed."""
@@ -190,23 +211,11 @@ class Commit:
                 self.pending.mailboxes[row] = mailbox
         return mailbox
 
-    def sender(self, row: int) -> Sender | None:
-        """Return a device as a sender, or None where it was removed."""
-        return self.tools.residents.sender(self.db, row)
-
     def require(self, seat: Seat) -> None:
         """Return if the seat's connection is still its device's newest, else raise Refusal(AUTHENTICATION)."""
         sender = self.sender(seat.row)
         if sender is None or sender.generation != seat.generation:
             raise Refusal(Code.AUTHENTICATION)
-
-    def sender_changed(self, row: int, sender: Sender) -> None:
-        """Note that a sender's row has to be written."""
-        self.pending.senders[row] = sender
-
-    def party(self, account: AccountId) -> Party | None:
-        """Return an account's devices, or None where there is no such account."""
-        return self.tools.residents.party(self.db, account)
 
     def is_there(self, whom: Party, who: Party, *, permitted: bool) -> bool:
         """Say whether an account is there for another: permitted, nobody suspended, not blocked.

@@ -110,7 +110,7 @@ class Engine:
     async def stop(self) -> None:
         """Finish what was taken in and end the loop."""
         self._stopping = True
-        self.intake.wake()
+        self.intake.close()
         await self._task
 
     async def _run(self) -> None:
@@ -212,7 +212,7 @@ class Engine:
             found = fatal(error, self._path)
             _log.critical("the store can't be trusted any more", error=str(found))
             self.fatal.set_result(found)
-            self.intake.wake()
+            self.intake.close()
 
     def _abandon(self, works: Works) -> None:
         """Answer nobody's submissions - nobody knows what became of them - and end what waits."""

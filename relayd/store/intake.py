@@ -28,8 +28,8 @@ and where two devices talk it spares every second commit."""
 class Intake:
     """What waits for the next commit."""
 
-    __slots__ = ("_acknowledgements", "_arrived", "_count", "_later", "_lines", "_messages_max", "_octets",
-                 "_octets_max", "_space", "_turns", "_verbs", "_waits")  # fmt: skip
+    __slots__ = ("_acknowledgements", "_arrived", "_closed", "_later", "_lines", "_messages_max", "_octets_max",
+                 "_space", "_turns", "_verbs", "_waits", "full", "octets", "works")  # fmt: skip
 
     def __init__(
         self, *, messages_max: int, octets_max: int, later: Callable[[float, Callable[[], None]], object]
@@ -46,26 +46,16 @@ class Intake:
         """The same lines, whose turn it is first."""
         self._acknowledgements: list[Acknowledgement] = []
         self._verbs: list[Verb] = []
-        self._count = 0
-        self._octets = 0
+        self.works = 0
+        """How many works wait."""
+        self.octets = 0
+        """How many bytes they hold."""
+        self._closed = False
+        self.full = False
+        """Whether no more submissions are taken in."""
         self._arrived = asyncio.Event()
         self._space = asyncio.Event()
         self._space.set()
-
-    @property
-    def full(self) -> bool:
-        """Whether nothing more is taken in."""
-        return self._count >= self._messages_max or self._octets >= self._octets_max
-
-    @property
-    def works(self) -> int:
-        """How many works wait."""
-        return self._count
-
-    @property
-    def octets(self) -> int:
-        """How many bytes they hold."""
-        return self._octets
 
     @property
     def pressing(self) -> bool:
@@ -80,8 +70,9 @@ class Intake:
         """Wait until there is room."""
         await self._space.wait()
 
-    def wake(self) -> None:
-        """Let ``arrival`` return, with or without works: the store is closing."""
+    def close(self) -> None:
+        """Let ``arrival`` return, with or without works, and be full from now on: the store is closing."""
+        self._closed = self.full = True
         self._arrived.set()
 
     def submit(self, work: Submission) -> None:
@@ -90,8 +81,8 @@ class Intake:
         if line is None:
             self._lines[work.seat.row] = line = deque()
             self._turns.append(line)
+            self._arrived.set()
         line.append(work)
-        self._arrived.set()
         self._taken(work.weight)
 
     def acknowledge(self, work: Acknowledgement) -> None:
@@ -114,9 +105,10 @@ class Intake:
         self._taken(OVERHEAD_BYTES)
 
     def _taken(self, octets: int) -> None:
-        self._count += 1
-        self._octets += octets
-        if self.full:
+        self.works += 1
+        self.octets += octets
+        if self.works >= self._messages_max or self.octets >= self._octets_max:
+            self.full = True
             self._space.clear()
             self._arrived.set()
 
@@ -124,11 +116,12 @@ class Intake:
         """Return what the next commit takes, by turns; at most as many submissions as one stamp's tree holds."""
         works = Works(self._submissions(), self._acknowledgements, self._verbs)
         self._acknowledgements, self._verbs = [], []
-        self._count -= len(works)
-        self._octets -= sum([work.weight for work in works.submissions])
-        self._octets -= OVERHEAD_BYTES * (len(works.acknowledgements) + len(works.verbs))
-        if not self._count:
+        self.works -= len(works)
+        self.octets -= sum([work.weight for work in works.submissions])
+        self.octets -= OVERHEAD_BYTES * (len(works.acknowledgements) + len(works.verbs))
+        if not self.works:
             self._arrived.clear()
+        self.full = self._closed or self.works >= self._messages_max or self.octets >= self._octets_max
         if not self.full:
             self._space.set()
         return works
@@ -155,10 +148,11 @@ class Intake:
     def put_back(self, acknowledgements: list[Acknowledgement]) -> None:
         """Keep acknowledgements for the next commit, before what has arrived since: this one failed for now."""
         self._acknowledgements[:0] = acknowledgements
-        self._count += len(acknowledgements)
-        self._octets += OVERHEAD_BYTES * len(acknowledgements)
+        self.works += len(acknowledgements)
+        self.octets += OVERHEAD_BYTES * len(acknowledgements)
         if acknowledgements:
             self._arrived.set()
-        if self.full:
+        if self.works >= self._messages_max or self.octets >= self._octets_max:
             # Whoever waits for room would be called at once, find none, and wait again, round and round.
+            self.full = True
             self._space.clear()

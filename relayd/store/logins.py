@@ -55,7 +55,7 @@ def login(commit: Commit, hello: Hello, static_key: bytes) -> Login:
     if mailbox.refused:
         notices.append(Overflow(mailbox.refused))
     sender.generation += 1
-    commit.sender_changed(row, sender)
+    commit.pending.senders[row] = sender
     alone = attempts.count(commit, row, mailbox)
     left = prekeys.left(commit, row)
     welcome = Welcome(

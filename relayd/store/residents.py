@@ -1,13 +1,13 @@
 """The store room: the small rows that commits need again and again, kept in memory on the writer's thread.
 
-Numbers and ids enter; mailboxes, senders and parties leave. The rules of this file: bounded, least recently used
-first; a commit changes them in place, so whatever is rolled back is forgotten here as well.
+Numbers and ids enter; mailboxes, senders and parties leave. The rules of this file: bounded, what was read
+longest ago goes first; a commit changes them in place, so whatever is rolled back is forgotten here as well.
 """
 
 import sqlite3
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 
 from relayd.domain.ledger import Ledger
 from relayd.domain.mailbox import Mailbox
@@ -35,38 +35,23 @@ class Sender:
     ledger: Ledger
 
 
-class Recent(Generic[K, V]):
-    """What was used last, up to a bound."""
+class Recent(OrderedDict[K, V]):
+    """What was read last, up to a bound.
 
-    __slots__ = ("_items", "_maximum")
+    The order is that of reading and not of use: each envelope looks up five of these, and whatever is in use all the
+    time is read again once in as many others as the bound.
+    """
+
+    __slots__ = ("_maximum",)
 
     def __init__(self, maximum: int) -> None:
+        super().__init__()
         self._maximum = maximum
-        self._items: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        """Return what is kept under a key."""
-        item = self._items.get(key)
-        if item is not None:
-            self._items.move_to_end(key)
-        return item
-
-    def put(self, key: K, item: V) -> None:
-        """Keep something."""
-        self._items[key] = item
-
-    def drop(self, key: K) -> None:
-        """Forget one, if it is there."""
-        self._items.pop(key, None)
 
     def trim(self) -> None:
         """Come down to the bound."""
-        while len(self._items) > self._maximum:
-            self._items.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._items.clear()
+        while len(self) > self._maximum:
+            self.popitem(last=False)
 
 
 class Residents:
@@ -94,7 +79,7 @@ class Residents:
 
     def forget_account(self, account: AccountId) -> None:
         """Forget an account's party, because its device list, standing or unit has changed."""
-        self._parties.drop(account)
+        self._parties.pop(account, None)
 
     def forget_parties(self) -> None:
         """Forget all parties, because what has changed concerns the people of a unit and of all below it."""
@@ -103,8 +88,8 @@ class Residents:
 
     def forget_device(self, row: int) -> None:
         """Forget a device that was removed."""
-        self._mailboxes.drop(row)
-        self._senders.drop(row)
+        self._mailboxes.pop(row, None)
+        self._senders.pop(row, None)
 
     def mailbox(self, db: sqlite3.Connection, row: int) -> Mailbox | None:
         """Return a mailbox, or None where the device was removed."""
@@ -133,7 +118,7 @@ class Residents:
                 bool(holed),
                 refused,
             )
-            self._mailboxes.put(row, mailbox)
+            self._mailboxes[row] = mailbox
         return mailbox
 
     def sender(self, db: sqlite3.Connection, row: int) -> Sender | None:
@@ -146,7 +131,7 @@ class Residents:
             generation, epoch, floor = kept
             refused = db.execute("SELECT submission FROM refusal WHERE device = ?", (row,)).fetchall()
             sender = Sender(generation, Ledger(epoch, floor, {submission for (submission,) in refused}))
-            self._senders.put(row, sender)
+            self._senders[row] = sender
         return sender
 
     def party(self, db: sqlite3.Connection, account: AccountId) -> Party | None:
@@ -165,5 +150,5 @@ class Residents:
             mailboxes = {DeviceId(device): number for device, number in devices}
             side = self._sides.of(db, unit, Standing(standing), own, suspended=bool(suspended))
             party = Party(row, account, list_version, highest_device, mailboxes, bool(blocks), side)
-            self._parties.put(account, party)
+            self._parties[account] = party
         return party

@@ -10,22 +10,11 @@ from typing import Final, NamedTuple
 
 from relayd.store.vault import Nonces
 from relayproto.audit import sign_checkpoint
-from relayproto.codes import Scope
-from relayproto.ids import AccountId, DeviceId
 from relayproto.organisation import sign_record
 from relayproto.primitives import KEY_BYTES, Aead, Entropy
 from relayproto.stamp import Author, key_id_at, seal_author, seal_hour_key, stamp_all
 
 _DAY_MS: Final = 86_400_000
-
-
-class Stampable(NamedTuple):
-    """What a stamp says of one submission."""
-
-    account: AccountId
-    device: DeviceId
-    scope: Scope
-    commitment: bytes
 
 
 class Tracing(NamedTuple):
@@ -91,19 +80,17 @@ class Stamper:
         self._key_id, self._hour_key = key_id, Aead(key)
         return self._hour_key
 
-    def stamp(self, db: sqlite3.Connection, now_ms: int, submissions: Sequence[Stampable]) -> list[bytes]:
-        """Return a stamp for each submission of a commit, at most STAMPED_TOGETHER_MAX, all under one signature."""
-        if not submissions:
+    def stamp(self, db: sqlite3.Connection, now_ms: int, authored: Sequence[tuple[Author, bytes]]) -> list[bytes]:
+        """Return a stamp for each author and commitment of a commit, all under one signature.
+
+        At most STAMPED_TOGETHER_MAX; their times are ``now_ms``.
+        """
+        if not authored:
             return []
         hour_key = self._hour(db, now_ms)
         key_id, next_nonce = self._key_id, self._nonces.next
-        return stamp_all(
-            [
-                (
-                    seal_author(hour_key, key_id, next_nonce(), commitment, Author(account, device, scope, now_ms)),
-                    commitment,
-                )
-                for account, device, scope, commitment in submissions
-            ],
-            self._tracing.stamp_seed,
-        )
+        sealed = [
+            (seal_author(hour_key, key_id, next_nonce(), commitment, author), commitment)
+            for author, commitment in authored
+        ]
+        return stamp_all(sealed, self._tracing.stamp_seed)

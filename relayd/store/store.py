@@ -182,7 +182,7 @@ class Store(LocalVerbs, EntranceVerbs):
 
     @property
     def full(self) -> bool:
-        """Whether the intake takes no more submissions."""
+        """Whether no submission is taken: there is no room, or the store is closing."""
         return self._engine.intake.full
 
     @property
@@ -194,17 +194,13 @@ class Store(LocalVerbs, EntranceVerbs):
         """Wait until the intake has room."""
         await self._engine.intake.space()
 
-    def submit(self, seat: Seat, command: Submit, body: bytes, settle: Settle) -> bool:
-        """Take a submission; False where the intake is full and nothing was done.
+    def submit(self, seat: Seat, command: Submit, body: bytes, settle: Settle) -> None:
+        """Take a submission, unless the store is ``full``, which the caller has looked at in the same turn.
 
         ``body`` is the command's own or what its handle named, empty where there is none. ``settle`` is called once,
         on the loop, after the commit.
         """
-        intake = self._engine.intake
-        if intake.full or not self._engine.taking:
-            return False
-        intake.submit(Submission(seat, command, body, settle))
-        return True
+        self._engine.intake.submit(Submission(seat, command, body, settle))
 
     def acknowledge(self, seat: Seat, ack: Ack) -> None:
         """Take an acknowledgement that was checked against what was delivered."""

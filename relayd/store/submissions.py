@@ -7,29 +7,28 @@ ledger; one stamp a submission, one signature a commit.
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from relayd.domain import permits
 from relayd.domain.bounds import Bounds
 from relayd.domain.fates import taken
 from relayd.domain.ledger import Verdict
 from relayd.domain.lifetimes import expires_ms
-from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Share
+from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Mailbox, Share
 from relayd.domain.party import Party
-from relayd.store.commit import Commit, Placed
+from relayd.store.commit import Accepted, Commit, Placement
 from relayd.store.contacts import Sent, sent
 from relayd.store.daykeys import KeyGone
 from relayd.store.residents import Sender
-from relayd.store.stamps import Stampable
 from relayd.store.vault import Contents, Origin
 from relayd.store.works import Settlement, Submission
 from relayproto.codes import Class, Code, GoawayCode, Lane, Scope, SubmitFlag
-from relayproto.commands import Target, Wrap
+from relayproto.commands import Target
 from relayproto.errors import RemoteProtocolError
 from relayproto.ids import AccountId
 from relayproto.limits import LANE_OF, UNANSWERED_MAX
 from relayproto.replies import Mismatch, NotTaken, Submitted
+from relayproto.stamp import Author
 from relayproto.standing import Action
 
 _CALL: Final = int(Action.CALL)
@@ -45,39 +44,17 @@ DISK_RETRY_MS: Final = 30_000
 """Space comes back when devices acknowledge, when rows expire, or when the operator acts."""
 
 
-class Placement(NamedTuple):
-    """Where an envelope goes: a number that was given, and what its device gets."""
-
-    position: int
-    mailbox: int
-    sequence: int
-    fan: int | None
-    wrap: Wrap
-    pass_: bytes
-
-
-@dataclass(slots=True)
-class Accepted:
-    """A submission of which something is stored."""
-
-    work: Submission
-    lane: Lane
-    expires_ms: int
-    placements: list[Placement]
-
-
 def take(commit: Commit, works: Iterable[Submission]) -> None:
     """Settle each submission and put in what it stores."""
-    accepted: list[Accepted] = []
-    for work in works:
-        settlement = _settle(commit, work, accepted)
-        commit.done.settlements.append((work.settle, settlement))
-    stamps = commit.tools.stamper.stamp(commit.db, commit.now_ms, [_stampable(one) for one in accepted])
+    commit.done.settlements += [(work.settle, _settle(commit, work)) for work in works]
+    accepted = commit.done.accepted
+    stamps = commit.tools.stamper.stamp(commit.db, commit.now_ms, [_authored(commit, one) for one in accepted])
     for one, stamp in zip(accepted, stamps, strict=True):
-        _place(commit, one, stamp)
+        one.stamp = stamp
+        _place(commit, one)
 
 
-def _settle(commit: Commit, work: Submission, accepted: list[Accepted]) -> Settlement:
+def _settle(commit: Commit, work: Submission) -> Settlement:
     seat, command = work.seat, work.command
     sender = commit.sender(seat.row)
     if sender is None or sender.generation != seat.generation:
@@ -85,7 +62,7 @@ def _settle(commit: Commit, work: Submission, accepted: list[Accepted]) -> Settl
     number, ledger = command.submission, sender.ledger
     match ledger.judge(number):
         case Verdict.NEW:
-            return _record(commit, work, sender, accepted)
+            return _record(commit, work, sender)
         case Verdict.REPEATED:
             return _repeat(commit, work, refused=number in ledger.refused)
         case Verdict.TOO_OLD:
@@ -96,7 +73,7 @@ def _settle(commit: Commit, work: Submission, accepted: list[Accepted]) -> Settl
             return RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "a submission far above the lowest unanswered")
 
 
-def _record(commit: Commit, work: Submission, sender: Sender, accepted: list[Accepted]) -> Settlement:
+def _record(commit: Commit, work: Submission, sender: Sender) -> Settlement:
     """Decide a new submission and record what was decided, unless it can't be taken now."""
     row, number, ledger = work.seat.row, work.command.submission, sender.ledger
     if commit.disk_tight:
@@ -106,7 +83,8 @@ def _record(commit: Commit, work: Submission, sender: Sender, accepted: list[Acc
         assert mailbox is not None, "a sender has a mailbox"  # noqa: S101
         if mailbox.outcomes >= OUTCOMES_MAX:
             return NotTaken(number, Code.BUSY, OUTCOMES_RETRY_MS)
-    reply = _decide(commit, work, accepted)
+    who = _sender(commit, work)
+    reply = _decide(commit, work, who)
     refused = any(reply.codes)
     if refused:
         commit.pending.refusals[row, number] = _pack(reply.codes)
@@ -115,21 +93,19 @@ def _record(commit: Commit, work: Submission, sender: Sender, accepted: list[Acc
         commit.pending.refusals.pop((row, forgotten), None)
         commit.db.execute("DELETE FROM refusal WHERE device = ? AND submission = ?", (row, forgotten))
     ledger.record(number, refused=refused)
-    commit.sender_changed(row, sender)
-    counts = commit.done.tally.codes
-    for code in reply.codes:
-        counts[code] += 1
-    _count(commit, work, reply.codes)
+    commit.pending.senders[row] = sender
+    _count(commit, work, who, reply.codes)
     return reply
 
 
-def _count(commit: Commit, work: Submission, codes: tuple[int, ...]) -> None:
-    """Count what became of each target, for the statistics (spec 87 §1)."""
-    command, octets, counts = work.command, len(work.body), commit.done.tally.targets
-    organisation, class_ = _sender(commit, work).side.organisation, int(command.class_)
+def _count(commit: Commit, work: Submission, who: Party, codes: tuple[int, ...]) -> None:
+    """Count what became of each target, for operators and for the statistics (spec 87 §1)."""
+    command, octets, tally = work.command, len(work.body), commit.done.tally
+    organisation, class_ = who.side.organisation, int(command.class_)
     for target, code in zip(command.targets, codes, strict=True):
         wraps = target.wraps
-        counts[taken(organisation, class_, octets + len(wraps[0].sealed) if wraps else octets, code)] += 1
+        tally.codes[code] += 1
+        tally.targets[taken(organisation, class_, octets + len(wraps[0].sealed) if wraps else octets, code)] += 1
 
 
 def _pack(codes: tuple[int, ...]) -> bytes:
@@ -148,8 +124,10 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
     mismatches: list[Mismatch] = []
     who = _sender(commit, work)
     for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
-        party = _reachable(commit, work, who, position) if code == Code.MISMATCHED_DEVICES else None
-        mismatch = party.mismatch(position, target, work.seat.row) if party else None
+        party = commit.party(target.account) if code == Code.MISMATCHED_DEVICES else None
+        if party is None or not _reaches(commit, work, who, party, position):
+            continue
+        mismatch = party.mismatch(position, target, work.seat.row)
         if mismatch is not None and len(mismatches) < MISMATCHES_MAX:
             mismatches.append(mismatch)
     return Submitted(command.submission, codes, tuple(mismatches), _retry_after_ms(codes))
@@ -159,39 +137,39 @@ def _retry_after_ms(codes: Iterable[int]) -> int:
     return OVER_QUOTA_RETRY_MS if Code.OVER_QUOTA in codes else 0
 
 
-def _decide(commit: Commit, work: Submission, accepted: list[Accepted]) -> Submitted:
+def _decide(commit: Commit, work: Submission, who: Party) -> Submitted:
     """Give every target its code, and numbers to the envelopes of those that are stored."""
-    command = work.command
-    who = _sender(commit, work)
+    command, class_, sender = work.command, work.command.class_, work.seat.row
     bounds = who.side.bounds
     refusal = _refusal(commit, work, bounds)
     if refusal is not None:
         return Submitted(command.submission, (refusal,) * len(command.targets), (), 0)
     # spec 75 §4: a document shortens a lifetime and refuses none, so that nobody has to know it before he writes.
-    ttl_s = command.ttl_s if bounds is None else min(command.ttl_s, bounds.longest_s[command.class_])
-    one = Accepted(work, LANE_OF[command.class_], expires_ms(commit.now_ms, ttl_s), [])
+    ttl_s = command.ttl_s if bounds is None else min(command.ttl_s, bounds.longest_s[class_])
+    one = Accepted(work, LANE_OF[class_], expires_ms(commit.now_ms, ttl_s), [])
     codes: list[Code] = []
     mismatches: list[Mismatch] = []
     for position, target in enumerate(command.targets):
-        party = _reachable(commit, work, who, position)
-        if party is None:
+        party = commit.party(target.account)
+        if party is None or not _reaches(commit, work, who, party, position):
             codes.append(Code.NOT_AVAILABLE)
             continue
-        mismatch = party.mismatch(position, target, work.seat.row)
+        mismatch = party.mismatch(position, target, sender)
         if mismatch is not None:
             codes.append(Code.MISMATCHED_DEVICES)
             if len(mismatches) < MISMATCHES_MAX:
                 mismatches.append(mismatch)
-        elif full := _full(commit, one, accepted, party, target):
+            continue
+        full = _put_in(commit, one, who, party, position)
+        if full is not None:
             codes.append(Code.OVER_QUOTA)
             _overflow(commit, work, target, full)
-        else:
-            codes.append(Code.STORED)
-            _number(commit, one, party, position, target, _pass_for(commit, command.class_, party, who))
-            if not _freely(who, party, command.class_):
-                commit.tools.contacts.stored(who, party, _sent(work, position), commit.now_ms)
+            continue
+        codes.append(Code.STORED)
+        if not _freely(who, party, class_):
+            commit.tools.contacts.stored(who, party, _sent(work, position), commit.now_ms)
     if one.placements:
-        accepted.append(one)
+        commit.done.accepted.append(one)
     return Submitted(command.submission, tuple(codes), tuple(mismatches), _retry_after_ms(codes))
 
 
@@ -201,25 +179,17 @@ def _sender(commit: Commit, work: Submission) -> Party:
     return party
 
 
-def _reachable(commit: Commit, work: Submission, who: Party, position: int) -> Party | None:
-    """Return the devices of a target, or None where there is no such account for the sender (spec 70 §6)."""
-    party = commit.party(work.command.targets[position].account)
-    if party is None:
-        return None
+def _reaches(commit: Commit, work: Submission, who: Party, party: Party, position: int) -> bool:
+    """Say whether the account of a target is there for the sender (spec 70 §6)."""
     permitted = _freely(who, party, work.command.class_) or commit.tools.contacts.may_send(
         who, party, _sent(work, position), commit.now_ms
     )
-    return party if commit.is_there(party, who, permitted=permitted) else None
+    return commit.is_there(party, who, permitted=permitted)
 
 
 def _freely(who: Party, whom: Party, class_: Class) -> bool:
     """Say whether nothing but the tables has to be asked; within one account nothing has."""
     return whom.row == who.row or permits.freely(who.side, whom.side, _CALL if class_ is Class.CALL else _TEXT)
-
-
-def _pass_for(commit: Commit, class_: Class, whom: Party, who: Party) -> bytes:
-    """Return the pass that goes with an envelope; a receipt, which programs send unasked, has none."""
-    return b"" if class_ is Class.RECEIPT else commit.tools.contacts.pass_for(whom, who, commit.now_ms)
 
 
 def _sent(work: Submission, position: int) -> Sent:
@@ -250,26 +220,51 @@ def _out_of_bounds(work: Submission, bounds: Bounds) -> Code | None:
     return None
 
 
-def _full(commit: Commit, one: Accepted, before: list[Accepted], party: Party, target: Target) -> int | None:
-    """Return the mailbox of the first device of the target that has no room, or None where all have."""
-    quota, residents = commit.tools.quota, commit.tools.residents
-    sender = one.work.seat.account
-    for wrap in target.wraps:
+def _put_in(commit: Commit, one: Accepted, who: Party, party: Party, position: int) -> int | None:
+    """Give numbers to the envelopes of a target, or none of them and return the mailbox of a device without room."""
+    work, lane, quota = one.work, one.lane, commit.tools.quota
+    command, body, sender = work.command, len(work.body), work.seat.account
+    class_, wraps = command.class_, command.targets[position].wraps
+    rooms: list[tuple[int, Mailbox, int]] = []
+    for wrap in wraps:
         row = party.mailboxes[wrap.device]
-        mailbox = residents.mailbox(commit.db, row)
+        mailbox = commit.mailbox(row)
         assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101
-        cost = len(one.work.body) + len(wrap.sealed)
-        if not mailbox.admits(quota, one.lane, one.work.command.class_, cost):
+        cost = body + len(wrap.sealed)
+        if not mailbox.admits(quota, lane, class_, cost) or not _has_share_left(commit, one, mailbox, row, cost):
             return row
-        if not mailbox.half_full(quota, cost):
-            if mailbox.shares_matter_no_more(quota):
-                mailbox.shares = None
-            continue
-        if mailbox.shares is None:
-            mailbox.shares = _shares(commit, row, [*before, one])
-        if not mailbox.has_share_left(quota, sender, cost):
-            return row
+        rooms.append((row, mailbox, cost))
+    fan = _fan(commit, len(wraps)) if command.flags & _ASKS_OUTCOME else None
+    # A receipt, which programs send unasked, brings no pass.
+    pass_ = b"" if class_ is Class.RECEIPT else commit.tools.contacts.pass_for(party, who, commit.now_ms)
+    tally = commit.done.tally
+    for wrap, (row, mailbox, cost) in zip(wraps, rooms, strict=True):
+        sequence = mailbox.put(quota, lane, class_, cost, sender)
+        one.placements.append(Placement(position, row, sequence, fan, wrap, pass_))
+        tally.messages += 1
+        tally.octets += cost
     return None
+
+
+def _has_share_left(commit: Commit, one: Accepted, mailbox: Mailbox, row: int, cost: int) -> bool:
+    """Say whether the sender may have one envelope more there; only in a mailbox that is half full it may not."""
+    quota = commit.tools.quota
+    if not mailbox.half_full(quota, cost):
+        if mailbox.shares is not None and mailbox.shares_matter_no_more(quota):
+            mailbox.shares = None
+        return True
+    if mailbox.shares is None:
+        mailbox.shares = _shares(commit, row, [*commit.done.accepted, one])
+    return mailbox.has_share_left(quota, one.work.seat.account, cost)
+
+
+def _fan(commit: Commit, devices: int) -> int:
+    """Return the number under which a target's devices share one outcome, 0 where there is nothing to share."""
+    if devices <= 1:
+        return 0
+    fan = commit.tools.numbers.fan()
+    commit.pending.fans[fan] = [devices, 0]
+    return fan
 
 
 def _overflow(commit: Commit, work: Submission, target: Target, row: int) -> None:
@@ -302,29 +297,8 @@ def _shares(commit: Commit, row: int, accepted: Iterable[Accepted]) -> dict[Acco
     return shares
 
 
-def _number(
-    commit: Commit, one: Accepted, party: Party, position: int, target: Target, pass_: bytes
-) -> None:  # fmt: skip
-    """Give numbers to the envelopes of a target that is stored."""
-    command, tally, quota = one.work.command, commit.done.tally, commit.tools.quota
-    fan: int | None = None
-    if command.flags & _ASKS_OUTCOME:
-        fan = 0
-        if len(target.wraps) > 1:
-            fan = commit.tools.numbers.fan()
-            commit.pending.fans[fan] = [len(target.wraps), 0]
-    for wrap in target.wraps:
-        row = party.mailboxes[wrap.device]
-        mailbox = commit.mailbox(row)
-        assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101 - _full has looked
-        cost = len(one.work.body) + len(wrap.sealed)
-        sequence = mailbox.put(quota, one.lane, command.class_, cost, one.work.seat.account)
-        one.placements.append(Placement(position, row, sequence, fan, wrap, pass_))
-        tally.messages += 1
-        tally.octets += cost
-
-
-def _stampable(one: Accepted) -> Stampable:
+def _authored(commit: Commit, one: Accepted) -> tuple[Author, bytes]:
+    """Return what the stamp of a submission says, and of which commitment."""
     seat, command = one.work.seat, one.work.command
     scope = Scope.PERSON
     if command.class_ is Class.BROADCAST:
@@ -332,23 +306,22 @@ def _stampable(one: Accepted) -> Stampable:
     elif len(command.targets) > 1:
         others = sum(1 for target in command.targets if target.account != seat.account)
         scope = Scope.GROUP if others > 1 else Scope.PERSON
-    return Stampable(seat.account, seat.device, scope, command.commitment)
+    return Author(seat.account, seat.device, scope, commit.now_ms), command.commitment
 
 
-def _place(commit: Commit, one: Accepted, stamp: bytes) -> None:
+def _place(commit: Commit, one: Accepted) -> None:
     """Seal the envelopes of a submission and put them in; a body for more than one is put in once."""
-    pending, vault, work = commit.pending, commit.tools.vault, one.work
+    pending, vault, work, expires = commit.pending, commit.tools.vault, one.work, one.expires_ms
     command, seat, body = work.command, work.seat, work.body
     octets, inline, shared = len(body), body, None
     if len(one.placements) > 1:
         shared, inline = commit.tools.numbers.body(), b""
-        pending.bodies.append((shared, len(one.placements), vault.seal_body(shared, one.expires_ms, body)))
-    for position, mailbox, sequence, fan, wrap, pass_ in one.placements:
-        name = mailbox * 4 + one.lane
-        origin = Origin(seat.account, seat.device, seat.row, command.submission, position)
-        contents = Contents(command.commitment, stamp, wrap.sealed, pass_, inline)
-        sealed = vault.seal_envelope(name, sequence, one.expires_ms, origin, contents)
+        pending.bodies.append((shared, len(one.placements), vault.seal_body(shared, expires, body)))
+    for each in one.placements:
+        name, sequence, wrap = each.mailbox * 4 + one.lane, each.sequence, each.wrap.sealed
+        origin = Origin(seat.account, seat.device, seat.row, command.submission, each.position)
+        contents = Contents(command.commitment, one.stamp, wrap, each.pass_, inline)
+        sealed = vault.seal_envelope(name, sequence, expires, origin, contents)
         pending.envelopes.append(
-            (name, sequence, one.expires_ms, command.class_, octets + len(wrap.sealed), shared, fan, sealed)
+            (name, sequence, expires, command.class_, octets + len(wrap), shared, each.fan, sealed)
         )
-        commit.done.placed.append(Placed(mailbox, one.lane, sequence, one.expires_ms, work, wrap, stamp, pass_))

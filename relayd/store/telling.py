@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from relayd.domain.entry import Entry
 from relayd.incidents import Reporter
 from relayd.metrics import Counters
-from relayd.store.commit import Done, Placed, Tally
+from relayd.store.commit import Accepted, Done, Placement, Tally
 from relayproto.codes import Lane
 from relayproto.limits import SERIALS_TOGETHER_MAX
 from relayproto.message import Message
@@ -40,7 +40,7 @@ def tell(done: Done, ears: Ears, counters: Counters, incident: Reporter) -> None
         except Exception as error:  # noqa: BLE001 - one connection's bug; the others have their answers due
             incident(error, where="answer")
     listening = ears.listening
-    entries = [_entry(placed) for placed in done.placed if placed.mailbox in listening]
+    entries = [_entry(one, each) for one in done.accepted for each in one.placements if each.mailbox in listening]
     entries += [
         Entry(told.mailbox, Lane.OUTCOME, told.outcome.sequence, told.expires_ms, 0, told.outcome)
         for told in done.told
@@ -61,14 +61,14 @@ def tell(done: Done, ears: Ears, counters: Counters, incident: Reporter) -> None
     ears.speak()
 
 
-def _entry(placed: Placed) -> Entry:
-    mailbox, lane, sequence, expires_ms, submission, wrap, stamp, pass_ = placed
-    seat, command = submission.seat, submission.command
+def _entry(one: Accepted, placement: Placement) -> Entry:
+    lane, sequence, expires_ms, work = one.lane, placement.sequence, one.expires_ms, one.work
+    seat, command = work.seat, work.command
     deliver = Deliver(
-        lane, sequence, seat.account, seat.device, command.class_, expires_ms, command.commitment, stamp, wrap.sealed,
-        submission.body, pass_,
+        lane, sequence, seat.account, seat.device, command.class_, expires_ms, command.commitment, one.stamp,
+        placement.wrap.sealed, work.body, placement.pass_,
     )  # fmt: skip
-    return Entry(mailbox, lane, sequence, expires_ms, deliver.cost(), deliver)
+    return Entry(placement.mailbox, lane, sequence, expires_ms, deliver.cost(), deliver)
 
 
 def count(tally: Tally, counters: Counters) -> None:

@@ -7,13 +7,14 @@ and a counter.
 
 import struct
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final
 
 from relayd.domain.lifetimes import day
 from relayd.store.daykeys import DayKeys
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import COMMITMENT_BYTES
 from relayproto.primitives import Entropy
+from relayproto.value import Value
 
 _PREFIX_BYTES: Final = 8
 _NONCE_BYTES: Final = 12
@@ -24,7 +25,7 @@ _ENVELOPE: Final = struct.Struct(f">32sIQQHHHB{COMMITMENT_BYTES}s")
 _OUTCOME: Final = struct.Struct(">QHB")
 
 
-class Origin(NamedTuple):
+class Origin(Value, frozen=True):
     """Where a row came from: the sending device, its mailbox's number, its submission, and the target's position."""
 
     account: AccountId
@@ -34,7 +35,7 @@ class Origin(NamedTuple):
     position: int
 
 
-class Contents(NamedTuple):
+class Contents(Value, frozen=True):
     """What one device gets; ``pass_`` is empty where it needs none, ``body`` where it is a row of its own."""
 
     commitment: bytes
@@ -84,9 +85,12 @@ class Vault:
 
     def seal_envelope(self, lane: int, sequence: int, expires_ms: int, origin: Origin, contents: Contents) -> bytes:
         """Return the sealed part of an envelope's row."""
-        commitment, stamp, wrap, pass_, body = contents
-        head = _ENVELOPE.pack(*origin, len(stamp), len(wrap), len(pass_), commitment)
-        return self._seal(expires_ms, b"".join((head, stamp, wrap, pass_, body)), _PLACE.pack(lane, sequence))
+        stamp, wrap, pass_ = contents.stamp, contents.wrap, contents.pass_
+        head = _ENVELOPE.pack(
+            origin.account, origin.device, origin.mailbox, origin.submission, origin.position,
+            len(stamp), len(wrap), len(pass_), contents.commitment,
+        )  # fmt: skip
+        return self._seal(expires_ms, head + stamp + wrap + pass_ + contents.body, _PLACE.pack(lane, sequence))
 
     def open_envelope(self, lane: int, sequence: int, expires_ms: int, sealed: bytes) -> tuple[Origin, Contents]:
         """Return the parts of an envelope's row; KeyGone or CryptoFailure where it cannot be opened."""

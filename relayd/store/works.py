@@ -6,7 +6,7 @@ that settled it was synced.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from relayd.domain.seat import Seat
@@ -26,25 +26,21 @@ nothing to say because a newer connection of the device has come."""
 Settle = Callable[[Settlement], None]
 
 
-@dataclass(slots=True)
 class Submission:
     """A SUBMIT; ``body`` is its own or what its handle named, and empty where there is none."""
 
-    seat: Seat
-    command: Submit
-    body: bytes
-    settle: Settle
-    placements: int = field(init=False)
-    """Rows that it puts in, if it is stored."""
-    weight: int = field(init=False)
-    """About how many bytes of memory it holds; a body that is shared counts each time."""
+    __slots__ = ("body", "command", "placements", "seat", "settle", "weight")
 
-    def __post_init__(self) -> None:
-        """Measure it, once."""
-        targets = self.command.targets
-        self.placements = sum([len(target.wraps) for target in targets])
-        wraps = sum([len(wrap.sealed) for target in targets for wrap in target.wraps])
-        self.weight = OVERHEAD_BYTES + len(self.body) + wraps
+    def __init__(self, seat: Seat, command: Submit, body: bytes, settle: Settle) -> None:
+        self.seat = seat
+        self.command = command
+        self.body = body
+        self.settle = settle
+        wraps = [len(wrap.sealed) for target in command.targets for wrap in target.wraps]
+        self.placements = len(wraps)
+        """Rows that it puts in, if it is stored."""
+        self.weight = OVERHEAD_BYTES + len(body) + sum(wraps)
+        """About how many bytes of memory it holds; a body that is shared counts each time."""
 
 
 @dataclass(slots=True)

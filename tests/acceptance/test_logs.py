@@ -161,8 +161,8 @@ class Office:
         for broken in (frame.encode(Kind.LOOKUP, 1, [CANARY]), b"\xc1" + CANARY):
             line, _ = await self.login("mallory")
             for not_a_devices in (frame.encode(200, 1, [CANARY]), frame.encode(Kind.INVITE, 2, [address("bob"), 60])):
-                line.connection.send_frame(not_a_devices)
-            line.connection.send_frame(broken)
+                line.connection.send_frames((not_a_devices,))
+            line.connection.send_frames((broken,))
             line.flush()
             assert (await line.expect(Closed)).code == GoawayCode.BAD_FRAME
             await line.close()

@@ -3,22 +3,23 @@
 Bytes enter a connection; the rule is that of ``relayproto.duplex``: whatever they are, nothing is raised.
 """
 
+from typing import NamedTuple
+
 from fuzz.rules import only, require, target
 from relayproto import noise, preface, record
-from relayproto.channel import Channel
 from relayproto.codes import Purpose, Suite, Transport
 from relayproto.connection import ClientConnection, RelayConnection
 from relayproto.duplex import Connection
 from relayproto.errors import RemoteProtocolError
 from relayproto.events import Closed
-from relayproto.limits import CONNECTION_LIFETIME_S, HELLO_BYTES, RECORD_BUCKETS, UNAUTHENTICATED_BYTES_MAX
+from relayproto.limits import HELLO_BYTES, RECORD_BUCKETS, UNAUTHENTICATED_BYTES_MAX
 from relayproto.noise import HandshakeState
 from relayproto.noise.cipherstate import CipherState
 from relayproto.noise.suites import CHACHAPOLY
 from relayproto.preface import PREFACE_BYTES, Preface
 from relayproto.primitives import x25519_public
 from relayproto.record import RecordBuffer, pack, prefixed, unpack
-from relayproto.states import State
+from relayproto.states import State, Step
 from support.kem import stream
 from support.wire import ALICE_KEY, DESCRIPTOR, HELLO, RELAY_KEY
 
@@ -141,13 +142,21 @@ def a_record(octets: bytes) -> None:
 KEYS = (b"r" * 32, b"d" * 32)
 
 
-def opened(connection: Connection, purpose: Purpose, keys: tuple[bytes, bytes]) -> None:
-    """Put a connection behind its handshake, under known keys: shaking hands takes longer than all the rest."""
-    send, receive = (CipherState(CHACHAPOLY, key) for key in keys)
+class Shaken(NamedTuple):
+    """A handshake that is done, under known keys: shaking hands takes longer than all the rest."""
+
+    keys: tuple[bytes, bytes]
+
+    def split(self) -> tuple[CipherState, CipherState]:
+        send, receive = (CipherState(CHACHAPOLY, key) for key in self.keys)
+        return send, receive
+
+
+def established(connection: Connection, purpose: Purpose, keys: tuple[bytes, bytes], *, greeted: bool) -> None:
+    """Put a connection behind its handshake."""
     connection.data_to_send(0.0)
-    connection._channel = Channel(send, receive, bulk=False, now=0.0)
-    connection.state, connection.purpose = State.OPEN, purpose
-    connection._until = CONNECTION_LIFETIME_S
+    connection.state, connection.purpose = State.HANDSHAKE, purpose
+    connection._establish(Shaken(keys), Step.HELLO_DONE if greeted else Step.NOBODY_TO_GREET, 0.0)
 
 
 def a_stream(octets: bytes) -> None:
@@ -157,10 +166,8 @@ def a_stream(octets: bytes) -> None:
     way, plain = octets[0], octets[1:]
     purpose = Purpose.ENROL if way & 2 else Purpose.DEVICE
     relay, client = a_relay(), a_client()
-    opened(relay, purpose, KEYS)
-    opened(client, purpose, KEYS[::-1])
-    if way & 8 and purpose is Purpose.DEVICE:
-        client.state = State.GREETED
+    established(relay, purpose, KEYS, greeted=False)
+    established(client, purpose, KEYS[::-1], greeted=bool(way & 8) and purpose is Purpose.DEVICE)
     sender, receiver = (client, relay) if way & 1 else (relay, client)
     channel = sender._channel
     require(channel is not None, "an open connection without keys")

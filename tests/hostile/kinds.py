@@ -186,7 +186,7 @@ class Talk(Wire):
         """Say frames as they are, in as few records as hold them."""
         if self.connection.open:
             for octets in frames:
-                self.connection.send_frame(octets)
+                self.connection.send_frames((octets,))
             self.flush()
 
     async def ask(self, *said: Message) -> None:

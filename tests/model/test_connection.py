@@ -74,7 +74,7 @@ class Pipe:
                 case HelloReceived(hello, static_key):
                     assert (hello, static_key) == (HELLO, x25519_public(ALICE_KEY))
                     self.begun[to] += 1
-                    self.ends["relay"].send(WELCOME)
+                    self.ends["relay"].welcome(WELCOME)
                     self.said["client"].append((0, WELCOME))
                 case EnrolmentOpened() | Established():
                     self.begun[to] += 1

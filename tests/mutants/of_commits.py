@@ -212,8 +212,8 @@ MUTANTS: Final = (
         name="fan-out-decided-by-the-first-device",
         story="Whether an account has room is asked of its first device only, and the others are filled beyond theirs.",
         file="relayd/store/submissions.py",
-        old="wrap in target.wraps:\n        row = party.mailboxes[wrap.device]\n        mailbox = residents",
-        new="wrap in target.wraps[:1]:\n        row = party.mailboxes[wrap.device]\n        mailbox = residents",
+        old="            return row\n        rooms.append",
+        new="            if not rooms:\n                return row\n        rooms.append",
         killers=(
             "tests/unit/relayd/store/test_submissions.py::test_one_full_device_refuses_the_account_and_leaves_the_others_as_they_were",
         ),
@@ -222,12 +222,10 @@ MUTANTS: Final = (
         name="fan-out-not-atomic",
         story="A fan-out stops at a full device and keeps what it has done: some devices of a person get a message.",
         file="relayd/store/submissions.py",
-        old='        assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101\n'
-        "        cost = len(one.work.body) + len(wrap.sealed)\n",
-        new='        assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101\n'
-        "        cost = len(one.work.body) + len(wrap.sealed)\n"
-        "        if mailbox.admits(quota, one.lane, one.work.command.class_, cost):\n"
-        '            _number(commit, one, party, 0, Target(target.account, target.list_version, (wrap,)), b"")\n',
+        old="        rooms.append((row, mailbox, cost))\n",
+        new="        rooms.append((row, mailbox, cost))\n"
+        "        sequence = mailbox.put(quota, lane, class_, cost, sender)\n"
+        '        one.placements.append(Placement(position, row, sequence, None, wrap, b""))\n',
         killers=(
             "tests/unit/relayd/store/test_submissions.py::test_one_full_device_refuses_the_account_and_leaves_the_others_as_they_were",
         ),

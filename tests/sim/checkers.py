@@ -129,7 +129,11 @@ class Truth:
                 expect(all(a <= b for a, b in zip(old.floors, box.floors, strict=True)), 4, f"floor of {row} went back")
                 expect(all(a <= b for a, b in zip(old.nexts, box.nexts, strict=True)), 2, f"next of {row} went back")
         following = {(row, lane): number for row, box in before.items() for lane, number in enumerate(box.nexts)}
-        named = [(each.mailbox, each.lane, each.sequence, each.submission.command.commitment) for each in done.placed]
+        named = [
+            (each.mailbox, one.lane, each.sequence, one.work.command.commitment)
+            for one in done.accepted
+            for each in one.placements
+        ]
         named += [
             (each.mailbox, Lane.OUTCOME, each.outcome.sequence,
              f"{each.outcome.submission} {each.outcome.position} {each.outcome.result}".encode())
@@ -146,7 +150,7 @@ class Truth:
 
     def _new(self, before: dict[tuple[int, int], tuple[int, int]], done: Done) -> None:
         new = self.rows.keys() - before.keys()
-        named = {(each.mailbox * 4 + each.lane, each.sequence) for each in done.placed}
+        named = {(each.mailbox * 4 + one.lane, each.sequence) for one in done.accepted for each in one.placements}
         named |= {(each.mailbox * 4 + Lane.OUTCOME, each.outcome.sequence) for each in done.told}
         expect(new <= named, 1, f"rows from nowhere: {sorted(new - named)[:3]}")
         missing = {each for each in named - new if each[0] >> 2 in self.boxes}
@@ -166,8 +170,8 @@ class Truth:
     def _envelopes(self, done: Done, devices_before: dict[int, Sender], ledgers: dict[int, int]) -> None:
         # Submissions stand before verbs in a commit: it is what was there before that counts.
         submitted = set()
-        for each in done.placed:
-            seat, command = each.submission.seat, each.submission.command
+        for work, each in [(one.work, each) for one in done.accepted for each in one.placements]:
+            seat, command = work.seat, work.command
             sender, epoch = (seat.account, seat.device), ledgers[seat.row]
             submitted.add((sender, epoch, command.submission))
             key = (sender, epoch, command.submission, each.mailbox)

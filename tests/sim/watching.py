@@ -69,7 +69,8 @@ def _of_the_relay(world: World) -> Iterator[tuple[Any, str, Callable[..., Any]]]
     def committed(writer, db, works, now_ms, *, disk_tight):
         done = run(writer, db, works, now_ms, disk_tight=disk_tight)
         truth.commit(db, works, done, now_ms)
-        world.say(f"commit of {len(works)}: {len(done.placed)} envelopes, {len(done.told)} outcomes")
+        envelopes = sum(len(one.placements) for one in done.accepted)
+        world.say(f"commit of {len(works)}: {envelopes} envelopes, {len(done.told)} outcomes")
         return done
 
     def told(done, *others):

@@ -38,9 +38,8 @@ class AgreeableStore:
         self.low: tuple[tuple[int, PrekeysLow], ...] = ()
         self.removed: tuple[int, ...] = ()
 
-    def submit(self, *arguments: object) -> bool:
+    def submit(self, *arguments: object) -> None:
         self.taken.append(arguments)
-        return True
 
     async def login(self, *arguments: object) -> str:
         self.taken.append(arguments)

@@ -178,7 +178,7 @@ class History:
         expected = [model.submit(work.seat, work.command, now_ms, tight=tight) for work in works.submissions]
         answers = [_said(settlement) for settlement in self.settled]
         assert answers == expected
-        assert [tuple(one[:4]) for one in done.placed] == [(*one[:3], one[3].expires_ms) for one in model.placed]
+        assert _placed(done) == [(*one[:3], one[3].expires_ms) for one in model.placed]
         for verb in verbs:
             verb()
         for mailbox, expires_ms, outcome in done.told:
@@ -200,7 +200,7 @@ class History:
 
     def _what_was_heard(self, done) -> None:
         """Everything that was put in is woken for once, and whoever is full or waits for room hears of it."""
-        put_in = [one[:3] for one in done.placed] + [
+        put_in = [one[:3] for one in _placed(done)] + [
             (one.mailbox, Lane.OUTCOME, one.outcome.sequence) for one in done.told
         ]
         assert [(one.mailbox, one.lane, one.sequence) for one in self.store.heard] == put_in
@@ -390,6 +390,11 @@ class History:
 def _before(seat: Seat) -> Seat:
     """Return the connection that this one took over from."""
     return dataclasses.replace(seat, generation=seat.generation - 1)
+
+
+def _placed(done):
+    """Return (mailbox, lane, sequence, expires_ms) of every envelope that was put in."""
+    return [(each.mailbox, one.lane, each.sequence, one.expires_ms) for one in done.accepted for each in one.placements]
 
 
 def _said(settlement):

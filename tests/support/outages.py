@@ -126,7 +126,8 @@ class Life:
         futures = []
         for work in works:
             future = asyncio.get_running_loop().create_future()
-            if self.house.store.submit(work.sender.seat, work.command, work.command.body, future.set_result):
+            if not self.house.store.full:
+                self.house.store.submit(work.sender.seat, work.command, work.command.body, future.set_result)
                 futures.append((work, future))
         for work, future in futures:
             settled = await future

@@ -168,7 +168,7 @@ class Peer(asyncio.Protocol):
         if (scripted := relay.script.get(Hello)) is not None:
             welcome = scripted(self, hello, 0) or welcome
         if not self.connection.closed:
-            self.connection.send(welcome)
+            self.connection.welcome(welcome)
             self.pump()
 
     def answer(self, request: int, command: Message) -> None:

@@ -176,7 +176,8 @@ class House:
         for command, sender, device in triples:
             future = asyncio.get_running_loop().create_future()
             futures.append(future)
-            assert self.store.submit(sender.seats[device], command, command.body or b"", future.set_result)
+            assert not self.store.full
+            self.store.submit(sender.seats[device], command, command.body or b"", future.set_result)
         return [await future for future in futures]
 
     async def page(self, someone: Guest, lane=Lane.NORMAL, *, device=1, after=0, messages=100, octets=1 << 20):

@@ -58,7 +58,7 @@ def an_open_pair(
     relay, client = a_relay(suites=frozenset(Suite)), a_client(purpose, suite=suite)
     converse(relay, client)
     if purpose is not Purpose.ENROL:
-        relay.send(WELCOME)
+        relay.welcome(WELCOME)
         converse(relay, client)
     relay.events()
     client.events()

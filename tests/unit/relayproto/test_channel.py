@@ -34,7 +34,7 @@ def kinds(channel: Channel, records: bytes) -> list[int]:
 def test_all_that_waits_shares_one_record() -> None:
     alice, bob = a_pair()
     for _ in range(20):
-        alice.queue(message.encode(Ping()))
+        alice.queue.append(message.encode(Ping()))
 
     records = alice.seal(0.0)
 
@@ -45,16 +45,16 @@ def test_all_that_waits_shares_one_record() -> None:
 def test_nothing_waits_nothing_is_sealed() -> None:
     alice, _ = a_pair()
 
-    assert not alice.waiting
+    assert not alice.queue
     assert alice.seal(0.0) == b""
 
 
 def test_both_sides_take_the_next_key_after_the_record_that_says_so() -> None:
     alice, bob = a_pair()
-    alice.queue(message.encode(Ping()))
+    alice.queue.append(message.encode(Ping()))
 
     before = alice.seal(REKEY_AFTER_S)
-    alice.queue(message.encode(Pong()))
+    alice.queue.append(message.encode(Pong()))
     behind = alice.seal(REKEY_AFTER_S)
 
     assert kinds(bob, before) == [Kind.PING]
@@ -65,7 +65,7 @@ def test_both_sides_take_the_next_key_after_the_record_that_says_so() -> None:
 def test_rekey_anywhere_but_last_ends_the_connection(frames: list[message.Message]) -> None:
     alice, bob = a_pair()
     for said in frames:
-        alice.queue(message.encode(said))
+        alice.queue.append(message.encode(said))
 
     with pytest.raises(RemoteProtocolError) as raised:
         list(bob.open(alice.seal(0.0)[2:]))
@@ -75,7 +75,7 @@ def test_rekey_anywhere_but_last_ends_the_connection(frames: list[message.Messag
 
 def test_a_record_that_was_touched_does_not_open() -> None:
     alice, bob = a_pair()
-    alice.queue(message.encode(Ping()))
+    alice.queue.append(message.encode(Ping()))
     record = bytearray(alice.seal(0.0)[2:])
     record[0] ^= 1
 
@@ -87,7 +87,7 @@ def test_a_record_that_was_touched_does_not_open() -> None:
 
 def test_a_record_does_not_open_twice() -> None:
     alice, bob = a_pair()
-    alice.queue(message.encode(Ping()))
+    alice.queue.append(message.encode(Ping()))
     record = alice.seal(0.0)[2:]
     bob.open(record)
 

@@ -41,7 +41,7 @@ def test_a_device_is_greeted_and_the_connection_opens(suite: Suite) -> None:
     converse(relay, client)
     assert relay.events() == [HelloReceived(HELLO, x25519_public(ALICE_KEY))]
     assert [type(event) for event in client.events()] == [Established]
-    relay.send(WELCOME)
+    relay.welcome(WELCOME)
     converse(relay, client)
 
     assert relay.open
@@ -183,7 +183,7 @@ def test_a_welcome_that_does_not_come_is_not_waited_for() -> None:
 def test_a_welcome_that_is_late_opens_the_connection_for_a_day() -> None:
     relay, client = a_relay(), a_client()
     converse(relay, client)
-    relay.send(WELCOME)
+    relay.welcome(WELCOME)
 
     converse(relay, client, WELCOME_TIMEOUT_S - 1)
     client.handle_timeout(WELCOME_TIMEOUT_S)
@@ -195,6 +195,8 @@ def test_a_welcome_that_is_late_opens_the_connection_for_a_day() -> None:
 def test_a_second_welcome_is_no_message() -> None:
     relay, client = an_open_pair()
 
+    with pytest.raises(LocalProtocolError):
+        relay.welcome(WELCOME)
     relay.send(WELCOME)
     converse(relay, client)
 
@@ -249,7 +251,7 @@ def test_what_a_device_may_not_ask_looks_like_what_nobody_knows(said: message.Me
     relay, client = an_open_pair()
 
     client.send(said, 3)
-    client.send_frame(encode(127, 4, []))
+    client.send_frames((encode(127, 4, []),))
     converse(relay, client)
 
     refusal = Refused(Code.UNSUPPORTED, 0)
@@ -305,7 +307,7 @@ def test_a_bulk_connection_takes_larger_records() -> None:
 def test_a_device_ignores_a_kind_that_it_does_not_know() -> None:
     relay, client = an_open_pair()
 
-    relay.send_frame(encode(191, 0, ["new"]))
+    relay.send_frames((encode(191, 0, ["new"]),))
     relay.send(Drained())
     converse(relay, client)
 
@@ -317,7 +319,7 @@ def test_anything_before_welcome_ends_the_clients_side(said: message.Message) ->
     relay, client = a_relay(), a_client()
     converse(relay, client)
     assert relay._channel is not None
-    relay._channel.queue(message.encode(said))
+    relay._channel.queue.append(message.encode(said))
 
     converse(relay, client)
 
@@ -338,7 +340,7 @@ def test_a_goaway_may_come_instead_of_welcome() -> None:
 def test_a_malformed_frame_ends_the_connection_and_is_told() -> None:
     relay, client = an_open_pair()
 
-    client.send_frame(encode(8, 1, [b"too short", []]))
+    client.send_frames((encode(8, 1, [b"too short", []]),))
     converse(relay, client)
 
     assert ended(relay).code is GoawayCode.BAD_FRAME
@@ -383,7 +385,7 @@ def test_any_cut_of_the_bytes_gives_the_same_events(cuts: list[int]) -> None:
     relay.receive_data(client.data_to_send(0.0), 0.0)
     client.receive_data(relay.data_to_send(0.0), 0.0)
     relay.receive_data(client.data_to_send(0.0), 0.0)
-    relay.send(WELCOME)
+    relay.welcome(WELCOME)
     client.receive_data(relay.data_to_send(0.0), 0.0)
     relay.events()
     for request in range(1, 30):

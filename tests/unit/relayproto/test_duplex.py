@@ -65,7 +65,7 @@ def test_goaway_is_the_last_frame_and_names_the_reason() -> None:
 
 def test_what_comes_behind_goaway_is_not_read() -> None:
     relay, client = an_open_pair()
-    client.send_frame(message.encode(Goaway(GoawayCode.BYE, False, 0)))
+    client.send_frames((message.encode(Goaway(GoawayCode.BYE, False, 0)),))
     client.send(GetRelayKeys())
 
     relay.receive_data(client.data_to_send(0.0), 0.0)
@@ -159,7 +159,7 @@ def test_the_bytes_may_be_cut_anywhere() -> None:
     for octet in client.data_to_send(0.0):
         relay.receive_data(bytes([octet]), 0.0)
     relay.events()
-    relay.send(WELCOME)
+    relay.welcome(WELCOME)
     for octet in relay.data_to_send(0.0):
         client.receive_data(bytes([octet]), 0.0)
 
@@ -221,7 +221,7 @@ def test_frames_that_ask_for_nothing_are_counted() -> None:
     relay, client = an_open_pair()
     for said in (Ping(), Pong(), GetRelayKeys()):
         client.send(said)
-    client.send_frame(frame.encode(250, 1, ()))
+    client.send_frames((frame.encode(250, 1, ()),))
 
     converse(relay, client)
 

@@ -71,9 +71,8 @@ class Quiet(Before):
         self.settles = []
         self.acknowledged = []
 
-    def submit(self, seat, command, body, settle) -> bool:
+    def submit(self, seat, command, body, settle) -> None:
         self.settles.append(settle)
-        return True
 
     def acknowledge(self, seat, ack) -> None:
         self.acknowledged.append(ack)

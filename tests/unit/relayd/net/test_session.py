@@ -690,7 +690,7 @@ async def test_a_mistake_of_ours_while_taking_what_came_cuts_its_connection_only
         for each in (line, other):
             # More than one part: the first is taken at once, the rest when it is its turn.
             for _ in range(2 * FRAMES_AT_ONCE_MAX):
-                each.connection.send_frame(message.encode(Ping()))
+                each.connection.send_frames((message.encode(Ping()),))
             each.flush()
 
         await asyncio.wait_for(line.lost.wait(), 30)
@@ -854,11 +854,11 @@ async def test_works_of_a_superseded_connection_are_dropped_without_an_answer(tm
     class Late(Before):
         full = False
 
-        def submit(self, *arguments: object) -> bool:
+        def submit(self, *arguments: object) -> None:
             if arguments[0].generation > 1:
-                return self.store.submit(*arguments)
-            waiting.append(arguments)
-            return True
+                self.store.submit(*arguments)
+            else:
+                waiting.append(arguments)
 
     async with office(tmp_path, through=Late) as (relay, alice, bob):
         older, _ = await login(relay.port, alice)
@@ -924,7 +924,7 @@ async def test_who_says_nothing_again_and_again_is_sent_away_and_not_let_in_at_o
         }  # fmt: skip
 
         for _ in range(WASTE_MAX + 2):
-            line.connection.send_frame(frames[said])
+            line.connection.send_frames((frames[said],))
         line.flush()
         closed = await line.expect(Closed)
         again = await connect(relay.port, alice)
@@ -954,7 +954,7 @@ async def test_a_flood_is_taken_in_parts_and_others_are_answered_between_them(tm
 
         with mock.patch.object(RelayConnection, "advance", counted):
             for _ in range(WASTE_MAX // 2):
-                flood.connection.send_frame(message.encode(Ping()))
+                flood.connection.send_frames((message.encode(Ping()),))
             flood.flush()
             other.say(GetRelayKeys())
             await other.expect(RelayKeys)

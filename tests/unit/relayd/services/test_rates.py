@@ -44,6 +44,16 @@ def test_asking_how_long_takes_nothing() -> None:
     assert rates.wait_ms("alice", 0.0) == 1001
 
 
+def test_what_is_given_back_was_never_taken() -> None:
+    rates: Rates[str] = Rates(per_s=1, burst=10)
+    rates.take("alice", 0.0, 4)
+
+    for cost in (3, 500):
+        taken = rates.take("alice", 100.0, cost)
+        rates.give_back("alice", cost)
+        assert (taken, rates.wait_ms("alice", 100.0, 10)) == (0, 0)
+
+
 def test_only_so_many_keys_are_remembered_and_the_longest_untouched_goes_first() -> None:
     rates: Rates[int] = Rates(per_s=0.001, burst=1, keys_max=2)
     rates.take(1, 0.0)

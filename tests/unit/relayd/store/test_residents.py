@@ -5,25 +5,14 @@ from relayd.store.database import connect
 from relayd.store.residents import Recent, Residents
 
 
-def test_what_was_used_longest_ago_goes_first() -> None:
+def test_what_was_read_longest_ago_goes_first() -> None:
     recent: Recent[int, str] = Recent(2)
     for number in (1, 2, 3):
-        recent.put(number, str(number))
-    recent.get(1)
+        recent[number] = str(number)
 
     recent.trim()
 
-    assert [recent.get(number) for number in (1, 2, 3)] == ["1", None, "3"]
-
-
-def test_what_is_not_there_can_be_dropped() -> None:
-    recent: Recent[int, str] = Recent(2)
-    recent.put(1, "1")
-
-    recent.drop(1)
-    recent.drop(1)
-
-    assert recent.get(1) is None
+    assert list(recent.items()) == [(2, "2"), (3, "3")]
 
 
 def fill(db, count: int) -> None:

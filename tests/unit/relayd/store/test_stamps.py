@@ -1,11 +1,12 @@
 import os
 
 from relayd.store.database import connect
-from relayd.store.stamps import Stampable, Stamper, Tracing
+from relayd.store.stamps import Stamper, Tracing
 from relayd.store.vault import Nonces
 from relayproto import stamp
 from relayproto.codes import Scope
 from relayproto.primitives import Aead, ed25519_public, x25519_public
+from relayproto.stamp import Author
 from support.stores import STAMP_SEED
 
 HOUR_MS = 3_600_000
@@ -17,8 +18,8 @@ def stamper(moderators=MODERATORS) -> Stamper:
     return Stamper(Tracing(7, STAMP_SEED, moderators, 180), Nonces(os.urandom), os.urandom)
 
 
-def stampable() -> Stampable:
-    return Stampable(b"a" * 32, 1, Scope.PERSON, b"\x01" + os.urandom(32))
+def authored(ms: int = HOUR_MS) -> tuple[Author, bytes]:
+    return Author(b"a" * 32, 1, Scope.PERSON, ms), b"\x01" + os.urandom(32)
 
 
 def kept(db) -> list[tuple]:
@@ -27,12 +28,12 @@ def kept(db) -> list[tuple]:
 
 def test_one_commits_stamps_all_hold(tmp_path) -> None:
     db = connect(tmp_path / "relay.db", autocheckpoint_pages=1000)
-    submissions = [stampable() for _ in range(5)]
+    submissions = [authored() for _ in range(5)]
 
     stamps = stamper().stamp(db, HOUR_MS, submissions)
 
-    for one, submission in zip(stamps, submissions, strict=True):
-        stamp.check(one, submission.commitment, ed25519_public(STAMP_SEED))
+    for one, (_, commitment) in zip(stamps, submissions, strict=True):
+        stamp.check(one, commitment, ed25519_public(STAMP_SEED))
     db.close()
 
 
@@ -46,23 +47,23 @@ def test_nothing_to_stamp_makes_no_key(tmp_path) -> None:
 
 def test_an_hours_key_is_sealed_to_the_moderators_once_and_kept_until_retention_ends(tmp_path) -> None:
     db = connect(tmp_path / "relay.db", autocheckpoint_pages=1000)
-    maker, submission = stamper(), stampable()
+    maker, (author, commitment) = stamper(), authored(HOUR_MS + 1)
 
-    maker.stamp(db, HOUR_MS, [stampable()])
-    (made,) = maker.stamp(db, HOUR_MS + 1, [submission])
+    maker.stamp(db, HOUR_MS, [authored()])
+    (made,) = maker.stamp(db, HOUR_MS + 1, [(author, commitment)])
 
     ((key_id, expires_ms, sealed),) = kept(db)
     hour_key = Aead(stamp.open_hour_key(sealed, FIRST, SECOND))
     assert key_id == stamp.key_id(made) == stamp.key_id_at(7, HOUR_MS)
     assert expires_ms == HOUR_MS + 180 * 86_400_000
-    assert stamp.open_author(made, submission.commitment, hour_key).ms == HOUR_MS + 1
+    assert stamp.open_author(made, commitment, hour_key) == author
     db.close()
 
 
 def test_without_moderators_no_key_is_kept(tmp_path) -> None:
     db = connect(tmp_path / "relay.db", autocheckpoint_pages=1000)
 
-    stamper(None).stamp(db, HOUR_MS, [stampable()])
+    stamper(None).stamp(db, HOUR_MS, [authored()])
 
     assert kept(db) == []
     db.close()
@@ -73,7 +74,7 @@ def test_the_next_hour_has_another_key(tmp_path) -> None:
     maker = stamper()
 
     for now_ms in (HOUR_MS, 2 * HOUR_MS):
-        maker.stamp(db, now_ms, [stampable()])
+        maker.stamp(db, now_ms, [authored()])
 
     assert len({key_id for key_id, *_ in kept(db)}) == 2
     db.close()
@@ -82,7 +83,7 @@ def test_the_next_hour_has_another_key(tmp_path) -> None:
 def test_an_hours_key_is_given_up_when_the_hour_is_over_though_nothing_is_stamped() -> None:
     db = connect(":memory:", autocheckpoint_pages=1000)
     maker = stamper(None)
-    maker.stamp(db, HOUR_MS, [stampable()])
+    maker.stamp(db, HOUR_MS, [authored()])
 
     maker.end_hour(2 * HOUR_MS - 1)
     within = maker._hour_key
