@@ -103,9 +103,9 @@ def _work() -> Callable[[], None]:
     def once() -> None:
         sender.queue.append(octets)
         record = sender.seal(0.0)
-        for frame in relay.open(record[2:]):
-            read = message.read(Submit, frame.octets)
-            relay.queue.append(message.encode(Submitted(read.submission, (0,), (), 0), frame.request))
+        for _, received in relay.open(record[2:]):
+            request, read = message.requested(Submit, received)
+            relay.queue.append(message.encode(Submitted(read.submission, (0,), (), 0), request))
         relay.seal(0.0)
 
     return once

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from relayproto import frame, message
 from relayproto.codes import GoawayCode, Kind
 from relayproto.errors import CryptoFailure, LocalProtocolError, RemoteProtocolError
-from relayproto.frame import Frame
 from relayproto.noise.cipherstate import CipherState
 from relayproto.notices import Rekey
 from relayproto.record import Opener, Sealer, pack, unpack
@@ -44,8 +43,8 @@ class Channel:
             self._sealer.rekey(now)
         return records
 
-    def open(self, record: bytes) -> Iterator[Frame]:
-        """Return the frames of one record, decoded as they are taken; REKEY is obeyed here and does not surface.
+    def open(self, record: bytes) -> Iterator[tuple[int, bytes]]:
+        """Return the frames of one record with their kinds; REKEY is obeyed here and does not surface.
 
         They must be taken to their end before the next record is opened. Raises RemoteProtocolError, here or while
         they are taken: a record that does not open ends the connection, whatever the reason.
@@ -56,12 +55,13 @@ class Channel:
             raise RemoteProtocolError(GoawayCode.BAD_RECORD, "a record does not open") from None
         return self._frames(unpack(plaintext))
 
-    def _frames(self, unpacked: Iterator[bytes]) -> Iterator[Frame]:
+    def _frames(self, unpacked: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
         for octets in unpacked:
-            decoded = frame.decode(octets)
-            if decoded.kind == _REKEY_KIND:
+            kind = frame.kind_of(octets)
+            if kind == _REKEY_KIND:
+                message.read(Rekey, octets)
                 if next(unpacked, None) is not None:
                     raise RemoteProtocolError(GoawayCode.BAD_FRAME, "REKEY is not the last frame of its record")
                 self._opener.rekey()
                 return
-            yield decoded
+            yield kind, octets

@@ -7,14 +7,12 @@ the relay has them or says which it has and closes.
 from collections.abc import Mapping
 from typing import ClassVar, cast, get_args
 
-from relayproto import message, noise, preface
+from relayproto import frame, message, noise, preface
 from relayproto.codes import DESCRIPTOR_MAGIC, Code, GoawayCode, Kind, Purpose, Suite, Transport
 from relayproto.commands import COMMANDS, EnrolCommand, Hello, OperatorCommand
 from relayproto.duplex import Connection
 from relayproto.errors import CryptoFailure, LocalProtocolError, RemoteProtocolError
 from relayproto.events import DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
-from relayproto.frame import Frame
-from relayproto.frame import decode as decode_frame
 from relayproto.limits import (
     CONNECTION_LIFETIME_S,
     ENROL_COMMANDS_MAX,
@@ -168,9 +166,9 @@ class RelayConnection(Connection):
 
     def _greet(self, handshake: HandshakeState, payload: bytes, now: float) -> None:
         frames = list(unpack(payload)) if len(payload) == HELLO_BYTES else []
-        if len(frames) != 1 or (first := decode_frame(frames[0])).kind != Kind.HELLO:
+        if len(frames) != 1 or frame.kind_of(frames[0]) != Kind.HELLO:
             raise RemoteProtocolError(GoawayCode.BAD_HANDSHAKE, "message 3 is not one HELLO")
-        hello = message.read(Hello, first.octets)
+        hello = message.read(Hello, frames[0])
         static_key = cast("bytes", handshake.remote_static)  # message 3 of both XKs carries it
         self._establish(handshake, Step.HELLO_DONE, now)
         self._events.append(HelloReceived(hello, static_key))
@@ -180,15 +178,15 @@ class RelayConnection(Connection):
         self._handshake = None
         self._kinds = _KINDS_OF_PURPOSE[cast("Purpose", self.purpose)]  # the preface named it
 
-    def _received(self, said: Message, request: int) -> None:
+    def _received(self, request: int, said: Message) -> None:
         if self.purpose is Purpose.ENROL:
             self._enrol_commands -= 1
             if self._enrol_commands < 0:
                 raise RemoteProtocolError(GoawayCode.BAD_STATE, "too many commands without an account")
         self._events.append(MessageReceived(request, said))
 
-    def _receive_unknown(self, received: Frame) -> None:
-        self.send(Refused(Code.UNSUPPORTED, 0), received.request)
+    def _receive_unknown(self, request: int) -> None:
+        self.send(Refused(Code.UNSUPPORTED, 0), request)
 
 
 class ClientConnection(Connection):
@@ -271,13 +269,13 @@ class ClientConnection(Connection):
             self._until = now + WELCOME_TIMEOUT_S
             self._kinds = {Kind.WELCOME: Welcome}
 
-    def _received(self, said: Message, request: int) -> None:
+    def _received(self, request: int, said: Message) -> None:
         if self.state is State.GREETED:
             self.state = after(self.state, Step.WELCOMED)
             self._until = self._heard + CONNECTION_LIFETIME_S
             self._kinds = self._ANSWERS
         self._events.append(MessageReceived(request, said))
 
-    def _receive_unknown(self, received: Frame) -> None:  # noqa: ARG002 - whichever it is, it is too early
+    def _receive_unknown(self, request: int) -> None:  # noqa: ARG002 - whichever it is, it is too early
         if self.state is State.GREETED:
             raise RemoteProtocolError(GoawayCode.BAD_STATE, "another frame before WELCOME")

@@ -10,12 +10,11 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 
-from relayproto import message
+from relayproto import frame, message
 from relayproto.channel import Channel
 from relayproto.codes import GoawayCode, Kind, Purpose
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
 from relayproto.events import Closed, Event
-from relayproto.frame import Frame
 from relayproto.limits import CONNECTION_LIFETIME_S, ENROL_TIMEOUT_S, PING_AFTER_S, PONG_TIMEOUT_S
 from relayproto.message import Message
 from relayproto.noise import HandshakeState
@@ -54,7 +53,7 @@ class Connection(ABC):
         self._channel: Channel | None = None
         self._kinds: Mapping[int, type[Message]] = {}
         """The messages that the peer may say now, by kind."""
-        self._frames: Iterator[Frame] | None = None
+        self._frames: Iterator[tuple[int, bytes]] | None = None
         self.empty = 0
         """Frames that asked for nothing: PING, PONG and kinds that nobody knows. Whoever looks may set it back."""
         self._heard = now
@@ -180,25 +179,25 @@ class Connection(ABC):
                 return False
             frames = self._frames = channel.open(record)
         left = frames_max
-        for each in frames:
-            self._receive_frame(each)
+        for number, octets in frames:
+            self._receive_frame(number, octets)
             left -= 1
             if not left or self.closed:
                 return not self.closed
         self._frames = None
         return self._buffer.begun
 
-    def _receive_frame(self, received: Frame) -> None:
-        kind = self._kinds.get(received.kind)
+    def _receive_frame(self, number: int, octets: bytes) -> None:
+        kind = self._kinds.get(number)
         if kind is not None:
-            self._received(message.read(kind, received.octets), received.request)
-        elif received.kind in EITHER and (self.open or received.kind == Kind.GOAWAY):
-            self._receive_either(message.read(EITHER[received.kind], received.octets), received.request)
+            self._received(*message.requested(kind, octets))
+        elif number in EITHER and (self.open or number == Kind.GOAWAY):
+            self._receive_either(*message.requested(EITHER[number], octets))
         else:
             self.empty += 1
-            self._receive_unknown(received)
+            self._receive_unknown(frame.decode(octets).request)
 
-    def _receive_either(self, said: Message, request: int) -> None:
+    def _receive_either(self, request: int, said: Message) -> None:
         match said:
             case Goaway(code, reconnect, after_ms):
                 closed = Closed(code, reconnect, after_ms, by_peer=True, detail="the peer went away")
@@ -210,11 +209,11 @@ class Connection(ABC):
                 self.empty += 1  # PONG: that something came was noted when its bytes came
 
     @abstractmethod
-    def _received(self, said: Message, request: int) -> None:
+    def _received(self, request: int, said: Message) -> None:
         """Take a message that the peer may say now: the event MessageReceived."""
 
     @abstractmethod
-    def _receive_unknown(self, received: Frame) -> None:
+    def _receive_unknown(self, request: int) -> None:
         """Take a frame of a kind that the peer may not say now or that nobody knows (spec 30 §5)."""
 
     def _fail(self, error: RemoteProtocolError) -> None:

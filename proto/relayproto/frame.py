@@ -10,11 +10,16 @@ from typing import Annotated, Final, NamedTuple
 from relayproto.errors import LocalProtocolError
 from relayproto.fields import uint
 from relayproto.limits import FRAME_BYTES_MAX, REQUEST_MAX
-from relayproto.packed import pack, unpack
+from relayproto.packed import pack_array, unpack
 from relayproto.value import Packable
 
 LEADING: Final = 2
 """Kind and request stand before a message's fields."""
+
+
+_ARRAY: Final = 0x90
+_SMALL: Final = 0x80
+"""The first octet of an array of less than sixteen, without its length; and whatever is below is its own number."""
 
 
 class Frame(NamedTuple):
@@ -36,7 +41,7 @@ def encode(kind: int, request: int, fields: Iterable[object]) -> bytes:
     Raises LocalProtocolError where it would not fit a record: that is our own mistake, the limits of spec 30 §6
     keep every legal message below it.
     """
-    frame = pack(kind, request, *fields)
+    frame = pack_array((kind, request, *fields))
     if len(frame) > FRAME_BYTES_MAX:
         raise LocalProtocolError(f"a frame of kind {kind} has {len(frame)} bytes, more than a record holds")
     return frame
@@ -46,3 +51,13 @@ def decode(frame: bytes) -> Frame:
     """Return the parts of a frame, or raise Malformed; nothing else is raised, whatever the bytes are."""
     head = unpack(frame, _Head)
     return Frame(head.kind, head.request, frame)
+
+
+def kind_of(octets: bytes) -> int:
+    """Return the kind of what may be a frame, or raise Malformed; whether it is one finds out who reads it.
+
+    Nearly every frame has its kind in its second octet, and is then decoded once instead of twice.
+    """
+    if len(octets) > 1 and octets[0] & 0xF0 == _ARRAY and octets[1] < _SMALL:
+        return octets[1]
+    return decode(octets).kind

@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 from relayproto import frame
 from relayproto.codes import Kind
 from relayproto.errors import LocalProtocolError
-from relayproto.packed import unpack
+from relayproto.packed import unpack_behind
 from relayproto.value import Packable
 
 M = TypeVar("M", bound="Message")
@@ -30,7 +30,13 @@ def encode(message: Message, request: int = 0) -> bytes:
 
 def read(kind: type[M], octets: bytes) -> M:
     """Return the message of a frame of that kind, or raise Malformed."""
-    return unpack(octets, kind, frame.LEADING)
+    return requested(kind, octets)[1]
+
+
+def requested(kind: type[M], octets: bytes) -> tuple[int, M]:
+    """Return the request number and the message of a frame of that kind, or raise Malformed."""
+    (_, request), message = unpack_behind(octets, kind, frame.LEADING)
+    return request, message
 
 
 def table(*kinds: type[Message]) -> dict[int, type[Message]]:

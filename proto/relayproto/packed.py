@@ -7,6 +7,7 @@ record. How large a value may be is for the caller to bound by the bytes that it
 """
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, TypeVar
 
@@ -14,33 +15,46 @@ import msgspec
 from msgspec.msgpack import Decoder, Encoder
 
 from relayproto.errors import Malformed
+from relayproto.fields import U32
 
 T = TypeVar("T")
 
-_encoder = Encoder()
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 _COUNT: Final = re.compile(r", got \d+$")
 
 
+pack_array: Final[Callable[[tuple[object, ...]], bytes]] = Encoder().encode
+"""Return the fields as one msgpack array in its shortest form, the same bytes for the same fields."""
+
+
 def pack(*fields: object) -> bytes:
-    """Return the fields as one msgpack array in its shortest form, the same bytes for the same fields."""
-    return _encoder.encode(fields)
+    """Return the fields as one msgpack array, as ``pack_array`` does."""
+    return pack_array(fields)
 
 
-def unpack(packed: bytes | msgspec.Raw, kind: type[T], leading: int = 0) -> T:
+def unpack(packed: bytes | msgspec.Raw, kind: type[T]) -> T:
     """Return what the bytes say as ``kind``, or raise Malformed; nothing else is raised, whatever they are.
 
-    Of a ``Packable``, whose fields stand behind so many ``leading`` numbers, further ones at the end are skipped
-    (spec 30 §5).
+    Of a ``Packable``, further fields at the end are skipped (spec 30 §5).
     """
-    decoder, names = _decoder(kind, leading)  # type: ignore[arg-type]  # a type has a hash
+    said: T = _decoded(packed, kind, 0)
+    return said
+
+
+def unpack_behind(packed: bytes, kind: type[T], leading: int) -> tuple[tuple[int, ...], T]:
+    """Return so many leading numbers of 32 bits, and the ``Packable`` whose fields stand behind them."""
+    fields = msgspec.structs.astuple(_decoded(packed, kind, leading))
+    return fields[:leading], kind(*fields[leading:])
+
+
+def _decoded(packed: bytes | msgspec.Raw, kind: Any, leading: int) -> Any:
+    decoder, names = _decoder(kind, leading)
     try:
-        said = decoder.decode(packed)
+        return decoder.decode(packed)
     except msgspec.ValidationError as error:
         raise Malformed(_rule(names, str(error))) from None
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise Malformed("not one msgpack value") from None
-    return kind(*msgspec.structs.astuple(said)[leading:]) if leading else said
 
 
 @cache
@@ -51,7 +65,7 @@ def _decoder(kind: Any, leading: int) -> tuple[Decoder[Any], tuple[str, ...]]:
     """
     if leading:
         fields = [(field.name, field.type) for field in msgspec.structs.fields(kind)]
-        numbers = [(f"leading_{at}", int) for at in range(leading)]
+        numbers = [(f"leading_{at}", U32) for at in range(leading)]
         kind = msgspec.defstruct(kind.__name__, [*numbers, *fields], array_like=True, frozen=True, gc=False)
     return Decoder(kind), getattr(kind, "__struct_fields__", ())
 

@@ -131,9 +131,8 @@ class Pump:
                 # Not written any more; the sweep that removes it explains its number (protocol.md §4).
                 backlog.take()
                 continue
-            elif self._window.fits(item.cost):
+            elif self._window.take(item.cost):
                 notice = item.notice
-                self._window.take(item.cost)
                 self._counters.delivered += backlog.lane is not Lane.OUTCOME
             else:
                 self._window.full(now)

@@ -39,12 +39,16 @@ class Window:
 
         Bytes are let through while any are left, so that a small credit never stalls a large envelope (spec 50 §3).
         """
-        return self.messages_left > 0 and (self._octets < self._granted.octets or cost == 0)
+        granted = self._granted
+        return self._messages < granted.messages and (self._octets < granted.octets or cost == 0)
 
-    def take(self, cost: int) -> None:
-        """Count what is sent."""
-        self._messages += 1
-        self._octets += cost
+    def take(self, cost: int) -> bool:
+        """Count what is sent if it ``fits``, and say whether it does."""
+        fits = self.fits(cost)
+        if fits:
+            self._messages += 1
+            self._octets += cost
+        return fits
 
     def acknowledged(self, granted: Credit) -> None:
         """Take the grant of an acknowledgement, which also shows that the device takes something."""

@@ -130,17 +130,15 @@ class Mailbox:
             self.over = True
         if self.shares is not None:
             self.shares.setdefault(sender, Share()).add(cost)
-        return self._number(lane)
+        sequence = self.nexts[lane]
+        self.nexts[lane] = sequence + 1
+        return sequence
 
     def put_outcome(self) -> int:
         """Count an outcome in, which takes no quota, and return its sequence."""
         self.outcomes += 1
-        return self._number(Lane.OUTCOME)
-
-    def _number(self, lane: int) -> int:
-        """Give the next number of a lane."""
-        sequence = self.nexts[lane]
-        self.nexts[lane] = sequence + 1
+        sequence = self.nexts[Lane.OUTCOME]
+        self.nexts[Lane.OUTCOME] = sequence + 1
         return sequence
 
     def take(self, quota: Quota, class_: int, cost: int) -> None:

@@ -33,11 +33,9 @@ class Bodies:
         if len(self._parked) > BODY_HANDLES_MAX:
             del self._parked[next(iter(self._parked))]
 
-    def of(self, command: Submit) -> bytes:
-        """Return the body of a submission, empty where there is none."""
-        if command.body is not None:
-            return command.body
-        return b"" if command.handle is None else self._parked.get(command.handle, b"")
+    def parked(self, handle: int | None) -> bytes:
+        """Return what is kept under a handle, empty where there is none."""
+        return b"" if handle is None else self._parked.get(handle, b"")
 
 
 class Messages:
@@ -66,7 +64,8 @@ class Messages:
         if wait_ms:
             settle(NotTaken(command.submission, Code.RATE, wait_ms))
         else:
-            self._store.submit(seat, command, bodies.of(command), settle)
+            body = bodies.parked(command.handle) if command.body is None else command.body
+            self._store.submit(seat, command, body, settle)
         return True
 
     def busy(self, command: Submit, settle: Settle) -> None:

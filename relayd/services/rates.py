@@ -26,10 +26,9 @@ class Rates(Generic[K]):
     A bucket is kept as the time at which it is full again, which is one number and needs no refilling.
     """
 
-    __slots__ = ("_burst", "_burst_s", "_each_s", "_full_at", "_keys_max")
+    __slots__ = ("_burst_s", "_each_s", "_full_at", "_keys_max")
 
     def __init__(self, *, per_s: float, burst: float, keys_max: int = BUCKETS_MAX) -> None:
-        self._burst = burst
         self._each_s = 1 / per_s
         self._burst_s = burst / per_s
         self._keys_max = keys_max
@@ -40,12 +39,13 @@ class Rates(Generic[K]):
 
         A cost above the burst counts as the whole burst, so that nothing is refused for ever.
         """
-        return self._missing_ms(max(now, self._full_at.get(key, now)) + self._worth_s(cost) - now)
+        full_at = max(self._full_at.get(key, now), now) + min(cost * self._each_s, self._burst_s)
+        return self._missing_ms(full_at - now)
 
     def take(self, key: K, now: float, cost: float = 1.0) -> int:
         """Take ``cost`` tokens and return 0, or take none and return how many ms to wait until they are there."""
         kept = self._full_at
-        full_at = max(kept.get(key, now), now) + self._worth_s(cost)
+        full_at = max(kept.get(key, now), now) + min(cost * self._each_s, self._burst_s)
         if full_at - now - self._burst_s > _ROUNDING_S:
             return self._missing_ms(full_at - now)
         kept[key] = full_at
@@ -58,11 +58,7 @@ class Rates(Generic[K]):
 
     def give_back(self, key: K, cost: float = 1.0) -> None:
         """Undo a ``take`` right after it, as if it had not been."""
-        self._full_at[key] -= self._worth_s(cost)
-
-    def _worth_s(self, cost: float) -> float:
-        """Return how long it takes until so many tokens have come."""
-        return cost * self._each_s if cost < self._burst else self._burst_s
+        self._full_at[key] -= min(cost * self._each_s, self._burst_s)
 
     def _missing_ms(self, until_full_s: float) -> int:
         """Return how long to wait where a bucket would be full again after so many seconds."""

@@ -9,7 +9,8 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from relayd.domain.mailbox import Mailbox, Quota
 from relayd.domain.party import Party
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from relayproto.ids import AccountId
+
+_PLACE: Final = itemgetter(0, 1)
+"""The lane and the sequence of an envelope's row."""
 
 
 class Placement(Value, frozen=True):
@@ -255,7 +259,7 @@ class Commit:
         if pending.bodies:
             rows.BODIES.run(db, pending.bodies)
         if pending.envelopes:
-            pending.envelopes.sort(key=_place)
+            pending.envelopes.sort(key=_PLACE)
             first = self.tools.numbers.envelopes(len(pending.envelopes), self.now_ms)
             rows.ENVELOPES.run(db, [(number, *row) for number, row in enumerate(pending.envelopes, first)])
         if pending.body_refs:
@@ -287,10 +291,6 @@ class Commit:
         for number, fan in fans.items():
             if not fan[0]:
                 self.db.execute("DELETE FROM fan WHERE id = ?", (number,))
-
-
-def _place(row: tuple[Any, ...]) -> tuple[int, int]:
-    return row[0], row[1]
 
 
 def _mailbox_row(row: int, mailbox: Mailbox) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ device is left that could deliver; each outcome once (protocol.md §3).
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from relayd.domain.fates import ended
+from relayd.domain import fates
 from relayd.domain.mailbox import Mailbox
 from relayd.store.commit import Commit, Told
 from relayd.store.daykeys import KeyGone
@@ -134,7 +134,7 @@ def _became(commit: Commit, origin: Origin, fan: int, result: Result, class_: in
         state[1] = 1
     sender = commit.party(origin.account)
     organisation = PLATFORM if sender is None else sender.side.organisation
-    commit.done.tally.targets[ended(organisation, class_, octets, result)] += 1
+    commit.done.tally.targets[fates.key(organisation, class_, octets, fates.FATE_OF_RESULT[result])] += 1
     mailbox = commit.mailbox(origin.mailbox)
     if mailbox is None:
         return

@@ -9,9 +9,9 @@ import struct
 from collections.abc import Iterable
 from typing import Final
 
-from relayd.domain import permits
+from relayd.domain import fates, permits
 from relayd.domain.bounds import Bounds
-from relayd.domain.fates import taken
+from relayd.domain.fates import FATE_OF_CODE
 from relayd.domain.ledger import Verdict
 from relayd.domain.lifetimes import expires_ms
 from relayd.domain.mailbox import OVER_QUOTA_RETRY_MS, Mailbox, Share
@@ -105,7 +105,8 @@ def _count(commit: Commit, work: Submission, who: Party, codes: tuple[int, ...])
     for target, code in zip(command.targets, codes, strict=True):
         wraps = target.wraps
         tally.codes[code] += 1
-        tally.targets[taken(organisation, class_, octets + len(wraps[0].sealed) if wraps else octets, code)] += 1
+        size = octets + len(wraps[0].sealed) if wraps else octets
+        tally.targets[fates.key(organisation, class_, size, FATE_OF_CODE[code])] += 1
 
 
 def _pack(codes: tuple[int, ...]) -> bytes:
@@ -125,7 +126,10 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
     who = _sender(commit, work)
     for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
         party = commit.party(target.account) if code == Code.MISMATCHED_DEVICES else None
-        if party is None or not _reaches(commit, work, who, party, position):
+        if party is None:
+            continue
+        freely = _freely(who, party, command.class_)
+        if not _reaches(commit, work, who, party, position, freely=freely):
             continue
         mismatch = party.mismatch(position, target, work.seat.row)
         if mismatch is not None and len(mismatches) < MISMATCHES_MAX:
@@ -151,7 +155,8 @@ def _decide(commit: Commit, work: Submission, who: Party) -> Submitted:
     mismatches: list[Mismatch] = []
     for position, target in enumerate(command.targets):
         party = commit.party(target.account)
-        if party is None or not _reaches(commit, work, who, party, position):
+        freely = party is not None and _freely(who, party, class_)
+        if party is None or not _reaches(commit, work, who, party, position, freely=freely):
             codes.append(Code.NOT_AVAILABLE)
             continue
         mismatch = party.mismatch(position, target, sender)
@@ -166,7 +171,7 @@ def _decide(commit: Commit, work: Submission, who: Party) -> Submitted:
             _overflow(commit, work, target, full)
             continue
         codes.append(Code.STORED)
-        if not _freely(who, party, class_):
+        if not freely:
             commit.tools.contacts.stored(who, party, _sent(work, position), commit.now_ms)
     if one.placements:
         commit.done.accepted.append(one)
@@ -179,11 +184,9 @@ def _sender(commit: Commit, work: Submission) -> Party:
     return party
 
 
-def _reaches(commit: Commit, work: Submission, who: Party, party: Party, position: int) -> bool:
+def _reaches(commit: Commit, work: Submission, who: Party, party: Party, position: int, *, freely: bool) -> bool:
     """Say whether the account of a target is there for the sender (spec 70 §6)."""
-    permitted = _freely(who, party, work.command.class_) or commit.tools.contacts.may_send(
-        who, party, _sent(work, position), commit.now_ms
-    )
+    permitted = freely or commit.tools.contacts.may_send(who, party, _sent(work, position), commit.now_ms)
     return commit.is_there(party, who, permitted=permitted)
 
 

@@ -278,8 +278,8 @@ MUTANTS: Final = (
         name="pump-sends-above-the-credit",
         story="The pump asks for credit when it reads and not when it writes.",
         file="relayd/delivery/pump.py",
-        old="            elif self._window.fits(item.cost):\n",
-        new="            elif item.cost >= 0:\n",
+        old="            elif self._window.take(item.cost):\n",
+        new="            elif self._window.take(item.cost) or item.cost >= 0:\n",
         killers=("tests/unit/relayd/delivery/test_pump.py::test_never_more_is_sent_than_was_granted",),
     ),
     Mutant(

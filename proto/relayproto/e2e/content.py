@@ -11,7 +11,7 @@ from relayproto.errors import Malformed
 from relayproto.fields import U64, octets, octets_up_to, sequence, text, uint
 from relayproto.ids import MessageId
 from relayproto.limits import BODY_BYTES_MAX, COMMITMENT_BYTES, READ_MAX, RETRY_MAX, STAMP_BYTES_MAX, TEXT_BYTES_MAX
-from relayproto.packed import pack, unpack
+from relayproto.packed import pack, unpack, unpack_behind
 from relayproto.value import Packable, Value
 
 
@@ -93,7 +93,7 @@ def decode(packed: bytes) -> Content:
     kind = _KINDS.get(number)
     if kind is None:
         return Unknown(number)
-    content = unpack(packed, kind, 1)
+    _, content = unpack_behind(packed, kind, 1)
     if isinstance(content, Text) and len(content.text.encode()) > TEXT_BYTES_MAX:
         raise Malformed(f"a text of more than {TEXT_BYTES_MAX} bytes")
     return content

@@ -26,7 +26,7 @@ def kinds(channel: Channel, records: bytes) -> list[int]:
     found = []
     while records:
         length = int.from_bytes(records[:2], "big")
-        found += [frame.kind for frame in channel.open(records[2 : 2 + length])]
+        found += [kind for kind, _ in channel.open(records[2 : 2 + length])]
         records = records[2 + length :]
     return found
 

@@ -51,6 +51,8 @@ def test_bytes_that_are_no_frame_are_malformed(octets: bytes) -> None:
 
 
 @given(octets=st.binary(max_size=200))
+@example(octets=b"\x93\xcc\xff\x00\x00")
+@example(octets=b"\xdc\x00\x02\x03\x00")
 @example(octets=b"\xd7\xff" + bytes(8))
 def test_any_bytes_are_a_frame_or_malformed(octets: bytes) -> None:
     try:
@@ -58,3 +60,4 @@ def test_any_bytes_are_a_frame_or_malformed(octets: bytes) -> None:
     except Malformed:
         return
     assert 0 <= decoded.kind <= 255
+    assert frame.kind_of(octets) == decoded.kind

@@ -85,10 +85,18 @@ def test_a_parked_body_is_found_by_its_handle() -> None:
     bodies.park(3, b"first")
     bodies.park(3, b"second")
 
-    assert bodies.of(submit(1, BOB, body=None, handle=3)) == b"second"
-    assert bodies.of(submit(1, BOB, body=None, handle=4)) == b""
-    assert bodies.of(submit(1, BOB, body=None, handle=None)) == b""
-    assert bodies.of(submit(1, BOB, body=b"own", handle=3)) == b"own"
+    assert [bodies.parked(handle) for handle in (3, 4, None)] == [b"second", b"", b""]
+
+
+def test_a_submission_has_its_own_body_or_a_parked_one() -> None:
+    service, store = messages()
+    bodies = Bodies()
+    bodies.park(3, b"parked")
+
+    for number, (body, handle) in enumerate(((None, 3), (b"own", 3), (None, None)), 1):
+        service.submit(seat_of(ALICE), submit(number, BOB, body=body, handle=handle), bodies, [].append, 0.0)
+
+    assert [taken[2] for taken in store.taken] == [b"parked", b"own", b""]
 
 
 def test_only_so_many_bodies_are_parked_and_the_oldest_goes_first() -> None:
@@ -99,6 +107,6 @@ def test_only_so_many_bodies_are_parked_and_the_oldest_goes_first() -> None:
 
     bodies.park(99, b"one more")
 
-    assert bodies.of(submit(1, BOB, body=None, handle=1)) == b""
-    assert bodies.of(submit(1, BOB, body=None, handle=0)) == b"again"
-    assert bodies.of(submit(1, BOB, body=None, handle=99)) == b"one more"
+    assert bodies.parked(1) == b""
+    assert bodies.parked(0) == b"again"
+    assert bodies.parked(99) == b"one more"

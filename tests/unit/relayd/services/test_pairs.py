@@ -36,7 +36,7 @@ def test_a_pair_is_known_by_a_hash_that_another_process_does_not_make() -> None:
 
     [ours], [theirs] = one._rates._full_at, other._rates._full_at
     assert ours != theirs
-    assert BOB not in ours
+    assert isinstance(ours, int)
 
 
 def test_who_wrote_to_whom_is_forgotten_once_it_no_longer_matters() -> None:

@@ -3,14 +3,14 @@ from collections import Counter
 
 import pytest
 
-from relayd.domain.fates import taken
+from relayd.domain.fates import key
 from relayd.store.counting import EVERY_MS, ROWS_MAX, Counting
 from relayd.store.database import connect
-from relayproto.codes import Class, Code
+from relayproto.codes import Class, Fate
 
 DAY_MS = 86_400_000
 NOW_MS = 20_700 * DAY_MS + 5_000
-KEY = taken(7, Class.CHAT, 300, Code.STORED)
+KEY = key(7, Class.CHAT, 300, Fate.STORED)
 ROW = (20_700, 7, 4, 1, 1)
 
 
@@ -57,7 +57,7 @@ def test_nothing_is_written_twice(db) -> None:
 
 def test_the_first_commit_of_a_later_day_writes_all_of_the_day_before(db) -> None:
     counting = Counting()
-    keys = {taken(unit, Class.CHAT, 9, Code.STORED): 1 for unit in range(ROWS_MAX + 50)}
+    keys = {key(unit, Class.CHAT, 9, Fate.STORED): 1 for unit in range(ROWS_MAX + 50)}
     commit(db, counting, NOW_MS, Counter(keys))
 
     commit(db, counting, (NOW_MS // DAY_MS + 1) * DAY_MS, Counter({KEY: 1}))
@@ -70,7 +70,7 @@ def test_the_first_commit_of_a_later_day_writes_all_of_the_day_before(db) -> Non
 
 def test_one_commit_writes_a_bounded_number_and_the_next_goes_on(db) -> None:
     counting = Counting()
-    keys = {taken(unit, Class.CHAT, 9, Code.STORED): 1 for unit in range(ROWS_MAX + 50)}
+    keys = {key(unit, Class.CHAT, 9, Fate.STORED): 1 for unit in range(ROWS_MAX + 50)}
     commit(db, counting, NOW_MS, Counter(keys))
 
     commit(db, counting, NOW_MS + EVERY_MS)
