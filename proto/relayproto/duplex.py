@@ -180,18 +180,19 @@ class Connection(ABC):
             frames = self._frames = channel.open(record)
         left = frames_max
         for number, octets in frames:
-            self._receive_frame(number, octets)
+            kind = self._kinds.get(number)
+            if kind is not None:
+                self._received(*message.requested(kind, octets))
+            else:
+                self._receive_other(number, octets)
             left -= 1
-            if not left or self.closed:
-                return not self.closed
+            if not left or self.state is State.CLOSED:
+                return self.state is not State.CLOSED
         self._frames = None
         return self._buffer.begun
 
-    def _receive_frame(self, number: int, octets: bytes) -> None:
-        kind = self._kinds.get(number)
-        if kind is not None:
-            self._received(*message.requested(kind, octets))
-        elif number in EITHER and (self.open or number == Kind.GOAWAY):
+    def _receive_other(self, number: int, octets: bytes) -> None:
+        if number in EITHER and (self.open or number == Kind.GOAWAY):
             self._receive_either(*message.requested(EITHER[number], octets))
         else:
             self.empty += 1

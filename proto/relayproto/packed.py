@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _INDEX: Final = re.compile(r"\[(\d+)\]")
 _COUNT: Final = re.compile(r", got \d+$")
+_REASONS: Final = (msgspec.DecodeError, ValueError, RecursionError)
 
 
 pack_array: Final[Callable[[tuple[object, ...]], bytes]] = Encoder().encode
@@ -37,24 +38,22 @@ def unpack(packed: bytes | msgspec.Raw, kind: type[T]) -> T:
 
     Of a ``Packable``, further fields at the end are skipped (spec 30 §5).
     """
-    said: T = _decoded(packed, kind, 0)
+    decoder, names = _decoder(kind, 0)  # type: ignore[arg-type]  # a type has a hash
+    try:
+        said: T = decoder.decode(packed)
+    except _REASONS as error:
+        raise _malformed(names, error) from None
     return said
 
 
 def unpack_behind(packed: bytes, kind: type[T], leading: int) -> tuple[tuple[int, ...], T]:
     """Return so many leading numbers of 32 bits, and the ``Packable`` whose fields stand behind them."""
-    fields = msgspec.structs.astuple(_decoded(packed, kind, leading))
-    return fields[:leading], kind(*fields[leading:])
-
-
-def _decoded(packed: bytes | msgspec.Raw, kind: Any, leading: int) -> Any:
-    decoder, names = _decoder(kind, leading)
+    decoder, names = _decoder(kind, leading)  # type: ignore[arg-type]  # a type has a hash
     try:
-        return decoder.decode(packed)
-    except msgspec.ValidationError as error:
-        raise Malformed(_rule(names, str(error))) from None
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise Malformed("not one msgpack value") from None
+        fields = msgspec.structs.astuple(decoder.decode(packed))
+    except _REASONS as error:
+        raise _malformed(names, error) from None
+    return fields[:leading], kind(*fields[leading:])
 
 
 @cache
@@ -70,11 +69,13 @@ def _decoder(kind: Any, leading: int) -> tuple[Decoder[Any], tuple[str, ...]]:
     return Decoder(kind), getattr(kind, "__struct_fields__", ())
 
 
-def _rule(names: tuple[str, ...], reason: str) -> str:
+def _malformed(names: tuple[str, ...], error: Exception) -> Malformed:
     """Return what was broken and where, without what msgspec tells of the value."""
-    what, _, path = reason.partition(" - at `$")
+    if not isinstance(error, msgspec.ValidationError):
+        return Malformed("not one msgpack value")
+    what, _, path = str(error).partition(" - at `$")
     what = "not a number of its enumeration" if what.startswith("Invalid enum value") else _COUNT.sub("", what)
     place = path.removesuffix("`")
     if names and (outer := _INDEX.match(place)):
         place = names[int(outer[1])] + place[outer.end() :]
-    return f"{place}: {what}" if place else what
+    return Malformed(f"{place}: {what}" if place else what)

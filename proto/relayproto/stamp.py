@@ -5,9 +5,9 @@ check the stamp without learning more; moderators who hold the hour's key open i
 a stamp holds for one commitment only, and says nothing to anybody without the key of its hour.
 """
 
-import hashlib
 import struct
 from collections.abc import Iterable, Sequence
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from relayproto.codes import Scope
@@ -72,7 +72,9 @@ def stamp_all(sealed: Sequence[tuple[bytes, bytes]], stamp_seed: bytes) -> list[
     key_id, *others = {seal[:KEY_ID_BYTES] for seal, _ in sealed}
     if others:
         raise LocalProtocolError("messages of two hours can't be stamped together")
-    levels = _levels([_hash(_LEAF + seal + commitment) for seal, commitment in sealed])
+    levels = _levels(
+        [blake2b(_LEAF + seal + commitment, digest_size=_HASH_BYTES).digest() for seal, commitment in sealed]
+    )
     signature = sign(stamp_seed, _LABEL + key_id + levels[-1][0])
     version, place = bytes((_VERSION,)), _PLACE.pack
     return [
@@ -81,15 +83,14 @@ def stamp_all(sealed: Sequence[tuple[bytes, bytes]], stamp_seed: bytes) -> list[
     ]
 
 
-def _hash(octets: bytes) -> bytes:
-    return hashlib.blake2b(octets, digest_size=_HASH_BYTES).digest()
-
-
 def _levels(leaves: list[bytes]) -> list[list[bytes]]:
     """Return all levels of the tree from the leaves up; a lone last node moves up as it is (RFC 9162 §2.1)."""
     levels = [leaves]
     while len(level := levels[-1]) > 1:
-        above = [_hash(_NODE + level[at] + level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        above = [
+            blake2b(_NODE + level[at] + level[at + 1], digest_size=_HASH_BYTES).digest()
+            for at in range(0, len(level) - 1, 2)
+        ]
         levels.append([*above, level[-1]] if len(level) % 2 else above)
     return levels
 
@@ -111,7 +112,7 @@ def _root(leaf: bytes, parts: _Parts) -> bytes:
     while last:
         if index % 2 or index < last:
             beside = parts.path[at : at + _HASH_BYTES]
-            node = _hash(_NODE + beside + node) if index % 2 else _hash(_NODE + node + beside)
+            node = blake2b(_NODE + (beside + node if index % 2 else node + beside), digest_size=_HASH_BYTES).digest()
             at += _HASH_BYTES
         index >>= 1
         last >>= 1
@@ -141,7 +142,7 @@ def check(stamp: bytes, commitment: bytes, stamp_key: bytes) -> None:
     parts = _parts(stamp)
     if len(commitment) != COMMITMENT_BYTES:
         raise CryptoFailure
-    root = _root(_hash(_LEAF + parts.seal + commitment), parts)
+    root = _root(blake2b(_LEAF + parts.seal + commitment, digest_size=_HASH_BYTES).digest(), parts)
     verify(stamp_key, _LABEL + parts.seal[:KEY_ID_BYTES] + root, parts.signature)
 
 

@@ -99,10 +99,6 @@ class Mailbox:
         """Say whether, with ``cost`` more bytes, one sender could be beyond its share."""
         return self.messages >= quota.sender_messages or self.octets + cost > quota.sender_octets
 
-    def shares_matter_no_more(self, quota: Quota) -> bool:
-        """Say whether the mailbox is far enough from half full to count shares again when it gets there."""
-        return self.messages * 2 < quota.sender_messages and self.octets * 2 < quota.sender_octets
-
     def has_share_left(self, quota: Quota, sender: AccountId, cost: int) -> bool:
         """Say whether the sender may have one envelope more here; ``shares`` must be known."""
         share = self.shares.get(sender) if self.shares else None
@@ -149,6 +145,12 @@ class Mailbox:
             self.receipts -= 1
         if self.over and self.messages <= quota.reopen_messages and self.octets <= quota.reopen_octets:
             self.over = False
+        if (
+            self.shares is not None
+            and self.messages * 2 < quota.sender_messages
+            and self.octets * 2 < quota.sender_octets
+        ):
+            self.shares = None
 
     def take_share(self, sender: AccountId, cost: int) -> None:
         """Count an envelope out of its sender's share, where shares are known."""

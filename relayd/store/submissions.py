@@ -128,8 +128,8 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
         party = commit.party(target.account) if code == Code.MISMATCHED_DEVICES else None
         if party is None:
             continue
-        freely = _freely(who, party, command.class_)
-        if not _reaches(commit, work, who, party, position, freely=freely):
+        permitted = _freely(who, party, command.class_) or _may_send(commit, work, who, party, position)
+        if not commit.is_there(party, who, permitted=permitted):
             continue
         mismatch = party.mismatch(position, target, work.seat.row)
         if mismatch is not None and len(mismatches) < MISMATCHES_MAX:
@@ -156,7 +156,9 @@ def _decide(commit: Commit, work: Submission, who: Party) -> Submitted:
     for position, target in enumerate(command.targets):
         party = commit.party(target.account)
         freely = party is not None and _freely(who, party, class_)
-        if party is None or not _reaches(commit, work, who, party, position, freely=freely):
+        if party is None or not commit.is_there(
+            party, who, permitted=freely or _may_send(commit, work, who, party, position)
+        ):
             codes.append(Code.NOT_AVAILABLE)
             continue
         mismatch = party.mismatch(position, target, sender)
@@ -184,15 +186,14 @@ def _sender(commit: Commit, work: Submission) -> Party:
     return party
 
 
-def _reaches(commit: Commit, work: Submission, who: Party, party: Party, position: int, *, freely: bool) -> bool:
-    """Say whether the account of a target is there for the sender (spec 70 §6)."""
-    permitted = freely or commit.tools.contacts.may_send(who, party, _sent(work, position), commit.now_ms)
-    return commit.is_there(party, who, permitted=permitted)
-
-
 def _freely(who: Party, whom: Party, class_: Class) -> bool:
     """Say whether nothing but the tables has to be asked; within one account nothing has."""
     return whom.row == who.row or permits.freely(who.side, whom.side, _CALL if class_ is Class.CALL else _TEXT)
+
+
+def _may_send(commit: Commit, work: Submission, who: Party, whom: Party, position: int) -> bool:
+    """Say whether a pass or a request lets an envelope go where the tables alone do not (spec 70 §6)."""
+    return commit.tools.contacts.may_send(who, whom, _sent(work, position), commit.now_ms)
 
 
 def _sent(work: Submission, position: int) -> Sent:
@@ -234,8 +235,13 @@ def _put_in(commit: Commit, one: Accepted, who: Party, party: Party, position: i
         mailbox = commit.mailbox(row)
         assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101
         cost = body + len(wrap.sealed)
-        if not mailbox.admits(quota, lane, class_, cost) or not _has_share_left(commit, one, mailbox, row, cost):
+        if not mailbox.admits(quota, lane, class_, cost):
             return row
+        if mailbox.half_full(quota, cost):
+            if mailbox.shares is None:
+                mailbox.shares = _shares(commit, row, [*commit.done.accepted, one])
+            if not mailbox.has_share_left(quota, sender, cost):
+                return row
         rooms.append((row, mailbox, cost))
     fan = _fan(commit, len(wraps)) if command.flags & _ASKS_OUTCOME else None
     # A receipt, which programs send unasked, brings no pass.
@@ -247,18 +253,6 @@ def _put_in(commit: Commit, one: Accepted, who: Party, party: Party, position: i
         tally.messages += 1
         tally.octets += cost
     return None
-
-
-def _has_share_left(commit: Commit, one: Accepted, mailbox: Mailbox, row: int, cost: int) -> bool:
-    """Say whether the sender may have one envelope more there; only in a mailbox that is half full it may not."""
-    quota = commit.tools.quota
-    if not mailbox.half_full(quota, cost):
-        if mailbox.shares is not None and mailbox.shares_matter_no_more(quota):
-            mailbox.shares = None
-        return True
-    if mailbox.shares is None:
-        mailbox.shares = _shares(commit, row, [*commit.done.accepted, one])
-    return mailbox.has_share_left(quota, one.work.seat.account, cost)
 
 
 def _fan(commit: Commit, devices: int) -> int:

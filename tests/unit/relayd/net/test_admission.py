@@ -112,12 +112,12 @@ def test_no_address_is_kept_in_clear() -> None:
     door = admission()
     door.refuse(door.place("192.0.2.1"), 0.0)
 
-    [kept] = door._rates._full_at
+    [kept] = door._rates._young
 
     assert bytes((192, 0, 2, 1)) not in kept
     other = Admission(LimitsSection(), bytes(31) + b"\x01")
     other.refuse(other.place("192.0.2.1"), 0.0)
-    assert [kept] != list(other._rates._full_at)
+    assert [kept] != list(other._rates._young)
 
 
 def test_one_address_has_so_many_connections_at_a_time_and_no_more() -> None:

@@ -34,7 +34,7 @@ def test_a_pair_is_known_by_a_hash_that_another_process_does_not_make() -> None:
     one.take(1, [BOB], 0.0)
     other.take(1, [BOB], 0.0)
 
-    [ours], [theirs] = one._rates._full_at, other._rates._full_at
+    [ours], [theirs] = one._rates._young, other._rates._young
     assert ours != theirs
     assert isinstance(ours, int)
 
@@ -43,6 +43,7 @@ def test_who_wrote_to_whom_is_forgotten_once_it_no_longer_matters() -> None:
     pairs = Pairs(bytes(32), per_s=1, burst=2)
     pairs.take(1, [BOB], 0.0)
 
-    pairs.take(1, [CAROL], 1.0)
+    pairs.take(1, [CAROL], 2.0)
+    pairs.take(1, [CAROL], 4.0)
 
-    assert len(pairs._rates._full_at) == 1
+    assert len(pairs._rates) == 1

@@ -65,15 +65,26 @@ def test_only_so_many_keys_are_remembered_and_the_longest_untouched_goes_first()
     assert rates.wait_ms(3, 2.0) > 0
 
 
-def test_a_bucket_that_is_full_again_is_forgotten() -> None:
-    rates: Rates[int] = Rates(per_s=1, burst=1)
-    for key in range(3):
-        rates.take(key, 0.0)
+def test_only_a_bucket_that_is_full_again_is_forgotten() -> None:
+    rates: Rates[int] = Rates(per_s=1, burst=3)
+    rates.take(1, 0.0, 3)
+    rates.take(2, 2.9, 3)
 
-    rates.take(3, 1.0)
-    rates.take(4, 1.0)
+    kept = []
+    for now in (3.0, 5.8, 6.0, 9.0):
+        rates.take(3, now)
+        kept.append((len(rates), rates.wait_ms(1, now, 3), rates.wait_ms(2, now, 3) > 0))
 
-    assert list(rates._full_at) == [3, 4]
+    assert kept == [(3, 0, True), (3, 0, True), (1, 0, False), (1, 0, False)]
+
+
+def test_who_is_touched_again_and_again_is_never_forgotten() -> None:
+    rates: Rates[str] = Rates(per_s=1, burst=2)
+
+    waits = [rates.take("alice", tick * 0.9) for tick in range(20)]
+
+    assert waits[:11] == [0] * 11
+    assert waits[11] > 0
 
 
 def test_a_burst_taken_one_by_one_late_in_the_day_is_not_short_of_its_last_token() -> None:
