@@ -23,7 +23,7 @@ from relayd.store.residents import Sender
 from relayd.store.vault import Contents, Origin
 from relayd.store.works import Settlement, Submission
 from relayproto.codes import Class, Code, GoawayCode, Lane, Scope, SubmitFlag
-from relayproto.commands import Target
+from relayproto.commands import Target, Wrap
 from relayproto.errors import RemoteProtocolError
 from relayproto.ids import AccountId
 from relayproto.limits import LANE_OF, UNANSWERED_MAX
@@ -101,11 +101,11 @@ def _record(commit: Commit, work: Submission, sender: Sender) -> Settlement:
 def _count(commit: Commit, work: Submission, who: Party, codes: tuple[int, ...]) -> None:
     """Count what became of each target, for operators and for the statistics (spec 87 §1)."""
     command, octets, tally = work.command, len(work.body), commit.done.tally
-    organisation, class_ = who.side.organisation, int(command.class_)
-    for target, code in zip(command.targets, codes, strict=True):
-        wraps = target.wraps
-        tally.codes[code] += 1
+    organisation, class_ = who.side.organisation, command.class_
+    for position, target in enumerate(command.targets):
+        wraps, code = target.wraps, codes[position]
         size = octets + len(wraps[0].sealed) if wraps else octets
+        tally.codes[code] += 1
         tally.targets[fates.key(organisation, class_, size, FATE_OF_CODE[code])] += 1
 
 
@@ -229,7 +229,7 @@ def _put_in(commit: Commit, one: Accepted, who: Party, party: Party, position: i
     work, lane, quota = one.work, one.lane, commit.tools.quota
     command, body, sender = work.command, len(work.body), work.seat.account
     class_, wraps = command.class_, command.targets[position].wraps
-    rooms: list[tuple[int, Mailbox, int]] = []
+    rooms: list[tuple[Wrap, int, Mailbox, int]] = []
     for wrap in wraps:
         row = party.mailboxes[wrap.device]
         mailbox = commit.mailbox(row)
@@ -242,12 +242,12 @@ def _put_in(commit: Commit, one: Accepted, who: Party, party: Party, position: i
                 mailbox.shares = _shares(commit, row, [*commit.done.accepted, one])
             if not mailbox.has_share_left(quota, sender, cost):
                 return row
-        rooms.append((row, mailbox, cost))
+        rooms.append((wrap, row, mailbox, cost))
     fan = _fan(commit, len(wraps)) if command.flags & _ASKS_OUTCOME else None
     # A receipt, which programs send unasked, brings no pass.
     pass_ = b"" if class_ is Class.RECEIPT else commit.tools.contacts.pass_for(party, who, commit.now_ms)
     tally = commit.done.tally
-    for wrap, (row, mailbox, cost) in zip(wraps, rooms, strict=True):
+    for wrap, row, mailbox, cost in rooms:
         sequence = mailbox.put(quota, lane, class_, cost, sender)
         one.placements.append(Placement(position, row, sequence, fan, wrap, pass_))
         tally.messages += 1

@@ -222,8 +222,8 @@ MUTANTS: Final = (
         name="fan-out-not-atomic",
         story="A fan-out stops at a full device and keeps what it has done: some devices of a person get a message.",
         file="relayd/store/submissions.py",
-        old="        rooms.append((row, mailbox, cost))\n",
-        new="        rooms.append((row, mailbox, cost))\n"
+        old="        rooms.append((wrap, row, mailbox, cost))\n",
+        new="        rooms.append((wrap, row, mailbox, cost))\n"
         "        sequence = mailbox.put(quota, lane, class_, cost, sender)\n"
         '        one.placements.append(Placement(position, row, sequence, None, wrap, b""))\n',
         killers=(
