@@ -1,7 +1,7 @@
 """The services' room: how fast one device writes to one account.
 
 A device and its targets enter; how long to wait leaves. The rules of this file: in memory only, as hashes that no other
-process makes; and a pair is forgotten once its bucket has been full for a while, so that nothing says for long who wrote
+process makes; and a pair is forgotten some time after its bucket is full again, so that nothing says for long who wrote
 to whom (protocol.md §5, §6).
 """
 
