@@ -123,7 +123,7 @@ def furnish(
         turn=turn,
         wheel=Wheel(clock),
         gate=Gate(store, tasks.start),
-        shares=Shares(clock, asyncio.get_running_loop().call_later, lambda: store.under_way),
+        shares=Shares(clock, asyncio.get_running_loop().call_soon, store.lend_core),
         tasks=tasks,
         keys=keys,
         suites=suites,

@@ -9,7 +9,6 @@ comes first.
 """
 
 import heapq
-import os
 from collections import deque
 from collections.abc import Callable
 from itertools import count
@@ -28,11 +27,6 @@ AHEAD_S: Final = 0.002
 pause is gone, so that nobody saves up for a flood."""
 TURN_S_MAX: Final = 0.001
 """Of one turn, that those who wait get together; then sockets are looked at again, and what is ready is said."""
-REST_S: Final = 0.001
-"""And while a commit is under way the loop rests then: the store's thread shares the interpreter, and maybe the core,
-with it, and who floods would keep every commit waiting."""
-RESTS_MAX: Final = 5
-"""That many rests where the commit does not end: then the disk is slow, and the core is free."""
 
 WASTE_MAX: Final = 1_000
 """Frames of one connection at once that ask for nothing or for more than a rate allows: PING, kinds that nobody knows,
@@ -77,18 +71,13 @@ _Line = list[tuple[float, int, Taker, Share]]
 class Shares:
     """Those who wait for their turn: devices, and behind them whoever has not shown who he is."""
 
-    __slots__ = ("_clock", "_commit", "_devices", "_due", "_later", "_level_s", "_numbers", "_strangers")
+    __slots__ = ("_clock", "_devices", "_due", "_lend", "_level_s", "_numbers", "_soon", "_strangers")
 
-    def __init__(
-        self, clock: Clock, later: Callable[[float, Callable[[], None]], object], commit: Callable[[], int]
-    ) -> None:
-        """``later`` calls a function after so many seconds: ``loop.call_later``.
-
-        ``commit`` returns the number of the commit that is under way, 0 where there is none.
-        """
+    def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object], lend: Callable[[], None]) -> None:
+        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``; ``lend`` lends the store the core."""
         self._clock = clock
-        self._later = later
-        self._commit = commit
+        self._soon = soon
+        self._lend = lend
         self._devices: _Line = []
         self._strangers: dict[bytes, deque[tuple[Taker, Share]]] = {}
         """Place -> who waits there; the place whose turn is next stands first."""
@@ -114,17 +103,13 @@ class Shares:
         share.outbox.hold(Hold.TURN)
         if not self._due:
             self._due = True
-            self._later(0.0, self._pass)
+            self._soon(self._pass)
         self._wait(taker, share, place)
 
     def give_way(self) -> None:
-        """Let others have the core for a moment, if a commit is under way and the loop has more than it can do.
-
-        A sync goes through threads of the kernel beside our own, each of which runs for microseconds; on a core that
-        the loop keeps busy each waits for the scheduler's next tick, which makes 6 ms of a sync of 0.3 ms.
-        """
-        if self._due and self._commit():
-            os.sched_yield()
+        """Lend the core to a commit that is under way, if the loop has more than it can do."""
+        if self._due:
+            self._lend()
 
     def _catch_up(self, share: Share) -> None:
         share.used_s = max(share.used_s, self._level_s - AHEAD_S)
@@ -151,24 +136,8 @@ class Shares:
             if self._clock.monotonic() - began >= TURN_S_MAX:
                 break
         self._due = bool(self._devices or self._strangers)
-        if not self._due:
-            return
-        commit = self._commit()
-        if commit:
-            self._rest(commit, RESTS_MAX)
-        else:
-            self._later(0.0, self._pass)
-
-    def _rest(self, commit: int, rests: int) -> None:
-        """Go on after a rest; if a commit is under way, once it has ended, but after so many rests anyway."""
-
-        def rested() -> None:
-            if rests > 1 and self._commit() == commit:
-                self._rest(commit, rests - 1)
-            else:
-                self._pass()
-
-        self._later(REST_S, rested)
+        if self._due:
+            self._soon(self._pass)
 
     def _take_turn(self, taker: Taker, share: Share, place: bytes) -> None:
         if self._serve(taker, share):

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
@@ -179,8 +180,13 @@ def unmoved(path: Path) -> Iterator[None]:
         yield
 
 
-def _run_and_tell(run: Callable[[], T], loop: asyncio.AbstractEventLoop, heard: Callable[[T], None]) -> T:
-    result = run()
+def _run_and_tell(
+    run: Callable[[], T], loop: asyncio.AbstractEventLoop, heard: Callable[[T], None], ended: threading.Event
+) -> T:
+    try:
+        result = run()
+    finally:
+        ended.set()
     loop.call_soon_threadsafe(heard, result)
     return result
 
@@ -188,10 +194,11 @@ def _run_and_tell(run: Callable[[], T], loop: asyncio.AbstractEventLoop, heard: 
 class Thread:
     """A connection on aiosqlite's thread, and functions that run there whole."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_ended")
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self._ended = threading.Event()
 
     @classmethod
     async def start(cls, connect: Callable[[], sqlite3.Connection]) -> Self:
@@ -223,9 +230,14 @@ class Thread:
         future: asyncio.Future[T] = loop.create_future()
         run = partial(function, self._connection._conn)  # noqa: SLF001
         if heard is not None:
-            run = partial(_run_and_tell, run, loop, heard)
+            self._ended.clear()
+            run = partial(_run_and_tell, run, loop, heard, self._ended)
         self._connection._tx.put_nowait((future, run))  # noqa: SLF001
         return future
+
+    def wait_out(self, longest_s: float) -> None:
+        """Keep the event loop until what was posted last with ``heard`` has run, but for so long at most."""
+        self._ended.wait(longest_s)
 
     async def close(self) -> None:
         """Close the connection when everything before has run, and end the thread."""

@@ -6,6 +6,7 @@ acknowledgements wait; after anything that could have lost or damaged what was w
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable
 from functools import partial
@@ -34,6 +35,8 @@ _FOR_NOW: Final = {
     Failure.BUG: (Code.UNAVAILABLE, 1_000),
 }
 """What is told of works whose transaction failed, and after how many ms to try again."""
+LEND_S: Final = 0.003
+"""How long a loop that has more than it can do waits for a commit: a small one takes half of it, given the core."""
 _PAUSE_S: Final = 0.05
 """Between a failed transaction and the next, so that waiting acknowledgements do not spin."""
 
@@ -58,6 +61,7 @@ class Engine:
         "_ears",
         "_failing",
         "_incident",
+        "_lent",
         "_log_pages",
         "_path",
         "_stopping",
@@ -66,7 +70,6 @@ class Engine:
         "_writer",
         "fatal",
         "intake",
-        "under_way",
     )
 
     def __init__(
@@ -98,8 +101,8 @@ class Engine:
         self._stopping = False
         self._begun: _Begun | None = None
         """The last commit that was handed to the thread, until it has ended; those before it went through."""
-        self.under_way = 0
-        """The number of the commit that the thread works on, 0 where it works on none."""
+        self._lent = False
+        """Whether the loop has waited for the commit that was begun last."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
 
     @property
@@ -132,14 +135,29 @@ class Engine:
         if not works:
             return None
         act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self._disk.tight)
-        self.under_way = self._counters.commits + 1
+        self._lent = False
         committed = self._thread.post(act, partial(self._committed, works, self._clock.monotonic()))
         self._begun = _Begun(works, committed)
         return self._begun
 
+    def lend_core(self) -> None:
+        """Let the commit that is under way have the core: wait for its end, but once and for LEND_S at most.
+
+        It shares the interpreter and maybe the core with the loop, and so do threads of the kernel that a sync goes
+        through: each runs for microseconds and waits for the scheduler's next tick on a core that is kept busy. What
+        the loop would do meanwhile it does afterwards; where the disk is slow the core is lent for moments only.
+        """
+        if self._begun is None:
+            return
+        if self._lent:
+            os.sched_yield()
+        else:
+            self._lent = True
+            self._thread.wait_out(LEND_S)
+
     def _committed(self, works: Works, began: float, done: Done) -> None:
         """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too."""
-        self.under_way, self._begun = 0, None
+        self._begun = None
         if self._failing is not None:
             _log.info("commits go through again")
             self._failing = None
@@ -160,7 +178,7 @@ class Engine:
         try:
             await begun.committed
         except Exception as error:  # noqa: BLE001 - classified, and our own bugs are among them
-            self.under_way, self._begun = 0, None
+            self._begun = None
             await self._failed(begun.works, error)
             return
         if log_is_long(self._path, self._log_pages):

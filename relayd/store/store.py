@@ -185,10 +185,9 @@ class Store(LocalVerbs, EntranceVerbs):
         """Whether no submission is taken: there is no room, or the store is closing."""
         return self._engine.intake.full
 
-    @property
-    def under_way(self) -> int:
-        """The number of the commit that is under way, 0 where there is none."""
-        return self._engine.under_way
+    def lend_core(self) -> None:
+        """Let a commit that is under way come to its end before the loop goes on, unless that takes long."""
+        self._engine.lend_core()
 
     async def space(self) -> None:
         """Wait until the intake has room."""

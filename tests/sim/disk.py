@@ -173,6 +173,9 @@ class VirtualThread:
         if self._queue:
             self._begin()
 
+    def wait_out(self, longest_s: float) -> None:
+        """Do nothing: who waits for a thread of another time would wait for ever."""
+
     async def close(self) -> None:
         await self.run(lambda db: db.close())
 

@@ -1,7 +1,5 @@
 """Who is read next where more has come than one turn can take."""
 
-import os
-
 import pytest
 
 from relayd.net.outbox import Outbox
@@ -9,8 +7,6 @@ from relayd.net.shares import (
     AHEAD_S,
     FRAME_S_MAX,
     FRAMES_AT_ONCE_MAX,
-    REST_S,
-    RESTS_MAX,
     TURN_S_MAX,
     WASTE_MAX,
     WASTE_PER_S,
@@ -58,9 +54,12 @@ class Stage:
     def __init__(self) -> None:
         self.clock = HandClock()
         self.due = []
-        self.commit = 0
-        self.shares = Counted(self.clock, lambda delay_s, call: self.due.append((delay_s, call)), lambda: self.commit)
         self.log = []
+        self.lent = 0
+        self.shares = Counted(self.clock, self.due.append, self.lend)
+
+    def lend(self) -> None:
+        self.lent += 1
 
     def taker(self, name: str, parts: int, step_s: float = 0.0, frames: int = FRAMES_AT_ONCE_MAX) -> Taker:
         made = Taker(self.clock, parts, step_s, self.log, name)
@@ -73,22 +72,11 @@ class Stage:
         made.known = known
         return made
 
-    def turn(self) -> float:
-        """Have the next turn; return how long it was waited for."""
-        [(delay_s, call)] = self.due
+    def turn(self) -> None:
+        """Have the next turn."""
+        [call] = self.due
         self.due.clear()
         call()
-        return delay_s
-
-
-def flooded() -> Stage:
-    """Return a stage on which a flood has had a turn while a commit was under way, and rests."""
-    stage = Stage()
-    stage.shares.enter(stage.taker("flood", 100, LONG_S), stage.share(1.0))
-    stage.commit = 7
-    stage.turn()
-    stage.log.clear()
-    return stage
 
 
 def reads(share: Share) -> bool:
@@ -114,7 +102,7 @@ def test_what_is_more_than_one_part_waits_and_is_not_read_until_it_was_taken() -
 
     assert not reads(share)
     assert len(stage.shares) == 1
-    assert stage.turn() == 0
+    stage.turn()
     assert stage.log == ["alice"] * 3
     assert reads(share)
     assert len(stage.shares) == 0
@@ -141,62 +129,26 @@ def test_a_flood_gets_a_part_of_the_turn_and_then_sockets_are_looked_at() -> Non
 
     stage.turn()
     taken = len(stage.log)
-    wait_s = stage.turn()
+    stage.turn()
 
     assert taken == 2
-    assert wait_s == 0
     assert len(stage.log) == 4
 
 
-def test_a_flood_waits_for_the_end_of_the_commit_that_is_under_way() -> None:
-    stage = flooded()
-
-    rests = [stage.turn(), stage.turn()]
-    waited = list(stage.log)
-    stage.commit = 8
-    rests.append(stage.turn())
-
-    assert waited == []
-    assert stage.log == ["flood"]
-    assert rests == [REST_S] * 3
-
-
-def test_a_slow_disk_keeps_nobody_waiting_for_longer_than_a_few_rests() -> None:
-    stage = flooded()
-
-    for _ in range(RESTS_MAX):
-        stage.turn()
-
-    assert stage.log == ["flood"]
-
-
-def test_the_core_is_lent_while_others_wait_and_a_commit_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    lent = []
-    monkeypatch.setattr(os, "sched_yield", lambda: lent.append(True))
+def test_the_core_is_lent_after_each_part_while_others_wait() -> None:
     stage = Stage()
-    stage.commit = 7
     stage.shares.enter(stage.taker("alice", 1), stage.share())
-    quiet = len(lent)
+    stage.shares.give_way()
+    quiet = stage.lent
 
     stage.shares.enter(stage.taker("flood", 3, LONG_S), stage.share(1.0))
+    before = stage.lent
     stage.turn()
-    flood = len(lent)
-    stage.commit = 0
-    stage.turn()
+    stage.shares.give_way()
 
-    assert (quiet, flood > 0, len(lent)) == (0, True, flood)
-
-
-def test_who_is_served_while_no_commit_is_under_way_waits_for_none_that_begins() -> None:
-    stage = Stage()
-    stage.shares.enter(stage.taker("flood", 100, LONG_S), stage.share(1.0))
-    stage.turn()
-    stage.log.clear()
-    stage.commit = 7
-
-    stage.turn()
-
-    assert stage.log == ["flood"]
+    assert (quiet, before) == (0, 0)
+    assert stage.log == ["alice", "flood", "flood"]
+    assert stage.lent == 2
 
 
 def test_what_the_machine_gave_to_others_in_a_part_is_nobodys_use() -> None:

@@ -9,12 +9,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from structlog.testing import capture_logs
 
 from relayd.domain.entry import Entry
 from relayd.domain.refusals import Fatal, Fault
+from relayd.store import engine as commits
 from relayproto.codes import Code
 from relayproto.replies import NotTaken, Submitted
 from support.stores import House, house, submit_of
@@ -83,29 +85,56 @@ async def test_what_fails_for_now_is_not_taken_and_is_taken_later(tmp_path, erro
         assert not relay.store.fatal.done()
 
 
-async def test_the_commit_that_is_under_way_has_its_number_until_it_has_ended_or_failed(tmp_path) -> None:
+async def test_a_busy_loop_waits_once_for_the_end_of_a_commit(tmp_path, monkeypatch) -> None:
+    yielded: list[bool] = []
+    monkeypatch.setattr(os, "sched_yield", lambda: yielded.append(True))
     async with house(tmp_path) as relay:
-        engine = relay.store._engine
-        seen = []
+        before = relay.counters.commits
+        relay.store.lend_core()
+        probe = asyncio.ensure_future(relay.store.probe())
+        while relay.store._engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
+            await asyncio.sleep(0)
 
-        async def watched() -> None:
-            probe = asyncio.ensure_future(relay.store.probe())
-            while not relay.store.under_way:  # noqa: ASYNC110 - it is looked at as the loop does
-                await asyncio.sleep(0)
-            seen.append(relay.store.under_way)
-            await asyncio.gather(probe, return_exceptions=True)
-            seen.append(relay.store.under_way)
+        monkeypatch.setattr(commits, "LEND_S", 30.0)
+        relay.store.lend_core()
+        ended = relay.store._engine._thread._ended.is_set()
+        first = list(yielded)
+        relay.store.lend_core()
+        await probe
+        relay.store.lend_core()
 
-        before = relay.store.under_way
-        await watched()
-        await watched()
+        assert (ended, first, yielded) == (True, [], [True])
+        assert relay.counters.commits == before + 1
+
+
+async def test_a_slow_commit_keeps_the_loop_for_a_moment_only(tmp_path) -> None:
+    go_on = threading.Event()
+    async with house(tmp_path) as relay:
+        slow = asyncio.ensure_future(relay.store._act(lambda _: go_on.wait(30)))
+        while relay.store._engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
+            await asyncio.sleep(0)
+
+        began = time.monotonic()
+        relay.store.lend_core()
+        took_s = time.monotonic() - began
+        go_on.set()
+
+        assert await slow
+        assert commits.LEND_S <= took_s < 10
+
+
+async def test_a_commit_that_failed_is_waited_for_no_longer(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "LEND_S", 30.0)
+    async with house(tmp_path) as relay:
         with failing(relay, ZeroDivisionError()):
-            await watched()
+            probe = asyncio.ensure_future(relay.store.probe())
+            while relay.store._engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
+                await asyncio.sleep(0)
+            relay.store.lend_core()
+            with pytest.raises(Fault):
+                await probe
 
-        assert before == 0
-        assert seen[1::2] == [0, 0, 0]
-        assert seen[2] == seen[0] + 1
-        assert engine.under_way == 0
+        assert relay.store._engine._begun is None
 
 
 async def test_a_commit_is_told_and_the_next_begun_in_the_turn_in_which_its_end_is_heard(tmp_path) -> None:
@@ -138,7 +167,7 @@ async def test_what_was_begun_when_trust_ended_is_told_to_its_end(tmp_path) -> N
 
         with held(relay) as go_on:
             stored = asyncio.ensure_future(relay.submit(alice, bob))
-            while not relay.store.under_way:  # noqa: ASYNC110 - it is looked at as the loop does
+            while relay.store._engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
                 await asyncio.sleep(0)
             relay.store._engine.distrust(sqlite_error(sqlite3.SQLITE_IOERR_FSYNC))
             go_on.set()
