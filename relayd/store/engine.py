@@ -141,13 +141,14 @@ class Engine:
         return self._begun
 
     def lend_core(self) -> None:
-        """Let the commit that is under way have the core: wait for its end, but once and for LEND_S at most.
+        """Let a commit of messages that is under way have the core: wait for its end, but once and for LEND_S at most.
 
         It shares the interpreter and maybe the core with the loop, and so do threads of the kernel that a sync goes
         through: each runs for microseconds and waits for the scheduler's next tick on a core that is kept busy. What
-        the loop would do meanwhile it does afterwards; where the disk is slow the core is lent for moments only.
+        the loop would do meanwhile it does afterwards; where the disk is slow the core is lent for moments only. Those
+        who log in wait for the loop as well, so that a commit of theirs alone is not waited for.
         """
-        if self._begun is None:
+        if self._begun is None or not self._begun.works.submissions:
             return
         if self._lent:
             os.sched_yield()

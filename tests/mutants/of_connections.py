@@ -111,6 +111,16 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        name="a-flood-shares-the-core-with-the-commit",
+        story="A busy loop does not wait for a commit, and a sync of a third of a millisecond takes six on its core.",
+        file="relayd/store/engine.py",
+        old="            self._thread.wait_out(LEND_S)\n",
+        new="            pass\n",
+        killers=(
+            "tests/unit/relayd/store/test_engine.py::test_a_busy_loop_waits_once_for_the_end_of_a_commit_of_messages",
+        ),
+    ),
+    Mutant(
         name="whoever-came-last-is-served-first",
         story="Handshakes wait on a stack: who is unlucky in a morning's crowd is passed over until his time is over.",
         file="relayd/net/shares.py",

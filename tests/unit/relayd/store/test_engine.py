@@ -85,54 +85,70 @@ async def test_what_fails_for_now_is_not_taken_and_is_taken_later(tmp_path, erro
         assert not relay.store.fatal.done()
 
 
-async def test_a_busy_loop_waits_once_for_the_end_of_a_commit(tmp_path, monkeypatch) -> None:
+async def under_way(relay: House) -> None:
+    while relay.store._engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
+        await asyncio.sleep(0)
+
+
+async def test_a_busy_loop_waits_once_for_the_end_of_a_commit_of_messages(tmp_path, monkeypatch) -> None:
     yielded: list[bool] = []
     monkeypatch.setattr(os, "sched_yield", lambda: yielded.append(True))
     async with house(tmp_path) as relay:
-        before = relay.counters.commits
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         relay.store.lend_core()
-        probe = asyncio.ensure_future(relay.store.probe())
-        while relay.store._engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
-            await asyncio.sleep(0)
+        stored = asyncio.ensure_future(relay.submit(alice, bob))
+        await under_way(relay)
 
         monkeypatch.setattr(commits, "LEND_S", 30.0)
         relay.store.lend_core()
-        ended = relay.store._engine._thread._ended.is_set()
-        first = list(yielded)
+        ended, first = relay.store._engine._thread._ended.is_set(), list(yielded)
         relay.store.lend_core()
-        await probe
+        await stored
         relay.store.lend_core()
 
         assert (ended, first, yielded) == (True, [], [True])
-        assert relay.counters.commits == before + 1
 
 
 async def test_a_slow_commit_keeps_the_loop_for_a_moment_only(tmp_path) -> None:
-    go_on = threading.Event()
     async with house(tmp_path) as relay:
-        slow = asyncio.ensure_future(relay.store._act(lambda _: go_on.wait(30)))
-        while relay.store._engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
-            await asyncio.sleep(0)
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        with held(relay) as go_on:
+            stored = asyncio.ensure_future(relay.submit(alice, bob))
+            await under_way(relay)
 
-        began = time.monotonic()
-        relay.store.lend_core()
-        took_s = time.monotonic() - began
-        go_on.set()
+            began = time.monotonic()
+            relay.store.lend_core()
+            took_s = time.monotonic() - began
+            go_on.set()
+            await stored
 
-        assert await slow
-        assert commits.LEND_S <= took_s < 10
+        assert commits.LEND_S <= took_s < 5
+
+
+async def test_a_commit_of_logins_alone_is_not_waited_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "LEND_S", 30.0)
+    async with house(tmp_path) as relay:
+        with held(relay) as go_on:
+            probe = asyncio.ensure_future(relay.store.probe())
+            await under_way(relay)
+
+            relay.store.lend_core()
+            waited = relay.store._engine._lent
+            go_on.set()
+            await probe
+
+        assert not waited
 
 
 async def test_a_commit_that_failed_is_waited_for_no_longer(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(commits, "LEND_S", 30.0)
     async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         with failing(relay, ZeroDivisionError()):
-            probe = asyncio.ensure_future(relay.store.probe())
-            while relay.store._engine._begun is None:  # noqa: ASYNC110 - it is looked at as the loop does
-                await asyncio.sleep(0)
+            told = asyncio.ensure_future(relay.submit(alice, bob))
+            await under_way(relay)
             relay.store.lend_core()
-            with pytest.raises(Fault):
-                await probe
+            assert isinstance(await told, NotTaken)
 
         assert relay.store._engine._begun is None
 
