@@ -210,10 +210,10 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="fan-out-decided-by-the-first-device",
-        story="Whether an account has room is asked of its first device only, and the others are filled beyond theirs.",
+        story="Whether an account has room is asked of its first device only, and its others get nothing.",
         file="relayd/store/submissions.py",
-        old="            return row\n        rooms.append",
-        new="            if not rooms:\n                return row\n        rooms.append",
+        old="    for wrap in wraps:\n        row = party",
+        new="    for wrap in wraps[:1]:\n        row = party",
         killers=(
             "tests/unit/relayd/store/test_submissions.py::test_one_full_device_refuses_the_account_and_leaves_the_others_as_they_were",
         ),

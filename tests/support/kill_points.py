@@ -61,7 +61,7 @@ SENDING: tuple[Point, ...] = (
         SUBMIT,
         (f"{_NET}.data_received", (), 1),
         ("relayproto.channel.Channel.open", (), 1),
-        ("relayproto.message.read", (), 2),
+        ("relayproto.message.requested", (), 2),
         (f"{_NET}.work", (), 2),
         ("relayd.net.router.Router.route", (), 2),
         ("relayd.services.messages.Messages.submit", (), 2),

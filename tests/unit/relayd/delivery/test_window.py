@@ -5,9 +5,9 @@ from relayproto.commands import Credit
 def test_nothing_fits_beyond_what_was_granted() -> None:
     window = Window(Credit(2, 100))
 
-    window.take(60)
-    window.take(1)
+    taken = [window.take(60), window.take(1), window.take(1)]
 
+    assert taken == [True, True, False]
     assert window.messages_left == 0
     assert not window.fits(1)
 
