@@ -31,10 +31,9 @@ class Pairs:
         """
         secret, rates = self._secret, self._rates
         pairs = {hash((secret, device, account)) for account in accounts}
-        waits = [rates.take(pair, now) for pair in pairs]
-        longest_ms = max(waits)
-        if longest_ms:
-            for pair, wait_ms in zip(pairs, waits, strict=True):
-                if not wait_ms:
-                    rates.give_back(pair)
-        return longest_ms
+        # Looked at first: who is refused must leave nothing here, or he could push all others out for nothing.
+        wait_ms = max([rates.wait_ms(pair, now) for pair in pairs])
+        if not wait_ms:
+            for pair in pairs:
+                rates.take(pair, now)
+        return wait_ms

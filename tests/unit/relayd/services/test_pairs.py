@@ -21,6 +21,15 @@ def test_of_several_pairs_all_or_none_are_counted() -> None:
     assert pairs.take(1, [CAROL, BOB], 1.5) == 0
 
 
+def test_who_is_refused_leaves_nothing_behind() -> None:
+    pairs = Pairs(bytes(32), per_s=1, burst=1)
+    pairs.take(1, [BOB], 0.0)
+
+    refused = pairs.take(1, [BOB, *(number.to_bytes(32) for number in range(500))], 0.0)
+
+    assert (refused, len(pairs._rates)) == (1001, 1)
+
+
 def test_a_pair_that_is_named_twice_counts_once() -> None:
     pairs = Pairs(bytes(32), per_s=1, burst=2)
 
