@@ -13,8 +13,8 @@ from relayproto.limits import FRAME_BYTES_MAX, REQUEST_MAX
 from relayproto.packed import pack_array, unpack
 from relayproto.value import Packable
 
-LEADING: Final = 2
-"""Kind and request stand before a message's fields."""
+LEADING: Final = ("kind", "request")
+"""Numbers that stand before a message's fields."""
 
 
 _ARRAY: Final = 0x90

@@ -38,7 +38,7 @@ def unpack(packed: bytes | msgspec.Raw, kind: type[T]) -> T:
 
     Of a ``Packable``, further fields at the end are skipped (spec 30 §5).
     """
-    decoder, names = _decoder(kind, 0)  # type: ignore[arg-type]  # a type has a hash
+    decoder, names = _decoder(kind, ())  # type: ignore[arg-type]  # a type has a hash
     try:
         said: T = decoder.decode(packed)
     except _REASONS as error:
@@ -46,27 +46,29 @@ def unpack(packed: bytes | msgspec.Raw, kind: type[T]) -> T:
     return said
 
 
-def unpack_behind(packed: bytes, kind: type[T], leading: int) -> tuple[tuple[int, ...], T]:
-    """Return so many leading numbers of 32 bits, and the ``Packable`` whose fields stand behind them."""
+def unpack_behind(packed: bytes, kind: type[T], leading: tuple[str, ...]) -> tuple[tuple[int, ...], T]:
+    """Return the leading numbers of 32 bits, which have names, and the ``Packable`` whose fields stand behind them."""
     decoder, names = _decoder(kind, leading)  # type: ignore[arg-type]  # a type has a hash
     try:
         fields = msgspec.structs.astuple(decoder.decode(packed))
     except _REASONS as error:
         raise _malformed(names, error) from None
-    return fields[:leading], kind(*fields[leading:])
+    at = len(leading)
+    return fields[:at], kind(*fields[at:])
 
 
 @cache
-def _decoder(kind: Any, leading: int) -> tuple[Decoder[Any], tuple[str, ...]]:
+def _decoder(kind: Any, leading: tuple[str, ...]) -> tuple[Decoder[Any], tuple[str, ...]]:
     """Return what decodes the type, and the names of its fields.
 
     Behind leading numbers none of the fields has a default: that is for who writes them.
     """
+    names = (*leading, *getattr(kind, "__struct_fields__", ()))
     if leading:
         fields = [(field.name, field.type) for field in msgspec.structs.fields(kind)]
-        numbers = [(f"leading_{at}", U32) for at in range(leading)]
+        numbers = [(f"leading_{at}", U32) for at, _ in enumerate(leading)]
         kind = msgspec.defstruct(kind.__name__, [*numbers, *fields], array_like=True, frozen=True, gc=False)
-    return Decoder(kind), getattr(kind, "__struct_fields__", ())
+    return Decoder(kind), names
 
 
 def _malformed(names: tuple[str, ...], error: Exception) -> Malformed:

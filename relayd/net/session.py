@@ -365,8 +365,7 @@ class Session(asyncio.Protocol):
         if self._connection.open:
             self._connection.send(message, request)
             self._rooms.counters.frames_out += 1
-            if not self._marked:
-                self.speak()
+            self.speak()
 
     def leave(self, code: GoawayCode, *, reconnect: bool, after_ms: int = 0) -> None:
         """End the connection with GOAWAY."""

@@ -1,8 +1,8 @@
 """The services' room: how fast one device writes to one account.
 
 A device and its targets enter; how long to wait leaves. The rules of this file: in memory only, as hashes that no other
-process makes; and a pair is forgotten some time after its bucket is full again, so that nothing says for long who wrote
-to whom (protocol.md §5, §6).
+process makes; and of who wrote to whom only the last pairs are remembered, those that still count and few more
+(``rates``; protocol.md §5, §6).
 """
 
 from collections.abc import Iterable
@@ -25,15 +25,18 @@ class Pairs:
         self._rates: Rates[int] = Rates(per_s=per_s, burst=burst)
 
     def take(self, device: int, accounts: Iterable[AccountId], now: float) -> int:
-        """Count one for each pair and return 0, or for none and return how many ms to wait until each may have one.
+        """Count one for each account that is named and return 0, or none and return how many ms to wait.
 
-        ``device`` is the sender's mailbox.
+        ``device`` is the sender's mailbox; an account that is named twice counts twice.
         """
         secret, rates = self._secret, self._rates
-        pairs = {hash((secret, device, account)) for account in accounts}
+        counts: dict[int, int] = {}
+        for account in accounts:
+            pair = hash((secret, device, account))
+            counts[pair] = counts.get(pair, 0) + 1
         # Looked at first: who is refused must leave nothing here, or he could push all others out for nothing.
-        wait_ms = max([rates.wait_ms(pair, now) for pair in pairs])
+        wait_ms = max([rates.wait_ms(pair, now, count) for pair, count in counts.items()])
         if not wait_ms:
-            for pair in pairs:
-                rates.take(pair, now)
+            for pair, count in counts.items():
+                rates.take(pair, now, count)
         return wait_ms

@@ -1,8 +1,8 @@
 """The services' room: token buckets, by which rates are limited.
 
 A key, a cost and the time enter; how long to wait leaves. The rule of this file: what is remembered is bounded, and
-only what nobody has touched for as long as an empty bucket takes to fill is forgotten: it is full again (protocol.md
-§5).
+whoever was touched longest ago is forgotten first: where there is room, only buckets that are full again
+(protocol.md §5).
 """
 
 from collections.abc import Hashable
@@ -11,7 +11,7 @@ from typing import Final, Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 BUCKETS_MAX: Final = 65_536
-"""About 10 MB. Above it those go first that were untouched for longest, and may not be full yet."""
+"""About 10 MB, half of it in each generation. Where the young one is full the old one goes, full again or not."""
 
 _ROUNDING_S: Final = 1e-6
 """What sums of floating-point seconds may be off by; nobody is made to wait for it."""
@@ -21,7 +21,9 @@ class Rates(Generic[K]):
     """A token bucket a key: ``burst`` tokens at once, ``per_s`` tokens a second after that.
 
     A bucket is kept as the time at which it is full again, which is one number and needs no refilling. Buckets are in
-    two generations, so that to forget the old ones takes no order among them: who is touched comes into the young one.
+    two generations, so that to forget the old ones takes no order among them: who is touched comes into the young one,
+    and who was not touched for once or twice as long as an empty bucket takes to fill is gone with the old one at the
+    next ``take``. Where nobody says anything nothing is forgotten.
     """
 
     __slots__ = ("_burst_s", "_each_s", "_keys_max", "_old", "_turns_at", "_young")
@@ -33,10 +35,6 @@ class Rates(Generic[K]):
         self._young: dict[K, float] = {}
         self._old: dict[K, float] = {}
         self._turns_at = float("-inf")
-
-    def __len__(self) -> int:
-        """Return how many buckets are remembered."""
-        return len(self._young.keys() | self._old.keys())
 
     def wait_ms(self, key: K, now: float, cost: float = 1.0) -> int:
         """Return how many ms it takes until ``cost`` tokens are there, 0 where they are; none is taken.
@@ -61,17 +59,12 @@ class Rates(Generic[K]):
         self._young[key] = full_at
         return 0
 
-    def give_back(self, key: K, cost: float = 1.0) -> None:
-        """Undo a ``take`` right after it, as if it had not been."""
-        kept = self._young if key in self._young else self._old
-        kept[key] -= min(cost * self._each_s, self._burst_s)
-
     def _missing_ms(self, until_full_s: float) -> int:
         """Return how long to wait where a bucket would be full again after so many seconds."""
         missing_s = until_full_s - self._burst_s
         return 0 if missing_s <= _ROUNDING_S else 1 + int((missing_s + _ROUNDING_S) * 1000)
 
     def _turn(self, now: float) -> None:
-        """Forget the old ones: whose they were is nobody's business."""
-        self._old, self._young = self._young, {}
+        """Forget the old ones: whose they were is nobody's business. After a pause the young ones are old as well."""
+        self._old, self._young = self._young if now < self._turns_at + self._burst_s else {}, {}
         self._turns_at = now + self._burst_s

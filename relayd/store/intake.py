@@ -73,6 +73,7 @@ class Intake:
     def close(self) -> None:
         """Let ``arrival`` return, with or without works, and be full from now on: the store is closing."""
         self._closed = self.full = True
+        self._space.clear()
         self._arrived.set()
 
     def submit(self, work: Submission) -> None:

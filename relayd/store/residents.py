@@ -1,7 +1,7 @@
 """The store room: the small rows that commits need again and again, kept in memory on the writer's thread.
 
-Numbers and ids enter; mailboxes, senders and parties leave. The rules of this file: bounded, what was read
-longest ago goes first; a commit changes them in place, so whatever is rolled back is forgotten here as well.
+Numbers and ids enter; mailboxes, senders and parties leave. The rules of this file: bounded, least recently used
+first; a commit changes them in place, so whatever is rolled back is forgotten here as well.
 """
 
 import sqlite3
@@ -36,11 +36,7 @@ class Sender:
 
 
 class Recent(OrderedDict[K, V]):
-    """What was read last, up to a bound.
-
-    The order is that of reading and not of use: each envelope looks up five of these, and whatever is in use all the
-    time is read again once in as many others as the bound.
-    """
+    """What was used last, up to a bound; whoever uses something moves it to the end."""
 
     __slots__ = ("_maximum",)
 
@@ -119,6 +115,8 @@ class Residents:
                 refused,
             )
             self._mailboxes[row] = mailbox
+        else:
+            self._mailboxes.move_to_end(row)
         return mailbox
 
     def sender(self, db: sqlite3.Connection, row: int) -> Sender | None:
@@ -132,6 +130,8 @@ class Residents:
             refused = db.execute("SELECT submission FROM refusal WHERE device = ?", (row,)).fetchall()
             sender = Sender(generation, Ledger(epoch, floor, {submission for (submission,) in refused}))
             self._senders[row] = sender
+        else:
+            self._senders.move_to_end(row)
         return sender
 
     def party(self, db: sqlite3.Connection, account: AccountId) -> Party | None:
@@ -151,4 +151,6 @@ class Residents:
             side = self._sides.of(db, unit, Standing(standing), own, suspended=bool(suspended))
             party = Party(row, account, list_version, highest_device, mailboxes, bool(blocks), side)
             self._parties[account] = party
+        else:
+            self._parties.move_to_end(account)
         return party

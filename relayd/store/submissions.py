@@ -226,13 +226,13 @@ def _out_of_bounds(work: Submission, bounds: Bounds) -> Code | None:
 
 def _put_in(commit: Commit, one: Accepted, who: Party, party: Party, position: int) -> int | None:
     """Give numbers to the envelopes of a target, or none of them and return the mailbox of a device without room."""
-    work, lane, quota = one.work, one.lane, commit.tools.quota
+    work, lane, quota, residents = one.work, one.lane, commit.tools.quota, commit.tools.residents
     command, body, sender = work.command, len(work.body), work.seat.account
     class_, wraps = command.class_, command.targets[position].wraps
     rooms: list[tuple[Wrap, int, Mailbox, int]] = []
     for wrap in wraps:
         row = party.mailboxes[wrap.device]
-        mailbox = commit.mailbox(row)
+        mailbox = residents.mailbox(commit.db, row)
         assert mailbox is not None, "a device of a party has a mailbox"  # noqa: S101
         cost = body + len(wrap.sealed)
         if not mailbox.admits(quota, lane, class_, cost):
@@ -246,8 +246,9 @@ def _put_in(commit: Commit, one: Accepted, who: Party, party: Party, position: i
     fan = _fan(commit, len(wraps)) if command.flags & _ASKS_OUTCOME else None
     # A receipt, which programs send unasked, brings no pass.
     pass_ = b"" if class_ is Class.RECEIPT else commit.tools.contacts.pass_for(party, who, commit.now_ms)
-    tally = commit.done.tally
+    tally, changed = commit.done.tally, commit.pending.mailboxes
     for wrap, row, mailbox, cost in rooms:
+        changed[row] = mailbox
         sequence = mailbox.put(quota, lane, class_, cost, sender)
         one.placements.append(Placement(position, row, sequence, fan, wrap, pass_))
         tally.messages += 1

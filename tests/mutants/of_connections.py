@@ -121,6 +121,14 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        name="refused-submissions-push-out-the-rates-of-others",
+        story="Who is refused leaves a bucket for each account that he named, until nobody else is limited.",
+        file="relayd/services/pairs.py",
+        old="        if not wait_ms:\n",
+        new="        if counts:\n",
+        killers=("tests/unit/relayd/services/test_pairs.py::test_who_is_refused_leaves_nothing_behind",),
+    ),
+    Mutant(
         name="whoever-came-last-is-served-first",
         story="Handshakes wait on a stack: who is unlucky in a morning's crowd is passed over until his time is over.",
         file="relayd/net/shares.py",

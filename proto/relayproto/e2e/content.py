@@ -93,7 +93,7 @@ def decode(packed: bytes) -> Content:
     kind = _KINDS.get(number)
     if kind is None:
         return Unknown(number)
-    _, content = unpack_behind(packed, kind, 1)
+    _, content = unpack_behind(packed, kind, ("kind",))
     if isinstance(content, Text) and len(content.text.encode()) > TEXT_BYTES_MAX:
         raise Malformed(f"a text of more than {TEXT_BYTES_MAX} bytes")
     return content

@@ -27,13 +27,14 @@ def test_who_is_refused_leaves_nothing_behind() -> None:
 
     refused = pairs.take(1, [BOB, *(number.to_bytes(32) for number in range(500))], 0.0)
 
-    assert (refused, len(pairs._rates)) == (1001, 1)
+    assert (refused, len(pairs._rates._young)) == (1001, 1)
 
 
-def test_a_pair_that_is_named_twice_counts_once() -> None:
-    pairs = Pairs(bytes(32), per_s=1, burst=2)
+def test_a_pair_that_is_named_twice_counts_twice() -> None:
+    pairs = Pairs(bytes(32), per_s=1, burst=3)
 
     assert pairs.take(1, [BOB, BOB], 0.0) == 0
+    assert pairs.take(1, [BOB, BOB], 0.0) == 1001
     assert pairs.take(1, [BOB], 0.0) == 0
 
 
@@ -55,4 +56,4 @@ def test_who_wrote_to_whom_is_forgotten_once_it_no_longer_matters() -> None:
     pairs.take(1, [CAROL], 2.0)
     pairs.take(1, [CAROL], 4.0)
 
-    assert len(pairs._rates) == 1
+    assert len(pairs._rates._young) == 1

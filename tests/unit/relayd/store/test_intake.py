@@ -228,3 +228,18 @@ async def test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room()
     await waiting
 
     assert before == (True, False)
+
+
+async def test_one_that_is_closed_is_full_for_good_and_calls_nobody_for_room() -> None:
+    queue = an_intake(messages_max=10, octets_max=1 << 20)
+    queue.submit(submission())
+    queue.close()
+    waiting = asyncio.ensure_future(queue.space())
+    await asyncio.sleep(0)
+
+    await queue.arrival()
+    taken = len(queue.next())
+    await asyncio.sleep(0)
+
+    assert (taken, queue.full, waiting.done()) == (1, True, False)
+    waiting.cancel()

@@ -5,14 +5,15 @@ from relayd.store.database import connect
 from relayd.store.residents import Recent, Residents
 
 
-def test_what_was_read_longest_ago_goes_first() -> None:
+def test_what_was_used_longest_ago_goes_first() -> None:
     recent: Recent[int, str] = Recent(2)
     for number in (1, 2, 3):
         recent[number] = str(number)
+    recent.move_to_end(1)
 
     recent.trim()
 
-    assert list(recent.items()) == [(2, "2"), (3, "3")]
+    assert list(recent.items()) == [(3, "3"), (1, "1")]
 
 
 def fill(db, count: int) -> None:
@@ -91,3 +92,22 @@ def test_no_more_is_kept_than_the_bounds(tmp_path, monkeypatch) -> None:
         for row, same in ((2, True), (1, False)):
             again = (kept.mailbox(db, row), kept.sender(db, row), kept.party(db, bytes([row]) * 32))
             assert [one is other for one, other in zip(again, first[row - 1], strict=True)] == [same] * 3
+
+
+def test_what_is_used_again_stays_longer(tmp_path, monkeypatch) -> None:
+    for bound in ("MAILBOXES_MAX", "SENDERS_MAX", "PARTIES_MAX"):
+        monkeypatch.setattr(residents, bound, 1)
+    with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
+        fill(db, 2)
+        kept = Residents()
+
+        def used(row: int) -> list[object]:
+            return [kept.mailbox(db, row), kept.sender(db, row), kept.party(db, bytes([row]) * 32)]
+
+        before = used(1)
+        used(2)
+        used(1)
+
+        kept.trim()
+
+        assert all(one is other for one, other in zip(used(1), before, strict=True))
