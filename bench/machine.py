@@ -3,8 +3,10 @@
 Linux only: /proc tells what each core and each process used.
 """
 
+import contextlib
 import os
 import platform
+import socket
 import sqlite3
 import statistics
 import time
@@ -15,6 +17,8 @@ from typing import NamedTuple
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _SYNCS = 200
 _SYNC_BYTES = 4096
+_PORTS = iter(range(20_000, 32_768))
+"""Below those that Linux gives to connections (ip_local_port_range), which take none while its server starts."""
 _NAMED = ("uvloop", "cryptography", "pynacl", "msgspec", "aiosqlite")
 
 
@@ -54,6 +58,15 @@ def _installed(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "?"
+
+
+def free_port() -> int:
+    """Return a port on which nobody listens, another one each time; LookupError when there are no more."""
+    for port in _PORTS:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise LookupError("no port is free")
 
 
 def describe(directory: Path) -> dict[str, object]:

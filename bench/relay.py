@@ -8,7 +8,6 @@ import math
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from machine import process_cpu_s
+from machine import free_port, process_cpu_s
 
 from relayd import operate
 from relayproto import descriptor
@@ -71,12 +70,6 @@ class Commits:
         return told
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Relay:
     """One relay's state directory, and the process that serves it."""
 
@@ -86,8 +79,8 @@ class Relay:
         self.core = core
         self._process: subprocess.Popen[bytes] | None = None
         self._log = state.with_suffix(".log")
-        self._operations = _free_port()
-        port = _free_port()
+        self._operations = free_port()
+        port = free_port()
         made = [*self._command("init"), "--listen", f"127.0.0.1:{port}"]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL, timeout=READY_S_MAX)
         self.configure({"operations": f'"127.0.0.1:{self._operations}"', **RAISED})

@@ -4,7 +4,8 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from peer import Peer, free_port
+from machine import free_port
+from peer import Peer
 
 
 class ErlangPeer(Peer):

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 from debian import libraries, unpacked
 from generator import Pair, Run
+from machine import free_port
 
 READY_S_MAX = 60.0
 STOP_S_MAX = 30.0
@@ -82,13 +83,6 @@ def dialled(port: int) -> Wire:
     link = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_S_MAX)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Wire(link)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Peer(ABC):

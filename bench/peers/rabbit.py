@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from erlang import ErlangPeer
-from peer import Refused, Wire, dialled, free_port
+from machine import free_port
+from peer import Refused, Wire, dialled
 
 _END = b"\xce"
 _PREFETCH = 1024
