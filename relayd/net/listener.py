@@ -54,7 +54,6 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Refuse or let in; nothing has been read or computed yet."""
-        self._rooms.shares.give_way()
         transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         counters = self._rooms.counters

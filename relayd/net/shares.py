@@ -25,8 +25,10 @@ interrupted is not put back for it; to ask for the processor's own time is a sys
 AHEAD_S: Final = 0.002
 """Of the loop's time, by which whoever comes is before those who wait: some forty messages. What else was not used in a
 pause is gone, so that nobody saves up for a flood."""
-TURN_S_MAX: Final = 0.001
+TURN_S_MAX: Final = 0.00025
 """Of one turn, that those who wait get together; then sockets are looked at again, and what is ready is said."""
+STRANGERS_A_TURN_MAX: Final = 4
+"""Of those who have not shown who they are, in one turn: what they ask for, signatures to verify, is done after it."""
 
 WASTE_MAX: Final = 1_000
 """Frames of one connection at once that ask for nothing or for more than a rate allows: PING, kinds that nobody knows,
@@ -71,13 +73,12 @@ _Line = list[tuple[float, int, Taker, Share]]
 class Shares:
     """Those who wait for their turn: devices, and behind them whoever has not shown who he is."""
 
-    __slots__ = ("_clock", "_devices", "_due", "_lend", "_level_s", "_numbers", "_soon", "_strangers")
+    __slots__ = ("_clock", "_devices", "_due", "_level_s", "_numbers", "_soon", "_strangers")
 
-    def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object], lend: Callable[[], None]) -> None:
-        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``; ``lend`` lends the store the core."""
+    def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object]) -> None:
+        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``."""
         self._clock = clock
         self._soon = soon
-        self._lend = lend
         self._devices: _Line = []
         self._strangers: dict[bytes, deque[tuple[Taker, Share]]] = {}
         """Place -> who waits there; the place whose turn is next stands first."""
@@ -106,11 +107,6 @@ class Shares:
             self._soon(self._pass)
         self._wait(taker, share, place)
 
-    def give_way(self) -> None:
-        """Lend the core to a commit that is under way, if the loop has more than it can do."""
-        if self._due:
-            self._lend()
-
     def _catch_up(self, share: Share) -> None:
         share.used_s = max(share.used_s, self._level_s - AHEAD_S)
 
@@ -126,7 +122,9 @@ class Shares:
             _, _, taker, share = heapq.heappop(self._devices)
             self._take_turn(taker, share, b"")
         # One of them in each turn, however much devices say: otherwise nobody could log in while some flood.
-        while self._strangers:
+        for _ in range(STRANGERS_A_TURN_MAX):
+            if not self._strangers:
+                break
             place, line = next(iter(self._strangers.items()))
             del self._strangers[place]
             taker, share = line.popleft()
@@ -151,7 +149,6 @@ class Shares:
         known, more = share.known, taker.take()
         frames_s = FRAME_S_MAX * max(1, share.frames - frames)
         share.used_s += min(self._clock.monotonic() - began, frames_s)
-        self.give_way()
         if known:
             least_s = min(share.used_s, self._devices[0][0]) if self._devices else share.used_s
             self._level_s = max(self._level_s, least_s)

@@ -180,25 +180,16 @@ def unmoved(path: Path) -> Iterator[None]:
         yield
 
 
-def _run_and_tell(
-    run: Callable[[], T], loop: asyncio.AbstractEventLoop, heard: Callable[[T], None], ended: threading.Event
-) -> T:
-    try:
-        result = run()
-    finally:
-        ended.set()
-    loop.call_soon_threadsafe(heard, result)
-    return result
-
-
 class Thread:
     """A connection on aiosqlite's thread, and functions that run there whole."""
 
-    __slots__ = ("_connection", "_ended")
+    __slots__ = ("_connection", "_ended", "_untold")
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
         self._ended = threading.Event()
+        self._untold: Callable[[], None] | None = None
+        """What tells the loop of the function that was posted last with ``heard``, from its end until it is told."""
 
     @classmethod
     async def start(cls, connect: Callable[[], sqlite3.Connection]) -> Self:
@@ -231,13 +222,28 @@ class Thread:
         run = partial(function, self._connection._conn)  # noqa: SLF001
         if heard is not None:
             self._ended.clear()
-            run = partial(_run_and_tell, run, loop, heard, self._ended)
+            run = partial(self._run_and_tell, run, loop, heard)
         self._connection._tx.put_nowait((future, run))  # noqa: SLF001
         return future
 
+    def _run_and_tell(self, run: Callable[[], T], loop: asyncio.AbstractEventLoop, heard: Callable[[T], None]) -> T:
+        try:
+            result = run()
+            self._untold = partial(heard, result)
+        finally:
+            self._ended.set()
+        loop.call_soon_threadsafe(self._tell)
+        return result
+
+    def _tell(self) -> None:
+        told, self._untold = self._untold, None
+        if told is not None:
+            told()
+
     def wait_out(self, longest_s: float) -> None:
-        """Keep the event loop until what was posted last with ``heard`` has run, but for so long at most."""
-        self._ended.wait(longest_s)
+        """Keep the event loop until what was posted last with ``heard`` has run, and tell it; so long at most."""
+        if self._ended.wait(longest_s):
+            self._tell()
 
     async def close(self) -> None:
         """Close the connection when everything before has run, and end the thread."""

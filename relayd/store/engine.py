@@ -6,12 +6,12 @@ acknowledgements wait; after anything that could have lost or damaged what was w
 """
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from relayd.clock import Clock
 from relayd.domain.refusals import Fatal, Fault
@@ -24,7 +24,7 @@ from relayd.store.disk import Disk
 from relayd.store.failures import Failure, classify, fatal
 from relayd.store.intake import Intake
 from relayd.store.telling import Ears, tell
-from relayd.store.works import Verb, Works
+from relayd.store.works import Submission, Verb, Works
 from relayd.store.writer import Writer
 from relayproto.codes import Code
 from relayproto.replies import NotTaken
@@ -35,19 +35,24 @@ _FOR_NOW: Final = {
     Failure.BUG: (Code.UNAVAILABLE, 1_000),
 }
 """What is told of works whose transaction failed, and after how many ms to try again."""
-LEND_S: Final = 0.003
-"""How long a loop that has more than it can do waits for a commit: a small one takes half of it, given the core."""
+SMALL_WORKS_MAX: Final = 64
+"""Works, and rows that they put in, of a commit that the loop waits for: it takes a millisecond or two. What is larger
+takes longer than anybody should wait for, and more devices have something to be read meanwhile."""
+WAIT_S: Final = 0.003
+"""How long the loop waits for such a commit, once: a slow disk is waited for like a large commit, beside the loop."""
 _PAUSE_S: Final = 0.05
 """Between a failed transaction and the next, so that waiting acknowledgements do not spin."""
 
 _log = get_logger("store")
 
 
-class _Begun(NamedTuple):
-    """A commit that the thread has, or had: its works, and what tells of its end."""
+@dataclass(slots=True)
+class _Begun:
+    """A commit that the thread has: its works, what tells of its end, and whether the loop may still wait for it."""
 
     works: Works
     committed: asyncio.Future[Done]
+    waitable: bool
 
 
 class Engine:
@@ -60,13 +65,14 @@ class Engine:
         "_disk",
         "_ears",
         "_failing",
+        "_hurried",
         "_incident",
-        "_lent",
         "_log_pages",
         "_path",
         "_stopping",
         "_task",
         "_thread",
+        "_waiting",
         "_writer",
         "fatal",
         "intake",
@@ -101,8 +107,10 @@ class Engine:
         self._stopping = False
         self._begun: _Begun | None = None
         """The last commit that was handed to the thread, until it has ended; those before it went through."""
-        self._lent = False
-        """Whether the loop has waited for the commit that was begun last."""
+        self._waiting = False
+        """Whether the loop waits for it just now."""
+        self._hurried = False
+        """Whether the loop will wait for it soon."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
 
     @property
@@ -120,44 +128,64 @@ class Engine:
         while not self.fatal.done():
             if self._begun is None and not self._stopping:
                 await self.intake.arrival()
-            begun = self._begun or self._begin()
-            if begun is not None:
-                await self._follow(begun)
-            elif self._stopping:
+            if self._begun is None and not self._begin() and self._stopping:
                 return
+            if self._begun is not None:
+                await self._follow(self._begun)
+            if log_is_long(self._path, self._log_pages):
+                await self._move(move_log)
         if self._begun is not None:
             await self._follow(self._begun)
         self._abandon(self.intake.next())
 
-    def _begin(self) -> "_Begun | None":
-        """Hand to the thread what was taken in, if anything was."""
+    def submit(self, work: Submission) -> None:
+        """Take a submission in. Whoever wrote it is not to wait long for a commit that was begun for others."""
+        self.intake.submit(work)
+        if self._begun is not None and self._begun.waitable and not self._hurried:
+            self._hurried = True
+            asyncio.get_running_loop().call_soon(self._hurry)
+
+    def _hurry(self) -> None:
+        self._hurried = False
+        begun = self._begun
+        if begun is not None:
+            self._wait_out(begun)
+            if self._begun is None and self.intake.pressing and self.taking:
+                self._begin()
+
+    def _begin(self) -> bool:
+        """Hand to the thread what was taken in, if anything was; where it brings few messages, wait for it.
+
+        The thread shares the interpreter and maybe the core with the loop, and so do threads of the kernel that a sync
+        goes through: each runs for microseconds and waits for the scheduler's next tick on a core that is kept busy.
+        Who is read meanwhile would wait for the end of the commit all the same. Those who log in wait for the loop and
+        not for each other: a commit of theirs is waited for only once somebody has written.
+        """
         works = self.intake.next()
         if not works:
-            return None
+            return False
         act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self._disk.tight)
-        self._lent = False
         committed = self._thread.post(act, partial(self._committed, works, self._clock.monotonic()))
-        self._begun = _Begun(works, committed)
-        return self._begun
+        small = len(works) <= SMALL_WORKS_MAX and sum(each.placements for each in works.submissions) <= SMALL_WORKS_MAX
+        self._begun = begun = _Begun(works, committed, small)
+        if works.submissions:
+            self._wait_out(begun)
+        return True
 
-    def lend_core(self) -> None:
-        """Let a commit of messages that is under way have the core: wait for its end, but once and for LEND_S at most.
-
-        It shares the interpreter and maybe the core with the loop, and so do threads of the kernel that a sync goes
-        through: each runs for microseconds and waits for the scheduler's next tick on a core that is kept busy. What
-        the loop would do meanwhile it does afterwards; where the disk is slow the core is lent for moments only. Those
-        who log in wait for the loop as well, so that a commit of theirs alone is not waited for.
-        """
-        if self._begun is None or not self._begun.works.submissions:
-            return
-        if self._lent:
-            os.sched_yield()
-        else:
-            self._lent = True
-            self._thread.wait_out(LEND_S)
+    def _wait_out(self, begun: _Begun) -> None:
+        if begun.waitable:
+            begun.waitable = False
+            self._waiting = True
+            try:
+                self._thread.wait_out(WAIT_S)
+            finally:
+                self._waiting = False
 
     def _committed(self, works: Works, began: float, done: Done) -> None:
-        """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too."""
+        """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too.
+
+        Where the loop has waited for its end, nothing that could be in the next one was read meanwhile.
+        """
         self._begun = None
         if self._failing is not None:
             _log.info("commits go through again")
@@ -171,19 +199,16 @@ class Engine:
             # What was committed stays committed; the next page finds what nobody was woken for.
             self._incident(error, where="telling")
         _answer(works, done)
-        if self.intake.pressing and not self.fatal.done():
+        if self.intake.pressing and not self._waiting and not self.fatal.done():
             self._begin()
 
-    async def _follow(self, begun: "_Begun") -> None:
-        """Wait for a commit, and do what is to be done where it failed or the log is long."""
+    async def _follow(self, begun: _Begun) -> None:
+        """Wait for a commit, and do what is to be done where it failed."""
         try:
             await begun.committed
         except Exception as error:  # noqa: BLE001 - classified, and our own bugs are among them
             self._begun = None
             await self._failed(begun.works, error)
-            return
-        if log_is_long(self._path, self._log_pages):
-            await self._move(move_log)
 
     async def _failed(self, works: Works, error: Exception) -> None:
         failure = classify(error)

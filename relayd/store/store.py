@@ -185,10 +185,6 @@ class Store(LocalVerbs, EntranceVerbs):
         """Whether no submission is taken: there is no room, or the store is closing."""
         return self._engine.intake.full
 
-    def lend_core(self) -> None:
-        """Let a commit that is under way come to its end before the loop goes on, unless that takes long."""
-        self._engine.lend_core()
-
     async def space(self) -> None:
         """Wait until the intake has room."""
         await self._engine.intake.space()
@@ -199,7 +195,7 @@ class Store(LocalVerbs, EntranceVerbs):
         ``body`` is the command's own or what its handle named, empty where there is none. ``settle`` is called once,
         on the loop, after the commit.
         """
-        self._engine.intake.submit(Submission(seat, command, body, settle))
+        self._engine.submit(Submission(seat, command, body, settle))
 
     def acknowledge(self, seat: Seat, ack: Ack) -> None:
         """Take an acknowledgement that was checked against what was delivered."""

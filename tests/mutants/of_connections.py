@@ -111,13 +111,33 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
-        name="a-flood-shares-the-core-with-the-commit",
-        story="A busy loop does not wait for a commit, and a sync of a third of a millisecond takes six on its core.",
+        name="nobody-waits-for-a-commit",
+        story="A busy loop does not wait for a commit, and a sync of a third of a millisecond takes ten on its core.",
         file="relayd/store/engine.py",
-        old="            self._thread.wait_out(LEND_S)\n",
-        new="            pass\n",
+        old="                self._thread.wait_out(WAIT_S)\n",
+        new="                pass\n",
         killers=(
-            "tests/unit/relayd/store/test_engine.py::test_a_busy_loop_waits_once_for_the_end_of_a_commit_of_messages",
+            "tests/unit/relayd/store/test_engine.py::test_a_message_is_committed_and_told_in_the_turn_after_it_came",
+        ),
+    ),
+    Mutant(
+        name="messages-wait-for-the-commit-of-logins",
+        story="A commit that was begun for logins has its time on a busy core, and who writes waits for it (0047).",
+        file="relayd/store/engine.py",
+        old="        if self._begun is not None and self._begun.waitable and not self._hurried:\n",
+        new="        if self._begun is not None and self._waiting and not self._hurried:\n",
+        killers=(
+            "tests/unit/relayd/store/test_engine.py::test_a_commit_of_logins_alone_is_waited_for_once_somebody_has_written",
+        ),
+    ),
+    Mutant(
+        name="strangers-ask-for-more-than-a-turn",
+        story="Forty enrolments are looked at in one turn, and their signatures take eight milliseconds of the next.",
+        file="relayd/net/shares.py",
+        old="        for _ in range(STRANGERS_A_TURN_MAX):\n",
+        new="        while True:\n",
+        killers=(
+            "tests/unit/relayd/net/test_shares.py::test_of_strangers_who_say_little_only_a_few_have_their_turn_at_once",
         ),
     ),
     Mutant(

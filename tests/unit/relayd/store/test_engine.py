@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from relayd.domain.entry import Entry
 from relayd.domain.refusals import Fatal, Fault
 from relayd.store import engine as commits
+from relayd.store.database import Thread
 from relayproto.codes import Code
 from relayproto.replies import NotTaken, Submitted
 from support.stores import House, house, submit_of
@@ -90,67 +91,114 @@ async def under_way(relay: House) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_busy_loop_waits_once_for_the_end_of_a_commit_of_messages(tmp_path, monkeypatch) -> None:
-    yielded: list[bool] = []
-    monkeypatch.setattr(os, "sched_yield", lambda: yielded.append(True))
+async def turns(count: int) -> float:
+    """Let the loop turn so often; return how long that took, seconds."""
+    began = time.monotonic()
+    for _ in range(count):
+        await asyncio.sleep(0)
+    return time.monotonic() - began
+
+
+async def quiet(relay: House) -> None:
+    """Wait until the engine has done with what was committed before."""
+    await relay.store._engine._thread.run(lambda _: None)
+    await turns(5)
+
+
+async def test_a_message_is_committed_and_told_in_the_turn_after_it_came(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
-        relay.store.lend_core()
-        stored = asyncio.ensure_future(relay.submit(alice, bob))
-        await under_way(relay)
+        await quiet(relay)
+        told = []
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
 
-        monkeypatch.setattr(commits, "LEND_S", 30.0)
-        relay.store.lend_core()
-        ended, first = relay.store._engine._thread._ended.is_set(), list(yielded)
-        relay.store.lend_core()
-        await stored
-        relay.store.lend_core()
+        await turns(2)
 
-        assert (ended, first, yielded) == (True, [], [True])
+        assert told == [Submitted(1, (Code.STORED,), (), 0)]
 
 
-async def test_a_slow_commit_keeps_the_loop_for_a_moment_only(tmp_path) -> None:
+async def test_what_comes_while_a_commit_is_told_is_in_the_next(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        second = asyncio.get_running_loop().create_future()
+
+        def settled(_) -> None:
+            relay.store.submit(alice.seat, submit_of(alice, bob), b"body", second.set_result)
+
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", settled)
+
+        assert await asyncio.wait_for(second, 5) == Submitted(2, (Code.STORED,), (), 0)
+
+
+async def test_a_slow_commit_keeps_the_loop_once_and_for_a_moment_only(tmp_path, monkeypatch) -> None:
+    waits, wait_out = [], Thread.wait_out
+    monkeypatch.setattr(Thread, "wait_out", lambda thread, longest_s: waits.append(wait_out(thread, longest_s)))
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        with held(relay) as go_on:
+            stored = asyncio.ensure_future(relay.submit(alice, bob))
+            took_s = await turns(5)
+            later = asyncio.ensure_future(relay.submit(bob, alice))
+            await turns(5)
+            waited = len(waits)
+            go_on.set()
+            await stored
+            await later
+
+        assert waited == 1
+        assert commits.WAIT_S <= took_s < 5
+
+
+async def test_a_large_commit_is_not_waited_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    monkeypatch.setattr(commits, "SMALL_WORKS_MAX", 1)
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         with held(relay) as go_on:
-            stored = asyncio.ensure_future(relay.submit(alice, bob))
-            await under_way(relay)
+            stored = asyncio.gather(relay.submit(alice, bob), relay.submit(bob, alice))
 
-            began = time.monotonic()
-            relay.store.lend_core()
-            took_s = time.monotonic() - began
+            took_s = await turns(5)
             go_on.set()
             await stored
 
-        assert commits.LEND_S <= took_s < 5
+        assert took_s < 5
 
 
-async def test_a_commit_of_logins_alone_is_not_waited_for(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(commits, "LEND_S", 30.0)
+async def test_a_commit_of_logins_alone_is_waited_for_once_somebody_has_written(tmp_path) -> None:
     async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         with held(relay) as go_on:
             probe = asyncio.ensure_future(relay.store.probe())
             await under_way(relay)
+            await turns(5)
+            before = relay.store._engine._begun.waitable
 
-            relay.store.lend_core()
-            waited = relay.store._engine._lent
+            stored = asyncio.ensure_future(relay.submit(alice, bob))
+            took_s = await turns(5)
+            after = relay.store._engine._begun.waitable
             go_on.set()
             await probe
+            await stored
 
-        assert not waited
+        assert (before, after) == (True, False)
+        assert commits.WAIT_S <= took_s < 5
 
 
-async def test_a_commit_that_failed_is_waited_for_no_longer(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(commits, "LEND_S", 30.0)
+async def test_a_commit_that_failed_is_waited_for_no_longer_and_the_next_keeps_its_pause(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         with failing(relay, ZeroDivisionError()):
-            told = asyncio.ensure_future(relay.submit(alice, bob))
-            await under_way(relay)
-            relay.store.lend_core()
-            assert isinstance(await told, NotTaken)
+            assert isinstance(await relay.submit(alice, bob), NotTaken)
+            await turns(5)
+            waiting = asyncio.ensure_future(relay.submit(alice, bob))
 
-        assert relay.store._engine._begun is None
+            await turns(5)
+
+            assert relay.store._engine._begun is None
+            assert isinstance(await waiting, NotTaken)
 
 
 async def test_a_commit_is_told_and_the_next_begun_in_the_turn_in_which_its_end_is_heard(tmp_path) -> None:
