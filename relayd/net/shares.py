@@ -121,7 +121,7 @@ class Shares:
         while self._devices and self._clock.monotonic() - began < TURN_S_MAX:
             _, _, taker, share = heapq.heappop(self._devices)
             self._take_turn(taker, share, b"")
-        # One of them in each turn, however much devices say: otherwise nobody could log in while some flood.
+        # One of them at least in each turn, however much devices say: otherwise nobody could log in while some flood.
         for _ in range(STRANGERS_A_TURN_MAX):
             if not self._strangers:
                 break

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import aiosqlite
 
@@ -180,16 +180,41 @@ def unmoved(path: Path) -> Iterator[None]:
         yield
 
 
+class _Telling(Generic[T]):
+    """Tells the loop once what a function of the thread has returned: by itself, or sooner where the loop waits."""
+
+    __slots__ = ("_heard", "_told", "ended")
+
+    def __init__(self, heard: Callable[[T], None]) -> None:
+        self._heard = heard
+        self._told: Callable[[], None] | None = None
+        self.ended = threading.Event()
+
+    def run(self, function: Callable[[], T], loop: asyncio.AbstractEventLoop) -> T:
+        """Run a function on the thread and have the loop told; what it raises its future tells."""
+        try:
+            result = function()
+            self._told = partial(self._heard, result)
+        finally:
+            self.ended.set()
+        loop.call_soon_threadsafe(self.tell)
+        return result
+
+    def tell(self) -> None:
+        """Tell it, on the loop, if that was not done yet."""
+        told, self._told = self._told, None
+        if told is not None:
+            told()
+
+
 class Thread:
     """A connection on aiosqlite's thread, and functions that run there whole."""
 
-    __slots__ = ("_connection", "_ended", "_untold")
+    __slots__ = ("_connection", "_last")
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
-        self._ended = threading.Event()
-        self._untold: Callable[[], None] | None = None
-        """What tells the loop of the function that was posted last with ``heard``, from its end until it is told."""
+        self._last: _Telling[Any] | None = None
 
     @classmethod
     async def start(cls, connect: Callable[[], sqlite3.Connection]) -> Self:
@@ -221,29 +246,15 @@ class Thread:
         future: asyncio.Future[T] = loop.create_future()
         run = partial(function, self._connection._conn)  # noqa: SLF001
         if heard is not None:
-            self._ended.clear()
-            run = partial(self._run_and_tell, run, loop, heard)
+            self._last = telling = _Telling(heard)
+            run = partial(telling.run, run, loop)
         self._connection._tx.put_nowait((future, run))  # noqa: SLF001
         return future
 
-    def _run_and_tell(self, run: Callable[[], T], loop: asyncio.AbstractEventLoop, heard: Callable[[T], None]) -> T:
-        try:
-            result = run()
-            self._untold = partial(heard, result)
-        finally:
-            self._ended.set()
-        loop.call_soon_threadsafe(self._tell)
-        return result
-
-    def _tell(self) -> None:
-        told, self._untold = self._untold, None
-        if told is not None:
-            told()
-
     def wait_out(self, longest_s: float) -> None:
         """Keep the event loop until what was posted last with ``heard`` has run, and tell it; so long at most."""
-        if self._ended.wait(longest_s):
-            self._tell()
+        if self._last is not None and self._last.ended.wait(longest_s):
+            self._last.tell()
 
     async def close(self) -> None:
         """Close the connection when everything before has run, and end the thread."""

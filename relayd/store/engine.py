@@ -72,7 +72,6 @@ class Engine:
         "_stopping",
         "_task",
         "_thread",
-        "_waiting",
         "_writer",
         "fatal",
         "intake",
@@ -107,8 +106,6 @@ class Engine:
         self._stopping = False
         self._begun: _Begun | None = None
         """The last commit that was handed to the thread, until it has ended; those before it went through."""
-        self._waiting = False
-        """Whether the loop waits for it just now."""
         self._hurried = False
         """Whether the loop will wait for it soon."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
@@ -141,25 +138,28 @@ class Engine:
     def submit(self, work: Submission) -> None:
         """Take a submission in. Whoever wrote it is not to wait long for a commit that was begun for others."""
         self.intake.submit(work)
-        if self._begun is not None and self._begun.waitable and not self._hurried:
+        if self._begun is not None and self._begun.waitable:
+            self._hurry_soon()
+
+    def _hurry_soon(self) -> None:
+        if not self._hurried:
             self._hurried = True
             asyncio.get_running_loop().call_soon(self._hurry)
 
     def _hurry(self) -> None:
         self._hurried = False
-        begun = self._begun
-        if begun is not None:
-            self._wait_out(begun)
-            if self._begun is None and self.intake.pressing and self.taking:
-                self._begin()
+        if self._begun is not None:
+            self._wait_out(self._begun)
 
-    def _begin(self) -> bool:
+    def _begin(self, *, after: Works | None = None) -> bool:
         """Hand to the thread what was taken in, if anything was; where it brings few messages, wait for it.
 
         The thread shares the interpreter and maybe the core with the loop, and so do threads of the kernel that a sync
         goes through: each runs for microseconds and waits for the scheduler's next tick on a core that is kept busy.
         Who is read meanwhile would wait for the end of the commit all the same. Those who log in wait for the loop and
-        not for each other: a commit of theirs is waited for only once somebody has written.
+        not for each other: a commit of theirs is waited for only once somebody has written. And where verbs of the
+        commit before, ``after``, were just answered, their callers go on first: a device that was let in is to hear
+        what this commit has for it.
         """
         works = self.intake.next()
         if not works:
@@ -168,24 +168,23 @@ class Engine:
         committed = self._thread.post(act, partial(self._committed, works, self._clock.monotonic()))
         small = len(works) <= SMALL_WORKS_MAX and sum(each.placements for each in works.submissions) <= SMALL_WORKS_MAX
         self._begun = begun = _Begun(works, committed, small)
-        if works.submissions:
+        if works.submissions and after is not None and after.verbs:
+            self._hurry_soon()
+        elif works.submissions:
             self._wait_out(begun)
         return True
 
     def _wait_out(self, begun: _Begun) -> None:
-        if begun.waitable:
-            begun.waitable = False
-            self._waiting = True
-            try:
-                self._thread.wait_out(WAIT_S)
-            finally:
-                self._waiting = False
+        if not begun.waitable:
+            return
+        begun.waitable = False
+        try:
+            self._thread.wait_out(WAIT_S)
+        except Exception as error:  # noqa: BLE001 - our own bug in telling; whoever has begun the commit goes on
+            self._incident(error, where="commit told")
 
     def _committed(self, works: Works, began: float, done: Done) -> None:
-        """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too.
-
-        Where the loop has waited for its end, nothing that could be in the next one was read meanwhile.
-        """
+        """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too."""
         self._begun = None
         if self._failing is not None:
             _log.info("commits go through again")
@@ -199,8 +198,8 @@ class Engine:
             # What was committed stays committed; the next page finds what nobody was woken for.
             self._incident(error, where="telling")
         _answer(works, done)
-        if self.intake.pressing and not self._waiting and not self.fatal.done():
-            self._begin()
+        if self.intake.pressing and not self.fatal.done():
+            self._begin(after=works)
 
     async def _follow(self, begun: _Begun) -> None:
         """Wait for a commit, and do what is to be done where it failed."""

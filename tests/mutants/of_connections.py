@@ -131,6 +131,16 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        name="told-before-who-logs-in-listens",
+        story="A commit is told before those whom the one before let in have attached: their OVERFLOW is lost.",
+        file="relayd/store/engine.py",
+        old="        if works.submissions and after is not None and after.verbs:\n",
+        new="        if works.submissions and after is not None and after.verbs and self._stopping:\n",
+        killers=(
+            "tests/unit/relayd/store/test_engine.py::test_who_logs_in_goes_on_before_the_end_of_the_next_commit_is_told",
+        ),
+    ),
+    Mutant(
         name="strangers-ask-for-more-than-a-turn",
         story="Forty enrolments are looked at in one turn, and their signatures take eight milliseconds of the next.",
         file="relayd/net/shares.py",

@@ -138,6 +138,7 @@ class VirtualThread:
         self._loop = loop
         self._db = db
         self._queue: deque[tuple[Callable[..., Any], _Told]] = deque()
+        self._next: asyncio.TimerHandle | None = None
         self._machine: Machine = PROCESS.get().things["disk"]
 
     @classmethod
@@ -159,22 +160,33 @@ class VirtualThread:
         return future
 
     def _begin(self) -> None:
-        self._loop.call_later(self._machine.lag_s(), self._act)
+        self._next = self._loop.call_later(self._machine.lag_s(), self._act)
 
     def _act(self) -> None:
+        told, result, error = self._done()
+        self._loop.call_later(self._machine.lag_s(), _settle, told, result, error)
+        if self._queue:
+            self._begin()
+
+    def _done(self) -> tuple[_Told, Any, Exception | None]:
         function, told = self._queue[0]
         try:
             result, error = function(self._db), None
         except Exception as raised:  # noqa: BLE001 - the one who asked is told
             result, error = None, raised
         self._machine.die()
-        self._loop.call_later(self._machine.lag_s(), _settle, told, result, error)
         self._queue.popleft()
-        if self._queue:
-            self._begin()
+        return told, result, error
 
     def wait_out(self, longest_s: float) -> None:
-        """Do nothing: who waits for a thread of another time would wait for ever."""
+        """Have what was posted last run and told, where nothing is before it and the thread is quick enough."""
+        if len(self._queue) != 1 or 2 * self._machine.lag_s() > longest_s:
+            return
+        self._next.cancel()
+        (future, heard), result, error = self._done()
+        if error is None:
+            heard(result)
+        self._loop.call_soon(_settle, (future, lambda _: None), result, error)
 
     async def close(self) -> None:
         await self.run(lambda db: db.close())

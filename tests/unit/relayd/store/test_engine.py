@@ -32,16 +32,19 @@ def sqlite_error(code: int) -> sqlite3.OperationalError:
 
 @contextlib.contextmanager
 def failing(relay: House, error: Exception):
-    """Let every commit fail before it begins."""
+    """Let every commit fail before it begins; what is given is how many were tried."""
     engine = relay.store._engine
     good = engine._writer
 
     class Failing:
+        tried = 0
+
         def run(self, db, *, works, now_ms, disk_tight):
+            self.tried += 1
             raise error
 
-    engine._writer = Failing()
-    yield
+    engine._writer = failing = Failing()
+    yield failing
     engine._writer = good
 
 
@@ -151,19 +154,83 @@ async def test_a_slow_commit_keeps_the_loop_once_and_for_a_moment_only(tmp_path,
         assert commits.WAIT_S <= took_s < 5
 
 
-async def test_a_large_commit_is_not_waited_for(tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("devices", [1, 2])
+async def test_a_large_commit_is_not_waited_for(tmp_path, monkeypatch, devices) -> None:
     monkeypatch.setattr(commits, "WAIT_S", 30.0)
     monkeypatch.setattr(commits, "SMALL_WORKS_MAX", 1)
     async with house(tmp_path) as relay:
-        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        alice, bob, carol = [await relay.enrol(name) for name in ("alice", "bob", "carol")]
+        await quiet(relay)
         with held(relay) as go_on:
-            stored = asyncio.gather(relay.submit(alice, bob), relay.submit(bob, alice))
+            # Two works of a row each, or one work of two rows.
+            sent = [relay.submit(alice, bob), relay.submit(bob, alice)] if devices == 1 else [
+                relay.submit(alice, bob, carol)
+            ]  # fmt: skip
+            stored = asyncio.gather(*sent)
 
             took_s = await turns(5)
             go_on.set()
             await stored
 
         assert took_s < 5
+
+
+async def test_who_logs_in_goes_on_before_the_end_of_the_next_commit_is_told(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        seen = []
+
+        async def login() -> None:
+            await relay.store.probe()
+            seen.append("let in")
+
+        with held(relay) as go_on:
+            coming = asyncio.ensure_future(login())
+            await under_way(relay)
+            stored = asyncio.get_running_loop().create_future()
+
+            def settled(settlement) -> None:
+                seen.append("told")
+                stored.set_result(settlement)
+
+            relay.store._engine._begun.waitable = False  # the loop hears of it by itself
+            relay.store.submit(alice.seat, submit_of(alice, bob), b"body", settled)
+            go_on.set()
+            await stored
+            await coming
+
+        assert seen == ["let in", "told"]
+
+
+async def test_a_bug_in_telling_while_the_loop_waits_ends_no_commits(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        with monkeypatch.context() as broken, capture_logs() as logged:
+            broken.setattr(commits, "_answer", lambda works, done: 1 / 0)
+            assert isinstance(await relay.submit(alice, bob), Submitted)
+            await turns(5)
+
+        assert isinstance(await asyncio.wait_for(relay.submit(alice, bob), 5), Submitted)
+        assert [each["where"] for each in logged if each["event"] == "incident"] == ["commit told"]
+
+
+async def test_a_log_that_is_long_is_moved_after_a_commit_that_was_waited_for(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        moved = []
+        monkeypatch.setattr(commits, "log_is_long", lambda path, pages: not moved)
+        monkeypatch.setattr(commits, "move_log", moved.append)
+
+        await relay.submit(alice, bob)
+        await quiet(relay)
+
+        assert len(moved) == 1
 
 
 async def test_a_commit_of_logins_alone_is_waited_for_once_somebody_has_written(tmp_path) -> None:
@@ -188,16 +255,16 @@ async def test_a_commit_of_logins_alone_is_waited_for_once_somebody_has_written(
 
 async def test_a_commit_that_failed_is_waited_for_no_longer_and_the_next_keeps_its_pause(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    monkeypatch.setattr(commits, "_PAUSE_S", 0.5)
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
-        with failing(relay, ZeroDivisionError()):
+        with failing(relay, ZeroDivisionError()) as failures:
             assert isinstance(await relay.submit(alice, bob), NotTaken)
-            await turns(5)
             waiting = asyncio.ensure_future(relay.submit(alice, bob))
 
             await turns(5)
 
-            assert relay.store._engine._begun is None
+            assert failures.tried == 1
             assert isinstance(await waiting, NotTaken)
 
 
