@@ -150,16 +150,16 @@ class Engine:
         self._hurried = False
         if self._begun is not None:
             self._wait_out(self._begun)
+        elif self.intake.pressing and self.taking:
+            self._begin()
 
-    def _begin(self, *, after: Works | None = None) -> bool:
+    def _begin(self) -> bool:
         """Hand to the thread what was taken in, if anything was; where it brings few messages, wait for it.
 
         The thread shares the interpreter and maybe the core with the loop, and so do threads of the kernel that a sync
         goes through: each runs for microseconds and waits for the scheduler's next tick on a core that is kept busy.
         Who is read meanwhile would wait for the end of the commit all the same. Those who log in wait for the loop and
-        not for each other: a commit of theirs is waited for only once somebody has written. And where verbs of the
-        commit before, ``after``, were just answered, their callers go on first: a device that was let in is to hear
-        what this commit has for it.
+        not for each other: a commit of theirs is waited for only once somebody has written.
         """
         works = self.intake.next()
         if not works:
@@ -168,9 +168,7 @@ class Engine:
         committed = self._thread.post(act, partial(self._committed, works, self._clock.monotonic()))
         small = len(works) <= SMALL_WORKS_MAX and sum(each.placements for each in works.submissions) <= SMALL_WORKS_MAX
         self._begun = begun = _Begun(works, committed, small)
-        if works.submissions and after is not None and after.verbs:
-            self._hurry_soon()
-        elif works.submissions:
+        if works.submissions:
             self._wait_out(begun)
         return True
 
@@ -184,7 +182,11 @@ class Engine:
             self._incident(error, where="commit told")
 
     def _committed(self, works: Works, began: float, done: Done) -> None:
-        """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too."""
+        """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too.
+
+        Where that one brings messages and this one has answered verbs, it is begun a turn later, since it may be told
+        at once: their callers go on before that, and a device that was let in hears what the next commit has for it.
+        """
         self._begun = None
         if self._failing is not None:
             _log.info("commits go through again")
@@ -198,8 +200,10 @@ class Engine:
             # What was committed stays committed; the next page finds what nobody was woken for.
             self._incident(error, where="telling")
         _answer(works, done)
-        if self.intake.pressing and not self.fatal.done():
-            self._begin(after=works)
+        if works.verbs and self.intake.submitted:
+            self._hurry_soon()
+        elif self.intake.pressing and not self.fatal.done():
+            self._begin()
 
     async def _follow(self, begun: _Begun) -> None:
         """Wait for a commit, and do what is to be done where it failed."""

@@ -62,6 +62,11 @@ class Intake:
         """Whether there is something to commit now: not only acknowledgements that can still wait."""
         return self._arrived.is_set()
 
+    @property
+    def submitted(self) -> bool:
+        """Whether a submission waits."""
+        return bool(self._turns)
+
     async def arrival(self) -> None:
         """Wait until something is pressing."""
         await self._arrived.wait()
