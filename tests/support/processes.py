@@ -39,11 +39,14 @@ def free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on.
 
     Below the range that the kernel takes for outgoing connections: a client that tries a port of that range while its
-    relay is away can be given the very same port, and then it has connected to itself.
+    relay is away can be given the very same port, and then it has connected to itself. Each of pytest's workers has
+    ports of its own: what listens on one is often started a moment later.
     """
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    ours = range(_PORTS_FROM + int(worker.removeprefix("gw")), lowest, int(workers))
     found: list[int] = []
-    for port in random.sample(range(_PORTS_FROM, lowest), 1_000):
+    for port in random.sample(ours, 1_000):
         with contextlib.suppress(OSError), socket.socket() as tried:
             tried.bind(("127.0.0.1", port))
             found.append(port)
