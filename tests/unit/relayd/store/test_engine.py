@@ -154,19 +154,17 @@ async def test_a_slow_commit_keeps_the_loop_once_and_for_a_moment_only(tmp_path,
         assert commits.WAIT_S <= took_s < 5
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-async def test_a_large_commit_is_not_waited_for(tmp_path, monkeypatch, devices) -> None:
+@pytest.mark.parametrize("works", [1, 2])
+async def test_a_large_commit_is_not_waited_for(tmp_path, monkeypatch, works) -> None:
     monkeypatch.setattr(commits, "WAIT_S", 30.0)
     monkeypatch.setattr(commits, "SMALL_WORKS_MAX", 1)
     async with house(tmp_path) as relay:
         alice, bob, carol = [await relay.enrol(name) for name in ("alice", "bob", "carol")]
         await quiet(relay)
         with held(relay) as go_on:
-            # Two works of a row each, or one work of two rows.
-            sent = [relay.submit(alice, bob), relay.submit(bob, alice)] if devices == 1 else [
-                relay.submit(alice, bob, carol)
-            ]  # fmt: skip
-            stored = asyncio.gather(*sent)
+            # One work of two rows, or two works of a row each.
+            sent = [(alice, bob, carol)] if works == 1 else [(alice, bob), (bob, alice)]
+            stored = asyncio.gather(*[relay.submit(*people) for people in sent])
 
             took_s = await turns(5)
             go_on.set()
