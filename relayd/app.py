@@ -7,7 +7,6 @@ with a status of its own, after which systemd does not try again.
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import socket
@@ -30,7 +29,7 @@ from relayd.entropy import system_entropy
 from relayd.exits import Exit
 from relayd.incidents import report
 from relayd.keyring import Keyring
-from relayd.lifecycle import CannotStart, Pulse
+from relayd.lifecycle import CannotStart, Pulse, collect_forever, collect_little
 from relayd.metrics import Counters
 from relayd.net import listener, operator
 from relayd.net.listener import Listener
@@ -55,9 +54,6 @@ DEVICES: Final = "devices"
 OPERATIONS: Final = "operations"
 """The names of the sockets in systemd's units, and of the settings that take their place."""
 
-_COLLECT_AFTER: Final = (50_000, 20, 20)
-"""What a message is made of has no cycles and goes by its references. At the usual 700 objects the collector walks
-through everything that is under way again and again: a tenth of the time of a busy relay (bench/, case A)."""
 _WARN_DAYS: Final = 30
 """The overlap of two relay keys: the next one must be signed before this begins."""
 _DRAIN_MORE_S: Final = 15.0
@@ -227,10 +223,7 @@ class App:
         left_days = (self._keys.not_after_ms - self._clock.now_ms()) // _DAY_MS
         if left_days < _WARN_DAYS:
             _log.warning("the relay key ends soon; the offline root must sign a new one", days=left_days)
-        # What start-up made stays for good: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*_COLLECT_AFTER)
+        collect_little()
         _log.info("ready", devices=devices, operations=operations, version=__version__)
         self._notifier.ready(f"serving devices on {', '.join(devices)}")
 
@@ -242,6 +235,7 @@ class App:
             loop.create_task(expire_forever(store)),
             loop.create_task(self._beat(pulse)),
             loop.create_task(self._observe(store, hub)),
+            loop.create_task(collect_forever()),
         ]
         stop = loop.create_task(self._stop.wait())
         awaited: set[asyncio.Future[Any]] = {stop, store.fatal, *background}

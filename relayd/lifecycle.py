@@ -7,6 +7,7 @@ systemd's environment enters; sockets and the watchdog's pings leave (sd_listen_
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import resource
 import socket
@@ -37,7 +38,14 @@ LAG_UNREADY_S: Final = 1.0
 SWITCH_S: Final = 0.0005
 """After so long a thread gives the interpreter to one that waits for it. The store's thread asks for it at every
 statement; at the usual 5 ms a commit takes a tenth of a second while somebody keeps the loop busy."""
-
+COLLECT_AFTER: Final = (5_000, 1_000_000, 20)
+"""New objects after which the collector looks at what is new, and how often it does so until it looks at what is older.
+What a message is made of has no circles and goes by its references. At the usual 700 the collector walks through all
+that is under way again and again, a tenth of the time of a busy relay (bench/, case A); at 50,000 each walk took 20 to
+30 ms, in which nobody is served. To walk through what is older takes 400 ns an object, 0.3 s with 10,000 connections,
+and finds a few circles that an error has left: a million times is days."""
+COLLECT_S: Final = 0.5
+"""And how often at least: where as many come as go the collector's count stays low, and what is new becomes all."""
 
 _log = get_logger("lifecycle")
 
@@ -58,6 +66,20 @@ def without_core_dumps() -> None:
 def switch_threads_soon() -> None:
     """Let no thread of this process keep another waiting for long."""
     sys.setswitchinterval(SWITCH_S)
+
+
+def collect_little() -> None:
+    """Let the collector look at little at a time from now on, and never again at what start-up has made."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
+async def collect_forever() -> None:
+    """Have it look at what is new often enough that this stays little."""
+    while True:
+        await asyncio.sleep(COLLECT_S)
+        gc.collect(0)
 
 
 def allow_descriptors(wanted: int) -> int:

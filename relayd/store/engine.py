@@ -1,8 +1,9 @@
 """The store room: the commit loop.
 
 What the intake has collected enters the writer's thread as one transaction; while that runs everything collects for
-the next. The rules of this file: what somebody waits for waits for no timer; a failure for now is told as such and the
-acknowledgements wait; after anything that could have lost or damaged what was written, no transaction is tried again.
+the next. The rules of this file: a commit begins when the loop has nothing else to do, and for a quiet device at once;
+a failure for now is told as such and the acknowledgements wait; after anything that could have lost or damaged what was
+written, no transaction is tried again.
 """
 
 import asyncio
@@ -35,9 +36,13 @@ _FOR_NOW: Final = {
     Failure.BUG: (Code.UNAVAILABLE, 1_000),
 }
 """What is told of works whose transaction failed, and after how many ms to try again."""
-SMALL_WORKS_MAX: Final = 64
-"""Works, and rows that they put in, of a commit that the loop waits for: it takes a millisecond or two. What is larger
-takes longer than anybody should wait for, and more devices have something to be read meanwhile."""
+GATHER_S: Final = 0.005
+"""How long a commit that no quiet device waits for gathers what else comes, while the loop is busy."""
+IDLE_TURN_S: Final = 0.00005
+"""A turn of the loop that took less had nothing to do: to take one message takes about as long."""
+SMALL_MAX: Final = 160
+"""Works, and rows that they put in, of a commit that the loop waits for: what a short one takes, with acknowledgements
+and logins that go along, some two milliseconds. What is larger takes longer than anybody should wait for."""
 WAIT_S: Final = 0.003
 """How long the loop waits for such a commit, once: a slow disk is waited for like a large commit, beside the loop."""
 _PAUSE_S: Final = 0.05
@@ -48,11 +53,10 @@ _log = get_logger("store")
 
 @dataclass(slots=True)
 class _Begun:
-    """A commit that the thread has: its works, what tells of its end, and whether the loop may still wait for it."""
+    """A commit that the thread has: its works, and what tells of its end."""
 
     works: Works
     committed: asyncio.Future[Done]
-    waitable: bool
 
 
 class Engine:
@@ -65,7 +69,6 @@ class Engine:
         "_disk",
         "_ears",
         "_failing",
-        "_hurried",
         "_incident",
         "_log_pages",
         "_path",
@@ -106,8 +109,6 @@ class Engine:
         self._stopping = False
         self._begun: _Begun | None = None
         """The last commit that was handed to the thread, until it has ended; those before it went through."""
-        self._hurried = False
-        """Whether the loop will wait for it soon."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
 
     @property
@@ -125,67 +126,62 @@ class Engine:
         while not self.fatal.done():
             if self._begun is None and not self._stopping:
                 await self.intake.arrival()
+                await self._gathered()
             if self._begun is None and not self._begin() and self._stopping:
                 return
             if self._begun is not None:
                 await self._follow(self._begun)
+            else:
+                await asyncio.sleep(0)  # it was told already: those whom it let in go on before the next one begins
             if log_is_long(self._path, self._log_pages):
                 await self._move(move_log)
         if self._begun is not None:
             await self._follow(self._begun)
         self._abandon(self.intake.next())
 
+    async def _gathered(self) -> None:
+        """Return when the next commit is to begin: soon, since each costs as much by itself as thirty messages."""
+        began = turn = self._clock.monotonic()
+        while not (self.intake.urgent or self._begun is not None or self._stopping):
+            await asyncio.sleep(0)
+            now = self._clock.monotonic()
+            if now - turn < IDLE_TURN_S or now - began > GATHER_S:
+                return
+            turn = now
+
     def submit(self, work: Submission) -> None:
-        """Take a submission in. Whoever wrote it is not to wait long for a commit that was begun for others."""
-        self.intake.submit(work)
-        if self._begun is not None and self._begun.waitable:
-            self._hurry_soon()
-
-    def _hurry_soon(self) -> None:
-        if not self._hurried:
-            self._hurried = True
-            asyncio.get_running_loop().call_soon(self._hurry)
-
-    def _hurry(self) -> None:
-        self._hurried = False
-        if self._begun is not None:
-            self._wait_out(self._begun)
-        elif self.intake.pressing and self.taking:
-            self._begin()
+        """Take a submission in."""
+        self.intake.submit(work, self._clock.monotonic())
 
     def _begin(self) -> bool:
-        """Hand to the thread what was taken in, if anything was; where it brings few messages, wait for it.
+        """Hand to the thread what was taken in, if anything was; where that is little, wait for it.
 
         The thread shares the interpreter and maybe the core with the loop, and so do threads of the kernel that a sync
         goes through: each runs for microseconds and waits for the scheduler's next tick on a core that is kept busy.
-        Who is read meanwhile would wait for the end of the commit all the same. Those who log in wait for the loop and
-        not for each other: a commit of theirs is waited for only once somebody has written.
+        Who is read meanwhile would wait for the end of the commit all the same.
         """
         works = self.intake.next()
         if not works:
             return False
         act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self._disk.tight)
         committed = self._thread.post(act, partial(self._committed, works, self._clock.monotonic()))
-        small = len(works) <= SMALL_WORKS_MAX and sum(each.placements for each in works.submissions) <= SMALL_WORKS_MAX
-        self._begun = begun = _Begun(works, committed, small)
-        if works.submissions:
-            self._wait_out(begun)
+        self._begun = _Begun(works, committed)
+        if len(works) <= SMALL_MAX and sum([each.placements for each in works.submissions]) <= SMALL_MAX:
+            try:
+                self._thread.wait_out(WAIT_S)
+            except Exception as error:  # noqa: BLE001 - our own bug in telling; whoever has begun the commit goes on
+                self._incident(error, where="commit told")
         return True
 
-    def _wait_out(self, begun: _Begun) -> None:
-        if not begun.waitable:
-            return
-        begun.waitable = False
-        try:
-            self._thread.wait_out(WAIT_S)
-        except Exception as error:  # noqa: BLE001 - our own bug in telling; whoever has begun the commit goes on
-            self._incident(error, where="commit told")
+    def _begin_next(self) -> None:
+        if self._begun is None and self.intake.pressing and self.taking:
+            self._begin()
 
     def _committed(self, works: Works, began: float, done: Done) -> None:
-        """Tell of a commit in the turn in which the thread has told of it, and begin the next one in that turn too.
+        """Tell of a commit in the turn in which the thread has told of it, and begin an urgent one in the next turn.
 
-        Where that one brings messages and this one has answered verbs, it is begun a turn later, since it may be told
-        at once: their callers go on before that, and a device that was let in hears what the next commit has for it.
+        Not in the same one, since it may be told at once: the callers of the verbs that were answered here go on first,
+        and a device that was let in hears what the next commit has for it.
         """
         self._begun = None
         if self._failing is not None:
@@ -200,10 +196,8 @@ class Engine:
             # What was committed stays committed; the next page finds what nobody was woken for.
             self._incident(error, where="telling")
         _answer(works, done)
-        if works.verbs and self.intake.submitted:
-            self._hurry_soon()
-        elif self.intake.pressing and not self.fatal.done():
-            self._begin()
+        if self.intake.pressing and self.intake.urgent:
+            asyncio.get_running_loop().call_soon(self._begin_next)
 
     async def _follow(self, begun: _Begun) -> None:
         """Wait for a commit, and do what is to be done where it failed."""

@@ -3,8 +3,8 @@
 Works enter in any number of turns; the next commit takes them together. The rules of this file: what is uncommitted
 is bounded, and nobody waits here - a full intake says so, and the sockets are not read until it has room
 (performance.md, "Rules of the hot path"). Nobody waits for an acknowledgement to be committed, so it goes along
-with what somebody waits for, or alone a little later (decision 0044). And where not all fits one commit, devices take
-turns, so that who says little does not wait for who says much.
+with what somebody waits for, or alone a little later (decision 0044). And whoever says little waits for nobody who says
+much: quiet devices come first, and while there are any commits are short (decision 0049); the others take turns.
 """
 
 import asyncio
@@ -18,8 +18,15 @@ from relayproto.limits import STAMPED_TOGETHER_MAX
 PLACEMENTS_MAX: Final = 512
 """Rows that one commit puts in, about: some 40 ms, which whoever comes when it has begun waits, and again for his own.
 Twice as many make nothing faster."""
+SHORT_PLACEMENTS: Final = 64
+"""Rows of a commit while quiet devices are about: a millisecond or two. Half as many make none of them faster, since a
+commit costs a third of a millisecond by itself."""
 TURN_PLACEMENTS: Final = 64
 """Rows of one device before others have their turn: answers that leave together cost less than one by one."""
+QUIET_MAX: Final = 4
+"""Submissions of a quiet device in this window and in the one before, each at most: a person and a receipt or two."""
+WINDOW_S: Final = 0.5
+"""Of a window; whoever sends one message after another, each when the one before is accepted, says 100 in it."""
 ALONG_S: Final = 0.02
 """How long acknowledgements wait for something that they can go along with: a fifth of what people take for at once,
 and where two devices talk it spares every second commit."""
@@ -28,8 +35,9 @@ and where two devices talk it spares every second commit."""
 class Intake:
     """What waits for the next commit."""
 
-    __slots__ = ("_acknowledgements", "_arrived", "_closed", "_later", "_lines", "_messages_max", "_octets_max",
-                 "_space", "_turns", "_verbs", "_waits", "full", "octets", "works")  # fmt: skip
+    __slots__ = ("_acknowledgements", "_arrived", "_before", "_closed", "_later", "_lines", "_messages_max",
+                 "_octets_max", "_quiet", "_quiet_window", "_said", "_space", "_turns", "_verbs", "_waits", "_window",
+                 "full", "octets", "works")  # fmt: skip
 
     def __init__(
         self, *, messages_max: int, octets_max: int, later: Callable[[float, Callable[[], None]], object]
@@ -42,8 +50,16 @@ class Intake:
         """Whether ``later`` is to call, for acknowledgements that wait."""
         self._lines: dict[int, deque[Submission]] = {}
         """By mailbox: what each device has submitted, in its order."""
+        self._quiet: deque[deque[Submission]] = deque()
+        """Of the lines those of quiet devices."""
         self._turns: deque[deque[Submission]] = deque()
-        """The same lines, whose turn it is first."""
+        """And the others, whose turn it is first."""
+        self._window = self._quiet_window = 0
+        """The numbers of this window and of the last one in which a quiet device submitted."""
+        self._said: dict[int, int] = {}
+        """By mailbox: submissions in this window, so at most as many entries as the relay takes in in half a second."""
+        self._before: dict[int, int] = {}
+        """And in the one before."""
         self._acknowledgements: list[Acknowledgement] = []
         self._verbs: list[Verb] = []
         self.works = 0
@@ -63,9 +79,13 @@ class Intake:
         return self._arrived.is_set()
 
     @property
-    def submitted(self) -> bool:
-        """Whether a submission waits."""
-        return bool(self._turns)
+    def urgent(self) -> bool:
+        """Whether the next commit is to begin as soon as it can: a quiet device waits, or there is a whole commit."""
+        return bool(self._quiet) or self.works >= self._placements_max
+
+    @property
+    def _placements_max(self) -> int:
+        return SHORT_PLACEMENTS if self._quiet_window == self._window else PLACEMENTS_MAX
 
     async def arrival(self) -> None:
         """Wait until something is pressing."""
@@ -81,15 +101,28 @@ class Intake:
         self._space.clear()
         self._arrived.set()
 
-    def submit(self, work: Submission) -> None:
-        """Take a submission."""
-        line = self._lines.get(work.seat.row)
+    def submit(self, work: Submission, now: float) -> None:
+        """Take a submission at ``now``, seconds of the monotonic clock."""
+        row = work.seat.row
+        quiet = self._count(row, int(now / WINDOW_S))
+        line = self._lines.get(row)
         if line is None:
-            self._lines[work.seat.row] = line = deque()
-            self._turns.append(line)
+            self._lines[row] = line = deque()
+            (self._quiet if quiet else self._turns).append(line)
             self._arrived.set()
         line.append(work)
         self._taken(work.weight)
+
+    def _count(self, row: int, window: int) -> bool:
+        """Note that a device submits, and return whether it is a quiet one."""
+        if window != self._window:
+            self._before = self._said if window == self._window + 1 else {}
+            self._said, self._window = {}, window
+        self._said[row] = said = self._said.get(row, 0) + 1
+        if said > QUIET_MAX or self._before.get(row, 0) > QUIET_MAX:
+            return False
+        self._quiet_window = window
+        return True
 
     def acknowledge(self, work: Acknowledgement) -> None:
         """Take an acknowledgement, also where it is full: the connection's end, when nobody can wait any more."""
@@ -119,7 +152,7 @@ class Intake:
             self._arrived.set()
 
     def next(self) -> Works:
-        """Return what the next commit takes, by turns; at most as many submissions as one stamp's tree holds."""
+        """Return what the next commit takes, quiet devices first; no more submissions than a stamp's tree holds."""
         works = Works(self._submissions(), self._acknowledgements, self._verbs)
         self._acknowledgements, self._verbs = [], []
         self.works -= len(works)
@@ -134,21 +167,20 @@ class Intake:
 
     def _submissions(self) -> list[Submission]:
         taken: list[Submission] = []
-        turns, placements, until = self._turns, 0, TURN_PLACEMENTS
-        while turns and len(taken) < STAMPED_TOGETHER_MAX:
-            line = turns[0]
-            placements += line[0].placements
-            if placements > PLACEMENTS_MAX and taken:
-                break
-            taken.append(line.popleft())
-            if not line:
-                turns.popleft()
-                del self._lines[taken[-1].seat.row]
-            elif placements < until:
-                continue
+        placements, most = 0, self._placements_max
+        while turns := self._quiet or self._turns:
+            line = turns.popleft()
+            until = placements + (QUIET_MAX if turns is self._quiet else TURN_PLACEMENTS)
+            while line and placements < until:
+                placements += line[0].placements
+                if (placements > most and taken) or len(taken) == STAMPED_TOGETHER_MAX:
+                    turns.appendleft(line)
+                    return taken
+                taken.append(line.popleft())
+            if line:
+                self._turns.append(line)
             else:
-                turns.rotate(-1)
-            until = placements + TURN_PLACEMENTS
+                del self._lines[taken[-1].seat.row]
         return taken
 
     def put_back(self, acknowledgements: list[Acknowledgement]) -> None:

@@ -16,7 +16,7 @@ from nacl import bindings
 
 import relayclient.client
 import relayclient.store.database
-import relayd.app
+import relayd.lifecycle
 import relayd.store.database
 import relayd.store.engine
 import relayd.store.opening
@@ -40,13 +40,13 @@ def watched(world: World) -> Iterator[None]:
     """Let everything that the relay and devices are made of pass by the world's truth, for the block."""
     logged = structlog.get_config()
     structlog.configure(processors=[functools.partial(_logged, world)])
-    still = SimpleNamespace(collect=lambda: 0, freeze=lambda: None, set_threshold=lambda *_: None)
+    still = SimpleNamespace(collect=lambda *_: 0, freeze=lambda: None, set_threshold=lambda *_: None)
     with contextlib.ExitStack() as patched:
         patched.callback(structlog.configure, **logged)
         for target, name, value in (
             *_of_the_relay(world), (relayd.store.opening, "Thread", disk.VirtualThread),
             (relayd.store.database, "sqlite3", disk.sqlite), (relayclient.store.database, "sqlite3", disk.sqlite),
-            (relayd.app, "gc", still), (relayclient.client, "WINDOW", world.settings.window),
+            (relayd.lifecycle, "gc", still), (relayclient.client, "WINDOW", world.settings.window),
             (bindings, "crypto_sign_open", _remembering(bindings.crypto_sign_open)),
             *((MlKem768, name, method) for name, method in stand_in(world.kem_entropy).items()),
         ):  # fmt: skip

@@ -101,6 +101,44 @@ def test_a_sandbox_that_forbids_the_call_does_not_stop_the_start(monkeypatch: py
     lifecycle.without_core_dumps()
 
 
+class Collector:
+    """Stands in for the module ``gc``, and notes what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+
+    def collect(self, *generation: int) -> None:
+        self.asked.append(("collect", *generation))
+
+    def freeze(self) -> None:
+        self.asked.append(("freeze",))
+
+    def set_threshold(self, *thresholds: int) -> None:
+        self.asked.append(("thresholds", *thresholds))
+
+
+def test_the_collector_never_walks_through_what_start_up_has_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    collector = Collector()
+    monkeypatch.setattr(lifecycle, "gc", collector)
+
+    lifecycle.collect_little()
+
+    assert collector.asked == [("collect",), ("freeze",), ("thresholds", *lifecycle.COLLECT_AFTER)]
+
+
+async def test_the_collector_walks_through_what_is_new_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    collector = Collector()
+    monkeypatch.setattr(lifecycle, "gc", collector)
+    monkeypatch.setattr(lifecycle, "COLLECT_S", 0.0)
+
+    task = asyncio.ensure_future(lifecycle.collect_forever())
+    await asyncio.sleep(0.01)
+    task.cancel()
+
+    assert len(collector.asked) > 1
+    assert set(collector.asked) == {("collect", 0)}
+
+
 def test_a_busy_loop_keeps_the_stores_thread_waiting_for_half_a_millisecond_at_most() -> None:
     code = "from relayd.lifecycle import *; switch_threads_soon(); print(sys.getswitchinterval())"
     environ = {"PYTHONPATH": os.pathsep.join(sys.path)}

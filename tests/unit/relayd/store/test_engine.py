@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from relayd.domain.entry import Entry
 from relayd.domain.refusals import Fatal, Fault
 from relayd.store import engine as commits
+from relayd.store import intake
 from relayd.store.database import Thread
 from relayproto.codes import Code
 from relayproto.replies import NotTaken, Submitted
@@ -140,6 +141,7 @@ async def test_a_slow_commit_keeps_the_loop_once_and_for_a_moment_only(tmp_path,
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         await quiet(relay)
+        waits.clear()
         with held(relay) as go_on:
             stored = asyncio.ensure_future(relay.submit(alice, bob))
             took_s = await turns(5)
@@ -157,7 +159,7 @@ async def test_a_slow_commit_keeps_the_loop_once_and_for_a_moment_only(tmp_path,
 @pytest.mark.parametrize("works", [1, 2])
 async def test_a_large_commit_is_not_waited_for(tmp_path, monkeypatch, works) -> None:
     monkeypatch.setattr(commits, "WAIT_S", 30.0)
-    monkeypatch.setattr(commits, "SMALL_WORKS_MAX", 1)
+    monkeypatch.setattr(commits, "SMALL_MAX", 1)
     async with house(tmp_path) as relay:
         alice, bob, carol = [await relay.enrol(name) for name in ("alice", "bob", "carol")]
         await quiet(relay)
@@ -173,31 +175,31 @@ async def test_a_large_commit_is_not_waited_for(tmp_path, monkeypatch, works) ->
         assert took_s < 5
 
 
-async def test_who_logs_in_goes_on_before_the_end_of_the_next_commit_is_told(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+@pytest.mark.parametrize("waited", [True, False])
+async def test_who_logs_in_goes_on_before_the_end_of_the_next_commit_is_told(tmp_path, monkeypatch, waited) -> None:
+    """Both where the loop has waited for the commit of the login and where it hears of its end by itself."""
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         await quiet(relay)
-        seen = []
+        monkeypatch.setattr(commits, "WAIT_S", 30.0 if waited else 0.0)
+        seen, stored = [], asyncio.get_running_loop().create_future()
 
         async def login() -> None:
             await relay.store.probe()
             seen.append("let in")
 
-        with held(relay) as go_on:
-            coming = asyncio.ensure_future(login())
-            await under_way(relay)
-            stored = asyncio.get_running_loop().create_future()
+        def settled(settlement) -> None:
+            seen.append("told")
+            stored.set_result(settlement)
 
-            def settled(settlement) -> None:
-                seen.append("told")
-                stored.set_result(settlement)
+        def submit_next(_) -> None:
+            monkeypatch.setattr(commits, "WAIT_S", 30.0)
+            relay.store.submit(bob.seat, submit_of(bob, alice), b"body", settled)
 
-            relay.store._engine._begun.waitable = False  # the loop hears of it by itself
-            relay.store.submit(alice.seat, submit_of(alice, bob), b"body", settled)
-            go_on.set()
-            await stored
-            await coming
+        coming = asyncio.ensure_future(login())
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", submit_next)
+        await stored
+        await coming
 
         assert seen == ["let in", "told"]
 
@@ -231,24 +233,65 @@ async def test_a_log_that_is_long_is_moved_after_a_commit_that_was_waited_for(tm
         assert len(moved) == 1
 
 
-async def test_a_commit_of_logins_alone_is_waited_for_once_somebody_has_written(tmp_path) -> None:
+async def test_a_commit_of_logins_is_waited_for_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    async with house(tmp_path) as relay:
+        await quiet(relay)
+        probe = asyncio.ensure_future(relay.store.probe())
+
+        await turns(5)
+
+        assert probe.done()
+
+
+@contextlib.asynccontextmanager
+async def talking(tmp_path, monkeypatch):
+    """Open a store with alice, who has said much of late, and bob, who is quiet."""
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    monkeypatch.setattr(intake, "QUIET_MAX", 1)
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
-        with held(relay) as go_on:
-            probe = asyncio.ensure_future(relay.store.probe())
-            await under_way(relay)
-            await turns(5)
-            before = relay.store._engine._begun.waitable
+        await relay.submit(alice, bob)
+        await quiet(relay)
+        yield relay, alice, bob
 
-            stored = asyncio.ensure_future(relay.submit(alice, bob))
-            took_s = await turns(5)
-            after = relay.store._engine._begun.waitable
-            go_on.set()
-            await probe
-            await stored
 
-        assert (before, after) == (True, False)
-        assert commits.WAIT_S <= took_s < 5
+async def busy_turns(relay: House, count: int) -> None:
+    """Let the loop turn so often, a millisecond each."""
+    for _ in range(count):
+        relay.clock.advance(0.001)
+        await asyncio.sleep(0)
+
+
+async def test_a_commit_gathers_while_the_loop_is_busy_until_a_quiet_device_waits(tmp_path, monkeypatch) -> None:
+    async with talking(tmp_path, monkeypatch) as (relay, alice, bob):
+        before, told = relay.counters.commits, []
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
+        await busy_turns(relay, 4)
+        gathered = list(told)
+        relay.store.submit(bob.seat, submit_of(bob, alice), b"body", told.append)
+        await busy_turns(relay, 1)
+
+        assert (gathered, len(told), relay.counters.commits) == ([], 2, before + 1)
+
+
+async def test_a_commit_begins_when_the_loop_has_nothing_else_to_do(tmp_path, monkeypatch) -> None:
+    async with talking(tmp_path, monkeypatch) as (relay, alice, bob):
+        told = []
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
+        await busy_turns(relay, 4)
+        await turns(2)
+
+        assert told == [Submitted(2, (Code.STORED,), (), 0)]
+
+
+async def test_a_commit_begins_when_it_has_gathered_for_so_long(tmp_path, monkeypatch) -> None:
+    async with talking(tmp_path, monkeypatch) as (relay, alice, bob):
+        told = []
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
+        await busy_turns(relay, 10)
+
+        assert told == [Submitted(2, (Code.STORED,), (), 0)]
 
 
 async def test_a_commit_that_failed_is_waited_for_no_longer_and_the_next_keeps_its_pause(tmp_path, monkeypatch) -> None:

@@ -47,7 +47,7 @@ async def test_what_collects_is_taken_together_in_its_order() -> None:
     queue = an_intake(messages_max=10, octets_max=1 << 20)
     works = [submission(), submission()]
     for work in works:
-        queue.submit(work)
+        queue.submit(work, 0.0)
     queue.acknowledge(acknowledgement(1))
     queue.act(Verb(lambda _: None, asyncio.get_running_loop().create_future()))
 
@@ -59,7 +59,7 @@ async def test_what_collects_is_taken_together_in_its_order() -> None:
 
 async def test_it_is_full_by_count_and_has_room_again() -> None:
     queue = an_intake(messages_max=1, octets_max=1 << 20)
-    queue.submit(submission())
+    queue.submit(submission(), 0.0)
     waiting = asyncio.ensure_future(queue.space())
     await asyncio.sleep(0)
 
@@ -73,7 +73,7 @@ async def test_it_is_full_by_count_and_has_room_again() -> None:
 async def test_it_is_full_by_bytes() -> None:
     queue = an_intake(messages_max=10, octets_max=2_000)
 
-    queue.submit(submission(bytes(2_000)))
+    queue.submit(submission(bytes(2_000)), 0.0)
 
     assert queue.full
 
@@ -96,7 +96,7 @@ async def test_acknowledgements_go_along_with_what_somebody_waits_for() -> None:
     queue.acknowledge(acknowledgement(1))
     queue.acknowledge(acknowledgement(2))
     alone = queue.pressing
-    queue.submit(submission())
+    queue.submit(submission(), 0.0)
 
     assert (alone, queue.pressing) == (False, True)
     assert len(queue.next()) == 3
@@ -133,7 +133,7 @@ async def test_a_commit_takes_no_more_than_one_tree_of_stamps_holds() -> None:
     queue = an_intake(messages_max=10_000, octets_max=1 << 30)
     work = submission(targets=0)
     for _ in range(STAMPED_TOGETHER_MAX + 5):
-        queue.submit(work)
+        queue.submit(work, 0.0)
 
     first, second = queue.next(), queue.next()
 
@@ -141,24 +141,38 @@ async def test_a_commit_takes_no_more_than_one_tree_of_stamps_holds() -> None:
 
 
 async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) -> None:
-    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 3)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 3)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
     for targets in (5, 2, 1, 1):
-        queue.submit(submission(targets=targets))
+        queue.submit(submission(targets=targets), 0.0)
 
     taken = [len(queue.next()) for _ in range(3)]
 
     assert taken == [1, 2, 1]
 
 
-async def test_who_says_little_does_not_wait_for_who_says_much(monkeypatch) -> None:
+def of(row: int, targets: int = 1) -> Submission:
+    """Return a submission of one of several devices."""
+    return submission(seat=Seat(row, 1, bytes(32), 1), targets=targets)
+
+
+def with_talkers(monkeypatch, *, messages_max: int = 100) -> Intake:
+    """Return an intake in which nobody counts as quiet."""
+    monkeypatch.setattr(intake, "QUIET_MAX", 0)
+    queue = an_intake(messages_max=messages_max, octets_max=1 << 20)
+    queue.submit(of(99), 10 * intake.WINDOW_S)
+    queue.next()
+    return queue
+
+
+async def test_devices_that_say_much_take_turns(monkeypatch) -> None:
     monkeypatch.setattr(intake, "PLACEMENTS_MAX", 9)
     monkeypatch.setattr(intake, "TURN_PLACEMENTS", 5)
-    queue = an_intake(messages_max=100, octets_max=1 << 20)
-    much = [submission(targets=3) for _ in range(5)]
-    little = [submission(seat=Seat(row, 1, bytes(32), 1)) for row in (2, 3, 2)]
+    queue = with_talkers(monkeypatch)
+    much = [of(1, targets=3) for _ in range(5)]
+    little = [of(row) for row in (2, 3, 2)]
     for work in (*much, *little):
-        queue.submit(work)
+        queue.submit(work, 10 * intake.WINDOW_S)
 
     taken = [queue.next().submissions for _ in range(4)]
 
@@ -166,11 +180,60 @@ async def test_who_says_little_does_not_wait_for_who_says_much(monkeypatch) -> N
     assert (queue.works, queue.octets) == (0, 0)
 
 
+async def test_who_says_little_does_not_wait_for_who_says_much(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 2)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 5)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    much, little = [of(1) for _ in range(9)], [of(2), of(3)]
+    for work in (*much, *little):
+        queue.submit(work, 0.0)
+
+    taken = [queue.next().submissions for _ in range(3)]
+
+    # Of the first one's burst only what a quiet device may say counts as such; the rest waits, in its order.
+    assert taken == [[*much[:2], *little, much[2]], much[3:8], much[8:]]
+    assert (queue.works, queue.octets) == (0, 0)
+
+
+async def test_who_said_much_is_quiet_again_after_a_window_in_which_it_said_little(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 2)
+    queue, urgent = an_intake(messages_max=100, octets_max=1 << 20), []
+    for windows in (0, 0, 0, 1, 2, 7, 7, 7, 9):
+        queue.submit(of(1), (windows + 0.5) * intake.WINDOW_S)
+        urgent.append(queue.urgent)
+        queue.next()
+
+    assert urgent == [True, True, False, False, True, True, True, False, True]
+
+
+async def test_commits_are_short_only_while_quiet_devices_are_about(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 1)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 2)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    for work in (of(1), of(1), of(1), of(1)):
+        queue.submit(work, 0.0)
+    short = [len(queue.next()) for _ in range(2)]
+    for work in (of(1), of(1), of(1), of(1)):
+        queue.submit(work, intake.WINDOW_S)
+
+    assert (short, len(queue.next())) == ([2, 2], 4)
+
+
+async def test_a_whole_commit_is_urgent_whoever_wrote_it(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 2)
+    queue, urgent = with_talkers(monkeypatch), []
+    for _ in range(2):
+        queue.submit(of(1), 10 * intake.WINDOW_S)
+        urgent.append(queue.urgent)
+
+    assert urgent == [False, True]
+
+
 async def test_another_connection_of_a_device_comes_after_the_one_before_it() -> None:
     queue = an_intake(messages_max=100, octets_max=1 << 20)
     works = [submission(), submission(), submission(seat=Seat(SEAT.row, 2, bytes(32), 1))]
     for work in works:
-        queue.submit(work)
+        queue.submit(work, 0.0)
 
     assert queue.next().submissions == works
 
@@ -207,7 +270,7 @@ async def test_what_waits_is_counted() -> None:
     queue = an_intake(messages_max=10, octets_max=1 << 20)
     work = submission()
 
-    queue.submit(work)
+    queue.submit(work, 0.0)
     queue.acknowledge(acknowledgement(1))
     before = queue.works, queue.octets > work.weight
     queue.next()
@@ -232,7 +295,7 @@ async def test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room()
 
 async def test_one_that_is_closed_is_full_for_good_and_calls_nobody_for_room() -> None:
     queue = an_intake(messages_max=10, octets_max=1 << 20)
-    queue.submit(submission())
+    queue.submit(submission(), 0.0)
     queue.close()
     waiting = asyncio.ensure_future(queue.space())
     await asyncio.sleep(0)
