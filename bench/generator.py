@@ -108,6 +108,8 @@ class Generator:
             raise RuntimeError(f"the load generator does not compile:\n{made.stderr}")
         self._cores = (server_core, own_core)
         self._before_all = before_all
+        self.real_time = False
+        """Whether the last run was that of a real-time process."""
         self._process: subprocess.Popen[str] | None = None
         self._s_max = 0.0
 
@@ -122,6 +124,7 @@ class Generator:
         if self._before_all:
             with contextlib.suppress(PermissionError):
                 os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(1))
+                self.real_time = True
         self._s_max = run.warm_s + run.seconds + 2 * run.settle_s + ANSWER_S_MAX
         assert process.stdin is not None
         try:

@@ -95,9 +95,10 @@ class Crowd:
 class Felt:
     """The honest pairs' rounds."""
 
-    def __init__(self, bench: Bench, crowd: Crowd, options: argparse.Namespace) -> None:
-        """Take who takes part."""
+    def __init__(self, bench: Bench, generator: Generator, crowd: Crowd, options: argparse.Namespace) -> None:
+        """Take who takes part; ``generator`` is the one of ``bench``."""
         self._bench = bench
+        self._generator = generator
         self._crowd = crowd
         self._options = options
 
@@ -119,7 +120,9 @@ class Felt:
             name: round((after[series] - before[series]) / took, 1) for name, series in answer["counted"].items()
         }
         resident = machine.resident_bytes(bench.relay.pid)
-        return {**bench.rated(state, what, result["count"], result), "counted_per_s": counted, "resident": resident}
+        rated = bench.rated(state, what, result["count"], result)
+        real_time = {"generator_real_time": self._generator.real_time}
+        return {**rated, **real_time, "counted_per_s": counted, "resident": resident}
 
 
 def verdict(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -182,7 +185,7 @@ def main() -> int:
         crowd = Crowd(relay, crew.people[first:], first, options.kinds)
         try:
             bench = Bench(relay, crew, generator, machine.Meter(RELAY_CORE, own_core), options)
-            felt = Felt(bench, crowd, options)
+            felt = Felt(bench, generator, crowd, options)
             for _ in range(options.rounds):
                 for state, results in rounds.items():
                     results.append(felt.measured(state))

@@ -45,6 +45,8 @@ SMALL_MAX: Final = 160
 and logins that go along, some two milliseconds. What is larger takes longer than anybody should wait for."""
 WAIT_S: Final = 0.003
 """How long the loop waits for such a commit, once: a slow disk is waited for like a large commit, beside the loop."""
+WORK_S: Final = 0.00005
+"""No work and no row takes as much. A commit that took longer than both shows a slow disk: there they are not short."""
 _PAUSE_S: Final = 0.05
 """Between a failed transaction and the next, so that waiting acknowledgements do not spin."""
 
@@ -75,6 +77,7 @@ class Engine:
         "_stopping",
         "_task",
         "_thread",
+        "_waiting",
         "_writer",
         "fatal",
         "intake",
@@ -109,6 +112,8 @@ class Engine:
         self._stopping = False
         self._begun: _Begun | None = None
         """The last commit that was handed to the thread, until it has ended; those before it went through."""
+        self._waiting = False
+        """Whether the loop waits for it."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
 
     @property
@@ -127,22 +132,24 @@ class Engine:
             if self._begun is None and not self._stopping:
                 await self.intake.arrival()
                 await self._gathered()
+                if self.fatal.done():
+                    break
             if self._begun is None and not self._begin() and self._stopping:
                 return
             if self._begun is not None:
                 await self._follow(self._begun)
-            else:
-                await asyncio.sleep(0)  # it was told already: those whom it let in go on before the next one begins
+            await asyncio.sleep(0)  # those whom it has let in go on before the next one, which may be told at once
             if log_is_long(self._path, self._log_pages):
                 await self._move(move_log)
         if self._begun is not None:
             await self._follow(self._begun)
-        self._abandon(self.intake.next())
+        while works := self.intake.next():
+            self._abandon(works)
 
     async def _gathered(self) -> None:
         """Return when the next commit is to begin: soon, since each costs as much by itself as thirty messages."""
         began = turn = self._clock.monotonic()
-        while not (self.intake.urgent or self._begun is not None or self._stopping):
+        while not (self.intake.urgent or self._begun is not None or not self.taking):
             await asyncio.sleep(0)
             now = self._clock.monotonic()
             if now - turn < IDLE_TURN_S or now - began > GATHER_S:
@@ -164,24 +171,28 @@ class Engine:
         if not works:
             return False
         act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self._disk.tight)
-        committed = self._thread.post(act, partial(self._committed, works, self._clock.monotonic()))
+        rows = sum([each.placements for each in works.submissions])
+        committed = self._thread.post(act, partial(self._committed, works, rows, self._clock.monotonic()))
         self._begun = _Begun(works, committed)
-        if len(works) <= SMALL_MAX and sum([each.placements for each in works.submissions]) <= SMALL_MAX:
+        if len(works) <= SMALL_MAX and rows <= SMALL_MAX:
+            self._waiting = True
             try:
                 self._thread.wait_out(WAIT_S)
             except Exception as error:  # noqa: BLE001 - our own bug in telling; whoever has begun the commit goes on
                 self._incident(error, where="commit told")
+            finally:
+                self._waiting = False
         return True
 
     def _begin_next(self) -> None:
         if self._begun is None and self.intake.pressing and self.taking:
             self._begin()
 
-    def _committed(self, works: Works, began: float, done: Done) -> None:
+    def _committed(self, works: Works, rows: int, began: float, done: Done) -> None:
         """Tell of a commit in the turn in which the thread has told of it, and begin an urgent one in the next turn.
 
         Not in the same one, since it may be told at once: the callers of the verbs that were answered here go on first,
-        and a device that was let in hears what the next commit has for it.
+        and a device that was let in hears what the next commit has for it. Where the loop has waited ``_run`` goes on.
         """
         self._begun = None
         if self._failing is not None:
@@ -189,14 +200,16 @@ class Engine:
             self._failing = None
         self._counters.commits += 1
         self._counters.commit_batch.observe(len(works))
-        self._counters.commit_seconds.observe(self._clock.monotonic() - began)
+        took_s = self._clock.monotonic() - began
+        self._counters.commit_seconds.observe(took_s)
+        self.intake.slow = took_s > WAIT_S + WORK_S * (len(works) + rows)
         try:
             tell(done, self._ears, self._counters, self._incident)
         except Exception as error:  # noqa: BLE001 - our own bug
             # What was committed stays committed; the next page finds what nobody was woken for.
             self._incident(error, where="telling")
         _answer(works, done)
-        if self.intake.pressing and self.intake.urgent:
+        if not self._waiting and self.intake.pressing and self.intake.urgent:
             asyncio.get_running_loop().call_soon(self._begin_next)
 
     async def _follow(self, begun: _Begun) -> None:

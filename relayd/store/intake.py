@@ -13,18 +13,17 @@ from collections.abc import Callable
 from typing import Final
 
 from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb, Works
-from relayproto.limits import STAMPED_TOGETHER_MAX
 
 PLACEMENTS_MAX: Final = 512
-"""Rows that one commit puts in, about: some 40 ms, which whoever comes when it has begun waits, and again for his own.
-Twice as many make nothing faster."""
+"""Rows that one commit puts in, about: some 10 ms. Twice as many make nothing faster. A stamp's tree holds 1,024."""
 SHORT_PLACEMENTS: Final = 64
 """Rows of a commit while quiet devices are about: a millisecond or two. Half as many make none of them faster, since a
 commit costs a third of a millisecond by itself."""
 TURN_PLACEMENTS: Final = 64
 """Rows of one device before others have their turn: answers that leave together cost less than one by one."""
-QUIET_MAX: Final = 4
-"""Submissions of a quiet device in this window and in the one before, each at most: a person and a receipt or two."""
+QUIET_MAX: Final = 6
+"""Rows that a quiet device puts in in this window and in the one before, each at most: a message to the devices of one
+person, and a receipt or two."""
 WINDOW_S: Final = 0.5
 """Of a window; whoever sends one message after another, each when the one before is accepted, says 100 in it."""
 ALONG_S: Final = 0.02
@@ -36,8 +35,8 @@ class Intake:
     """What waits for the next commit."""
 
     __slots__ = ("_acknowledgements", "_arrived", "_before", "_closed", "_later", "_lines", "_messages_max",
-                 "_octets_max", "_quiet", "_quiet_window", "_said", "_space", "_turns", "_verbs", "_waits", "_window",
-                 "full", "octets", "works")  # fmt: skip
+                 "_octets_max", "_passed", "_quiet", "_quiet_window", "_rows", "_said", "_space", "_turns", "_verbs",
+                 "_waits", "_window", "full", "octets", "slow", "works")  # fmt: skip
 
     def __init__(
         self, *, messages_max: int, octets_max: int, later: Callable[[float, Callable[[], None]], object]
@@ -57,9 +56,15 @@ class Intake:
         self._window = self._quiet_window = 0
         """The numbers of this window and of the last one in which a quiet device submitted."""
         self._said: dict[int, int] = {}
-        """By mailbox: submissions in this window, so at most as many entries as the relay takes in in half a second."""
+        """By mailbox: rows in this window, so at most as many entries as the relay takes in in half a second."""
         self._before: dict[int, int] = {}
         """And in the one before."""
+        self._passed = False
+        """Whether the last commit had no room for the first one of ``_turns``."""
+        self._rows = 0
+        """That the submissions which wait put in."""
+        self.slow = False
+        """Whether commits take so long that each is to take as much as it can."""
         self._acknowledgements: list[Acknowledgement] = []
         self._verbs: list[Verb] = []
         self.works = 0
@@ -81,11 +86,12 @@ class Intake:
     @property
     def urgent(self) -> bool:
         """Whether the next commit is to begin as soon as it can: a quiet device waits, or there is a whole commit."""
-        return bool(self._quiet) or self.works >= self._placements_max
+        return bool(self._quiet) or self._rows >= self._placements_max
 
     @property
     def _placements_max(self) -> int:
-        return SHORT_PLACEMENTS if self._quiet_window == self._window else PLACEMENTS_MAX
+        quiet = self._quiet or self._quiet_window == self._window
+        return SHORT_PLACEMENTS if quiet and not self.slow else PLACEMENTS_MAX
 
     async def arrival(self) -> None:
         """Wait until something is pressing."""
@@ -104,7 +110,8 @@ class Intake:
     def submit(self, work: Submission, now: float) -> None:
         """Take a submission at ``now``, seconds of the monotonic clock."""
         row = work.seat.row
-        quiet = self._count(row, int(now / WINDOW_S))
+        quiet = self._count(row, work.placements, int(now / WINDOW_S))
+        self._rows += work.placements
         line = self._lines.get(row)
         if line is None:
             self._lines[row] = line = deque()
@@ -113,12 +120,12 @@ class Intake:
         line.append(work)
         self._taken(work.weight)
 
-    def _count(self, row: int, window: int) -> bool:
+    def _count(self, row: int, placements: int, window: int) -> bool:
         """Note that a device submits, and return whether it is a quiet one."""
         if window != self._window:
             self._before = self._said if window == self._window + 1 else {}
             self._said, self._window = {}, window
-        self._said[row] = said = self._said.get(row, 0) + 1
+        self._said[row] = said = self._said.get(row, 0) + placements
         if said > QUIET_MAX or self._before.get(row, 0) > QUIET_MAX:
             return False
         self._quiet_window = window
@@ -152,11 +159,12 @@ class Intake:
             self._arrived.set()
 
     def next(self) -> Works:
-        """Return what the next commit takes, quiet devices first; no more submissions than a stamp's tree holds."""
+        """Return what the next commit takes: submissions of quiet devices first, then by turns."""
         works = Works(self._submissions(), self._acknowledgements, self._verbs)
         self._acknowledgements, self._verbs = [], []
         self.works -= len(works)
         self.octets -= sum([work.weight for work in works.submissions])
+        self._rows -= sum([work.placements for work in works.submissions])
         self.octets -= OVERHEAD_BYTES * (len(works.acknowledgements) + len(works.verbs))
         if not self.works:
             self._arrived.clear()
@@ -167,21 +175,33 @@ class Intake:
 
     def _submissions(self) -> list[Submission]:
         taken: list[Submission] = []
-        placements, most = 0, self._placements_max
-        while turns := self._quiet or self._turns:
+        most = self._placements_max
+        rows = self._fill(taken, self._quiet, QUIET_MAX, 0, most)
+        quiet = len(taken)
+        if self._passed and self._turns:
+            # However many quiet devices there are, and however large it is.
+            most = max(most, rows + self._turns[0][0].placements)
+        self._fill(taken, self._turns, TURN_PLACEMENTS, rows, most)
+        self._passed = bool(self._turns) and len(taken) == quiet
+        return taken
+
+    def _fill(self, taken: list[Submission], turns: deque[deque[Submission]], turn: int, rows: int, most: int) -> int:
+        """Take from lines in their order, of each until it has had its ``turn``; return how many rows that makes."""
+        while turns:
             line = turns.popleft()
-            until = placements + (QUIET_MAX if turns is self._quiet else TURN_PLACEMENTS)
-            while line and placements < until:
-                placements += line[0].placements
-                if (placements > most and taken) or len(taken) == STAMPED_TOGETHER_MAX:
-                    turns.appendleft(line)
-                    return taken
+            before, until = len(taken), rows + turn
+            while line and rows < until and (rows + line[0].placements <= most or not taken):
+                rows += line[0].placements
                 taken.append(line.popleft())
-            if line:
+            if not line:
+                del self._lines[taken[-1].seat.row]
+            elif rows >= until:
                 self._turns.append(line)
             else:
-                del self._lines[taken[-1].seat.row]
-        return taken
+                # Whoever has had a part of a turn does not come first again.
+                (turns.append if turns is self._turns and len(taken) > before else turns.appendleft)(line)
+                break
+        return rows
 
     def put_back(self, acknowledgements: list[Acknowledgement]) -> None:
         """Keep acknowledgements for the next commit, before what has arrived since: this one failed for now."""

@@ -37,8 +37,8 @@ class Submission:
         self.body = body
         self.settle = settle
         wraps = [len(wrap.sealed) for target in command.targets for wrap in target.wraps]
-        self.placements = len(wraps)
-        """Rows that it puts in, if it is stored."""
+        self.placements = max(1, len(wraps))
+        """Rows that it puts in, if it is stored; its number is written in any case."""
         self.weight = OVERHEAD_BYTES + len(body) + sum(wraps)
         """About how many bytes of memory it holds; a body that is shared counts each time."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import os
 import signal
 import sqlite3
@@ -292,6 +293,65 @@ async def test_a_commit_begins_when_it_has_gathered_for_so_long(tmp_path, monkey
         await busy_turns(relay, 10)
 
         assert told == [Submitted(2, (Code.STORED,), (), 0)]
+
+
+async def test_nothing_is_committed_once_trust_has_ended_while_it_gathered(tmp_path, monkeypatch) -> None:
+    async with talking(tmp_path, monkeypatch) as (relay, alice, bob):
+        before, told = relay.counters.commits, []
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
+        await busy_turns(relay, 2)
+        relay.store._engine.distrust(sqlite_error(sqlite3.SQLITE_IOERR_FSYNC))
+        await turns(5)
+
+        assert (told, relay.counters.commits) == ([None], before)
+
+
+async def test_what_gathers_is_committed_before_the_end(tmp_path, monkeypatch) -> None:
+    told = []
+    async with talking(tmp_path, monkeypatch) as (relay, alice, bob):
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
+        await busy_turns(relay, 2)
+
+    assert told == [Submitted(2, (Code.STORED,), (), 0)]
+
+
+async def test_of_the_commits_that_are_waited_for_each_turn_has_one(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 2)
+    async with house(tmp_path) as relay:
+        people = [await relay.enrol(f"person{number}") for number in range(12)]
+        await quiet(relay)
+        for someone in people:
+            relay.store.submit(someone.seat, submit_of(someone, people[0]), b"body", lambda _: None)
+        seen = [relay.counters.commits]
+        for _ in range(20):
+            await asyncio.sleep(0)
+            seen.append(relay.counters.commits)
+
+        assert max(later - before for before, later in itertools.pairwise(seen)) == 1
+        assert seen[-1] - seen[0] == 6
+
+
+async def test_a_commit_that_took_long_for_what_it_did_shows_a_slow_disk(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        engine, slow = relay.store._engine, []
+        writer = engine._writer
+
+        class Slow:
+            takes_s = 0.0
+
+            def run(self, db, **options):
+                relay.clock.advance(self.takes_s)
+                return writer.run(db, **options)
+
+        engine._writer = disk = Slow()
+        for disk.takes_s in (0.0, 1.0, 0.0):
+            await relay.submit(alice, bob)
+            slow.append(engine.intake.slow)
+        engine._writer = writer
+
+        assert slow == [False, True, False]
 
 
 async def test_a_commit_that_failed_is_waited_for_no_longer_and_the_next_keeps_its_pause(tmp_path, monkeypatch) -> None:

@@ -1,5 +1,7 @@
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
@@ -129,15 +131,10 @@ async def test_acknowledgements_that_fill_it_do_not_wait() -> None:
     assert (before, queue.pressing) == (False, True)
 
 
-async def test_a_commit_takes_no_more_than_one_tree_of_stamps_holds() -> None:
-    queue = an_intake(messages_max=10_000, octets_max=1 << 30)
-    work = submission(targets=0)
-    for _ in range(STAMPED_TOGETHER_MAX + 5):
-        queue.submit(work, 0.0)
-
-    first, second = queue.next(), queue.next()
-
-    assert (len(first), len(second)) == (STAMPED_TOGETHER_MAX, 5)
+def test_a_commit_takes_no_more_than_one_tree_of_stamps_holds() -> None:
+    # A submission counts as a row at least.
+    assert submission(targets=0).placements == 1
+    assert intake.PLACEMENTS_MAX <= STAMPED_TOGETHER_MAX
 
 
 async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) -> None:
@@ -217,6 +214,68 @@ async def test_commits_are_short_only_while_quiet_devices_are_about(monkeypatch)
         queue.submit(work, intake.WINDOW_S)
 
     assert (short, len(queue.next())) == ([2, 2], 4)
+
+
+async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 4)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    large, row = of(1, targets=9), count(2)
+    queue.submit(large, 0.0)
+    taken = []
+    for _ in range(2):
+        for _ in range(5):
+            queue.submit(of(next(row)), 0.0)
+        taken.append(queue.next().submissions)
+
+    assert (len(taken[0]), taken[1][4:]) == (4, [large])
+
+
+async def test_turns_go_on_from_one_short_commit_to_the_next(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 8)
+    monkeypatch.setattr(intake, "TURN_PLACEMENTS", 8)
+    queue, rows = an_intake(messages_max=100, octets_max=1 << 20), count(3)
+    taken: Counter[int] = Counter()
+    for talker in (1, 2):
+        for _ in range(60):
+            queue.submit(of(talker), 0.0)
+    for _ in range(10):
+        queue.submit(of(next(rows)), 0.0)
+        taken.update(work.seat.row for work in queue.next().submissions if work.seat.row < 3)
+
+    assert abs(taken[1] - taken[2]) <= 8
+    assert taken.total() >= 70
+
+
+async def test_a_message_to_many_is_no_quiet_one(monkeypatch) -> None:
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    queue.submit(of(1, targets=intake.QUIET_MAX + 1), 0.0)
+    many = queue.urgent
+    queue.submit(of(2, targets=intake.QUIET_MAX), 0.0)
+
+    assert (many, queue.urgent) == (False, True)
+
+
+async def test_on_a_slow_disk_commits_are_not_short(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 2)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    for row in range(8):
+        queue.submit(of(row), 0.0)
+
+    fast = len(queue.next())
+    queue.slow = True
+
+    assert (fast, len(queue.next())) == (2, 6)
+
+
+async def test_a_quiet_device_that_waits_makes_the_first_commit_of_a_window_short(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 2)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 3)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    for work in (*[of(1) for _ in range(9)], of(2)):
+        queue.submit(work, 0.0)
+    queue.submit(of(1), intake.WINDOW_S)
+
+    assert len(queue.next()) == 3
 
 
 async def test_a_whole_commit_is_urgent_whoever_wrote_it(monkeypatch) -> None:
