@@ -13,7 +13,7 @@ import pytest
 from relayd.services.retention import whole_map
 from relayproto.codes import Fate
 from relayproto.standing import Role, Standing
-from support.processes import RelayProcess, a_relay, command, relay, relayd, run, succeed
+from support.processes import RelayProcess, a_relay, command, relay, relayd, run, succeed, until
 
 ALICE, BOB = "alice@office.example", "bob@office.example"
 DAY_MS = 86_400_000
@@ -146,6 +146,8 @@ def test_every_file_of_a_relay_and_of_its_backups_is_in_the_map(tmp_path: Path) 
         succeed(relay(alice, "send", BOB, "a message"))
         succeed(run(command("relayd.main", "backup-key", key), tmp_path))
         succeed(relayd(running.state, "backup", "--to", shelf, "--recipient", f"{key}.pub"))
+        # The first sweep writes it, a second after the start.
+        until((running.state / "high-water").exists, 10)
         while_running = strays(running.state.rglob("*"), running.state, kept.files)
         seen = [path.relative_to(running.state).as_posix() for path in running.state.rglob("*")]
         running.stop()
