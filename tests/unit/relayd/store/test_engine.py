@@ -229,6 +229,9 @@ async def test_a_log_that_is_long_is_moved_after_a_commit_that_was_waited_for(tm
         monkeypatch.setattr(commits, "move_log", moved.append)
 
         await relay.submit(alice, bob)
+        async with asyncio.timeout(5):
+            while not moved:  # noqa: ASYNC110 - the store's thread does it
+                await asyncio.sleep(0.001)
         await quiet(relay)
 
         assert len(moved) == 1
