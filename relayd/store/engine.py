@@ -46,7 +46,7 @@ and logins that go along, some two milliseconds. What is larger takes longer tha
 WAIT_S: Final = 0.003
 """How long the loop waits for such a commit, once: a slow disk is waited for like a large commit, beside the loop."""
 WORK_S: Final = 0.00005
-"""No work and no row takes as much. A commit that took longer than both shows a slow disk: there they are not short."""
+"""No work and no row takes as much. A commit that took longer than both shows a slow disk, on which none is short."""
 _PAUSE_S: Final = 0.05
 """Between a failed transaction and the next, so that waiting acknowledgements do not spin."""
 
