@@ -56,11 +56,12 @@ class Messages:
         if self._store.full:
             return False
         row, accounts = seat.row, [target.account for target in command.targets]
-        wait_ms = self._rates.wait_ms(row, now, len(accounts)) or self._pairs.take(row, accounts, now)
+        wait_ms = self._rates.take(row, now, len(accounts))
+        if not wait_ms and (wait_ms := self._pairs.take(row, accounts, now)):
+            self._rates.give_back(row, len(accounts))
         if wait_ms:
             settle(NotTaken(command.submission, Code.RATE, wait_ms))
         else:
-            self._rates.take(row, now, len(accounts))
             body = bodies.parked(command.handle) if command.body is None else command.body
             self._store.submit(seat, command, body, settle)
         return True

@@ -48,16 +48,23 @@ class Rates(Generic[K]):
         """Take ``cost`` tokens and return 0, or take none and return how many ms to wait until they are there."""
         if now >= self._turns_at:
             self._turn(now)
-        full_at = self._young.get(key)
-        if full_at is None:
-            full_at = self._old.get(key, now)
-            if len(self._young) * 2 >= self._keys_max:
-                self._turn(now)
-        full_at = max(full_at, now) + min(cost * self._each_s, self._burst_s)
+        known = self._young.get(key)
+        full_at = self._old.get(key, now) if known is None else known
+        cost_s = cost * self._each_s
+        if cost_s > self._burst_s:
+            cost_s = self._burst_s
+        # Comparisons, not ``min`` and ``max``, which would take a third of the time that this takes for each message.
+        full_at = (now if full_at < now else full_at) + cost_s
         if full_at - now - self._burst_s > _ROUNDING_S:
             return self._missing_ms(full_at - now)
+        if known is None and len(self._young) * 2 >= self._keys_max:
+            self._turn(now)
         self._young[key] = full_at
         return 0
+
+    def give_back(self, key: K, cost: float = 1.0) -> None:
+        """Put tokens back that were just taken, because what they were taken for does not come about."""
+        self._young[key] -= min(cost * self._each_s, self._burst_s)
 
     def _missing_ms(self, until_full_s: float) -> int:
         """Return how long to wait where a bucket would be full again after so many seconds."""

@@ -70,6 +70,14 @@ def test_a_submission_that_is_not_taken_costs_no_other_pair_anything() -> None:
     assert len(store.taken) == 2
 
 
+def test_a_submission_that_is_not_taken_costs_its_device_nothing() -> None:
+    service, store = messages(burst=2, pair_burst=1)
+    for number, target in enumerate((BOB, BOB, CAROL), 1):
+        service.submit(seat_of(ALICE), submit(number, target), Bodies(), [].append, 0.0)
+
+    assert [command.submission for _, command, *_ in store.taken] == [1, 3]
+
+
 def test_who_waited_too_long_for_room_is_told_so() -> None:
     service, store = messages()
     answers = []

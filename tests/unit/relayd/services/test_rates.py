@@ -32,6 +32,24 @@ def test_a_refused_take_takes_nothing() -> None:
     assert rates.take("alice", 0.0, 2) == 0
 
 
+def test_what_is_given_back_can_be_taken_again() -> None:
+    rates: Rates[str] = Rates(per_s=1, burst=10)
+    for cost in (8, 500):
+        rates.take("alice", 0.0, cost)
+
+        rates.give_back("alice", cost)
+
+        assert rates.wait_ms("alice", 0.0, 10) == 0
+
+
+def test_who_is_refused_is_not_forgotten_for_it() -> None:
+    rates: Rates[int] = Rates(per_s=0.001, burst=1, keys_max=4)
+    for key in range(4):
+        rates.take(key, 0.0)
+
+    assert [rates.take(0, 1.0) > 0 for _ in range(3)] == [True, True, True]
+
+
 def test_a_cost_above_the_burst_needs_a_full_bucket_and_no_more() -> None:
     rates: Rates[str] = Rates(per_s=1, burst=10)
 
