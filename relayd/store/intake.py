@@ -90,7 +90,8 @@ class Intake:
 
     @property
     def _placements_max(self) -> int:
-        quiet = self._quiet or self._quiet_window == self._window
+        # In this window or in the one before: a window begins with whoever comes first, who is hardly ever quiet.
+        quiet = self._quiet or self._quiet_window >= self._window - 1
         return SHORT_PLACEMENTS if quiet and not self.slow else PLACEMENTS_MAX
 
     async def arrival(self) -> None:
@@ -159,9 +160,14 @@ class Intake:
             self._arrived.set()
 
     def next(self) -> Works:
-        """Return what the next commit takes: submissions of quiet devices first, then by turns."""
-        works = Works(self._submissions(), self._acknowledgements, self._verbs)
-        self._acknowledgements, self._verbs = [], []
+        """Return what the next commit takes: submissions of quiet devices first, then by turns.
+
+        It takes no more acknowledgements than rows: each removes some, which takes as long as to put one in.
+        """
+        most = self._placements_max
+        works = Works(self._submissions(), self._acknowledgements[:most], self._verbs)
+        del self._acknowledgements[:most]
+        self._verbs = []
         self.works -= len(works)
         self.octets -= sum([work.weight for work in works.submissions])
         self._rows -= sum([work.placements for work in works.submissions])

@@ -128,7 +128,27 @@ MUTANTS: Final = (
         file="relayd/store/intake.py",
         old="        return SHORT_PLACEMENTS if quiet and not self.slow else PLACEMENTS_MAX\n",
         new="        return PLACEMENTS_MAX\n",
-        killers=("tests/unit/relayd/store/test_intake.py::test_commits_are_short_only_while_quiet_devices_are_about",),
+        killers=(
+            "tests/unit/relayd/store/test_intake.py::test_commits_are_short_until_a_whole_window_had_no_quiet_device",
+        ),
+    ),
+    Mutant(
+        name="each-window-begins-with-a-whole-commit",
+        story="Twice a second whoever writes one message waits for 512 rows of a flood, whose turn is the first of all.",
+        file="relayd/store/intake.py",
+        old="self._quiet_window >= self._window - 1\n",
+        new="self._quiet_window == self._window\n",
+        killers=(
+            "tests/unit/relayd/store/test_intake.py::test_commits_are_short_until_a_whole_window_had_no_quiet_device",
+        ),
+    ),
+    Mutant(
+        name="a-short-commit-takes-every-acknowledgement",
+        story="Who writes one message waits 2 ms for the acknowledgements of forty devices that have fetched theirs.",
+        file="relayd/store/intake.py",
+        old="self._acknowledgements[:most], self._verbs)\n        del self._acknowledgements[:most]\n",
+        new="self._acknowledgements, self._verbs)\n        self._acknowledgements = []\n",
+        killers=("tests/unit/relayd/store/test_intake.py::test_a_commit_takes_no_more_acknowledgements_than_rows",),
     ),
     Mutant(
         name="nothing-is-gathered",
