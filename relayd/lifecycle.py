@@ -44,9 +44,8 @@ What a message is made of has no circles and goes by its references. At the usua
 that is under way again and again, a tenth of the time of a busy relay (bench/, case A); at 50,000 each walk took 20 to
 30 ms, in which nobody is served. To walk through what is older takes 400 ns an object, 0.3 s with 10,000 connections,
 and finds a few circles that an error has left: a million times is days."""
-COLLECT_S: Final = 0.1
-"""And how often at least: where as many come as go the collector's count stays low, and what is new becomes all. Each
-time takes up to a millisecond; twice a second it took two, and four now and then, in which nobody is served."""
+COLLECT_S: Final = 0.5
+"""And how often at least: where as many come as go the collector's count stays low, and what is new becomes all."""
 
 _log = get_logger("lifecycle")
 

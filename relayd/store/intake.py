@@ -84,9 +84,14 @@ class Intake:
         return self._arrived.is_set()
 
     @property
+    def hurried(self) -> bool:
+        """Whether a quiet device waits."""
+        return bool(self._quiet)
+
+    @property
     def urgent(self) -> bool:
         """Whether the next commit is to begin as soon as it can: a quiet device waits, or there is a whole commit."""
-        return bool(self._quiet) or self._rows >= self._placements_max
+        return self.hurried or self._rows >= self._placements_max
 
     @property
     def _placements_max(self) -> int:

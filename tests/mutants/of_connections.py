@@ -134,7 +134,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="each-window-begins-with-a-whole-commit",
-        story="Twice a second whoever writes one message waits for 512 rows of a flood, whose turn is the first of all.",
+        story="Twice a second whoever writes one message waits for 512 rows of a flood: it comes first in each window.",
         file="relayd/store/intake.py",
         old="self._quiet_window >= self._window - 1\n",
         new="self._quiet_window == self._window\n",
@@ -247,6 +247,26 @@ MUTANTS: Final = (
         new="        while True:\n",
         killers=(
             "tests/unit/relayd/net/test_shares.py::test_of_strangers_who_say_little_only_a_few_have_their_turn_at_once",
+        ),
+    ),
+    Mutant(
+        name="those-who-wait-always-give-way",
+        story="While people write, whoever says much is never read again, and nobody new is let in.",
+        file="relayd/net/shares.py",
+        old="        self._stood_back = not self._stood_back and self._hurried()\n",
+        new="        self._stood_back = self._hurried()\n",
+        killers=(
+            "tests/unit/relayd/net/test_shares.py::test_those_who_wait_give_way_to_a_commit_that_is_hurried_but_not_twice",
+        ),
+    ),
+    Mutant(
+        name="nobody-gives-way",
+        story="A quiet device's commit begins after a quarter of a millisecond of what others have said.",
+        file="relayd/net/shares.py",
+        old="        if self._stood_back:\n",
+        new="        if False:\n",
+        killers=(
+            "tests/unit/relayd/net/test_shares.py::test_those_who_wait_give_way_to_a_commit_that_is_hurried_but_not_twice",
         ),
     ),
     Mutant(
