@@ -123,7 +123,7 @@ def furnish(
         turn=turn,
         wheel=Wheel(clock),
         gate=Gate(store, tasks.start),
-        shares=Shares(clock, asyncio.get_running_loop().call_soon, lambda: store.hurried),
+        shares=Shares(clock, asyncio.get_running_loop().call_soon),
         tasks=tasks,
         keys=keys,
         suites=suites,

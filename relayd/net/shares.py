@@ -73,19 +73,12 @@ _Line = list[tuple[float, int, Taker, Share]]
 class Shares:
     """Those who wait for their turn: devices, and behind them whoever has not shown who he is."""
 
-    __slots__ = ("_clock", "_devices", "_due", "_hurried", "_level_s", "_numbers", "_soon", "_stood_back",
-                 "_strangers")  # fmt: skip
+    __slots__ = ("_clock", "_devices", "_due", "_level_s", "_numbers", "_soon", "_strangers")
 
-    def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object], hurried: Callable[[], bool]) -> None:
-        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``.
-
-        ``hurried`` says whether somebody who says little waits for a commit that begins in this turn.
-        """
+    def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object]) -> None:
+        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``."""
         self._clock = clock
         self._soon = soon
-        self._hurried = hurried
-        self._stood_back = False
-        """Whether those who wait gave way the last time."""
         self._devices: _Line = []
         self._strangers: dict[bytes, deque[tuple[Taker, Share]]] = {}
         """Place -> who waits there; the place whose turn is next stands first."""
@@ -124,11 +117,6 @@ class Shares:
             self._strangers.setdefault(place, deque()).append((taker, share))
 
     def _pass(self) -> None:
-        self._stood_back = not self._stood_back and self._hurried()
-        if self._stood_back:
-            # Until the commit has begun, which the loop waits for; once at a time, so that nobody is kept for ever.
-            self._soon(self._pass)
-            return
         began = self._clock.monotonic()
         while self._devices and self._clock.monotonic() - began < TURN_S_MAX:
             _, _, taker, share = heapq.heappop(self._devices)

@@ -59,8 +59,11 @@ class Rates(Generic[K]):
         return 0
 
     def give_back(self, key: K, cost: float = 1.0) -> None:
-        """Put tokens back that were just taken, because what they were taken for does not come about."""
-        self._young[key] -= min(cost * self._each_s, self._burst_s)
+        """Put tokens back that were just taken, because what they were taken for does not come about.
+
+        A bucket is never fuller than full, so a cost above the burst gives no more back than was taken.
+        """
+        self._young[key] -= cost * self._each_s
 
     def _missing_ms(self, until_full_s: float) -> int:
         """Return how long to wait where a bucket would be full again after so many seconds."""

@@ -4,7 +4,7 @@ Works enter in any number of turns; the next commit takes them together. The rul
 is bounded, and nobody waits here - a full intake says so, and the sockets are not read until it has room
 (performance.md, "Rules of the hot path"). Nobody waits for an acknowledgement to be committed, so it goes along
 with what somebody waits for, or alone a little later (decision 0044). And whoever says little waits for nobody who says
-much: quiet devices come first, and while there are any commits are short (decision 0049); the others take turns.
+much: quiet devices come first, and while any are about commits are short (decision 0049); the others take turns.
 """
 
 import asyncio
@@ -84,14 +84,9 @@ class Intake:
         return self._arrived.is_set()
 
     @property
-    def hurried(self) -> bool:
-        """Whether a quiet device waits."""
-        return bool(self._quiet)
-
-    @property
     def urgent(self) -> bool:
         """Whether the next commit is to begin as soon as it can: a quiet device waits, or there is a whole commit."""
-        return self.hurried or self._rows >= self._placements_max
+        return bool(self._quiet) or self._rows >= self._placements_max
 
     @property
     def _placements_max(self) -> int:
@@ -165,14 +160,9 @@ class Intake:
             self._arrived.set()
 
     def next(self) -> Works:
-        """Return what the next commit takes: submissions of quiet devices first, then by turns.
-
-        It takes no more acknowledgements than rows: each removes some, which takes as long as to put one in.
-        """
-        most = self._placements_max
-        works = Works(self._submissions(), self._acknowledgements[:most], self._verbs)
-        del self._acknowledgements[:most]
-        self._verbs = []
+        """Return what the next commit takes: submissions of quiet devices first, then by turns."""
+        works = Works(self._submissions(), self._acknowledgements, self._verbs)
+        self._acknowledgements, self._verbs = [], []
         self.works -= len(works)
         self.octets -= sum([work.weight for work in works.submissions])
         self._rows -= sum([work.placements for work in works.submissions])

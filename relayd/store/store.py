@@ -185,11 +185,6 @@ class Store(LocalVerbs, EntranceVerbs):
         """Whether no submission is taken: there is no room, or the store is closing."""
         return self._engine.intake.full
 
-    @property
-    def hurried(self) -> bool:
-        """Whether a quiet device waits for the next commit, which begins as soon as it can."""
-        return self._engine.intake.hurried
-
     async def space(self) -> None:
         """Wait until the intake has room."""
         await self._engine.intake.space()

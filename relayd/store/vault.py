@@ -6,7 +6,7 @@ and a counter.
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Final
 
 from relayd.domain.lifetimes import day
@@ -48,18 +48,23 @@ class Contents(Value, frozen=True):
 class Nonces:
     """Twelve bytes that never come twice: eight drawn at the start, four counted."""
 
-    __slots__ = ("next",)
+    __slots__ = ("_counter", "_entropy", "_prefix")
 
     def __init__(self, entropy: Entropy) -> None:
-        self.next: Callable[[], bytes] = _nonces(entropy).__next__
+        self._entropy = entropy
+        self._renew()
+
+    def _renew(self) -> None:
+        self._prefix = self._entropy(_PREFIX_BYTES)
+        self._counter = count()
+
+    def next(self) -> bytes:
         """Return the next one."""
-
-
-def _nonces(entropy: Entropy) -> Iterator[bytes]:
-    while True:
-        prefix = entropy(_PREFIX_BYTES)
-        for number in range(_COUNTS):
-            yield prefix + number.to_bytes(4)
+        number = next(self._counter)
+        if number == _COUNTS:
+            self._renew()
+            number = next(self._counter)
+        return self._prefix + number.to_bytes(4)
 
 
 class Vault:

@@ -143,12 +143,14 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
-        name="a-short-commit-takes-every-acknowledgement",
-        story="Who writes one message waits 2 ms for the acknowledgements of forty devices that have fetched theirs.",
+        name="who-has-waited-long-waits-for-a-whole-commit",
+        story="A quiet device that a slow disk kept waiting for a second waits for 512 rows of a flood as well.",
         file="relayd/store/intake.py",
-        old="self._acknowledgements[:most], self._verbs)\n        del self._acknowledgements[:most]\n",
-        new="self._acknowledgements, self._verbs)\n        self._acknowledgements = []\n",
-        killers=("tests/unit/relayd/store/test_intake.py::test_a_commit_takes_no_more_acknowledgements_than_rows",),
+        old="        quiet = self._quiet or self._quiet_window",
+        new="        quiet = self._quiet_window",
+        killers=(
+            "tests/unit/relayd/store/test_intake.py::test_a_quiet_device_that_waits_makes_a_commit_short_however_long_it_has_waited",
+        ),
     ),
     Mutant(
         name="nothing-is-gathered",
@@ -250,24 +252,12 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
-        name="those-who-wait-always-give-way",
-        story="While people write, whoever says much is never read again, and nobody new is let in.",
-        file="relayd/net/shares.py",
-        old="        self._stood_back = not self._stood_back and self._hurried()\n",
-        new="        self._stood_back = self._hurried()\n",
-        killers=(
-            "tests/unit/relayd/net/test_shares.py::test_those_who_wait_give_way_to_a_commit_that_is_hurried_but_not_twice",
-        ),
-    ),
-    Mutant(
-        name="nobody-gives-way",
-        story="A quiet device's commit begins after a quarter of a millisecond of what others have said.",
-        file="relayd/net/shares.py",
-        old="        if self._stood_back:\n",
-        new="        if False:\n",
-        killers=(
-            "tests/unit/relayd/net/test_shares.py::test_those_who_wait_give_way_to_a_commit_that_is_hurried_but_not_twice",
-        ),
+        name="more-is-given-back-than-was-taken",
+        story="Who writes to one whose rate is used up has his own rate back, and more, each time that he is refused.",
+        file="relayd/services/rates.py",
+        old="        self._young[key] -= cost * self._each_s\n",
+        new="        self._young[key] -= self._burst_s\n",
+        killers=("tests/unit/relayd/services/test_rates.py::test_what_is_given_back_can_be_taken_again",),
     ),
     Mutant(
         name="refused-submissions-push-out-the-rates-of-others",

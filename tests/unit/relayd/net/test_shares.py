@@ -56,8 +56,7 @@ class Stage:
         self.clock = HandClock()
         self.due = []
         self.log = []
-        self.hurried = False
-        self.shares = Counted(self.clock, self.due.append, lambda: self.hurried)
+        self.shares = Counted(self.clock, self.due.append)
 
     def taker(self, name: str, parts: int, step_s: float = 0.0, frames: int = FRAMES_AT_ONCE_MAX) -> Taker:
         made = Taker(self.clock, parts, step_s, self.log, name)
@@ -291,19 +290,3 @@ def test_what_asks_for_nothing_is_let_pass_a_while_and_forgotten() -> None:
     assert not share.wasted(WASTE_MAX, now)
     assert share.wasted(1, now)
     assert not share.wasted(1, now + 2 / WASTE_PER_S)
-
-
-def test_those_who_wait_give_way_to_a_commit_that_is_hurried_but_not_twice() -> None:
-    stage = Stage()
-    stage.shares.enter(stage.taker("loud", 9, STEP_S), stage.share())
-    stage.shares.enter(stage.taker("louder", 9, STEP_S), stage.share(1.0))
-    stage.log.clear()
-
-    taken = []
-    for hurried in (True, True, False, True, True):
-        stage.hurried = hurried
-        stage.turn()
-        taken.append(len(stage.log))
-        stage.log.clear()
-
-    assert [bool(count) for count in taken] == [False, True, True, False, True]

@@ -34,12 +34,23 @@ def test_a_refused_take_takes_nothing() -> None:
 
 def test_what_is_given_back_can_be_taken_again() -> None:
     rates: Rates[str] = Rates(per_s=1, burst=10)
-    for cost in (8, 500):
-        rates.take("alice", 0.0, cost)
+    rates.take("alice", 0.0, 3)
+    rates.take("alice", 0.0, 5)
 
-        rates.give_back("alice", cost)
+    rates.give_back("alice", 5)
 
-        assert rates.wait_ms("alice", 0.0, 10) == 0
+    assert (rates.wait_ms("alice", 0.0, 7), rates.wait_ms("alice", 0.0, 8) > 0) == (0, True)
+
+
+def test_a_bucket_is_never_fuller_than_full_whatever_is_given_back() -> None:
+    rates: Rates[str] = Rates(per_s=1, burst=10)
+    rates.take("alice", 0.0, 500)
+    rates.take("alice", 10.0, 500)
+
+    rates.give_back("alice", 500)
+
+    assert rates.take("alice", 10.0, 10) == 0
+    assert rates.take("alice", 10.0) > 0
 
 
 def test_who_is_refused_is_not_forgotten_for_it() -> None:

@@ -217,24 +217,6 @@ async def test_commits_are_short_until_a_whole_window_had_no_quiet_device(monkey
     assert taken == [[2, 2], [2, 2], [4, 0]]
 
 
-async def test_a_commit_takes_no_more_acknowledgements_than_rows(monkeypatch) -> None:
-    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 2)
-    queue = an_intake(messages_max=100, octets_max=1 << 20)
-    floors = range(1, 6)
-    for floor in floors:
-        queue.acknowledge(acknowledgement(floor))
-    queue.submit(of(2), 0.0)
-
-    taken, more = [], []
-    while queue.works:
-        more.append(queue.pressing)
-        taken.append(queue.next().acknowledgements)
-
-    assert ([len(each) for each in taken], more) == ([2, 2, 1], [True] * 3)
-    assert [work.ack.floor for each in taken for work in each] == list(floors)
-    assert (queue.octets, queue.pressing) == (0, False)
-
-
 async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) -> None:
     monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 4)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
@@ -286,13 +268,13 @@ async def test_on_a_slow_disk_commits_are_not_short(monkeypatch) -> None:
     assert (fast, len(queue.next())) == (2, 6)
 
 
-async def test_a_quiet_device_that_waits_makes_the_first_commit_of_a_window_short(monkeypatch) -> None:
+async def test_a_quiet_device_that_waits_makes_a_commit_short_however_long_it_has_waited(monkeypatch) -> None:
     monkeypatch.setattr(intake, "QUIET_MAX", 2)
     monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 3)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
     for work in (*[of(1) for _ in range(9)], of(2)):
         queue.submit(work, 0.0)
-    queue.submit(of(1), intake.WINDOW_S)
+    queue.submit(of(3, targets=3), 2 * intake.WINDOW_S)
 
     assert len(queue.next()) == 3
 
