@@ -35,7 +35,7 @@ class Intake:
     """What waits for the next commit."""
 
     __slots__ = ("_acknowledgements", "_arrived", "_before", "_closed", "_later", "_lines", "_messages_max",
-                 "_octets_max", "_passed", "_quiet", "_quiet_window", "_rows", "_said", "_space", "_turns", "_verbs",
+                 "_octets_max", "_passed", "_quiet", "_quiet_before", "_quiet_now", "_rows", "_said", "_space", "_turns", "_verbs",
                  "_waits", "_window", "full", "octets", "slow", "works")  # fmt: skip
 
     def __init__(
@@ -53,8 +53,10 @@ class Intake:
         """Of the lines those of quiet devices."""
         self._turns: deque[deque[Submission]] = deque()
         """And the others, whose turn it is first."""
-        self._window = self._quiet_window = 0
-        """The numbers of this window and of the last one in which a quiet device submitted."""
+        self._window = 0
+        """The number of this window."""
+        self._quiet_now = self._quiet_before = 0
+        """How many devices have submitted in this window and are quiet, and how many had in the one before."""
         self._said: dict[int, int] = {}
         """By mailbox: rows in this window, so at most as many entries as the relay takes in in half a second."""
         self._before: dict[int, int] = {}
@@ -91,7 +93,7 @@ class Intake:
     @property
     def _placements_max(self) -> int:
         # In this window or in the one before: a window begins with whoever comes first, who is hardly ever quiet.
-        quiet = self._quiet or self._quiet_window >= self._window - 1
+        quiet = self._quiet or self._quiet_now or self._quiet_before
         return SHORT_PLACEMENTS if quiet and not self.slow else PLACEMENTS_MAX
 
     async def arrival(self) -> None:
@@ -124,13 +126,17 @@ class Intake:
     def _count(self, row: int, placements: int, window: int) -> bool:
         """Note that a device submits, and return whether it is a quiet one."""
         if window != self._window:
-            self._before = self._said if window == self._window + 1 else {}
-            self._said, self._window = {}, window
-        self._said[row] = said = self._said.get(row, 0) + placements
-        if said > QUIET_MAX or self._before.get(row, 0) > QUIET_MAX:
+            follows = window == self._window + 1
+            self._before, self._quiet_before = (self._said, self._quiet_now) if follows else ({}, 0)
+            self._said, self._quiet_now, self._window = {}, 0, window
+        before = self._said.get(row, 0)
+        self._said[row] = said = before + placements
+        if before > QUIET_MAX or self._before.get(row, 0) > QUIET_MAX:
             return False
-        self._quiet_window = window
-        return True
+        quiet = said <= QUIET_MAX
+        # Whoever begins to say much was counted as quiet for a moment, and makes no commit short any more.
+        self._quiet_now += quiet - bool(before)
+        return quiet
 
     def acknowledge(self, work: Acknowledgement) -> None:
         """Take an acknowledgement, also where it is full: the connection's end, when nobody can wait any more."""

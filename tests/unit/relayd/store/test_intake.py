@@ -208,13 +208,35 @@ async def test_commits_are_short_until_a_whole_window_had_no_quiet_device(monkey
     monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 2)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
     taken = []
-    for window in range(3):
-        # Of the first window's one alone counts as quiet; the next ones begin with somebody who is not.
-        for work in (of(1), of(1), of(1), of(1)):
-            queue.submit(work, window * intake.WINDOW_S)
+    for window, rows in enumerate([(1, 1, 1, 2), (1, 1, 1, 1), (1, 1, 1, 1), (1, 1, 1, 2), (1, 1, 1, 1)]):
+        # Each begins with somebody who is not quiet. After the third one there is a pause.
+        for row in rows:
+            queue.submit(of(row), (window + (window > 2)) * intake.WINDOW_S)
         taken.append([len(queue.next()) for _ in range(2)])
+    queue.submit(of(1), 9 * intake.WINDOW_S)
 
-    assert taken == [[2, 2], [2, 2], [4, 0]]
+    assert taken == [[2, 2], [2, 2], [4, 0], [2, 2], [2, 2]]
+    assert [len(queue.next()) for _ in range(2)] == [1, 0]
+
+
+async def test_who_begins_to_say_much_makes_no_commit_short(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 2)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 3)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+
+    def rows_taken(row: int, targets: tuple[int, ...], window: int) -> int:
+        while queue.next():
+            pass
+        for each in targets:
+            queue.submit(of(row, targets=each), window * intake.WINDOW_S)
+        return sum(work.placements for work in queue.next().submissions)
+
+    # One by one, two and then many, and many at once; the next one stays quiet, so that commits are short.
+    begun = [rows_taken(1, (1, 1, 1, 1), 0), rows_taken(2, (2, 3), 0), rows_taken(3, (3, 1), 0)]
+    after = [rows_taken(1, (1, 1, 1, 1), 0), rows_taken(2, (1, 1, 1, 1), 1)]
+    rows_taken(4, (2,), 1)
+
+    assert (begun, after, rows_taken(1, (1, 1, 1, 1), 1)) == ([3, 2, 4], [4, 4], 3)
 
 
 async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) -> None:
