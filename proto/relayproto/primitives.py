@@ -90,10 +90,24 @@ def ed25519_public(seed: bytes) -> bytes:
     return bindings.crypto_sign_seed_keypair(seed)[0]
 
 
+class SigningKey:
+    """An Ed25519 private key, ready: to make it ready takes as long as to sign, so whoever signs often keeps this."""
+
+    __slots__ = ("_pair",)
+
+    def __init__(self, seed: bytes) -> None:
+        """Take a seed of 32 bytes (RFC 8032); ValueError for another length."""
+        _own(seed, KEY_BYTES)
+        self._pair = bindings.crypto_sign_seed_keypair(seed)[1]
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the signature, SIGNATURE_BYTES."""
+        return bindings.crypto_sign(message, self._pair)[:SIGNATURE_BYTES]
+
+
 def sign(seed: bytes, message: bytes) -> bytes:
     """Return the Ed25519 signature, 64 bytes."""
-    _own(seed, KEY_BYTES)
-    return bindings.crypto_sign(message, bindings.crypto_sign_seed_keypair(seed)[1])[:SIGNATURE_BYTES]
+    return SigningKey(seed).sign(message)
 
 
 def verify(public: bytes, message: bytes, signature: bytes) -> None:

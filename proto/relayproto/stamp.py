@@ -15,7 +15,7 @@ from relayproto.descriptor import KeyDescriptor
 from relayproto.errors import CryptoFailure, LocalProtocolError
 from relayproto.ids import AccountId, DeviceId
 from relayproto.limits import COMMITMENT_BYTES, STAMPED_TOGETHER_MAX
-from relayproto.primitives import Aead, box_open, box_seal, sign, verify
+from relayproto.primitives import Aead, SigningKey, box_open, box_seal, verify
 
 _VERSION: Final = 1
 _LABEL: Final = b"relayd/stamp/1"
@@ -61,7 +61,7 @@ def seal_author(hour_key: Aead, key_id: bytes, nonce: bytes, commitment: bytes, 
     return head + hour_key.seal(nonce, _AUTHOR.pack(*author), head + commitment)
 
 
-def stamp_all(sealed: Sequence[tuple[bytes, bytes]], stamp_seed: bytes) -> list[bytes]:
+def stamp_all(sealed: Sequence[tuple[bytes, bytes]], stamp_key: SigningKey) -> list[bytes]:
     """Return one stamp for each (seal, commitment), all under one signature; runs once a commit.
 
     Raises LocalProtocolError for none, for more than STAMPED_TOGETHER_MAX and for seals of more than one hour.
@@ -75,7 +75,7 @@ def stamp_all(sealed: Sequence[tuple[bytes, bytes]], stamp_seed: bytes) -> list[
     levels = _levels(
         [blake2b(_LEAF + seal + commitment, digest_size=_HASH_BYTES).digest() for seal, commitment in sealed]
     )
-    signature = sign(stamp_seed, _LABEL + key_id + levels[-1][0])
+    signature = stamp_key.sign(_LABEL + key_id + levels[-1][0])
     version, place = bytes((_VERSION,)), _PLACE.pack
     return [
         version + seal + place(index, size) + path + signature

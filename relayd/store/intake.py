@@ -35,8 +35,9 @@ class Intake:
     """What waits for the next commit."""
 
     __slots__ = ("_acknowledgements", "_arrived", "_before", "_closed", "_later", "_lines", "_messages_max",
-                 "_octets_max", "_passed", "_quiet", "_quiet_before", "_quiet_now", "_rows", "_said", "_space", "_turns", "_verbs",
-                 "_waits", "_window", "full", "octets", "slow", "works")  # fmt: skip
+                 "_octets_max", "_passed", "_quiet", "_quiet_before", "_quiet_now", "_rows",
+                 "_said", "_space", "_turns", "_verbs", "_waits", "_window", "full", "octets", "slow",
+                 "works")  # fmt: skip
 
     def __init__(
         self, *, messages_max: int, octets_max: int, later: Callable[[float, Callable[[], None]], object]

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from relayd.store.vault import Nonces
 from relayproto.audit import sign_checkpoint
 from relayproto.organisation import sign_record
-from relayproto.primitives import KEY_BYTES, Aead, Entropy
+from relayproto.primitives import KEY_BYTES, Aead, Entropy, SigningKey
 from relayproto.stamp import Author, key_id_at, seal_author, seal_hour_key, stamp_all
 
 _DAY_MS: Final = 86_400_000
@@ -37,10 +37,11 @@ class Tracing(NamedTuple):
 class Stamper:
     """Makes stamps; for the writer's thread only."""
 
-    __slots__ = ("_entropy", "_hour_key", "_key_id", "_nonces", "_tracing")
+    __slots__ = ("_entropy", "_hour_key", "_key_id", "_nonces", "_stamp_key", "_tracing")
 
     def __init__(self, tracing: Tracing, nonces: Nonces, entropy: Entropy) -> None:
         self._tracing = tracing
+        self._stamp_key = SigningKey(tracing.stamp_seed)
         self._nonces = nonces
         self._entropy = entropy
         self.forget()
@@ -93,4 +94,4 @@ class Stamper:
             (seal_author(hour_key, key_id, next_nonce(), commitment, author), commitment)
             for author, commitment in authored
         ]
-        return stamp_all(sealed, self._tracing.stamp_seed)
+        return stamp_all(sealed, self._stamp_key)

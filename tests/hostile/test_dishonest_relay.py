@@ -17,7 +17,7 @@ from relayproto.e2e.wrap import Wrapped
 from relayproto.ids import MessageId
 from relayproto.notices import Deliver
 from relayproto.packed import unpack
-from relayproto.primitives import Aead
+from relayproto.primitives import Aead, SigningKey
 from support.changed import replace
 from support.kem import stream
 from support.small_relay import NOW_MS, SmallRelay, drop_device, join_second
@@ -80,7 +80,7 @@ def put(relay, sender, recipient, sealed: Sealed):
 def of_another_relay(commitment: bytes) -> bytes:
     author = stamp.Author(bytes(32), 1, Scope.PERSON, NOW_MS)
     made = stamp.seal_author(Aead(bytes(32)), stamp.key_id_at(7, NOW_MS), bytes(12), commitment, author)
-    return stamp.stamp_all([(made, commitment)], b"another relay's stamp seed......")[0]
+    return stamp.stamp_all([(made, commitment)], SigningKey(b"another relay's stamp seed......"))[0]
 
 
 ATTACKS = {

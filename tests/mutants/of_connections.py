@@ -154,7 +154,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="whoever-begins-is-quiet",
-        story="Whenever somebody begins to say much commits are short for a second: a fifth of the processor for nothing.",
+        story="Whenever somebody begins to say much commits are short for a second, for nobody's sake.",
         file="relayd/store/intake.py",
         old="        self._quiet_now += quiet - bool(before)\n",
         new="        self._quiet_now += quiet\n",

@@ -17,7 +17,7 @@ from relayproto.e2e.content import Forward, Read, Retry, Text, encode
 from relayproto.e2e.padding import padded_length
 from relayproto.ids import Address, KeyId
 from relayproto.invitation import Invitation
-from relayproto.primitives import Aead, ed25519_public, x25519_public
+from relayproto.primitives import Aead, SigningKey, ed25519_public, x25519_public
 from support.kem import DeterministicKem, stream
 from support.people import NOW_MS, Person, Stamping, context, said
 
@@ -105,7 +105,7 @@ def stamp_vectors() -> Iterator[tuple[str, Any]]:
             stamp.seal_author(Aead(relay.hour_key), key_id, nonce, each, author)
             for nonce, each in zip(nonces, commitments, strict=True)
         ]
-        stamps = stamp.stamp_all(list(zip(seals, commitments, strict=True)), relay.stamp_seed)
+        stamps = stamp.stamp_all(list(zip(seals, commitments, strict=True)), SigningKey(relay.stamp_seed))
         commits.append({"commitments": commitments, "nonces": nonces, "stamps": stamps})
     yield "commits", commits
 

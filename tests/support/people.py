@@ -14,7 +14,7 @@ from relayproto.e2e.handshake import Own, Recipient, Secrets
 from relayproto.e2e.session import Answering, Peer, Received, Sessions
 from relayproto.identity import DeviceEntry, DeviceList
 from relayproto.notices import Deliver
-from relayproto.primitives import ML_KEM_768, Aead, Entropy, Kem, ed25519_public, x25519_public
+from relayproto.primitives import ML_KEM_768, Aead, Entropy, Kem, SigningKey, ed25519_public, x25519_public
 from relayproto.replies import Bundle
 from support.changed import replace
 from support.kem import stream
@@ -140,7 +140,7 @@ class Stamping:
         who = stamp.Author(author.account, author.device, Scope.PERSON, NOW_MS)
         key_id = stamp.key_id_at(self.relay_id, NOW_MS)
         sealed = stamp.seal_author(Aead(self.hour_key), key_id, self.entropy(12), commitment, who)
-        return stamp.stamp_all([(sealed, commitment)], self.stamp_seed)[0]
+        return stamp.stamp_all([(sealed, commitment)], SigningKey(self.stamp_seed))[0]
 
     def deliver(self, sealed: Sealed, author: Person, **changes) -> Deliver:
         delivered = Deliver(

@@ -39,7 +39,7 @@ from relayproto.invitation import Invitation, to_link
 from relayproto.limits import LANE_OF
 from relayproto.message import Message
 from relayproto.notices import Deliver, Drained, Outcome, Passing
-from relayproto.primitives import Aead, ed25519_public, x25519_public
+from relayproto.primitives import Aead, SigningKey, ed25519_public, x25519_public
 from relayproto.replies import (
     Account,
     Bundle,
@@ -381,7 +381,7 @@ def submit(relay: ScriptedRelay, sender: Mailbox, command: Submit) -> Message:
     seal = stamp.seal_author(
         hour_key, stamp.key_id_at(relay.relay_id, now_ms), os.urandom(12), command.commitment, author
     )  # fmt: skip
-    [stamped] = stamp.stamp_all([(seal, command.commitment)], relay.stamp_seed)
+    [stamped] = stamp.stamp_all([(seal, command.commitment)], SigningKey(relay.stamp_seed))
     body = command.body if command.body is not None else relay.bodies[command.handle]
     codes = []
     for position, target in enumerate(command.targets):

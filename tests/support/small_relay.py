@@ -34,7 +34,7 @@ from relayproto.ids import Address, KeyId, UnitId
 from relayproto.invitation import Invitation
 from relayproto.limits import LANE_OF
 from relayproto.notices import Deliver, Drained, Gap, Outcome
-from relayproto.primitives import Aead, blake2b_256, ed25519_public, x25519_public
+from relayproto.primitives import Aead, SigningKey, blake2b_256, ed25519_public, x25519_public
 from relayproto.replies import (
     Account,
     Bundle,
@@ -241,7 +241,7 @@ class SmallRelay:
         key_id = stamp.key_id_at(7, self.now_ms)
         author = stamp.Author(key[0], key[1], Scope.PERSON, self.now_ms)
         seal = stamp.seal_author(Aead(self.hour_key), key_id, self.entropy(12), commitment, author)
-        return stamp.stamp_all([(seal, commitment)], self.stamp_seed)[0]
+        return stamp.stamp_all([(seal, commitment)], SigningKey(self.stamp_seed))[0]
 
     def _store(self, key: Key, command: Submit, body: bytes, position: int) -> None:
         stamped = self.stamped(key, command.commitment)

@@ -4,13 +4,14 @@ from relayproto import stamp
 from relayproto.codes import Scope
 from relayproto.errors import CryptoFailure, LocalProtocolError
 from relayproto.limits import STAMP_BYTES_MAX, STAMPED_TOGETHER_MAX
-from relayproto.primitives import Aead, ed25519_public, x25519_public
+from relayproto.primitives import Aead, SigningKey, ed25519_public, x25519_public
 from relayproto.stamp import Author
 from support.changed import replace
 from support.kem import stream
 from support.people import NOW_MS, Stamping
 
 SEED = b"s" * 32
+STAMPING = SigningKey(SEED)
 KEY = ed25519_public(SEED)
 HOUR_KEY = Aead(b"h" * 32)
 KEY_ID = stamp.key_id_at(7, NOW_MS)
@@ -35,7 +36,7 @@ def test_a_key_id_is_the_relay_and_the_hour():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33])
 def test_every_message_of_a_commit_has_a_stamp_that_holds_for_it_alone(count):
-    stamps = stamp.stamp_all(sealed(count), SEED)
+    stamps = stamp.stamp_all(sealed(count), STAMPING)
 
     for number, made in enumerate(stamps):
         stamp.check(made, commitment(number), KEY)
@@ -45,7 +46,7 @@ def test_every_message_of_a_commit_has_a_stamp_that_holds_for_it_alone(count):
 
 
 def test_the_stamps_of_the_largest_commit_hold_and_fit_their_bound():
-    stamps = stamp.stamp_all(sealed(STAMPED_TOGETHER_MAX), SEED)
+    stamps = stamp.stamp_all(sealed(STAMPED_TOGETHER_MAX), STAMPING)
 
     for number in (0, 511, 512, 1023):
         stamp.check(stamps[number], commitment(number), KEY)
@@ -54,7 +55,7 @@ def test_the_stamps_of_the_largest_commit_hold_and_fit_their_bound():
 
 
 def test_a_stamp_names_the_key_of_its_hour():
-    made = stamp.stamp_all(sealed(1), SEED)[0]
+    made = stamp.stamp_all(sealed(1), STAMPING)[0]
 
     assert len(made) == 150
     assert stamp.key_id(made) == KEY_ID
@@ -63,19 +64,19 @@ def test_a_stamp_names_the_key_of_its_hour():
 @pytest.mark.parametrize("count", [0, STAMPED_TOGETHER_MAX + 1])
 def test_none_and_too_many_are_not_stamped_together(count):
     with pytest.raises(LocalProtocolError):
-        stamp.stamp_all(sealed(1) * count, SEED)
+        stamp.stamp_all(sealed(1) * count, STAMPING)
 
 
 def test_messages_of_two_hours_are_not_stamped_together():
     later = stamp.seal_author(HOUR_KEY, stamp.key_id_at(7, NOW_MS + stamp.HOUR_MS), bytes(12), commitment(), ALICE)
 
     with pytest.raises(LocalProtocolError):
-        stamp.stamp_all([*sealed(1), (later, commitment())], SEED)
+        stamp.stamp_all([*sealed(1), (later, commitment())], STAMPING)
 
 
 @pytest.mark.parametrize("at", range(278))
 def test_a_stamp_with_any_changed_byte_does_not_hold(at):
-    made = bytearray(stamp.stamp_all(sealed(9), SEED)[4])
+    made = bytearray(stamp.stamp_all(sealed(9), STAMPING)[4])
     made[at] ^= 1
 
     with pytest.raises(CryptoFailure):
@@ -93,14 +94,14 @@ def test_a_stamp_with_any_changed_byte_does_not_hold(at):
     ],
 )
 def test_a_stamp_of_another_length_does_not_hold(change):
-    made = stamp.stamp_all(sealed(3), SEED)[0]
+    made = stamp.stamp_all(sealed(3), STAMPING)[0]
 
     with pytest.raises(CryptoFailure):
         stamp.check(change(made), commitment(), KEY)
 
 
 def test_a_commitment_of_another_length_does_not_hold():
-    made = stamp.stamp_all(sealed(1), SEED)[0]
+    made = stamp.stamp_all(sealed(1), STAMPING)[0]
 
     with pytest.raises(CryptoFailure):
         stamp.check(made, b"\x01", KEY)
@@ -109,7 +110,7 @@ def test_a_commitment_of_another_length_does_not_hold():
 def test_a_stamp_holds_under_the_key_that_its_relay_had_in_its_hour():
     relay, other = Stamping(7), Stamping(7, name="other key")
     elsewhere = Stamping(8, name="elsewhere")
-    made = stamp.stamp_all(sealed(1), relay.stamp_seed)[0]
+    made = stamp.stamp_all(sealed(1), SigningKey(relay.stamp_seed))[0]
     hour_ms = NOW_MS // stamp.HOUR_MS * stamp.HOUR_MS
     early = replace(relay.descriptor, not_before_ms=0, not_after_ms=hour_ms - 1)
     late = replace(relay.descriptor, not_before_ms=hour_ms + stamp.HOUR_MS, not_after_ms=1 << 60)
@@ -123,7 +124,7 @@ def test_a_stamp_holds_under_the_key_that_its_relay_had_in_its_hour():
 
 
 def test_the_author_is_not_opened_without_the_hours_key_and_the_commitment():
-    made = stamp.stamp_all(sealed(1), SEED)[0]
+    made = stamp.stamp_all(sealed(1), STAMPING)[0]
 
     with pytest.raises(CryptoFailure):
         stamp.open_author(made, commitment(), Aead(b"w" * 32))
@@ -133,7 +134,7 @@ def test_the_author_is_not_opened_without_the_hours_key_and_the_commitment():
 
 def test_a_seal_with_a_scope_that_is_none_does_not_open():
     odd = stamp.seal_author(HOUR_KEY, KEY_ID, bytes(12), commitment(), replace(ALICE, scope=9))
-    made = stamp.stamp_all([(odd, commitment())], SEED)[0]
+    made = stamp.stamp_all([(odd, commitment())], STAMPING)[0]
 
     with pytest.raises(CryptoFailure):
         stamp.open_author(made, commitment(), HOUR_KEY)
