@@ -12,6 +12,8 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import msgspec
+
 from relayd.domain.mailbox import Mailbox, Quota
 from relayd.domain.party import Party
 from relayd.domain.refusals import Refusal
@@ -51,8 +53,7 @@ class Placement(Value, frozen=True):
     pass_: bytes
 
 
-@dataclass(slots=True)
-class Accepted:
+class Accepted(msgspec.Struct):
     """A submission of which something is stored; ``stamp`` is made once all of the commit's are decided."""
 
     work: Submission
@@ -215,10 +216,14 @@ class Commit:
                 self.pending.mailboxes[row] = mailbox
         return mailbox
 
+    def current(self, seat: Seat) -> Sender | None:
+        """Return the seat's device as a sender, None where another connection of it is newer or it was removed."""
+        sender = self.sender(seat.row)
+        return sender if sender is not None and sender.generation == seat.generation else None
+
     def require(self, seat: Seat) -> None:
         """Return if the seat's connection is still its device's newest, else raise Refusal(AUTHENTICATION)."""
-        sender = self.sender(seat.row)
-        if sender is None or sender.generation != seat.generation:
+        if self.current(seat) is None:
             raise Refusal(Code.AUTHENTICATION)
 
     def is_there(self, whom: Party, who: Party, *, permitted: bool) -> bool:

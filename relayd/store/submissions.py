@@ -46,25 +46,27 @@ DISK_RETRY_MS: Final = 30_000
 
 def take(commit: Commit, works: Iterable[Submission]) -> None:
     """Settle each submission and put in what it stores."""
-    commit.done.settlements += [(work.settle, _settle(commit, work)) for work in works]
-    accepted = commit.done.accepted
+    seat = sender = who = None
+    settlements, accepted = commit.done.settlements, commit.done.accepted
+    for work in works:
+        if work.seat is not seat:  # what one device says mostly comes together
+            seat = work.seat
+            sender, who = commit.current(seat), commit.party(seat.account)
+        settlements.append((work.settle, _settle(commit, work, sender, who) if sender and who else None))
     stamps = commit.tools.stamper.stamp(commit.db, commit.now_ms, [_authored(commit, one) for one in accepted])
     for one, stamp in zip(accepted, stamps, strict=True):
         one.stamp = stamp
         _place(commit, one)
 
 
-def _settle(commit: Commit, work: Submission) -> Settlement:
-    seat, command = work.seat, work.command
-    sender = commit.sender(seat.row)
-    if sender is None or sender.generation != seat.generation:
-        return None
+def _settle(commit: Commit, work: Submission, sender: Sender, who: Party) -> Settlement:
+    command = work.command
     number, ledger = command.submission, sender.ledger
     match ledger.judge(number):
         case Verdict.NEW:
-            return _record(commit, work, sender)
+            return _record(commit, work, sender, who)
         case Verdict.REPEATED:
-            return _repeat(commit, work, refused=number in ledger.refused)
+            return _repeat(commit, work, who, refused=number in ledger.refused)
         case Verdict.TOO_OLD:
             return Submitted(number, (Code.TOO_OLD,) * len(command.targets), (), 0)
         case Verdict.GO_BACK:
@@ -73,7 +75,7 @@ def _settle(commit: Commit, work: Submission) -> Settlement:
             return RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "a submission far above the lowest unanswered")
 
 
-def _record(commit: Commit, work: Submission, sender: Sender) -> Settlement:
+def _record(commit: Commit, work: Submission, sender: Sender, who: Party) -> Settlement:
     """Decide a new submission and record what was decided, unless it can't be taken now."""
     row, number, ledger = work.seat.row, work.command.submission, sender.ledger
     if commit.disk_tight:
@@ -83,7 +85,6 @@ def _record(commit: Commit, work: Submission, sender: Sender) -> Settlement:
         assert mailbox is not None, "a sender has a mailbox"  # noqa: S101
         if mailbox.outcomes >= OUTCOMES_MAX:
             return NotTaken(number, Code.BUSY, OUTCOMES_RETRY_MS)
-    who = _sender(commit, work)
     reply = _decide(commit, work, who)
     refused = any(reply.codes)
     if refused:
@@ -113,7 +114,7 @@ def _pack(codes: tuple[int, ...]) -> bytes:
     return struct.pack(f">{len(codes)}H", *codes)
 
 
-def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
+def _repeat(commit: Commit, work: Submission, who: Party, *, refused: bool) -> Submitted:
     """Return what was recorded. How devices differ is not recorded, so it is told as it is now."""
     command, key = work.command, (work.seat.row, work.command.submission)
     if not refused:
@@ -123,7 +124,6 @@ def _repeat(commit: Commit, work: Submission, *, refused: bool) -> Submitted:
         packed = commit.db.execute("SELECT codes FROM refusal WHERE device = ? AND submission = ?", key).fetchone()[0]
     codes = struct.unpack(f">{len(packed) // 2}H", packed)
     mismatches: list[Mismatch] = []
-    who = _sender(commit, work)
     for position, (code, target) in enumerate(zip(codes, command.targets, strict=False)):
         party = commit.party(target.account) if code == Code.MISMATCHED_DEVICES else None
         if party is None:
@@ -178,12 +178,6 @@ def _decide(commit: Commit, work: Submission, who: Party) -> Submitted:
     if one.placements:
         commit.done.accepted.append(one)
     return Submitted(command.submission, tuple(codes), tuple(mismatches), _retry_after_ms(codes))
-
-
-def _sender(commit: Commit, work: Submission) -> Party:
-    party = commit.party(work.seat.account)
-    assert party is not None, "a sender has an account"  # noqa: S101
-    return party
 
 
 def _freely(who: Party, whom: Party, class_: Class) -> bool:

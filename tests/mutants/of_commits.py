@@ -166,8 +166,8 @@ MUTANTS: Final = (
         name="day-key-is-used-before-it-is-written",
         story="Rows are sealed under a key that is in memory only: after the restart nobody opens them.",
         file="relayd/store/daykeys.py",
-        old="            self._write(wrapped)\n            cipher",
-        new="            self._wrapped = wrapped\n            cipher",
+        old="            self._write({**self._wrapped, day: _Entry(day, nonce, wrapped, _NEWEST)})\n",
+        new="            self._wrapped[day] = _Entry(day, nonce, wrapped, _NEWEST)\n",
         killers=("tests/unit/relayd/store/test_daykeys.py::test_a_key_is_in_the_file_before_it_is_used",),
     ),
     Mutant(
