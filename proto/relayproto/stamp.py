@@ -1,6 +1,6 @@
 """The contract: origin stamps - the relay's word about a message's author, sealed until somebody complains.
 
-At intake the relay seals the author under the hour's key and signs one tree over all messages of a commit; recipients
+At intake the relay seals the author under the hour's key and signs a tree over messages of one commit; recipients
 check the stamp without learning more; moderators who hold the hour's key open it (spec 65). The rule of this file:
 a stamp holds for one commitment only, and says nothing to anybody without the key of its hour.
 """
@@ -62,7 +62,7 @@ def seal_author(hour_key: Aead, key_id: bytes, nonce: bytes, commitment: bytes, 
 
 
 def stamp_all(sealed: Sequence[tuple[bytes, bytes]], stamp_key: SigningKey) -> list[bytes]:
-    """Return one stamp for each (seal, commitment), all under one signature; runs once a commit.
+    """Return one stamp for each (seal, commitment), all under one signature.
 
     Raises LocalProtocolError for none, for more than STAMPED_TOGETHER_MAX and for seals of more than one hour.
     """

@@ -15,7 +15,7 @@ from typing import Final
 from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb, Works
 
 PLACEMENTS_MAX: Final = 512
-"""Rows that one commit puts in, about: some 10 ms. Twice as many make nothing faster. A stamp's tree holds 1,024."""
+"""Rows that one commit puts in, about: some 10 ms. Twice as many make nothing faster."""
 SHORT_PLACEMENTS: Final = 64
 """Rows of a commit while quiet devices are about: a millisecond or two. Half as many make none of them faster, since a
 commit costs a third of a millisecond by itself."""

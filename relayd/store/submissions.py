@@ -2,7 +2,7 @@
 
 Submissions enter in order of arrival; recorded outcomes or free numbers leave, and rows to put in. The rules of this
 file: what a number got once it gets again; all devices of an account or none; a refusal changes nothing but its
-ledger; one stamp a submission, one signature a commit.
+ledger; one stamp a submission.
 """
 
 import struct

@@ -1,10 +1,11 @@
 import os
 
 from relayd.store.database import connect
-from relayd.store.stamps import Stamper, Tracing
+from relayd.store.stamps import TREE_MAX, Stamper, Tracing
 from relayd.store.vault import Nonces
 from relayproto import stamp
 from relayproto.codes import Scope
+from relayproto.limits import STAMPED_TOGETHER_MAX
 from relayproto.primitives import Aead, ed25519_public, x25519_public
 from relayproto.stamp import Author
 from support.stores import STAMP_SEED
@@ -28,12 +29,14 @@ def kept(db) -> list[tuple]:
 
 def test_one_commits_stamps_all_hold(tmp_path) -> None:
     db = connect(tmp_path / "relay.db", autocheckpoint_pages=1000)
-    submissions = [authored() for _ in range(5)]
+    submissions = [authored() for _ in range(2 * TREE_MAX + 5)]
 
     stamps = stamper().stamp(db, HOUR_MS, submissions)
 
     for one, (_, commitment) in zip(stamps, submissions, strict=True):
         stamp.check(one, commitment, ed25519_public(STAMP_SEED))
+    assert TREE_MAX <= STAMPED_TOGETHER_MAX
+    assert len({one[-64:] for one in stamps}) == 3
     db.close()
 
 
