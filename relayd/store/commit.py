@@ -80,10 +80,11 @@ class Tally:
     outcomes_queued: int = 0
     acknowledged: int = 0
     expired: int = 0
-    codes: Counter[int] = field(default_factory=Counter)
+    codes: list[int] = field(default_factory=list)
+    """Of each target of a submission that was recorded."""
     outcomes: Counter[int] = field(default_factory=Counter)
-    targets: Counter[int] = field(default_factory=Counter)
-    """What became of targets, by the keys of ``relayd.domain.fates``."""
+    targets: list[int] = field(default_factory=list)
+    """What became of each target, as keys of ``relayd.domain.fates``; whoever counts them does so in one go."""
     prekeys: int = 0
     last_resort: int = 0
     enrolled: int = 0

@@ -7,7 +7,7 @@ a day that may be told changes no more; a crash loses what was not written, whic
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
@@ -50,8 +50,8 @@ class Counting:
             db.execute(_ADD, (self._day, *apart(key), count))
         self._written = [key for key, _ in taken]
 
-    def committed(self, counted: Mapping[int, int], now_ms: int) -> None:
-        """Take over what a commit counted, and forget what it has written."""
+    def committed(self, counted: Sequence[int], now_ms: int) -> None:
+        """Take over the keys that a commit counted, each as often as it did, and forget what it has written."""
         if self._written:
             for key in self._written:
                 del self._counts[key]
@@ -72,4 +72,4 @@ class Counting:
             db.execute("BEGIN IMMEDIATE")
             self._write(db, len(self._counts))
             db.execute("COMMIT")
-            self.committed({}, 0)
+            self.committed((), 0)

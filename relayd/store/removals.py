@@ -134,7 +134,7 @@ def _became(commit: Commit, origin: Origin, fan: int, result: Result, class_: in
         state[1] = 1
     sender = commit.party(origin.account)
     organisation = PLATFORM if sender is None else sender.side.organisation
-    commit.done.tally.targets[fates.key(organisation, class_, octets, fates.FATE_OF_RESULT[result])] += 1
+    commit.done.tally.targets.append(fates.key(organisation, class_, octets, fates.FATE_OF_RESULT[result]))
     mailbox = commit.mailbox(origin.mailbox)
     if mailbox is None:
         return

@@ -103,11 +103,11 @@ def _count(commit: Commit, work: Submission, who: Party, codes: tuple[int, ...])
     """Count what became of each target, for operators and for the statistics (spec 87 §1)."""
     command, octets, tally = work.command, len(work.body), commit.done.tally
     organisation, class_ = who.side.organisation, command.class_
+    tally.codes += codes
     for target, code in zip(command.targets, codes, strict=True):
         wraps = target.wraps
         size = octets + len(wraps[0].sealed) if wraps else octets
-        tally.codes[code] += 1
-        tally.targets[fates.key(organisation, class_, size, FATE_OF_CODE[code])] += 1
+        tally.targets.append(fates.key(organisation, class_, size, FATE_OF_CODE[code]))
 
 
 def _pack(codes: tuple[int, ...]) -> bytes:

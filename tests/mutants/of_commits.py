@@ -191,9 +191,9 @@ MUTANTS: Final = (
     Mutant(
         name="superseded-connection-submits",
         story="What an outdated connection still had under way is stored: two writers of one ledger after a takeover.",
-        file="relayd/store/submissions.py",
-        old="    if sender is None or sender.generation != seat.generation:\n        return None\n",
-        new="    if sender is None:\n        return None\n",
+        file="relayd/store/commit.py",
+        old="        return sender if sender is not None and sender.generation == seat.generation else None\n",
+        new="        return sender\n",
         killers=(
             "tests/unit/relayd/store/test_submissions.py::test_a_superseded_connection_stores_nothing_and_is_told_nothing",
         ),

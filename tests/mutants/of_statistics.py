@@ -65,7 +65,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         story="What a transaction wrote is forgotten before anybody knows that it was rolled back.",
         file="relayd/store/counting.py",
         old='the transaction was rolled back."""\n',
-        new='the transaction was rolled back."""\n        self.committed({}, 0)\n',
+        new='the transaction was rolled back."""\n        self.committed((), 0)\n',
         killers=(f"{_COUNTING}test_what_was_rolled_back_is_written_again",),
     ),
     Mutant(
@@ -73,7 +73,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         story="A submission that is sent again is counted again, and a bad line looks like a busy day.",
         file="relayd/store/submissions.py",
         old="        return Submitted(command.submission, (Code.STORED,) * len(command.targets), (), 0)\n    packed",
-        new="        _count(commit, work, _sender(commit, work), (Code.STORED,) * len(command.targets))\n"
+        new="        _count(commit, work, who, (Code.STORED,) * len(command.targets))\n"
         "        return Submitted(command.submission, (Code.STORED,) * len(command.targets), (), 0)\n    packed",
         killers=(f"{_STATISTICS}test_a_repeat_is_not_counted_again",),
     ),

@@ -12,6 +12,7 @@ DAY_MS = 86_400_000
 NOW_MS = 20_700 * DAY_MS + 5_000
 KEY = key(7, Class.CHAT, 300, Fate.STORED)
 ROW = (20_700, 7, 4, 1, 1)
+_NOTHING: Counter[int] = Counter()
 
 
 @pytest.fixture
@@ -25,11 +26,11 @@ def rows(db: sqlite3.Connection) -> dict[tuple[int, ...], int]:
     return {tuple(key): count for *key, count in db.execute("SELECT * FROM statistic")}
 
 
-def commit(db: sqlite3.Connection, counting: Counting, now_ms: int, counted: Counter[int] | None = None) -> None:
+def commit(db: sqlite3.Connection, counting: Counting, now_ms: int, counted: Counter[int] = _NOTHING) -> None:
     db.execute("BEGIN IMMEDIATE")
     counting.write(db, now_ms)
     db.execute("COMMIT")
-    counting.committed(counted or Counter(), now_ms)
+    counting.committed(tuple(counted.elements()), now_ms)
 
 
 def test_counts_are_written_when_it_is_time_and_added_up(db) -> None:
