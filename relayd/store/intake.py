@@ -17,8 +17,8 @@ from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb
 PLACEMENTS_MAX: Final = 512
 """Rows that one commit puts in, about: some 10 ms. Twice as many make nothing faster."""
 SHORT_PLACEMENTS: Final = 64
-"""Rows of a commit while quiet devices are about: a millisecond or two. Half as many make none of them faster, since a
-commit costs a third of a millisecond by itself."""
+"""Rows up to which a commit is filled by the others while quiet devices are about: a millisecond or two. Half as many
+make no quiet one faster, since a commit costs a third of a millisecond by itself."""
 TURN_PLACEMENTS: Final = 64
 """Rows of one device before others have their turn: answers that leave together cost less than one by one."""
 QUIET_MAX: Final = 6
@@ -184,7 +184,8 @@ class Intake:
     def _submissions(self) -> list[Submission]:
         taken: list[Submission] = []
         most = self._placements_max
-        rows = self._fill(taken, self._quiet, QUIET_MAX, 0, most)
+        # All of them, since among them a second commit makes the others wait for no less.
+        rows = self._fill(taken, self._quiet, QUIET_MAX, 0, PLACEMENTS_MAX)
         quiet = len(taken)
         if self._passed and self._turns:
             # However many quiet devices there are, and however large it is.

@@ -135,7 +135,7 @@ def test_a_submission_to_nobody_counts_as_a_row() -> None:
 
 
 async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) -> None:
-    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 3)
+    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 3)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
     for targets in (5, 2, 1, 1):
         queue.submit(submission(targets=targets), 0.0)
@@ -247,7 +247,18 @@ async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) 
             queue.submit(of(next(row)), 0.0)
         taken.append(queue.next().submissions)
 
-    assert (len(taken[0]), taken[1][4:]) == (4, [large])
+    assert (len(taken[0]), taken[1][5:]) == (5, [large])
+
+
+async def test_who_says_little_waits_for_no_second_commit(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 9)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 3)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    much, little = [of(1, targets=7), of(1)], [of(row) for row in range(2, 13)]
+    for work in (*much, *little):
+        queue.submit(work, 0.0)
+
+    assert [queue.next().submissions for _ in range(3)] == [little[:9], [*little[9:], much[0]], much[1:]]
 
 
 async def test_turns_go_on_from_one_short_commit_to_the_next(monkeypatch) -> None:
@@ -276,9 +287,10 @@ async def test_a_message_to_many_is_no_quiet_one(monkeypatch) -> None:
 
 
 async def test_on_a_slow_disk_commits_are_not_short(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 1)
     monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 2)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
-    for row in range(8):
+    for row in (1, 2, 2, 2, 2, 2, 2, 2):
         queue.submit(of(row), 0.0)
 
     fast = len(queue.next())
