@@ -17,7 +17,7 @@ CONNECTED: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0
 AWAY: Final = (1.0, 10.0, 60.0, 600.0, 3600.0, 14400.0, 43200.0, 86400.0, 259200.0, 604800.0, 1209600.0)
 """From a telephone that was in a lift to somebody on leave."""
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-"""Works in one commit; 1,024 is what one stamp's tree holds."""
+"""Works in one commit: 512 rows, and the acknowledgements and verbs that wait."""
 
 
 class Histogram:

@@ -65,7 +65,7 @@ BODY_BYTES_MAX: Final = 13_312
 WRAP_BYTES_MAX: Final = 1_536
 """A first message with its ML-KEM ciphertext and ratchet message is 1,422 bytes."""
 STAMP_BYTES_MAX: Final = 600
-"""150 bytes and 32 for each level of a commit's tree; 1,024 messages a commit make ten levels: 470."""
+"""150 bytes and 32 for each level of its tree; 1,024 messages under one signature make ten levels: 470."""
 COMMITMENT_BYTES: Final = 33
 """A version byte and BLAKE2b-256."""
 TARGETS_MAX: Final = 512

@@ -9,11 +9,11 @@ bindings hand the pointer to C unchecked, so every length is checked here).
 import hashlib
 import hmac
 from collections.abc import Callable
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from nacl import bindings, exceptions, pwhash
 
 from relayproto.errors import CryptoFailure
@@ -152,12 +152,9 @@ class Aead:
 
     __slots__ = ("_cipher", "seal")
 
-    _CIPHER: ClassVar[type[ChaCha20Poly1305 | AESGCM]] = ChaCha20Poly1305
-
     def __init__(self, key: bytes) -> None:
         """Take a key of 32 bytes; ValueError for another length."""
-        _own(key, KEY_BYTES)
-        self._cipher = self._CIPHER(key)
+        self._cipher = ChaCha20Poly1305(key)
         self.seal: Callable[[bytes, bytes, bytes], bytes] = self._cipher.encrypt
         """Return, for a nonce, a plaintext and associated bytes, the ciphertext with its tag of 16 bytes."""
 
@@ -167,17 +164,6 @@ class Aead:
             return self._cipher.decrypt(nonce, sealed, associated)
         except InvalidTag:
             raise CryptoFailure from None
-
-
-class AesGcm(Aead):
-    """AES-256-GCM (NIST SP 800-38D) under one key, otherwise the same.
-
-    Half as long a call where the processor has instructions for it, and several times as long where it has none.
-    """
-
-    __slots__ = ()
-
-    _CIPHER = AESGCM
 
 
 class KemPrivate(Protocol):

@@ -99,6 +99,8 @@ class Tally:
             mine, theirs = getattr(self, figure.name), getattr(other, figure.name)
             if isinstance(mine, Counter):
                 mine.update(theirs)
+            elif isinstance(mine, list):
+                mine.extend(theirs)
             else:
                 setattr(self, figure.name, mine + theirs)
 

@@ -15,16 +15,12 @@ from relayd.domain.refusals import Fatal
 from relayproto.errors import CryptoFailure, Malformed
 from relayproto.fields import octets, sequence, uint
 from relayproto.packed import pack, unpack
-from relayproto.primitives import KEY_BYTES, Aead, AesGcm, Entropy
+from relayproto.primitives import KEY_BYTES, Aead, Entropy
 from relayproto.value import Packable
 
 FILE_NAME: Final = keyring.DAY_KEYS
-_VERSION: Final = b"\x02"
-_CHACHA_ONLY: Final = b"\x01"
-"""What relayd 0.1 wrote: its entries name no cipher."""
-_CIPHERS: Final = ((Aead, b"relayd/day-key/1"), (AesGcm, b"relayd/day-key/2"))
-"""By their numbers: what seals a day's rows, and the label under which its key is wrapped."""
-_NEWEST: Final = 1
+_VERSION: Final = b"\x01"
+_LABEL: Final = b"relayd/day-key/1"
 _NONCE_BYTES: Final = 12
 _DAYS_MAX: Final = 4096
 _DAY_MAX: Final = 1 << 32
@@ -35,12 +31,11 @@ _UNREADABLE: Final = (
 
 
 class _Entry(Packable, frozen=True):
-    """A day, its key as the master key wraps it, and the number of its cipher."""
+    """A day, and its key as the master key wraps it."""
 
     day: Annotated[int, uint(_DAY_MAX)]
     nonce: Annotated[bytes, octets(_NONCE_BYTES)]
     wrapped: Annotated[bytes, octets(KEY_BYTES + 16)]
-    cipher: Annotated[int, uint(_NEWEST)] = 0
 
 
 _Entries = Annotated[tuple[_Entry, ...], sequence(_DAYS_MAX)]
@@ -56,7 +51,7 @@ def days_in(kept: bytes) -> frozenset[int]:
 
 
 def _entries(kept: bytes) -> tuple[_Entry, ...]:
-    if kept[:1] not in {_VERSION, _CHACHA_ONLY}:
+    if kept[:1] != _VERSION:
         raise Fatal("the file day-keys was made by a newer relay, or is damaged")
     try:
         return unpack(kept[1:], _Entries)
@@ -64,8 +59,8 @@ def _entries(kept: bytes) -> tuple[_Entry, ...]:
         raise Fatal(_UNREADABLE) from None
 
 
-def _associated(cipher: int, day: int) -> bytes:
-    return _CIPHERS[cipher][1] + day.to_bytes(8)
+def _associated(day: int) -> bytes:
+    return _LABEL + day.to_bytes(8)
 
 
 class DayKeys:
@@ -78,7 +73,7 @@ class DayKeys:
         self._path = directory / FILE_NAME
         self._master = Aead(master_key)
         self._entropy = entropy
-        self._wrapped: dict[int, _Entry] = {}
+        self._wrapped: dict[int, tuple[bytes, bytes]] = {}
         self._ciphers: dict[int, Aead] = {}
         if self._path.exists():
             self._load()
@@ -86,9 +81,9 @@ class DayKeys:
     def _load(self) -> None:
         try:
             for entry in _entries(self._path.read_bytes()):
-                key = self._master.open(entry.nonce, entry.wrapped, _associated(entry.cipher, entry.day))
-                self._ciphers[entry.day] = _CIPHERS[entry.cipher][0](key)
-                self._wrapped[entry.day] = entry
+                key = self._master.open(entry.nonce, entry.wrapped, _associated(entry.day))
+                self._ciphers[entry.day] = Aead(key)
+                self._wrapped[entry.day] = (entry.nonce, entry.wrapped)
         except CryptoFailure:
             raise Fatal(_UNREADABLE) from None
 
@@ -109,9 +104,10 @@ class DayKeys:
         cipher = self._ciphers.get(day)
         if cipher is None:
             key, nonce = self._entropy(KEY_BYTES), self._entropy(_NONCE_BYTES)
-            wrapped = self._master.seal(nonce, key, _associated(_NEWEST, day))
-            self._write({**self._wrapped, day: _Entry(day, nonce, wrapped, _NEWEST)})
-            cipher = self._ciphers[day] = _CIPHERS[_NEWEST][0](key)
+            wrapped = dict(self._wrapped)
+            wrapped[day] = (nonce, self._master.seal(nonce, key, _associated(day)))
+            self._write(wrapped)
+            cipher = self._ciphers[day] = Aead(key)
         return cipher
 
     def forget(self, days: Iterable[int]) -> None:
@@ -123,12 +119,12 @@ class DayKeys:
         for day in gone:
             del self._ciphers[day]
 
-    def _write(self, wrapped: dict[int, _Entry]) -> None:
+    def _write(self, wrapped: dict[int, tuple[bytes, bytes]]) -> None:
         """Replace the file as a whole: a crash leaves the old one or the new one."""
         new = self._path.with_name(FILE_NAME + ".new")
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(_VERSION + pack(*(wrapped[day].fields() for day in sorted(wrapped))))
+            file.write(_VERSION + pack(*((day, *kept) for day, kept in sorted(wrapped.items()))))
             file.flush()
             os.fsync(file.fileno())
         new.replace(self._path)

@@ -17,7 +17,7 @@ from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb
 PLACEMENTS_MAX: Final = 512
 """Rows that one commit puts in, about: some 10 ms. Twice as many make nothing faster."""
 SHORT_PLACEMENTS: Final = 64
-"""Rows up to which a commit is filled by the others while quiet devices are about: a millisecond or two. Half as many
+"""While quiet devices are about: their rows in a commit, and as many of the others, a millisecond each. Half as many
 make no quiet one faster, since a commit costs a third of a millisecond by itself."""
 TURN_PLACEMENTS: Final = 64
 """Rows of one device before others have their turn: answers that leave together cost less than one by one."""
@@ -56,8 +56,10 @@ class Intake:
         """And the others, whose turn it is first."""
         self._window = 0
         """The number of this window."""
-        self._quiet_now = self._quiet_before = 0
-        """How many devices have submitted in this window and are quiet, and how many had in the one before."""
+        self._quiet_now: set[int] = set()
+        """By mailbox: those that have submitted in this window and are quiet."""
+        self._quiet_before: set[int] = set()
+        """And of the window before those that still are."""
         self._said: dict[int, int] = {}
         """By mailbox: rows in this window, so at most as many entries as the relay takes in in half a second."""
         self._before: dict[int, int] = {}
@@ -89,13 +91,14 @@ class Intake:
     @property
     def urgent(self) -> bool:
         """Whether the next commit is to begin as soon as it can: a quiet device waits, or there is a whole commit."""
-        return bool(self._quiet) or self._rows >= self._placements_max
+        return bool(self._quiet) or self._rows >= (SHORT_PLACEMENTS if self._short else PLACEMENTS_MAX)
 
     @property
-    def _placements_max(self) -> int:
+    def _short(self) -> bool:
+        """Whether the next commit is to be a short one: quiet devices wait or are about, and the disk is not slow."""
         # In this window or in the one before: a window begins with whoever comes first, who is hardly ever quiet.
         quiet = self._quiet or self._quiet_now or self._quiet_before
-        return SHORT_PLACEMENTS if quiet and not self.slow else PLACEMENTS_MAX
+        return bool(quiet) and not self.slow
 
     async def arrival(self) -> None:
         """Wait until something is pressing."""
@@ -128,16 +131,16 @@ class Intake:
         """Note that a device submits, and return whether it is a quiet one."""
         if window != self._window:
             follows = window == self._window + 1
-            self._before, self._quiet_before = (self._said, self._quiet_now) if follows else ({}, 0)
-            self._said, self._quiet_now, self._window = {}, 0, window
-        before = self._said.get(row, 0)
-        self._said[row] = said = before + placements
-        if before > QUIET_MAX or self._before.get(row, 0) > QUIET_MAX:
-            return False
-        quiet = said <= QUIET_MAX
-        # Whoever begins to say much was counted as quiet for a moment, and makes no commit short any more.
-        self._quiet_now += quiet - bool(before)
-        return quiet
+            self._before, self._quiet_before = (self._said, self._quiet_now) if follows else ({}, set())
+            self._said, self._quiet_now, self._window = {}, set(), window
+        self._said[row] = said = self._said.get(row, 0) + placements
+        if said <= QUIET_MAX and self._before.get(row, 0) <= QUIET_MAX:
+            self._quiet_now.add(row)
+            return True
+        # Whoever begins to say much was taken for quiet for a moment, and makes no commit short any more.
+        self._quiet_now.discard(row)
+        self._quiet_before.discard(row)
+        return False
 
     def acknowledge(self, work: Acknowledgement) -> None:
         """Take an acknowledgement, also where it is full: the connection's end, when nobody can wait any more."""
@@ -183,10 +186,11 @@ class Intake:
 
     def _submissions(self) -> list[Submission]:
         taken: list[Submission] = []
-        most = self._placements_max
-        # All of them, since among them a second commit makes the others wait for no less.
-        rows = self._fill(taken, self._quiet, QUIET_MAX, 0, PLACEMENTS_MAX)
+        most = SHORT_PLACEMENTS if self._short else PLACEMENTS_MAX
+        rows = self._fill(taken, self._quiet, QUIET_MAX, 0, most)
         quiet = len(taken)
+        if most == SHORT_PLACEMENTS:
+            most += rows  # however many are quiet: what a gateway says must not wait for ever
         if self._passed and self._turns:
             # However many quiet devices there are, and however large it is.
             most = max(most, rows + self._turns[0][0].placements)
@@ -196,19 +200,22 @@ class Intake:
 
     def _fill(self, taken: list[Submission], turns: deque[deque[Submission]], turn: int, rows: int, most: int) -> int:
         """Take from lines in their order, of each until it has had its ``turn``; return how many rows that makes."""
+        strict = turns is self._quiet  # a turn may end with a large one, but not that of who says little
         while turns:
             line = turns.popleft()
             before, until = len(taken), rows + turn
-            while line and rows < until and (rows + line[0].placements <= most or not taken):
+            while line and rows + (line[0].placements if strict else 1) <= until:
+                if rows + line[0].placements > most and taken:
+                    break
                 rows += line[0].placements
                 taken.append(line.popleft())
             if not line:
                 del self._lines[taken[-1].seat.row]
-            elif rows >= until:
+            elif rows + (line[0].placements if strict else 1) > until:
                 self._turns.append(line)
             else:
                 # Whoever has had a part of a turn does not come first again.
-                (turns.append if turns is self._turns and len(taken) > before else turns.appendleft)(line)
+                (turns.appendleft if strict or len(taken) == before else turns.append)(line)
                 break
         return rows
 

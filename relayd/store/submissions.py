@@ -50,9 +50,11 @@ def take(commit: Commit, works: Iterable[Submission]) -> None:
     settlements, accepted = commit.done.settlements, commit.done.accepted
     for work in works:
         if work.seat is not seat:  # what one device says mostly comes together
-            seat = work.seat
-            sender, who = commit.current(seat), commit.party(seat.account)
-        settlements.append((work.settle, _settle(commit, work, sender, who) if sender and who else None))
+            seat, sender = work.seat, commit.current(work.seat)
+            who = commit.party(seat.account)
+            assert who is not None or sender is None, "a sender has an account"  # noqa: S101
+        settlement = None if sender is None or who is None else _settle(commit, work, sender, who)
+        settlements.append((work.settle, settlement))
     stamps = commit.tools.stamper.stamp(commit.db, commit.now_ms, [_authored(commit, one) for one in accepted])
     for one, stamp in zip(accepted, stamps, strict=True):
         one.stamp = stamp

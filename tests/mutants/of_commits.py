@@ -166,8 +166,8 @@ MUTANTS: Final = (
         name="day-key-is-used-before-it-is-written",
         story="Rows are sealed under a key that is in memory only: after the restart nobody opens them.",
         file="relayd/store/daykeys.py",
-        old="            self._write({**self._wrapped, day: _Entry(day, nonce, wrapped, _NEWEST)})\n",
-        new="            self._wrapped[day] = _Entry(day, nonce, wrapped, _NEWEST)\n",
+        old="            self._write(wrapped)\n            cipher",
+        new="            self._wrapped = wrapped\n            cipher",
         killers=("tests/unit/relayd/store/test_daykeys.py::test_a_key_is_in_the_file_before_it_is_used",),
     ),
     Mutant(
@@ -187,6 +187,16 @@ MUTANTS: Final = (
         old='"UPDATE relay_time SET high_water_ms = ? WHERE high_water_ms < ?"',
         new='"UPDATE relay_time SET high_water_ms = ? WHERE high_water_ms < ? AND id = 0"',
         killers=("tests/unit/relayd/store/test_store.py::test_relay_time_is_remembered",),
+    ),
+    Mutant(
+        name="a-look-for-two-connections",
+        story="Whoever sends is looked up once a device: what its older connection said counts as the newer one's.",
+        file="relayd/store/submissions.py",
+        old="        if work.seat is not seat:  #",
+        new="        if seat is None or work.seat.row != seat.row:  #",
+        killers=(
+            "tests/unit/relayd/store/test_submissions.py::test_of_two_connections_of_a_device_in_one_commit_the_newer_counts",
+        ),
     ),
     Mutant(
         name="superseded-connection-submits",

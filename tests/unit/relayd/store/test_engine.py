@@ -320,7 +320,7 @@ async def test_what_gathers_is_committed_before_the_end(tmp_path, monkeypatch) -
 
 async def test_of_the_commits_that_are_waited_for_each_turn_has_one(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(commits, "WAIT_S", 30.0)
-    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 2)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 2)
     async with house(tmp_path) as relay:
         people = [await relay.enrol(f"person{number}") for number in range(12)]
         await quiet(relay)

@@ -136,9 +136,9 @@ def test_a_submission_to_nobody_counts_as_a_row() -> None:
 
 async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) -> None:
     monkeypatch.setattr(intake, "PLACEMENTS_MAX", 3)
-    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    queue = with_talkers(monkeypatch)
     for targets in (5, 2, 1, 1):
-        queue.submit(submission(targets=targets), 0.0)
+        queue.submit(submission(targets=targets), 10 * intake.WINDOW_S)
 
     taken = [len(queue.next()) for _ in range(3)]
 
@@ -148,6 +148,14 @@ async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) ->
 def of(row: int, targets: int = 1) -> Submission:
     """Return a submission of one of several devices."""
     return submission(seat=Seat(row, 1, bytes(32), 1), targets=targets)
+
+
+def lengths(queue: Intake) -> list[int]:
+    """Return how many rows each commit puts in until nothing waits."""
+    taken = []
+    while works := queue.next():
+        taken.append(sum(work.placements for work in works.submissions))
+    return taken
 
 
 def with_talkers(monkeypatch, *, messages_max: int = 100) -> Intake:
@@ -185,7 +193,7 @@ async def test_who_says_little_does_not_wait_for_who_says_much(monkeypatch) -> N
     taken = [queue.next().submissions for _ in range(3)]
 
     # Of the first one's burst only what a quiet device may say counts as such; the rest waits, in its order.
-    assert taken == [[*much[:2], *little, much[2]], much[3:8], much[8:]]
+    assert taken == [[*much[:2], *little, *much[2:7]], much[7:], []]
     assert (queue.works, queue.octets) == (0, 0)
 
 
@@ -204,16 +212,15 @@ async def test_commits_are_short_until_a_whole_window_had_no_quiet_device(monkey
     monkeypatch.setattr(intake, "QUIET_MAX", 1)
     monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 2)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
+    talker, quiet = [1] * 7, [2]
     taken = []
-    for window, rows in enumerate([(1, 1, 1, 2), (1, 1, 1, 1), (1, 1, 1, 1), (1, 1, 1, 2), (1, 1, 1, 1)]):
-        # Each begins with somebody who is not quiet. After the third one there is a pause.
+    for window, rows in ((0, talker + quiet), (1, talker), (2, talker), (4, talker + quiet), (7, talker)):
         for row in rows:
-            queue.submit(of(row), (window + (window > 2)) * intake.WINDOW_S)
-        taken.append([len(queue.next()) for _ in range(2)])
-    queue.submit(of(1), 9 * intake.WINDOW_S)
+            queue.submit(of(row), window * intake.WINDOW_S)
+        taken.append(lengths(queue))
 
-    assert taken == [[2, 2], [2, 2], [4, 0], [2, 2], [2, 2]]
-    assert [len(queue.next()) for _ in range(2)] == [1, 0]
+    # After a pause a talker's first one is a quiet device's.
+    assert taken == [[4, 2, 2], [2, 2, 2, 1], [7], [4, 2, 2], [3, 4]]
 
 
 async def test_who_begins_to_say_much_makes_no_commit_short(monkeypatch) -> None:
@@ -221,19 +228,52 @@ async def test_who_begins_to_say_much_makes_no_commit_short(monkeypatch) -> None
     monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 3)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
 
-    def rows_taken(row: int, targets: tuple[int, ...], window: int) -> int:
-        while queue.next():
-            pass
+    def commits(row: int, targets: tuple[int, ...], window: int) -> list[int]:
         for each in targets:
             queue.submit(of(row, targets=each), window * intake.WINDOW_S)
-        return sum(work.placements for work in queue.next().submissions)
+        return lengths(queue)
 
-    # One by one, two and then many, and many at once; the next one stays quiet, so that commits are short.
-    begun = [rows_taken(1, (1, 1, 1, 1), 0), rows_taken(2, (2, 3), 0), rows_taken(3, (3, 1), 0)]
-    after = [rows_taken(1, (1, 1, 1, 1), 0), rows_taken(2, (1, 1, 1, 1), 1)]
-    rows_taken(4, (2,), 1)
+    # One by one; two and then many; many at once; and one in a window and many in the next.
+    commits(1, (1, 1, 1), 0)
+    commits(2, (2, 3), 0)
+    commits(3, (3,), 0)
+    commits(4, (1,), 0)
+    commits(4, (1, 1, 1), 1)
+    whole = [commits(row, (1,) * 5, 1) for row in (1, 2, 3, 4)]
+    commits(5, (2,), 1)
 
-    assert (begun, after, rows_taken(1, (1, 1, 1, 1), 1)) == ([3, 2, 4], [4, 4], 3)
+    assert (whole, commits(1, (1,) * 5, 1)) == ([[5]] * 4, [3, 2])
+
+
+async def test_a_large_message_of_a_quiet_device_is_no_quiet_one(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 3)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 4)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    first, large, small = of(1), of(1, targets=20), of(1)
+    others = [of(row) for row in range(2, 9)]
+    for work in (first, large, small, *others):
+        queue.submit(work, 0.0)
+
+    # It goes in time all the same, with what stands behind it.
+    taken = [queue.next().submissions for _ in range(4)]
+
+    assert taken == [[first, *others[:3]], [*others[3:], large], [small], []]
+
+
+async def test_who_says_much_has_a_part_of_each_commit_however_many_say_little(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 2)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 4)
+    queue, rows = an_intake(messages_max=1000, octets_max=1 << 20), count(2)
+    for _ in range(100):
+        queue.submit(of(1), 0.0)
+    queue.next()
+    had = []
+    for _ in range(5):
+        for _ in range(20):
+            queue.submit(of(next(rows)), 0.0)
+        had.append(Counter(work.seat.row == 1 for work in queue.next().submissions))
+
+    assert had == [{False: 4, True: 4}] * 5
 
 
 async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) -> None:
@@ -247,22 +287,12 @@ async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) 
             queue.submit(of(next(row)), 0.0)
         taken.append(queue.next().submissions)
 
-    assert (len(taken[0]), taken[1][5:]) == (5, [large])
-
-
-async def test_who_says_little_waits_for_no_second_commit(monkeypatch) -> None:
-    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 9)
-    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 3)
-    queue = an_intake(messages_max=100, octets_max=1 << 20)
-    much, little = [of(1, targets=7), of(1)], [of(row) for row in range(2, 13)]
-    for work in (*much, *little):
-        queue.submit(work, 0.0)
-
-    assert [queue.next().submissions for _ in range(3)] == [little[:9], [*little[9:], much[0]], much[1:]]
+    assert (len(taken[0]), taken[1][4:]) == (4, [large])
 
 
 async def test_turns_go_on_from_one_short_commit_to_the_next(monkeypatch) -> None:
-    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 8)
+    monkeypatch.setattr(intake, "QUIET_MAX", 1)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 7)
     monkeypatch.setattr(intake, "TURN_PLACEMENTS", 8)
     queue, rows = an_intake(messages_max=100, octets_max=1 << 20), count(3)
     taken: Counter[int] = Counter()
@@ -296,7 +326,7 @@ async def test_on_a_slow_disk_commits_are_not_short(monkeypatch) -> None:
     fast = len(queue.next())
     queue.slow = True
 
-    assert (fast, len(queue.next())) == (2, 6)
+    assert (fast, len(queue.next())) == (4, 4)
 
 
 async def test_a_quiet_device_that_waits_makes_a_commit_short_however_long_it_has_waited(monkeypatch) -> None:
@@ -307,7 +337,7 @@ async def test_a_quiet_device_that_waits_makes_a_commit_short_however_long_it_ha
         queue.submit(work, 0.0)
     queue.submit(of(3, targets=3), 2 * intake.WINDOW_S)
 
-    assert len(queue.next()) == 3
+    assert len(queue.next()) == 4
 
 
 async def test_a_whole_commit_is_urgent_whoever_wrote_it(monkeypatch) -> None:

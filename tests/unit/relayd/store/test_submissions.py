@@ -119,6 +119,26 @@ async def test_a_superseded_connection_stores_nothing_and_is_told_nothing(tmp_pa
         assert await queued(relay, bob) == []
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_of_two_connections_of_a_device_in_one_commit_the_newer_counts(tmp_path, order) -> None:
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        seats = [alice.seats[1]]
+        await relay.login(alice)
+        seats.append(alice.seats[1])
+        commits, command = relay.counters.commits, submit_of(alice, bob)
+        settled = {which: asyncio.get_running_loop().create_future() for which in order}
+
+        for which in order:
+            body = b"newer" if which else b"older"
+            relay.store.submit(seats[which], command, body, settled[which].set_result)
+
+        stored = Submitted(command.submission, (Code.STORED,), (), 0)
+        assert (await settled[0], await settled[1]) == (None, stored)
+        assert [each.notice.body for each in await queued(relay, bob)] == [b"newer"]
+        assert relay.counters.commits == commits + 1
+
+
 async def test_every_device_of_the_target_gets_its_own_wrap_and_the_one_body(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob", devices=3)
