@@ -186,11 +186,11 @@ class Intake:
 
     def _submissions(self) -> list[Submission]:
         taken: list[Submission] = []
-        most = SHORT_PLACEMENTS if self._short else PLACEMENTS_MAX
-        rows = self._fill(taken, self._quiet, QUIET_MAX, 0, most)
+        short = self._short
+        rows = self._fill(taken, self._quiet, QUIET_MAX, 0, SHORT_PLACEMENTS if short else PLACEMENTS_MAX)
         quiet = len(taken)
-        if most == SHORT_PLACEMENTS:
-            most += rows  # however many are quiet: what a gateway says must not wait for ever
+        # Beside those of quiet devices, however many these are: what a gateway says must not wait for ever.
+        most = rows + SHORT_PLACEMENTS if short else PLACEMENTS_MAX
         if self._passed and self._turns:
             # However many quiet devices there are, and however large it is.
             most = max(most, rows + self._turns[0][0].placements)

@@ -110,8 +110,8 @@ MUTANTS: Final = (
         name="where-many-are-quiet-nobody-else-is-committed",
         story="Quiet devices fill the commits of a busy relay, and a gateway's codes get one row in two of them.",
         file="relayd/store/intake.py",
-        old="            most += rows ",
-        new="            most += 0 ",
+        old="most = rows + SHORT_PLACEMENTS if short",
+        new="most = SHORT_PLACEMENTS if short",
         killers=(
             "tests/unit/relayd/store/test_intake.py::test_who_says_much_has_a_part_of_each_commit_however_many_say_little",
         ),
