@@ -162,7 +162,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="each-window-begins-with-a-whole-commit",
-        story="Twice a second whoever writes one message waits for 768 rows of a flood: it comes first in each window.",
+        story="Twice a second whoever writes one message waits for 512 rows of a flood: it comes first in each window.",
         file="relayd/store/intake.py",
         old="        quiet = self._quiet or self._quiet_now or self._quiet_before\n",
         new="        quiet = self._quiet or self._quiet_now\n",
@@ -172,7 +172,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="who-has-waited-long-waits-for-a-whole-commit",
-        story="A quiet device that a slow disk kept waiting for a second waits for 768 rows of a flood as well.",
+        story="A quiet device that a slow disk kept waiting for a second waits for 512 rows of a flood as well.",
         file="relayd/store/intake.py",
         old="        quiet = self._quiet or self._quiet_now",
         new="        quiet = self._quiet_now",
