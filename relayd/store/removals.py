@@ -119,8 +119,7 @@ def leave(commit: Commit, name: int, mailbox: Mailbox, gone: Iterable[Row], resu
         if fan is not None:
             _became(commit, origin, fan, result(sequence), class_, octets)
     for waiter in commit.tools.waiting.served(name >> 2, mailbox, quota):
-        sender = commit.sender(waiter.seat.row)
-        if sender is not None and sender.generation == waiter.seat.generation:
+        if commit.current(waiter.seat) is not None:
             commit.done.served.append(waiter)
 
 

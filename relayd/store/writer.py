@@ -86,12 +86,11 @@ class Writer:
 
 def _acknowledge(commit: Commit, works: Sequence[Acknowledgement]) -> None:
     for work in works:
-        row = work.seat.row
-        sender = commit.sender(row)
-        mailbox = commit.mailbox(row)
-        if sender is None or mailbox is None:
+        if commit.current(work.seat) is None:
             continue
-        if sender.generation == work.seat.generation and work.ack.epoch == mailbox.epoch:
+        row = work.seat.row
+        mailbox = commit.mailbox(row)
+        if mailbox is not None and work.ack.epoch == mailbox.epoch:
             removals.acknowledge(commit, row, mailbox, work.ack, since_ms=work.seat.since_ms)
             mailbox.refused = 0
 
