@@ -35,15 +35,17 @@ def refused(limit: str, counters: Counters) -> None:
     _log.info("a connection was refused", limit=limit)
 
 
-def ended(closed: Closed, counters: Counters, *, shown: bool) -> None:
-    """Note the end of a connection; ``shown``: it had shown who it was."""
+def ended(closed: Closed, counters: Counters, *, shown: bool) -> bool:
+    """Note the end of a connection and say whether a device broke the protocol; ``shown``: it had shown who it was."""
     code = closed.code or 0
+    broke = shown and not closed.by_peer and GoawayCode.BAD_PREFACE <= code < GoawayCode.AUTHENTICATION
     counters.connections_closed[code] += 1
     if not shown:
         reason = _FAILURES.get(closed.code, "other")
         counters.handshakes_failed[reason] += 1
         if reason != "eof":  # who only looks whether the port is open is no news
             _log.info("a handshake failed", reason=reason, detail=closed.detail)
-    elif GoawayCode.BAD_PREFACE <= code < GoawayCode.AUTHENTICATION and not closed.by_peer:
+    elif broke:
         _log.info("a device broke the protocol", code=code, detail=closed.detail)
     _log.debug("connection ended", code=closed.code, by_peer=closed.by_peer, detail=closed.detail)
+    return broke

@@ -27,6 +27,8 @@ class Hold(Flag):
     """Its connection is about to end; what is under way is still answered."""
     TURN = auto()
     """What it has said before waits for its turn."""
+    END = auto()
+    """It has closed its side: there is nothing more to read."""
 
 
 _NOTHING: Final = Hold.NOTHING
@@ -105,6 +107,22 @@ class Outbox:
         self._deadline = now + LINGER_S
         if not self._transport.is_closing():
             self._transport.write_eof()
+
+    def end(self) -> bool:
+        """Note that the peer has closed its side; return whether ours is to be closed for it, by ``finish``."""
+        if self.closing:
+            return False
+        self.hold(Hold.END)
+        return True
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer closed its side before we did ours."""
+        return Hold.END in self._holds
+
+    def finish(self) -> None:
+        """Close once what is written was sent: the peer has closed its side."""
+        self._transport.close()
 
     def next_deadline(self) -> float | None:
         """Return when ``overdue`` is due."""

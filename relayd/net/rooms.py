@@ -16,7 +16,7 @@ from relayd.metrics import Counters
 from relayd.net.admission import Admission
 from relayd.net.gate import Gate
 from relayd.net.shares import Shares
-from relayd.net.turn import Turn, Wheel
+from relayd.net.turn import Exits, Turn, Wheel
 from relayd.services.administration import Domains
 from relayd.services.desk import Desk, desk
 from relayd.services.registration import Unit
@@ -64,6 +64,7 @@ class Rooms:
     desk: Desk
     admission: Admission
     turn: Turn
+    exits: Exits
     wheel: Wheel
     gate: Gate
     shares: Shares
@@ -106,7 +107,7 @@ def furnish(
     without ``domains`` no mail domain is proven; ``kept`` is the data map with the retention in force; ``codes`` is the
     unit that sends codes.
     """
-    tasks = Tasks()
+    tasks, soon = Tasks(), asyncio.get_running_loop().call_soon
     return Rooms(
         clock=clock,
         entropy=entropy,
@@ -121,9 +122,10 @@ def furnish(
         ),
         admission=Admission(limits, entropy(32)),
         turn=turn,
+        exits=Exits(soon),
         wheel=Wheel(clock),
         gate=Gate(store, tasks.start),
-        shares=Shares(clock, asyncio.get_running_loop().call_soon),
+        shares=Shares(clock, soon),
         tasks=tasks,
         keys=keys,
         suites=suites,

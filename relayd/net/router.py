@@ -11,6 +11,7 @@ from typing import Final, Protocol, assert_never
 from relayd.delivery.pump import Pump
 from relayd.delivery.window import Stall
 from relayd.domain.entry import Entry
+from relayd.domain.pace import Pace
 from relayd.domain.refusals import Fault, Refusal
 from relayd.domain.seat import Seat
 from relayd.net.rooms import Rooms
@@ -58,8 +59,6 @@ from relayproto.verification import GetOrganisation, GetRevocations
 
 VERBS_MAX: Final = 16
 """Verbs that wait for their turn; with more the device is not read."""
-ABUSE_MAX: Final = 4 * UNANSWERED_MAX
-"""Submissions over the rate in a row. One window of 256 is an honest mistake; four are somebody who does not wait."""
 ABUSE_AFTER_MS: Final = 30_000
 FAULT_AFTER_MS: Final = 30_000
 """Who made a mistake, or met one of ours, comes back after half a minute at the earliest."""
@@ -110,7 +109,7 @@ class Driver(Protocol):
 class Router:
     """One device at one of its connections; it is also the listener of its mailbox."""
 
-    __slots__ = ("_bodies", "_driver", "_over_rate", "_renew_at", "_rooms", "_running", "_superseded", "_verbs",
+    __slots__ = ("_bodies", "_driver", "_pace", "_renew_at", "_rooms", "_running", "_superseded", "_verbs",
                  "pending", "pump", "seat")  # fmt: skip
 
     def __init__(self, seat: Seat, pump: Pump, rooms: Rooms, driver: Driver, now: float) -> None:
@@ -124,7 +123,7 @@ class Router:
         self._bodies = Bodies()
         self._verbs: list[tuple[int, Verb]] = []
         self._running = False
-        self._over_rate = 0
+        self._pace = Pace()
 
     def route(self, request: int, command: DeviceCommand, now: float, *, patient: bool) -> bool:
         """Do what the command says. False: there is no room and nothing was done, bring it again.
@@ -162,7 +161,12 @@ class Router:
     def _submit(self, request: int, command: Submit, now: float, *, patient: bool) -> bool:
         if self.pending >= UNANSWERED_MAX:
             raise RemoteProtocolError(GoawayCode.BAD_SUBMISSION, "too many submissions without an answer")
-
+        behind = self._pace.is_behind(command.submission, now)
+        if self._pace.early:
+            self._driver.waste(1)
+        if behind:
+            self._not_taken(request, NotTaken(command.submission, Code.GO_BACK, 0))
+            return True
         settle = partial(self._settled, request)
         self.pending += 1
         if self._rooms.desk.messages.submit(self.seat, command, self._bodies, settle, now):
@@ -177,22 +181,24 @@ class Router:
         self.pending -= 1
         match settlement:
             case Submitted():
-                self._over_rate = 0
                 self._driver.say(settlement, request)
             case NotTaken():
-                self._rooms.counters.not_taken[settlement.code] += 1
-                self._over_rate = self._over_rate + 1 if settlement.code == Code.RATE else 0
-                self._driver.say(settlement, request)
+                if settlement.code == Code.RATE:  # said at once, before anything behind it was looked at
+                    wait_s = settlement.retry_after_ms / 1000
+                    self._pace.hold(settlement.submission, self._rooms.clock.monotonic() + wait_s)
+                self._not_taken(request, settlement)
             case RemoteProtocolError():
                 self._driver.leave(settlement.code, reconnect=True, after_ms=FAULT_AFTER_MS)
             case None:
                 pass  # a newer connection of the device has come, and this one is told so itself
             case _ as never:
                 assert_never(never)
-        if self._over_rate > ABUSE_MAX:
-            self._driver.leave(GoawayCode.RATE, reconnect=True, after_ms=ABUSE_AFTER_MS)
         if self.pending == 0:
             self._driver.settled()
+
+    def _not_taken(self, request: int, answer: NotTaken) -> None:
+        self._rooms.counters.not_taken[answer.code] += 1
+        self._driver.say(answer, request)
 
     def _queue(self, request: int, verb: Verb, now: float) -> bool:
         if len(self._verbs) >= VERBS_MAX:

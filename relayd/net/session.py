@@ -22,14 +22,7 @@ from relayproto.codes import Code, GoawayCode, Purpose
 from relayproto.commands import Ack, DeviceCommand, EnrolCommand, Hello, Submit
 from relayproto.connection import RelayConnection
 from relayproto.errors import LocalProtocolError, RemoteProtocolError
-from relayproto.events import (
-    Closed,
-    DescriptorReceived,
-    EnrolmentOpened,
-    Established,
-    HelloReceived,
-    MessageReceived,
-)
+from relayproto.events import Closed, DescriptorReceived, EnrolmentOpened, Established, HelloReceived, MessageReceived
 from relayproto.message import Message
 from relayproto.replies import Enrolled, Refused
 
@@ -75,11 +68,11 @@ class Session(asyncio.Protocol):
         self._connection.keep_octets(data, self._rooms.clock.monotonic())
         self._line_up()
 
-    def eof_received(self) -> None:
-        """The peer closed its side; the transport closes ours after what is written."""
-        self._connection.receive_eof(self._rooms.clock.monotonic())
-        self._take_events()
-        self.speak()
+    def eof_received(self) -> bool:
+        """The peer closed its side; return whether ours stays open until it is its turn to be closed."""
+        if waits := self._outbox.end():
+            self._rooms.exits.enter(self)
+        return waits
 
     def pause_writing(self) -> None:
         """More is waiting for the peer than the bound allows."""
@@ -100,8 +93,8 @@ class Session(asyncio.Protocol):
         self._alarm.clear(self)
         # Each holds the other, and thousands come and go: nobody is to wait for the collector (40 ms at a time).
         router, self._router = self._router, None
-        if router is not None and router.gone() and not self._outbox.aborted:
-            self._rooms.desk.logins.taken_over(self._static_key, now)
+        if router is not None and router.gone() and not (self._outbox.aborted or self._outbox.ended):
+            self._rooms.desk.logins.ended_badly(self._static_key, now)
         self._rooms.admission.left(self._place, self)
         self._rooms.counters.connections_open -= 1
         self._left(self)
@@ -135,6 +128,13 @@ class Session(asyncio.Protocol):
         return more and not self._held
 
     # --- the turn's and the wheel's side ---
+
+    def exit(self) -> None:
+        """Close our side, since the peer has closed its own."""
+        self._connection.receive_eof(self._rooms.clock.monotonic())
+        self._take_events()
+        self._outbox.finish()
+        self.speak()
 
     def flush(self, now_ms: int, now: float) -> None:
         """Say everything that there is to say, in one write."""
@@ -329,11 +329,12 @@ class Session(asyncio.Protocol):
             self._rooms.admission.shown(self._place, self)
 
     def _ended(self, closed: Closed) -> None:
-        router = self._router
-        ends.ended(closed, self._rooms.counters, shown=self._share.known)
+        router, now = self._router, self._rooms.clock.monotonic()
+        if ends.ended(closed, self._rooms.counters, shown=self._share.known) and router is not None:
+            self._rooms.desk.logins.ended_badly(self._static_key, now)
         if router is not None:
             if closed.by_peer:
-                router.last_words(self._held, self._rooms.clock.monotonic())
+                router.last_words(self._held, now)
             self._rooms.hub.detach(router.seat.row, router)
         self._held.clear()
         self._wait_until = None

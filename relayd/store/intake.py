@@ -17,8 +17,12 @@ from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb
 PLACEMENTS_MAX: Final = 512
 """Rows that one commit puts in, about: some 10 ms. Twice as many make nothing faster."""
 SHORT_PLACEMENTS: Final = 64
-"""While quiet devices are about: their rows in a commit, and as many of the others, a millisecond each. Half as many
-make no quiet one faster, since a commit costs a third of a millisecond by itself."""
+"""While quiet devices are about: their rows in a commit, and at most as many of the others, a millisecond each. Half as
+many make no quiet one faster, since a commit costs a third of a millisecond by itself."""
+SHORT_OTHERS: Final = 16
+"""Rows of the others at least: with so few a commit and the answers to it take half a millisecond less than with fifty.
+Where more waits they have one part in SHORT_SHARE of it."""
+SHORT_SHARE: Final = 4
 TURN_PLACEMENTS: Final = 64
 """Rows of one device before others have their turn: answers that leave together cost less than one by one."""
 QUIET_MAX: Final = 6
@@ -190,7 +194,8 @@ class Intake:
         rows = self._fill(taken, self._quiet, QUIET_MAX, 0, SHORT_PLACEMENTS if short else PLACEMENTS_MAX)
         quiet = len(taken)
         # Beside those of quiet devices, however many these are: what a gateway says must not wait for ever.
-        most = rows + SHORT_PLACEMENTS if short else PLACEMENTS_MAX
+        others = min(max(self._rows // SHORT_SHARE, SHORT_OTHERS), SHORT_PLACEMENTS)
+        most = rows + others if short else PLACEMENTS_MAX
         if self._passed and self._turns:
             # However many quiet devices there are, and however large it is.
             most = max(most, rows + self._turns[0][0].placements)

@@ -129,3 +129,28 @@ def test_what_was_sent_is_counted_and_what_waits_told_until_the_end() -> None:
     assert (made.received, made.sent, made.waiting) == (0, 10, 7)
     made.lost()
     assert made.waiting == 0
+
+
+def test_who_has_closed_his_side_is_never_read_again_and_closed_when_it_is_time() -> None:
+    made, transport = outbox()
+    made.hold(Hold.TURN)
+
+    assert made.end()
+    made.release(Hold.TURN)
+
+    assert made.ended
+    assert not transport.reading
+    assert not transport.closing
+    made.finish()
+    made.close(100.0)
+    assert (transport.closing, transport.ended) == (True, 0)
+    assert made.next_deadline() == 100.0 + LINGER_S
+
+
+def test_who_closes_his_side_after_ours_has_not_ended_it() -> None:
+    made, _ = outbox()
+    made.close(100.0)
+
+    assert not made.end()
+
+    assert not made.ended

@@ -8,7 +8,7 @@ import pytest
 
 from relayd.delivery.pump import Pump
 from relayd.metrics import Counters
-from relayd.net.router import ABUSE_MAX, VERBS_MAX, Router
+from relayd.net.router import VERBS_MAX, Router
 from relayproto.administration import GetCheckpoints, GetUnits
 from relayproto.administration_replies import Acted, Checkpoints
 from relayproto.codes import Code, GoawayCode
@@ -101,6 +101,7 @@ class Stage:
         while (want := self.pump.want()) is not None:
             self.pump.paged(want, page())
         self.driver = Driver()
+        self.clock = rooms.clock
         self.store = rooms.store
         self.router = Router(seat_of(ALICE), self.pump, rooms, self.driver, NOW)
 
@@ -110,7 +111,7 @@ class Stage:
         assert self.pump.fill(1 << 16, 0, NOW)
 
     def route(self, command: Message, request: int = 1, *, patient: bool = True) -> bool:
-        return self.router.route(request, command, NOW, patient=patient)
+        return self.router.route(request, command, self.clock.monotonic(), patient=patient)
 
 
 async def test_an_answer_carries_the_number_of_its_request(tmp_path: Path) -> None:
@@ -175,30 +176,62 @@ async def test_more_than_256_without_an_answer_are_a_fault(tmp_path: Path) -> No
         assert caught.value.code is GoawayCode.BAD_SUBMISSION
 
 
-async def test_who_does_not_wait_when_told_to_is_sent_away(tmp_path: Path) -> None:
-    async with live_relay(tmp_path, through=Quiet, device_rate_per_s=1, device_burst=1) as relay:
+SLOW = {"device_rate_per_s": 1, "device_burst": 1}
+
+
+async def test_what_is_behind_a_submission_over_the_rate_comes_for_nothing(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet, **SLOW) as relay:
         stage = Stage(relay.rooms)
         stage.route(submit(1, BOB))
-        for _ in range(ABUSE_MAX):
-            stage.route(submit(2, BOB))
-        assert stage.driver.left == []
 
-        stage.route(submit(2, BOB))
+        for number in (2, 3, 4):
+            stage.route(submit(number, BOB), number)
 
-        assert stage.driver.left == [(GoawayCode.RATE, True)]
+        said = [(answer.submission, answer.code, request) for answer, request in stage.driver.said]
+        assert said == [(2, Code.RATE, 2), (3, Code.GO_BACK, 3), (4, Code.GO_BACK, 4)]
+        assert relay.counters.not_taken == {Code.RATE: 1, Code.GO_BACK: 2}
+        assert (len(stage.store.settles), stage.router.pending, stage.driver.wasted) == (1, 1, 0)
 
 
-async def test_an_answer_in_between_begins_the_count_again(tmp_path: Path) -> None:
-    async with live_relay(tmp_path, through=Quiet, device_rate_per_s=1, device_burst=1) as relay:
+async def test_who_waits_as_long_as_he_was_told_goes_on_from_there(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet, **SLOW) as relay:
         stage = Stage(relay.rooms)
-        stage.route(submit(1, BOB))
-        for _ in range(ABUSE_MAX):
-            stage.route(submit(2, BOB))
+        for number in (1, 2, 3):
+            stage.route(submit(number, BOB))
 
-        stage.store.settles[0](Submitted(1, (0,), (), 0))
-        stage.route(submit(2, BOB))
+        for number in (2, 3):
+            relay.pass_time(1.001)
+            stage.route(submit(number, BOB))
 
-        assert stage.driver.left == []
+        assert (len(stage.store.settles), stage.driver.wasted) == (3, 0)
+
+
+async def test_who_comes_before_his_time_says_it_for_nothing_and_what_follows_too(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet, **SLOW) as relay:
+        stage = Stage(relay.rooms)
+        for number in (1, 2, 3):
+            stage.route(submit(number, BOB))
+
+        for number in (2, 3, 4):
+            stage.route(submit(number, BOB))
+
+        assert (len(stage.store.settles), stage.driver.wasted) == (1, 3)
+        relay.pass_time(1.001)
+        for number in (2, 3):
+            stage.route(submit(number, BOB))
+        assert (len(stage.store.settles), stage.driver.wasted) == (2, 3)
+
+
+async def test_who_does_not_wait_for_an_answer_breaks_the_protocol(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet, **SLOW) as relay:
+        stage = Stage(relay.rooms)
+        for number in range(1, UNANSWERED_MAX + 2):
+            stage.route(submit(number, BOB))
+
+        with pytest.raises(RemoteProtocolError) as caught:
+            stage.route(submit(UNANSWERED_MAX + 2, BOB))
+
+        assert caught.value.code is GoawayCode.BAD_SUBMISSION
 
 
 async def test_an_acknowledgement_reaches_the_store_if_the_pump_believes_it(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from relayd.domain.refusals import Fault
 from relayd.net.session import Session
 from relayd.net.shares import FRAMES_AT_ONCE_MAX, WASTE_MAX
-from relayd.services.login import TAKEOVERS_WITHIN_S
+from relayd.services.login import BAD_ENDS, BAD_ENDS_WITHIN_S
 from relayproto import frame, identity, message
 from relayproto.codes import Class, Code, GoawayCode, Lane, PrekeyKind, Purpose, SubmitFlag, Suite
 from relayproto.commands import Body, Credit, GetBundles, GetDevices, GetRelayKeys, Lookup, PutDevices, PutPrekeys
@@ -20,6 +20,7 @@ from relayproto.connection import RelayConnection
 from relayproto.events import Closed, DescriptorReceived, Established
 from relayproto.limits import CONNECTION_LIFETIME_S
 from relayproto.notices import Deliver, Drained, Gap, NewEpoch, Outcome, Ping, PrekeysLow
+from relayproto.record import prefixed
 from relayproto.replies import (
     Account,
     Bundles,
@@ -232,6 +233,53 @@ async def test_a_predecessor_that_does_not_answer_any_more_does_not_count(tmp_pa
 
         await until(lambda: len(relay.listener) == 1)
         await login(relay.port, alice)
+
+
+async def test_a_predecessor_that_waits_for_its_turn_to_leave_does_not_count(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, alice, _):
+        line, _ = await login(relay.port, alice)
+        leave = []
+        with mock.patch.object(relay.rooms.exits, "_soon", leave.append):
+            for _ in range(5):
+                line.transport.write_eof()
+                await until(lambda: leave or any(each._outbox.ended for each in relay.listener._sessions))
+                line, _ = await login(relay.port, alice)
+            while leave:
+                leave.pop()()
+
+        await until(lambda: len(relay.listener) == 1)
+        await login(relay.port, alice)
+
+
+async def test_what_a_device_says_before_it_closes_its_side_is_taken(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        a, _ = await login(relay.port, alice)
+        b, _ = await login(relay.port, bob)
+
+        a.say(*[submit(number, bob) for number in range(1, 101)])
+        a.transport.write_eof()
+
+        await b.several(Deliver, 100)
+        await a.lost.wait()
+
+
+async def test_who_breaks_the_protocol_again_and_again_is_not_let_in_at_once(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        for _ in range(BAD_ENDS):
+            line, _ = await login(relay.port, alice)
+            line.transport.write(prefixed(bytes(272)))
+            assert (await line.expect(Closed)).code == GoawayCode.BAD_RECORD
+
+        refused = await connect(relay.port, alice)
+        closed = await refused.expect(Closed)
+        other, _ = await login(relay.port, bob)
+
+        assert (closed.code, closed.reconnect) == (GoawayCode.RATE, True)
+        assert 0 < closed.after_ms <= 20_001
+        assert not other.connection.closed
+        relay.clock.advance(20.0)
+        back, _ = await login(relay.port, alice)
+        assert not back.connection.closed
 
 
 async def test_a_login_whose_connection_has_gone_still_supersedes_the_older_one(tmp_path: Path) -> None:
@@ -934,7 +982,7 @@ async def test_who_says_nothing_again_and_again_is_sent_away_and_not_let_in_at_o
         assert (closed.code, refused.code) == (GoawayCode.RATE, GoawayCode.RATE)
         assert refused.after_ms > 0
         assert not other.connection.closed
-        relay.pass_time(TAKEOVERS_WITHIN_S)
+        relay.pass_time(BAD_ENDS_WITHIN_S)
         back, _ = await login(relay.port, alice)
         assert not back.connection.closed
 

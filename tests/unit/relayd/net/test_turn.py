@@ -2,7 +2,7 @@ import asyncio
 import contextlib
 import gc
 
-from relayd.net.turn import TICK_S, Alarm, Turn, Wheel
+from relayd.net.turn import EXITS_A_TURN_MAX, TICK_S, Alarm, Exits, Turn, Wheel
 from support.clocks import HandClock
 
 
@@ -31,6 +31,30 @@ class Sleeper:
 
     def overdue(self, now: float) -> None:
         self.woken.append(now)
+
+
+class Leaver:
+    def __init__(self) -> None:
+        self.gone = 0
+
+    def exit(self) -> None:
+        self.gone += 1
+
+
+def test_those_whose_peers_have_closed_leave_a_few_in_each_turn() -> None:
+    soon = []
+    exits, leavers = Exits(soon.append), [Leaver() for _ in range(2 * EXITS_A_TURN_MAX + 1)]
+    for leaver in leavers:
+        exits.enter(leaver)
+
+    gone = [0]
+    while soon:
+        soon.pop(0)()
+        gone.append(sum(leaver.gone for leaver in leavers))
+
+    assert gone == [0, EXITS_A_TURN_MAX, 2 * EXITS_A_TURN_MAX, 2 * EXITS_A_TURN_MAX + 1]
+    exits.enter(leavers[0])
+    assert len(soon) == 1
 
 
 def test_everybody_speaks_in_one_pass() -> None:

@@ -276,6 +276,18 @@ async def test_who_says_much_has_a_part_of_each_commit_however_many_say_little(m
     assert had == [{False: 4, True: 4}] * 5
 
 
+async def test_who_says_much_has_the_more_of_a_short_commit_the_more_of_it_waits(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "QUIET_MAX", 1)
+    monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 6)
+    monkeypatch.setattr(intake, "SHORT_OTHERS", 2)
+    queue = an_intake(messages_max=100, octets_max=1 << 20)
+    for row in (1,) * 29 + (2,):
+        queue.submit(of(row), 0.0)
+
+    # The first one of each counts as quiet; then of what waits a quarter, from two rows to six.
+    assert lengths(queue) == [1 + 1 + 6, 5, 4, 3, 2, 2, 2, 2, 2]
+
+
 async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) -> None:
     monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 4)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
