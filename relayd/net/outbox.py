@@ -120,8 +120,10 @@ class Outbox:
         """Whether the peer closed its side before we did ours."""
         return Hold.END in self._holds
 
-    def finish(self) -> None:
-        """Close once what is written was sent: the peer has closed its side."""
+    def finish(self, now: float) -> None:
+        """Close once what is written was sent, or the peer is cut off: it has closed its side."""
+        self.closing = True
+        self._deadline = now + LINGER_S
         self._transport.close()
 
     def next_deadline(self) -> float | None:

@@ -131,9 +131,9 @@ class Session(asyncio.Protocol):
 
     def exit(self) -> None:
         """Close our side, since the peer has closed its own."""
-        self._connection.receive_eof(self._rooms.clock.monotonic())
+        self._outbox.finish(now := self._rooms.clock.monotonic())
+        self._connection.receive_eof(now)
         self._take_events()
-        self._outbox.finish()
         self.speak()
 
     def flush(self, now_ms: int, now: float) -> None:

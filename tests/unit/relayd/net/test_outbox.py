@@ -141,8 +141,8 @@ def test_who_has_closed_his_side_is_never_read_again_and_closed_when_it_is_time(
     assert made.ended
     assert not transport.reading
     assert not transport.closing
-    made.finish()
-    made.close(100.0)
+    made.finish(100.0)
+    made.close(101.0)
     assert (transport.closing, transport.ended) == (True, 0)
     assert made.next_deadline() == 100.0 + LINGER_S
 
