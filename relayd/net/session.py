@@ -67,6 +67,7 @@ class Session(asyncio.Protocol):
         self._outbox.received += len(data)
         self._connection.keep_octets(data, self._rooms.clock.monotonic())
         self._line_up()
+        self._rooms.store.hurry()
 
     def eof_received(self) -> bool:
         """The peer closed its side; return whether ours stays open until it is its turn to be closed."""
@@ -167,8 +168,7 @@ class Session(asyncio.Protocol):
         frames = router.pump.fill(room, now_ms, now)
         self._connection.send_frames(frames)
         self._rooms.counters.frames_out += len(frames)
-        want = router.pump.want()
-        if want is not None:
+        if (want := router.pump.want()) is not None:
             self._rooms.tasks.start(self._page(router, want))
 
     async def _page(self, router: Router, want: Want) -> None:

@@ -71,6 +71,7 @@ class Engine:
         "_disk",
         "_ears",
         "_failing",
+        "_idle",
         "_incident",
         "_log_pages",
         "_path",
@@ -114,6 +115,8 @@ class Engine:
         """The last commit that was handed to the thread, until it has ended; those before it went through."""
         self._waiting = False
         """Whether the loop waits for it."""
+        self._idle = False
+        """Whether ``_run`` waits for works."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="store commits")
 
     @property
@@ -130,8 +133,12 @@ class Engine:
     async def _run(self) -> None:
         while not self.fatal.done():
             if self._begun is None and not self._stopping:
+                self._idle = True
                 await self.intake.arrival()
                 await self._gathered()
+                if not self._idle:
+                    await asyncio.sleep(0)  # as below: a commit was hurried meanwhile
+                self._idle = False
                 if self.fatal.done():
                     break
             if self._begun is None and not self._begin() and self._stopping:
@@ -149,12 +156,21 @@ class Engine:
     async def _gathered(self) -> None:
         """Return when the next commit is to begin: soon, since each costs as much by itself as thirty messages."""
         began = turn = self._clock.monotonic()
-        while not (self.intake.urgent or self._begun is not None or not self.taking):
+        while self.intake.pressing and not (self.intake.urgent or self._begun is not None or not self.taking):
             await asyncio.sleep(0)
             now = self._clock.monotonic()
             if now - turn < IDLE_TURN_S or now - began > GATHER_S:
                 return
             turn = now
+
+    def hurry(self) -> None:
+        """Begin the commit that a quiet device waits for, if it can, before the loop does what else it has found.
+
+        Once between two rounds of ``_run``: those whom it has let in go on before the next one.
+        """
+        if self._idle and self.intake.hurries and self._begun is None and self.taking:
+            self._idle = False
+            self._begin()
 
     def submit(self, work: Submission) -> None:
         """Take a submission in."""

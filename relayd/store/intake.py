@@ -93,6 +93,11 @@ class Intake:
         return self._arrived.is_set()
 
     @property
+    def hurries(self) -> bool:
+        """Whether a quiet device waits."""
+        return bool(self._quiet)
+
+    @property
     def urgent(self) -> bool:
         """Whether the next commit is to begin as soon as it can: a quiet device waits, or there is a whole commit."""
         return bool(self._quiet) or self._rows >= (SHORT_PLACEMENTS if self._short else PLACEMENTS_MAX)

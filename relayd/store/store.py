@@ -197,6 +197,10 @@ class Store(LocalVerbs, EntranceVerbs):
         """
         self._engine.submit(Submission(seat, command, body, settle))
 
+    def hurry(self) -> None:
+        """Begin the commit that somebody who says little waits for, if it can begin now; not from within ``submit``."""
+        self._engine.hurry()
+
     def acknowledge(self, seat: Seat, ack: Ack) -> None:
         """Take an acknowledgement that was checked against what was delivered."""
         if self._engine.taking:

@@ -209,6 +209,52 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        name="nobody-hurries",
+        story="A message waits for all else that the loop has found before its commit begins.",
+        file="relayd/net/session.py",
+        old="        self._rooms.store.hurry()\n",
+        new="",
+        killers=("tests/unit/relayd/net/test_session.py::test_a_message_hurries_once_it_was_taken_in",),
+    ),
+    Mutant(
+        name="two-hurry-in-one-turn",
+        story="A commit is told before those go on whom the one before has let in: they miss what is for them.",
+        file="relayd/store/engine.py",
+        old="            self._idle = False\n            self._begin()\n",
+        new="            self._begin()\n",
+        killers=(
+            "tests/unit/relayd/store/test_engine.py::test_who_was_let_in_by_a_hurried_commit_goes_on_before_the_next",
+        ),
+    ),
+    Mutant(
+        name="whom-a-hurried-commit-lets-in-misses-the-next",
+        story="The next commit is told before those go on whom a hurried one has let in: they miss what is for them.",
+        file="relayd/store/engine.py",
+        old="                if not self._idle:\n",
+        new="                if False:\n",
+        killers=(
+            "tests/unit/relayd/store/test_engine.py::test_who_was_let_in_by_a_hurried_commit_goes_on_before_the_next",
+        ),
+    ),
+    Mutant(
+        name="who-hurries-begins-a-second-commit",
+        story="The commit under way is forgotten where another begins beside it, and its failure answers nobody.",
+        file="relayd/store/engine.py",
+        old="        if self._idle and self.intake.hurries and self._begun is None and self.taking:\n",
+        new="        if self.intake.hurries and self.taking:\n",
+        killers=("tests/unit/relayd/store/test_engine.py::test_who_hurries_waits_for_the_commit_that_is_under_way",),
+    ),
+    Mutant(
+        name="who-hurries-shortens-the-pause-after-a-failure",
+        story="A full disk is tried again with each message that comes, and the log with it.",
+        file="relayd/store/engine.py",
+        old="        if self._idle and self.intake.hurries and self._begun is None and self.taking:\n",
+        new="        if self.intake.hurries and self._begun is None and self.taking:\n",
+        killers=(
+            "tests/unit/relayd/store/test_engine.py::test_who_hurries_does_not_shorten_the_pause_after_a_failure",
+        ),
+    ),
+    Mutant(
         name="a-large-message-is-quiet-behind-a-small-one",
         story="Who writes one message and then one to 500 has both committed before everybody who says little.",
         file="relayd/store/intake.py",
@@ -294,8 +340,8 @@ MUTANTS: Final = (
         name="a-quiet-device-waits-for-the-gathering",
         story="Who writes one message waits up to 5 ms for what a busy loop may still bring.",
         file="relayd/store/engine.py",
-        old="        while not (self.intake.urgent or self._begun is not None or not self.taking):\n",
-        new="        while not (self._begun is not None or not self.taking):\n",
+        old="and not (self.intake.urgent or self._begun is not None or not self.taking):\n",
+        new="and not (self._begun is not None or not self.taking):\n",
         killers=(
             "tests/unit/relayd/store/test_engine.py::test_a_commit_gathers_while_the_loop_is_busy_until_a_quiet_device_waits",
         ),

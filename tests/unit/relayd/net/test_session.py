@@ -509,6 +509,28 @@ async def test_a_small_intake_slows_a_sender_down_and_loses_nothing(tmp_path: Pa
         assert {each.codes for each in answers} == {(Code.STORED,)}
 
 
+async def test_a_message_hurries_once_it_was_taken_in(tmp_path: Path) -> None:
+    class Hurried(Before):
+        def __init__(self, store: object) -> None:
+            super().__init__(store)
+            self.did: list[str] = []
+
+        def submit(self, *arguments: object) -> None:
+            self.did.append("submit")
+            self.store.submit(*arguments)
+
+        def hurry(self) -> None:
+            self.did.append("hurry")
+
+    async with office(tmp_path, through=Hurried) as (relay, alice, bob):
+        line, _ = await login(relay.port, alice)
+        relay.rooms.store.did.clear()
+
+        await send(line, 1, bob)
+
+        assert relay.rooms.store.did[:2] == ["submit", "hurry"]
+
+
 async def test_a_device_over_its_rate_is_told_when_to_try_again(tmp_path: Path) -> None:
     async with office(tmp_path, device_rate_per_s=1, device_burst=1) as (relay, alice, bob):
         line, _ = await login(relay.port, alice)

@@ -279,6 +279,99 @@ async def test_a_commit_gathers_while_the_loop_is_busy_until_a_quiet_device_wait
         assert (gathered, len(told), relay.counters.commits) == ([], 2, before + 1)
 
 
+async def test_who_hurries_is_committed_and_told_before_the_loop_turns(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        told = []
+        relay.store.hurry()
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
+
+        relay.store.hurry()
+
+        assert told == [Submitted(1, (Code.STORED,), (), 0)]
+        # Once: what comes now is committed with what else the loop finds.
+        relay.store.submit(bob.seat, submit_of(bob, alice), b"body", told.append)
+        relay.store.hurry()
+        assert len(told) == 1
+        await turns(3)
+        assert len(told) == 2
+
+
+async def test_who_says_much_does_not_hurry(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    async with talking(tmp_path, monkeypatch) as (relay, alice, bob):
+        told = []
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
+
+        relay.store.hurry()
+
+        assert told == []
+        await turns(5)
+        assert len(told) == 1
+
+
+async def test_who_hurries_waits_for_the_commit_that_is_under_way(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 0.0)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        told = []
+        with held(relay) as go_on:
+            for sender, recipient in ((alice, bob), (bob, alice)):
+                relay.store.submit(sender.seat, submit_of(sender, recipient), b"body", told.append)
+                relay.store.hurry()
+                await turns(5)
+            under_way = relay.store._engine.intake.works
+            go_on.set()
+            await relay.submit(alice, bob)
+
+        assert under_way == 1
+        assert len(told) == 2
+
+
+async def test_who_hurries_does_not_shorten_the_pause_after_a_failure(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "_PAUSE_S", 30.0)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        with failing(relay, ZeroDivisionError()) as failed:
+            await relay.submit(alice, bob)
+            relay.store.submit(bob.seat, submit_of(bob, alice), b"body", lambda _: None)
+            relay.store.hurry()
+
+            assert failed.tried == 1
+        relay.counters.internal_errors = 0
+
+
+async def test_who_was_let_in_by_a_hurried_commit_goes_on_before_the_next(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        seen = []
+
+        async def login() -> None:
+            await relay.store.probe()
+            seen.append("let in")
+
+        coming = asyncio.ensure_future(login())
+        submission = submit_of(alice, bob)
+        asyncio.get_running_loop().call_soon(
+            lambda: (
+                relay.store.submit(alice.seat, submission, b"body", lambda _: seen.append("first")),
+                relay.store.hurry(),
+                relay.store.submit(bob.seat, submit_of(bob, alice), b"body", lambda _: seen.append("second")),
+                relay.store.hurry(),
+            )
+        )
+        await coming
+        await turns(5)
+
+        assert seen == ["first", "let in", "second"]
+
+
 async def test_a_commit_begins_when_the_loop_has_nothing_else_to_do(tmp_path, monkeypatch) -> None:
     async with talking(tmp_path, monkeypatch) as (relay, alice, bob):
         told = []
