@@ -141,7 +141,8 @@ class Engine:
                 self._idle = False
                 if self.fatal.done():
                     break
-            if self._begun is None and not self._begin() and self._stopping:
+            wanted = self._begun is None and (self.intake.pressing or self._stopping)  # or it was hurried
+            if wanted and not self._begin() and self._stopping:
                 return
             if self._begun is not None:
                 await self._follow(self._begun)

@@ -237,6 +237,16 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        name="acknowledgements-go-alone-after-a-hurried-commit",
+        story="Each hurried commit is followed by one of acknowledgements alone, which could have waited.",
+        file="relayd/store/engine.py",
+        old="(self.intake.pressing or self._stopping)",
+        new="True",
+        killers=(
+            "tests/unit/relayd/store/test_engine.py::test_an_acknowledgement_does_not_go_alone_after_somebody_has_hurried",
+        ),
+    ),
+    Mutant(
         name="who-hurries-begins-a-second-commit",
         story="The commit under way is forgotten where another begins beside it, and its failure answers nobody.",
         file="relayd/store/engine.py",

@@ -20,7 +20,8 @@ from relayd.domain.refusals import Fatal, Fault
 from relayd.store import engine as commits
 from relayd.store import intake
 from relayd.store.database import Thread
-from relayproto.codes import Code
+from relayproto.codes import Code, Lane
+from relayproto.commands import Ack, Credit
 from relayproto.replies import NotTaken, Submitted
 from support.stores import House, house, submit_of
 from support.tree import ROOT
@@ -299,6 +300,24 @@ async def test_who_hurries_is_committed_and_told_before_the_loop_turns(tmp_path,
         assert len(told) == 2
 
 
+async def test_an_acknowledgement_does_not_go_alone_after_somebody_has_hurried(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+    monkeypatch.setattr(intake, "ALONG_S", 30.0)
+    async with house(tmp_path) as relay:
+        alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
+        await quiet(relay)
+        before, told = relay.counters.commits, []
+        relay.store.submit(alice.seat, submit_of(alice, bob), b"body", told.append)
+        relay.store.hurry()
+        relay.store.acknowledge(bob.seat, Ack(1, Lane.NORMAL, 1, (), Credit(0, 0), ()))
+
+        await turns(5)
+
+        assert (len(told), relay.counters.commits) == (1, before + 1)
+        await relay.submit(alice, bob)
+        assert relay.store._engine.intake.works == 0
+
+
 async def test_who_says_much_does_not_hurry(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(commits, "WAIT_S", 30.0)
     async with talking(tmp_path, monkeypatch) as (relay, alice, bob):
@@ -332,7 +351,7 @@ async def test_who_hurries_waits_for_the_commit_that_is_under_way(tmp_path, monk
 
 
 async def test_who_hurries_does_not_shorten_the_pause_after_a_failure(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(commits, "_PAUSE_S", 30.0)
+    monkeypatch.setattr(commits, "_PAUSE_S", 0.5)
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         await quiet(relay)
