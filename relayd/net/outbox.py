@@ -101,6 +101,9 @@ class Outbox:
         """Send what is written, then an end; the peer closes its side or is cut off."""
         if self.closing:
             return
+        if self.ended:
+            self.finish(now)
+            return
         if self._holds is not Hold.NOTHING:
             self._transport.resume_reading()
         self.closing = True

@@ -6,6 +6,7 @@ The rule of this file: one value, made once by the app; a connection holds it an
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from relayd.clock import Clock
@@ -122,7 +123,7 @@ def furnish(
         ),
         admission=Admission(limits, entropy(32)),
         turn=turn,
-        exits=Exits(soon),
+        exits=Exits(soon, partial(report, where="exit", counters=counters, entropy=entropy)),
         wheel=Wheel(clock),
         gate=Gate(store, tasks.start),
         shares=Shares(clock, soon),

@@ -17,15 +17,7 @@ from relayd.domain.seat import Seat
 from relayd.net.rooms import Rooms
 from relayd.services.messages import Bodies
 from relayd.store import Settlement
-from relayproto.administration import (
-    GetAudit,
-    GetCheckpoints,
-    GetDocument,
-    GetProposals,
-    GetRoles,
-    GetUnits,
-    Question,
-)
+from relayproto.administration import GetAudit, GetCheckpoints, GetDocument, GetProposals, GetRoles, GetUnits, Question
 from relayproto.codes import Code, GoawayCode
 from relayproto.commands import (
     Ack,
@@ -181,11 +173,12 @@ class Router:
         self.pending -= 1
         match settlement:
             case Submitted():
+                self._pace.answered(settlement.submission)
                 self._driver.say(settlement, request)
             case NotTaken():
                 if settlement.code == Code.RATE:  # said at once, before anything behind it was looked at
-                    wait_s = settlement.retry_after_ms / 1000
-                    self._pace.hold(settlement.submission, self._rooms.clock.monotonic() + wait_s)
+                    until = self._rooms.clock.monotonic() + settlement.retry_after_ms / 1000
+                    self._pace.hold(settlement.submission, until)
                 self._not_taken(request, settlement)
             case RemoteProtocolError():
                 self._driver.leave(settlement.code, reconnect=True, after_ms=FAULT_AFTER_MS)

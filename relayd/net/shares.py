@@ -32,7 +32,8 @@ STRANGERS_A_TURN_MAX: Final = 4
 
 WASTE_MAX: Final = 1_000
 """Frames of one connection at once that ask for nothing or for more than a rate allows: PING, kinds that nobody knows,
-acknowledgements without news, verbs over the rate. A device says a few in an hour; who says so many is sent away."""
+acknowledgements without news, verbs over the rate, submissions before their time. A device says a few in an hour; who
+says so many is sent away."""
 WASTE_PER_S: Final = 10.0
 """And so many a second on."""
 

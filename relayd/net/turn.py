@@ -13,8 +13,10 @@ from relayd.clock import Clock
 
 TICK_S: Final = 0.5
 """How late a deadline may be noticed; the shortest one is five seconds."""
-EXITS_A_TURN_MAX: Final = 8
+EXITS_A_TURN: Final = 8
 """Connections that are closed in one turn because their peers have: each takes some 20 us, most of it the kernel's."""
+EXITS_SHARE: Final = 256
+"""Or one part in so many of those that wait: of ten thousand the last is closed within a second or two."""
 
 
 class Speaker(Protocol):
@@ -53,17 +55,21 @@ class Leaver(Protocol):
     """Somebody whose peer has closed its side."""
 
     def exit(self) -> None:
-        """Close ours. This does not raise."""
+        """Close ours."""
+
+    def cut(self) -> None:
+        """Close it at once."""
 
 
 class Exits:
     """Those whose peers have closed, a few in each turn: a network that fails ends thousands at once."""
 
-    __slots__ = ("_leavers", "_soon")
+    __slots__ = ("_failed", "_leavers", "_soon")
 
-    def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
-        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``."""
+    def __init__(self, soon: Callable[[Callable[[], None]], object], failed: Callable[[Exception], object]) -> None:
+        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``; ``failed`` hears of our mistakes."""
         self._soon = soon
+        self._failed = failed
         self._leavers: deque[Leaver] = deque()
 
     def enter(self, leaver: Leaver) -> None:
@@ -73,8 +79,13 @@ class Exits:
             self._soon(self._pass)
 
     def _pass(self) -> None:
-        for _ in range(min(EXITS_A_TURN_MAX, len(self._leavers))):
-            self._leavers.popleft().exit()
+        for _ in range(min(max(EXITS_A_TURN, len(self._leavers) // EXITS_SHARE), len(self._leavers))):
+            leaver = self._leavers.popleft()
+            try:
+                leaver.exit()
+            except Exception as error:  # noqa: BLE001 - the others want to leave as well
+                self._failed(error)
+                leaver.cut()
         if self._leavers:
             self._soon(self._pass)
 

@@ -51,13 +51,15 @@ class Messages:
     def submit(self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float) -> bool:
         """Hand a submission to the store. False: the intake is full and nothing was done, bring it again.
 
-        Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair.
+        Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair. The
+        sender's own account is no pair: what goes to its other devices goes along with all that a person writes.
         """
         if self._store.full:
             return False
         row, accounts = seat.row, [target.account for target in command.targets]
+        others = accounts if seat.account not in accounts else [one for one in accounts if one != seat.account]
         wait_ms = self._rates.take(row, now, len(accounts))
-        if not wait_ms and (wait_ms := self._pairs.take(row, accounts, now)):
+        if not wait_ms and others and (wait_ms := self._pairs.take(row, others, now)):
             self._rates.give_back(row, len(accounts))
         if wait_ms:
             settle(NotTaken(command.submission, Code.RATE, wait_ms))

@@ -133,12 +133,7 @@ class Engine:
     async def _run(self) -> None:
         while not self.fatal.done():
             if self._begun is None and not self._stopping:
-                self._idle = True
-                await self.intake.arrival()
-                await self._gathered()
-                if not self._idle:
-                    await asyncio.sleep(0)  # as below: a commit was hurried meanwhile
-                self._idle = False
+                await self._works()
                 if self.fatal.done():
                     break
             wanted = self._begun is None and (self.intake.pressing or self._stopping)  # or it was hurried
@@ -153,6 +148,18 @@ class Engine:
             await self._follow(self._begun)
         while works := self.intake.next():
             self._abandon(works)
+
+    async def _works(self) -> None:
+        """Return when a commit is to begin, or was hurried, and those whom that one has let in have gone on."""
+        self._idle = True
+        await self.intake.arrival()
+        await self._gathered()
+        hurried = not self._idle
+        self._idle = False
+        if hurried:
+            if self._begun is not None:
+                await self._follow(self._begun)
+            await asyncio.sleep(0)
 
     async def _gathered(self) -> None:
         """Return when the next commit is to begin: soon, since each costs as much by itself as thirty messages."""

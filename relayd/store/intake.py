@@ -99,7 +99,7 @@ class Intake:
 
     @property
     def urgent(self) -> bool:
-        """Whether the next commit is to begin as soon as it can: a quiet device waits, or there is a whole commit."""
+        """Whether the next commit is to begin as soon as it can: a quiet device waits, or as much as one may hold."""
         return bool(self._quiet) or self._rows >= (SHORT_PLACEMENTS if self._short else PLACEMENTS_MAX)
 
     @property
@@ -199,7 +199,7 @@ class Intake:
         rows = self._fill(taken, self._quiet, QUIET_MAX, 0, SHORT_PLACEMENTS if short else PLACEMENTS_MAX)
         quiet = len(taken)
         # Beside those of quiet devices, however many these are: what a gateway says must not wait for ever.
-        others = min(max(self._rows // SHORT_SHARE, SHORT_OTHERS), SHORT_PLACEMENTS)
+        others = min(max((self._rows - rows) // SHORT_SHARE, SHORT_OTHERS), SHORT_PLACEMENTS)
         most = rows + others if short else PLACEMENTS_MAX
         if self._passed and self._turns:
             # However many quiet devices there are, and however large it is.

@@ -154,3 +154,12 @@ def test_who_closes_his_side_after_ours_has_not_ended_it() -> None:
     assert not made.end()
 
     assert not made.ended
+
+
+def test_who_has_closed_his_side_has_ours_closed_at_once_where_we_end_it_too() -> None:
+    made, transport = outbox()
+    made.end()
+
+    made.close(100.0)
+
+    assert (transport.closing, transport.ended, transport.resumed) == (True, 0, 0)

@@ -222,6 +222,19 @@ async def test_who_comes_before_his_time_says_it_for_nothing_and_what_follows_to
         assert (len(stage.store.settles), stage.driver.wasted) == (2, 3)
 
 
+async def test_a_number_that_came_twice_and_was_taken_holds_nobody(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, through=Quiet, device_rate_per_s=1, device_burst=2) as relay:
+        stage = Stage(relay.rooms)
+        for number in (1, 2, 2, 3):
+            stage.route(submit(number, BOB))
+
+        stage.store.settles[1](Submitted(2, (0,), (), 0))
+        relay.pass_time(1.001)
+        stage.route(submit(3, BOB))
+
+        assert len(stage.store.settles) == 3
+
+
 async def test_who_does_not_wait_for_an_answer_breaks_the_protocol(tmp_path: Path) -> None:
     async with live_relay(tmp_path, through=Quiet, **SLOW) as relay:
         stage = Stage(relay.rooms)

@@ -240,9 +240,9 @@ async def test_a_predecessor_that_waits_for_its_turn_to_leave_does_not_count(tmp
         line, _ = await login(relay.port, alice)
         leave = []
         with mock.patch.object(relay.rooms.exits, "_soon", leave.append):
-            for _ in range(5):
+            for number in range(1, 6):
                 line.transport.write_eof()
-                await until(lambda: leave or any(each._outbox.ended for each in relay.listener._sessions))
+                await until(lambda number=number: len(relay.rooms.exits._leavers) == number)
                 line, _ = await login(relay.port, alice)
             while leave:
                 leave.pop()()

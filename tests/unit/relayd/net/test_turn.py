@@ -2,7 +2,7 @@ import asyncio
 import contextlib
 import gc
 
-from relayd.net.turn import EXITS_A_TURN_MAX, TICK_S, Alarm, Exits, Turn, Wheel
+from relayd.net.turn import EXITS_A_TURN, EXITS_SHARE, TICK_S, Alarm, Exits, Turn, Wheel
 from support.clocks import HandClock
 
 
@@ -40,10 +40,18 @@ class Leaver:
     def exit(self) -> None:
         self.gone += 1
 
+    def cut(self) -> None:
+        self.gone += 100
+
+
+class Stuck(Leaver):
+    def exit(self) -> None:
+        raise ZeroDivisionError
+
 
 def test_those_whose_peers_have_closed_leave_a_few_in_each_turn() -> None:
     soon = []
-    exits, leavers = Exits(soon.append), [Leaver() for _ in range(2 * EXITS_A_TURN_MAX + 1)]
+    exits, leavers = Exits(soon.append, [].append), [Leaver() for _ in range(2 * EXITS_A_TURN + 1)]
     for leaver in leavers:
         exits.enter(leaver)
 
@@ -52,9 +60,31 @@ def test_those_whose_peers_have_closed_leave_a_few_in_each_turn() -> None:
         soon.pop(0)()
         gone.append(sum(leaver.gone for leaver in leavers))
 
-    assert gone == [0, EXITS_A_TURN_MAX, 2 * EXITS_A_TURN_MAX, 2 * EXITS_A_TURN_MAX + 1]
+    assert gone == [0, EXITS_A_TURN, 2 * EXITS_A_TURN, 2 * EXITS_A_TURN + 1]
     exits.enter(leavers[0])
     assert len(soon) == 1
+
+
+def test_where_very_many_leave_each_turn_closes_a_part_of_them() -> None:
+    soon = []
+    exits, leavers = Exits(soon.append, [].append), [Leaver() for _ in range(20 * EXITS_SHARE)]
+    for leaver in leavers:
+        exits.enter(leaver)
+
+    soon.pop(0)()
+
+    assert sum(leaver.gone for leaver in leavers) == 20
+
+
+def test_one_that_cannot_leave_is_cut_and_the_others_leave() -> None:
+    soon, failed = [], []
+    exits, stuck, leaver = Exits(soon.append, failed.append), Stuck(), Leaver()
+    exits.enter(stuck)
+    exits.enter(leaver)
+
+    soon.pop(0)()
+
+    assert (stuck.gone, leaver.gone, len(failed)) == (100, 1, 1)
 
 
 def test_everybody_speaks_in_one_pass() -> None:

@@ -60,6 +60,17 @@ def test_over_the_rate_of_a_pair_only_that_pair_waits() -> None:
     assert len(store.taken) == 2
 
 
+def test_what_goes_to_ones_own_devices_is_no_pairs() -> None:
+    service, store = messages(pair_burst=1)
+
+    for number, target in enumerate((BOB, CAROL), 1):
+        service.submit(seat_of(ALICE), submit(number, target, ALICE), Bodies(), [].append, 0.0)
+    for number in (3, 4):
+        service.submit(seat_of(ALICE), submit(number, ALICE), Bodies(), [].append, 0.0)
+
+    assert len(store.taken) == 4
+
+
 def test_a_submission_that_is_not_taken_costs_no_other_pair_anything() -> None:
     service, store = messages(pair_burst=1)
     service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0)

@@ -352,6 +352,7 @@ async def test_who_hurries_waits_for_the_commit_that_is_under_way(tmp_path, monk
 
 async def test_who_hurries_does_not_shorten_the_pause_after_a_failure(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(commits, "_PAUSE_S", 0.5)
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         await quiet(relay)
@@ -364,8 +365,8 @@ async def test_who_hurries_does_not_shorten_the_pause_after_a_failure(tmp_path, 
         relay.counters.internal_errors = 0
 
 
-async def test_who_was_let_in_by_a_hurried_commit_goes_on_before_the_next(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(commits, "WAIT_S", 30.0)
+@pytest.mark.parametrize("waited", [True, False])
+async def test_who_was_let_in_by_a_hurried_commit_goes_on_before_the_next(tmp_path, monkeypatch, waited) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         await quiet(relay)
@@ -377,6 +378,7 @@ async def test_who_was_let_in_by_a_hurried_commit_goes_on_before_the_next(tmp_pa
 
         coming = asyncio.ensure_future(login())
         submission = submit_of(alice, bob)
+        monkeypatch.setattr(commits, "WAIT_S", 30.0 if waited else 0.0)
         asyncio.get_running_loop().call_soon(
             lambda: (
                 relay.store.submit(alice.seat, submission, b"body", lambda _: seen.append("first")),
@@ -385,8 +387,10 @@ async def test_who_was_let_in_by_a_hurried_commit_goes_on_before_the_next(tmp_pa
                 relay.store.hurry(),
             )
         )
+        await asyncio.sleep(0)
+        monkeypatch.setattr(commits, "WAIT_S", 30.0)
         await coming
-        await turns(5)
+        await relay.submit(alice, bob)
 
         assert seen == ["first", "let in", "second"]
 
@@ -472,6 +476,7 @@ async def test_a_commit_that_took_long_for_what_it_did_shows_a_slow_disk(tmp_pat
 async def test_a_commit_that_failed_is_waited_for_no_longer_and_the_next_keeps_its_pause(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(commits, "WAIT_S", 30.0)
     monkeypatch.setattr(commits, "_PAUSE_S", 0.5)
+    monkeypatch.setattr(commits, "WAIT_S", 30.0)
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         with failing(relay, ZeroDivisionError()) as failures:

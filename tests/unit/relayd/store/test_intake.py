@@ -286,6 +286,9 @@ async def test_who_says_much_has_the_more_of_a_short_commit_the_more_of_it_waits
 
     # The first one of each counts as quiet; then of what waits a quarter, from two rows to six.
     assert lengths(queue) == [1 + 1 + 6, 5, 4, 3, 2, 2, 2, 2, 2]
+    for row in (1,) * 8 + tuple(range(3, 13)):
+        queue.submit(of(row), 0.0)
+    assert lengths(queue)[0] == 6 + 3
 
 
 async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) -> None:

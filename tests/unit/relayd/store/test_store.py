@@ -85,7 +85,7 @@ async def test_nobody_is_woken_who_does_not_listen(tmp_path) -> None:
         assert relay.entries == []
 
 
-async def test_everything_of_one_turn_is_one_commit(tmp_path) -> None:
+async def test_twenty_submissions_and_acknowledgements_of_one_turn_are_one_commit(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob")
         before = relay.counters.commits
