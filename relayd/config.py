@@ -112,7 +112,7 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     device_burst: Annotated[int, Meta(ge=1, description="Submissions of one device at once.")] = 1_000
     pair_rate_per_s: Annotated[
         int, Meta(ge=1, description="Submissions of one device to one account, sustained; a person writes less than 1.")
-    ] = 10
+    ] = 50
     pair_burst: Annotated[int, Meta(ge=1, description="Submissions of one device to one account at once.")] = 500
     reports_per_hour: Annotated[int, Meta(ge=1, description="Reports to the moderators that one device may make.")] = 10
     connections_max: Annotated[int, Meta(ge=1, description="Connections at a time.")] = 50_000

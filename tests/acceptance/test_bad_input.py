@@ -155,7 +155,7 @@ def newest(home: Path) -> dict[str, object]:
 
 
 def test_over_rate(tmp_path: Path) -> None:
-    slow = {"pair_rate_per_s = 10": "pair_rate_per_s = 1", "pair_burst = 500": "pair_burst = 2"}
+    slow = {"pair_rate_per_s = 50": "pair_rate_per_s = 1", "pair_burst = 500": "pair_burst = 2"}
     with a_relay(tmp_path / "relay", settings=slow) as made:
         alice, bob = made.join(tmp_path / "alice", ALICE), made.join(tmp_path / "bob", BOB)
         lines = b"1\n2\n3\n4\n5\n6\n7\n8\n"

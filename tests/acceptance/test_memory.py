@@ -20,7 +20,7 @@ SETTINGS = {
     "mailbox_bytes = 33554432": "mailbox_bytes = 1073741824",
     "device_rate_per_s = 200": "device_rate_per_s = 1000000",
     "device_burst = 1000": "device_burst = 1000000",
-    "pair_rate_per_s = 10": "pair_rate_per_s = 1000000",
+    "pair_rate_per_s = 50": "pair_rate_per_s = 1000000",
     "pair_burst = 500": "pair_burst = 1000000",
 }
 ALL = Credit(1 << 30, 1 << 40)

@@ -42,7 +42,7 @@ WATCHING = ("carol", "frank", "grace")
 SETTINGS = {
     "device_rate_per_s = 200": "device_rate_per_s = 100000",
     "device_burst = 1000": "device_burst = 100000",
-    "pair_rate_per_s = 10": "pair_rate_per_s = 100000",
+    "pair_rate_per_s = 50": "pair_rate_per_s = 100000",
     "pair_burst = 500": "pair_burst = 100000",
     "mailbox_messages = 5000": "mailbox_messages = 1000000",
     "mailbox_bytes = 33554432": "mailbox_bytes = 4294967296",

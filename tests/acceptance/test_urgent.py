@@ -21,7 +21,7 @@ SETTINGS = {
     "mailbox_messages = 5000": "mailbox_messages = 12000",
     "device_rate_per_s = 200": "device_rate_per_s = 100000",
     "device_burst = 1000": "device_burst = 100000",
-    "pair_rate_per_s = 10": "pair_rate_per_s = 100000",
+    "pair_rate_per_s = 50": "pair_rate_per_s = 100000",
     "pair_burst = 500": "pair_burst = 100000",
 }
 """So that one sender's share and rate allow so much at once."""

@@ -158,8 +158,8 @@ MUTANTS: Final = (
         name="stop-drops-what-was-taken-in",
         story="A stop ends the loop before the last works are committed: acknowledgements vanish in a restart.",
         file="relayd/store/engine.py",
-        old="if self._begun is None and not self._begin() and self._stopping:",
-        new="if self._begun is None and (self._stopping or not self._begin()) and self._stopping:",
+        old="if wanted and not self._begin() and self._stopping:",
+        new="if wanted and (self._stopping or not self._begin()) and self._stopping:",
         killers=("tests/unit/relayd/store/test_engine.py::test_closing_finishes_what_was_taken_in",),
     ),
     Mutant(
