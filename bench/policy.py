@@ -28,7 +28,7 @@ from relayd.store.commit import Commit
 from relayd.store.contacts import Contacts, Passes
 from relayd.store.database import connect
 from relayd.store.marks import Marks
-from relayd.store.residents import PARTIES_MAX, Residents
+from relayd.store.residents import KEPT_MAX, Residents
 from relayproto import policy
 from relayproto.standing import Action, Permission, Standing
 
@@ -118,7 +118,7 @@ def a_commit(state: Path) -> Iterator[Commit]:
 def measured(relay: Relay, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Yield the results."""
     chance = random.Random(2)
-    officers = range(1, int(options.accounts * OFFICERS))[: PARTIES_MAX // 4]
+    officers = range(1, int(options.accounts * OFFICERS))[: KEPT_MAX // 4]
     citizens = range(int(options.accounts * OFFICERS) + 1, int(options.accounts * (OFFICERS + CITIZENS)))
     with a_commit(relay.state) as commit:
         for what, whom in (("officer to officer", officers), ("officer to citizen, a pass made", citizens)):

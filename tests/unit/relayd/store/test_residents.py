@@ -80,8 +80,7 @@ def test_what_is_not_in_the_store_is_not_here(tmp_path) -> None:
 
 
 def test_no_more_is_kept_than_the_bounds(tmp_path, monkeypatch) -> None:
-    for bound in ("MAILBOXES_MAX", "SENDERS_MAX", "PARTIES_MAX"):
-        monkeypatch.setattr(residents, bound, 1)
+    monkeypatch.setattr(residents, "KEPT_MAX", 1)
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         fill(db, 2)
         kept = Residents()
@@ -95,8 +94,7 @@ def test_no_more_is_kept_than_the_bounds(tmp_path, monkeypatch) -> None:
 
 
 def test_what_is_used_again_stays_longer(tmp_path, monkeypatch) -> None:
-    for bound in ("MAILBOXES_MAX", "SENDERS_MAX", "PARTIES_MAX"):
-        monkeypatch.setattr(residents, bound, 1)
+    monkeypatch.setattr(residents, "KEPT_MAX", 1)
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         fill(db, 2)
         kept = Residents()
