@@ -65,6 +65,9 @@ EVENTS: Final[tuple[Event, ...]] = (
     Event("a connection was refused", "net", "info", ("limit",),
           "It was closed before anything was read: too many in all, half-open, or from one address.",
           "Many: [runbook](runbooks.md), and the dashboard of connections.", _FROM_OUTSIDE),
+    Event("nobody can be accepted for now", "net", "warning", ("error",),
+          "The machine has no memory, or no descriptor at all, for another connection; it is tried again each second.",
+          "See what takes it; raise `LimitNOFILE=` where it is descriptors."),
     Event("a handshake failed", "net", "info", ("reason", "detail"),
           "Somebody connected who is no device of this relay: no protocol of ours, a wrong key, silence, or a device "
           "that was removed.", "Single ones are scanners. Many at once: IPAddressDeny= of the socket.", _FROM_OUTSIDE),

@@ -57,18 +57,20 @@ class Admission:
             packed = socket.inet_pton(socket.AF_INET, host)
         return blake2b_256(packed[:_NETWORK_BYTES], key=self._key)[:16]
 
-    def refuse(self, place: bytes, now: float) -> str | None:
-        """Return why a new connection is refused, or None: then it is to be ``entered``."""
+    def admit(self, place: bytes, now: float) -> str | None:
+        """Return why a new connection is refused, or count it as open and return None."""
         if self._open >= self._limits.connections_max:
             return "connections"
         if self._by_place[place] >= self._limits.address_connections_max:
             return "address_connections"
         if self._rates.take(place, now):
             return "address_rate"
+        self._by_place[place] += 1
+        self._open += 1
         return None
 
     def entered(self, place: bytes, stranger: Stranger) -> Stranger | None:
-        """Count a connection as open and half-open; return who is to be cut where that is one too many.
+        """Count one that was not refused as half-open; return who is to be cut where that is one too many.
 
         It is the oldest one of the place that has most of them: a handshake takes a moment, holding a place does not
         end, and whoever were refused instead would be the honest, since who floods comes again at once.
@@ -78,17 +80,16 @@ class Admission:
             crowded = next(iter(self._crowds[max(self._crowds)]))
             gone = next(iter(self._strangers[crowded]))
             self.shown(crowded, gone)
-        self._by_place[place] += 1
-        self._open += 1
         self._half_open += 1
         strangers = self._strangers.setdefault(place, {})
         strangers[stranger] = None
         self._crowd(place, len(strangers) - 1, len(strangers))
         return gone
 
-    def left(self, place: bytes, stranger: Stranger) -> None:
-        """One is gone."""
-        self.shown(place, stranger)
+    def left(self, place: bytes, stranger: Stranger | None) -> None:
+        """One is gone; None: it never entered."""
+        if stranger is not None:
+            self.shown(place, stranger)
         self._open -= 1
         self._by_place[place] -= 1
         if not self._by_place[place]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Final, cast
 
 from relayd.net import ends
+from relayd.net.acceptor import Acceptor
 from relayd.net.rooms import Rooms
 from relayd.net.session import Session
 from relayproto.codes import GoawayCode
@@ -44,47 +45,42 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 
 class Door(asyncio.Protocol):
-    """The first moment of a connection: refused, or handed to a session of its own."""
+    """A connection that was let in, until it has a session of its own."""
 
-    __slots__ = ("_listener", "_rooms")
+    __slots__ = ("_listener", "_place", "_rooms", "opened")
 
-    def __init__(self, rooms: Rooms, listener: "Listener") -> None:
+    def __init__(self, rooms: Rooms, listener: "Listener", place: bytes) -> None:
         self._rooms = rooms
         self._listener = listener
+        self._place = place
+        self.opened = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Refuse or let in; nothing has been read or computed yet."""
+        """Hand it to its session; nothing has been read or computed yet."""
         transport = cast("asyncio.Transport", transport)
-        peer = transport.get_extra_info("peername")
-        counters = self._rooms.counters
-        place = self._rooms.admission.place(peer[0]) if peer else b""
-        reason = self._rooms.admission.refuse(place, self._rooms.clock.monotonic()) if peer else "connections"
-        if reason is not None:
-            ends.refused(reason, counters)
-            transport.abort()
-            return
-        counters.connections_accepted += 1
-        counters.connections_open += 1
-        session = Session(transport, self._rooms, self._listener.left, place)
-        gone = self._rooms.admission.entered(place, session)
+        self.opened = True
+        session = Session(transport, self._rooms, self._listener.left, self._place)
+        gone = self._rooms.admission.entered(self._place, session)
         if gone is not None:
-            ends.refused("half_open", counters)
+            ends.refused("half_open", self._rooms.counters)
             gone.cut()
-        self._listener.entered(session)
         transport.set_protocol(session)
+        self._listener.entered(session)
 
 
 class Listener:
     """The device port."""
 
-    __slots__ = ("_empty", "_rooms", "_servers", "_sessions", "_sockets", "_wheel", "draining")
+    __slots__ = ("_acceptor", "_coming", "_empty", "_rooms", "_sessions", "_sockets", "_wheel", "draining")
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+        self._acceptor = Acceptor(self._come)
+        self._coming = 0
+        """Connections that were let in and have no session yet."""
         self._sessions: dict[Session, None] = {}  # in the order in which they came: a set's is another in each process
         self._empty = asyncio.Event()
         self._empty.set()
-        self._servers: list[asyncio.Server] = []
         self._sockets: list[socket.socket] = []
         self.draining = False
         self._wheel: asyncio.Task[None] | None = None
@@ -92,43 +88,72 @@ class Listener:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def entered(self, session: Session) -> None:
-        """A connection was let in."""
-        self._sessions[session] = None
+    def _come(self, link: socket.socket, host: str) -> None:
+        """Refuse a connection, which then costs nothing but the accept, or let it in."""
+        admission, counters = self._rooms.admission, self._rooms.counters
+        place = admission.place(host)
+        reason = admission.admit(place, self._rooms.clock.monotonic())
+        if reason is not None:
+            ends.refused(reason, counters)
+            link.close()
+            return
+        counters.connections_accepted += 1
+        counters.connections_open += 1
+        self._coming += 1
         self._empty.clear()
+        self._rooms.tasks.start(self._let_in(link, place))
+
+    async def _let_in(self, link: socket.socket, place: bytes) -> None:
+        door = Door(self._rooms, self, place)
+        try:
+            link.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: door, link)
+        except OSError:
+            pass  # it has gone already
+        finally:
+            self._coming -= 1
+            if not door.opened:
+                link.close()
+                self._rooms.admission.left(place, None)
+                self._rooms.counters.connections_open -= 1
+            self._note_empty()
+
+    def entered(self, session: Session) -> None:
+        """A connection has its session; where nobody is accepted any more it was let in too late, and goes at once."""
+        self._sessions[session] = None
+        if not self._acceptor:
+            session.cut()
 
     def left(self, session: Session) -> None:
         """Its socket is gone."""
         self._sessions.pop(session, None)
-        if not self._sessions:
+        self._note_empty()
+
+    def _note_empty(self) -> None:
+        if not self._sessions and not self._coming:
             self._empty.set()
 
     async def start(self, sockets: Iterable[socket.socket]) -> None:
         """Accept on the sockets, which listen already."""
         self._wheel = asyncio.get_running_loop().create_task(self._rooms.wheel.turn_forever())
         self._sockets = list(sockets)
-        await self.resume()
-
-    async def resume(self) -> None:
-        """Accept, from now on or again."""
-        loop = asyncio.get_running_loop()
         for listening in self._sockets:
-            # A copy: closing it ends the accepting, while the socket itself keeps whoever comes in its backlog.
-            copy = listening.dup()
-            copy.setblocking(False)
             # What is accepted has them from here on Linux (tcp(7)). Stock asyncio may leave the first one off, which
             # costs 40 ms a receipt (notes/performance.md).
-            copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            copy.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_OCTETS_MAX)
-            self._servers.append(await loop.create_server(lambda: Door(self._rooms, self), sock=copy, backlog=BACKLOG))
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_OCTETS_MAX)
+            listening.setblocking(False)
+        self.resume()
+
+    def resume(self) -> None:
+        """Accept, from now on or again."""
+        self._acceptor.start(self._sockets)
         self.draining = False
 
     def pause(self) -> None:
         """Accept nobody any more, and send everybody away in order. Who comes now waits in the socket's backlog."""
         self.draining = True
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
+        self._acceptor.stop()
         spread_ms = SPREAD_MS_MIN + SPREAD_MS_EACH * len(self._sessions)
         for session in list(self._sessions):
             session.retire(GoawayCode.RESTART, after_ms=int(spread_ms * self._rooms.chance()))

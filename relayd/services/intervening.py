@@ -53,7 +53,7 @@ class Doors(Protocol):
     def pause(self) -> None:
         """Let nobody in and send everybody away."""
 
-    async def resume(self) -> None:
+    def resume(self) -> None:
         """Let people in again."""
 
 
@@ -146,7 +146,7 @@ class Intervening:
                 self._doors.pause()
                 _log.warning("devices are sent away", connections=len(self._doors))
             else:
-                await self._doors.resume()
+                self._doors.resume()
                 _log.warning("devices are let in again")
         return _with(noted, len(self._doors))
 

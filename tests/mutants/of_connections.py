@@ -30,8 +30,8 @@ MUTANTS: Final = (
         name="half-open-is-never-counted-out",
         story="Who went without saying who it was counts as half-open for ever, until nobody is let in (seed 6).",
         file="relayd/net/admission.py",
-        old='        """One is gone."""\n        self.shown(place, stranger)\n',
-        new='        """One is gone."""\n',
+        old="            self.shown(place, stranger)\n",
+        new="            pass\n",
         killers=(_SEEDS,),
     ),
     Mutant(
@@ -482,6 +482,42 @@ MUTANTS: Final = (
         old="        if not wait_ms:\n",
         new="        if counts:\n",
         killers=("tests/unit/relayd/services/test_pairs.py::test_who_is_refused_leaves_nothing_behind",),
+    ),
+    Mutant(
+        name="all-that-knock-are-accepted-in-one-turn",
+        story="Whoever is in the backlog is accepted before anybody who is inside is read, up to four thousand.",
+        file="relayd/net/acceptor.py",
+        old="        for _ in range(ACCEPTS_A_TURN):\n",
+        new="        while True:\n",
+        killers=(
+            "tests/unit/relayd/net/test_acceptor.py::test_a_turn_accepts_a_few_and_the_others_stay_in_the_backlog",
+        ),
+    ),
+    Mutant(
+        name="without-a-descriptor-nothing-is-closed",
+        story="Where descriptors run out who knocks waits for ever, and thinks that he is connected.",
+        file="relayd/net/acceptor.py",
+        old="        if error.errno in _NO_DESCRIPTOR and self._give_up_spare():\n",
+        new="        if error.errno in _NO_DESCRIPTOR and not self._give_up_spare():\n",
+        killers=("tests/unit/relayd/net/test_acceptor.py::test_without_a_descriptor_who_comes_is_closed",),
+    ),
+    Mutant(
+        name="accepting-spins-where-there-is-no-room",
+        story="The socket stays ready while the machine has no memory: the loop does nothing but ask it again.",
+        file="relayd/net/acceptor.py",
+        old="        loop.remove_reader(listening)\n",
+        new="",
+        killers=("tests/unit/relayd/net/test_acceptor.py::test_without_memory_nobody_is_accepted_for_a_while",),
+    ),
+    Mutant(
+        name="let-in-while-all-are-sent-away",
+        story="A connection that was accepted in the turn of the stop hears nothing, and the relay waits for its end.",
+        file="relayd/net/listener.py",
+        old="        if not self._acceptor:\n            session.cut()\n",
+        new="",
+        killers=(
+            "tests/unit/relayd/net/test_listener.py::test_who_was_let_in_as_the_others_were_sent_away_goes_as_well",
+        ),
     ),
     Mutant(
         name="whoever-came-last-is-served-first",

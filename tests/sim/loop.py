@@ -7,6 +7,7 @@ nothing until it goes on, as with SIGSTOP; and what a callback raises is a findi
 
 import asyncio
 import contextvars
+import functools
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -246,17 +247,22 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         return await self.network.connect(protocol_factory, host, port)
 
     async def create_server(self, protocol_factory, host=None, port=None, *, sock=None, **_):
-        return self.network.listen(protocol_factory, sock)
+        return self.network.listen(sock)
+
+    async def connect_accepted_socket(self, protocol_factory, sock, **_):
+        sock.pipe.accepted(protocol_factory)
+        return sock.pipe, sock.pipe.protocol
 
     async def create_unix_server(self, protocol_factory, path=None, *, sock=None, **_):
         PROCESS.get().at_death.append(sock.close)
         return Listening(sock.close)
 
     def add_reader(self, fd, callback, *args) -> None:
-        pass
+        self.network.watch(fd, functools.partial(callback, *args))
 
     def remove_reader(self, fd) -> bool:
-        return False
+        self.network.unwatch(fd)
+        return True
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self._found(context.get("message", "?"), context.get("exception"))

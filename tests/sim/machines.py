@@ -114,7 +114,7 @@ class Relay:
 
     @property
     def serves(self) -> bool:
-        return self.app is not None and self.app._devices is not None and bool(self.app._devices._servers)
+        return self.app is not None and self.app._devices is not None and bool(self.app._devices._acceptor)
 
     @property
     def store(self) -> Store | None:

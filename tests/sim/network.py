@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -24,13 +25,18 @@ CONNECT_S_MAX = 120.0
 
 
 class NoSocket:
-    """A socket that was bound elsewhere: what the relay asks of one."""
+    """A socket that was bound elsewhere, or accepted: what the relay asks of one."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pipe: "Pipe | None" = None) -> None:
         self.name = name
+        self.pipe = pipe
+        self.backlog: deque[Pipe] = deque()
 
-    def dup(self) -> "NoSocket":
-        return NoSocket(self.name)
+    def accept(self) -> tuple["NoSocket", tuple[str, int]]:
+        if not self.backlog:
+            raise BlockingIOError
+        pipe = self.backlog.popleft()
+        return NoSocket("accepted", pipe), (pipe.get_extra_info("peername")[0], 0)
 
     def getsockname(self) -> tuple[str, int]:
         return ("192.0.2.1", 7443)
@@ -42,7 +48,8 @@ class NoSocket:
         pass
 
     def close(self) -> None:
-        pass
+        if self.pipe is not None:
+            self.pipe.abort()
 
 
 class Link:
@@ -161,6 +168,15 @@ class Pipe(asyncio.Transport):
             when = max(self._loop.now + late_s, self._arrives if self._network.rng.random() < 0.5 else 0.0)
             self._loop.call_at(when, self.peer.broken, context=self.peer.context)
 
+    def accepted(self, factory: Callable[[], Any]) -> None:
+        """Give this end, which somebody has accepted, its protocol; it may have been lost meanwhile."""
+        self.protocol = factory()
+        self.protocol.connection_made(self)
+        if self.lost:
+            self._loop.call_soon(self.protocol.connection_lost, ConnectionResetError("reset"), context=self.context)
+        else:
+            self.resume_reading()
+
     def broken(self) -> None:
         """Lose the connection at this end."""
         self._lose(ConnectionResetError("reset"))
@@ -264,6 +280,16 @@ class Pipe(asyncio.Transport):
             self.reset_peer()
 
 
+@dataclass(slots=True)
+class Door:
+    """Where somebody accepts."""
+
+    sock: NoSocket
+    callback: Callable[[], None]
+    context: contextvars.Context
+    process: Process
+
+
 class Network:
     """Who listens where, and all links. ``carried`` is told of every chunk that came."""
 
@@ -277,18 +303,38 @@ class Network:
         """Nobody can connect, and nobody is told."""
         self.delays: tuple[float, ...] = (0.0, 0.02)
         self.chunks: tuple[int, ...] = (0,)
-        self._doors: dict[str, tuple[Callable[[], Any], contextvars.Context, Process]] = {}
+        self._doors: dict[str, Door] = {}
 
-    def listen(self, factory: Callable[[], Any], sock: NoSocket) -> Listening:
-        process = PROCESS.get()
-        self._doors[sock.name] = (factory, contextvars.copy_context(), process)
+    def listen(self, sock: NoSocket) -> Listening:
+        """Let somebody listen whom nobody ever visits: the machine's own Prometheus is not here."""
+        PROCESS.get().at_death.append(sock.close)
+        return Listening(sock.close)
 
-        def close() -> None:
-            if sock.name in self._doors and self._doors[sock.name][2] is process:
-                del self._doors[sock.name]
+    def watch(self, sock: object, callback: Callable[[], None]) -> None:
+        """Call back, as often as the loop turns, while somebody waits to be accepted; nothing else is ever ready."""
+        if not isinstance(sock, NoSocket):
+            return
+        door = self._doors[sock.name] = Door(sock, callback, contextvars.copy_context(), PROCESS.get())
+        door.process.at_death.append(lambda: self._shut(door))
+        self._knock(door)
 
-        process.at_death.append(close)
-        return Listening(close)
+    def unwatch(self, sock: object) -> None:
+        """Leave who comes where he is."""
+        if isinstance(sock, NoSocket) and sock.name in self._doors:
+            self._shut(self._doors[sock.name])
+
+    def _shut(self, door: "Door") -> None:
+        if self._doors.get(door.sock.name) is door:
+            del self._doors[door.sock.name]
+
+    def _knock(self, door: "Door") -> None:
+        if door.sock.backlog and self._doors.get(door.sock.name) is door:
+            self.loop.call_soon(self._turn, door, context=door.context)
+
+    def _turn(self, door: "Door") -> None:
+        if self._doors.get(door.sock.name) is door:
+            door.callback()
+            self._knock(door)
 
     async def connect(self, factory: Callable[[], Any], host: str, port: int) -> tuple[Any, Any]:
         """Make a connection to the devices' door."""
@@ -302,15 +348,17 @@ class Network:
         self.made += 1
         link = Link(self.made, self.rng.choice(self.delays), self.rng.choice(self.chunks))
         ours = Pipe(self, link, "192.0.2.1")
-        theirs = door[1].run(Pipe, self, link, f"198.51.100.{self.made % 200}")
+        theirs = door.context.run(Pipe, self, link, f"198.51.100.{self.made % 200}")
         ours.peer, theirs.peer = theirs, ours
         link.ends = (ours, theirs)
         self.links = [each for each in self.links if each.open]
         self.links.append(link)
         for end in link.ends:
             end.process.at_death.append(end.died)
-        theirs.protocol = door[0]()
-        self.loop.call_soon(theirs.protocol.connection_made, theirs, context=theirs.context)
+        theirs.pause_reading()
+        door.sock.backlog.append(theirs)
+        if len(door.sock.backlog) == 1:
+            self._knock(door)
         ours.protocol = factory()
         ours.protocol.connection_made(ours)
         return ours, ours.protocol

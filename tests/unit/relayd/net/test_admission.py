@@ -19,7 +19,7 @@ def enter(door: Admission, host: str) -> tuple[str | None, Stranger, Stranger | 
     """Knock; return why nobody is let in, the connection, and who has to go for it."""
     stranger = Stranger()
     place = door.place(host)
-    reason = door.refuse(place, 0.0)
+    reason = door.admit(place, 0.0)
     return reason, stranger, None if reason else door.entered(place, stranger)
 
 
@@ -87,36 +87,36 @@ def test_whoever_had_to_go_is_counted_out_once() -> None:
 
 def test_new_connections_of_one_address_have_a_rate() -> None:
     door = admission(address_rate_per_s=1, address_burst=2)
-    assert [door.refuse(door.place("192.0.2.1"), 0.0) for _ in range(3)] == [None, None, "address_rate"]
+    assert [door.admit(door.place("192.0.2.1"), 0.0) for _ in range(3)] == [None, None, "address_rate"]
 
-    assert door.refuse(door.place("192.0.2.2"), 0.0) is None
-    assert door.refuse(door.place("192.0.2.1"), 1.0) is None
+    assert door.admit(door.place("192.0.2.2"), 0.0) is None
+    assert door.admit(door.place("192.0.2.1"), 1.0) is None
 
 
 def test_one_ipv6_customer_is_one_address() -> None:
     door = admission(address_rate_per_s=1, address_burst=1)
-    assert door.refuse(door.place("2001:db8:1:2::3"), 0.0) is None
+    assert door.admit(door.place("2001:db8:1:2::3"), 0.0) is None
 
-    assert door.refuse(door.place("2001:db8:1:2:ffff::9%eth0"), 0.0) == "address_rate"
-    assert door.refuse(door.place("2001:db8:1:3::3"), 0.0) is None
+    assert door.admit(door.place("2001:db8:1:2:ffff::9%eth0"), 0.0) == "address_rate"
+    assert door.admit(door.place("2001:db8:1:3::3"), 0.0) is None
 
 
 def test_an_ipv4_address_is_the_same_on_a_socket_of_both_kinds() -> None:
     door = admission(address_rate_per_s=1, address_burst=1)
-    assert door.refuse(door.place("192.0.2.1"), 0.0) is None
+    assert door.admit(door.place("192.0.2.1"), 0.0) is None
 
-    assert door.refuse(door.place("::ffff:192.0.2.1"), 0.0) == "address_rate"
+    assert door.admit(door.place("::ffff:192.0.2.1"), 0.0) == "address_rate"
 
 
 def test_no_address_is_kept_in_clear() -> None:
     door = admission()
-    door.refuse(door.place("192.0.2.1"), 0.0)
+    door.admit(door.place("192.0.2.1"), 0.0)
 
     [kept] = door._rates._young
 
     assert bytes((192, 0, 2, 1)) not in kept
     other = Admission(LimitsSection(), bytes(31) + b"\x01")
-    other.refuse(other.place("192.0.2.1"), 0.0)
+    other.admit(other.place("192.0.2.1"), 0.0)
     assert [kept] != list(other._rates._young)
 
 

@@ -32,6 +32,11 @@ async def knock(relay: LiveRelay, source: str = "127.0.0.1") -> bytes | None:
         writer.close()
 
 
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return socket.create_connection(listening.getsockname()), listening.accept()[0]
+
+
 async def gone(relay: LiveRelay) -> None:
     await until(lambda: len(relay.listener) == 0)
 
@@ -114,6 +119,32 @@ async def test_one_address_has_so_many_connections_at_a_time_and_crowds_nobody_o
         here.pop()[1].close()
 
 
+async def test_what_could_not_be_let_in_is_not_counted(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, connections_max=1) as relay:
+        gone = socket.socket()
+        gone.close()
+
+        relay.listener._come(gone, "127.0.0.1")
+
+        assert relay.counters.connections_open == 1
+        await until(lambda: relay.counters.connections_open == 0)
+        assert await knock(relay) is None
+
+
+async def test_who_was_let_in_as_the_others_were_sent_away_goes_as_well(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        ours, theirs = tcp_pair()
+        with ours:
+            relay.listener._come(theirs, "127.0.0.1")
+
+            await asyncio.wait_for(relay.listener.drain(30.0), 5)
+
+            ours.settimeout(1)
+            with contextlib.suppress(ConnectionResetError):
+                assert ours.recv(1) == b""
+            assert relay.counters.connections_open == 0
+
+
 async def test_the_kernel_takes_no_more_than_a_little_for_who_reads_nothing(tmp_path: Path) -> None:
     async with live_relay(tmp_path) as relay:
         _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
@@ -172,7 +203,7 @@ def test_who_comes_while_nobody_is_let_in_waits_and_is_served_afterwards(tmp_pat
             await asyncio.sleep(0.2)
             assert (waiting.done(), len(relay.listener), relay.listener.draining) == (False, 0, True)
 
-            await relay.listener.resume()
+            relay.listener.resume()
             again, _ = await waiting
             assert (len(relay.listener), relay.listener.draining) == (1, False)
             relay.listener.pause()

@@ -836,6 +836,7 @@ async def test_a_session_without_a_peer_does_what_its_transport_says(tmp_path: P
         left: list[Session] = []
         transport = FakeTransport()
         session = Session(transport, relay.rooms, left.append, b"here")
+        assert relay.rooms.admission.admit(b"here", 0.0) is None
         relay.rooms.admission.entered(b"here", session)
 
         session.pause_writing()

@@ -104,7 +104,7 @@ class Doors:
         self.draining = True
         self.taken.append("paused")
 
-    async def resume(self) -> None:
+    def resume(self) -> None:
         self.draining = False
         self.taken.append("resumed")
 

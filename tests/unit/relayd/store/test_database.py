@@ -1,14 +1,12 @@
 import contextlib
-import os
-import resource
 import sqlite3
-from collections.abc import Iterator
 
 import pytest
 
 from relayd.domain.refusals import Fatal
 from relayd.store import database
 from relayd.store.database import Thread, checkpoint, connect, connect_reader, migrate, migrations, version_of
+from support.descriptors import no_descriptor_left
 
 
 def test_the_file_is_opened_so_that_nothing_is_lost(tmp_path) -> None:
@@ -99,20 +97,6 @@ def test_a_reader_cannot_write(tmp_path) -> None:
 
     with contextlib.closing(connect_reader(tmp_path / "relay.db")) as db, pytest.raises(sqlite3.OperationalError):
         db.execute("DELETE FROM envelope")
-
-
-@contextlib.contextmanager
-def no_descriptor_left() -> Iterator[None]:
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
-    try:
-        with pytest.raises(OSError, match="Too many open files"):
-            os.dup(0)
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_what_is_open_needs_no_further_descriptor(tmp_path) -> None:
