@@ -32,6 +32,7 @@ from relayd.keyring import Keyring
 from relayd.lifecycle import CannotStart, Pulse, collect_forever, collect_little
 from relayd.metrics import Counters
 from relayd.net import listener, operator
+from relayd.net.agenda import Agenda
 from relayd.net.listener import Listener
 from relayd.net.operator import OperatorListener
 from relayd.net.ops import OpsListener, Pages
@@ -138,11 +139,12 @@ class App:
 
         Raises Fatal where the store cannot be opened, CannotStart where something else is missing.
         """
-        hub, turn = Hub(), Turn(self._clock, asyncio.get_running_loop().call_soon)
+        hub, agenda = Hub(), Agenda(asyncio.get_running_loop().call_soon)
+        turn = Turn(self._clock, agenda.soon)
         async with self._notifier.starting("opening and checking the store"):
             store = await self._open(hub, turn)
         try:
-            status = await self._serve(store, hub, turn, inherited)
+            status = await self._serve(store, hub, agenda, turn, inherited)
         finally:
             await store.close()
         return Exit.FATAL if store.fatal.done() else status
@@ -160,14 +162,17 @@ class App:
         self._clock.raise_to(store.high_water_ms)
         return store
 
-    async def _serve(self, store: Store, hub: Hub, turn: Turn, inherited: Mapping[str, socket.socket]) -> Exit:
+    async def _serve(
+        self, store: Store, hub: Hub, agenda: Agenda, turn: Turn, inherited: Mapping[str, socket.socket]
+    ) -> Exit:
         keys, config = self._keys, self._config
         self._settle_figures()
         resolver = config.resolver_socket
         rooms = furnish(
-            store=store, hub=hub, turn=turn, clock=self._clock, entropy=self._entropy, counters=self._counters,
-            limits=config.limits, keys=keys.private, suites=suites(config), descriptor=keys.newest,
-            descriptors=keys.descriptors, moderated=bool(keys.moderators), kept=retention.in_force(config),
+            store=store, hub=hub, agenda=agenda, turn=turn, clock=self._clock, entropy=self._entropy,
+            counters=self._counters, limits=config.limits, keys=keys.private, suites=suites(config),
+            descriptor=keys.newest, descriptors=keys.descriptors, moderated=bool(keys.moderators),
+            kept=retention.in_force(config),
             domains=None if resolver is None else Domains(Outside(resolver)), registration=config.registration,
             codes=None if config.code_socket is None else Outside(config.code_socket),
         )  # fmt: skip

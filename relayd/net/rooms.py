@@ -15,6 +15,7 @@ from relayd.delivery.hub import Hub
 from relayd.incidents import report
 from relayd.metrics import Counters
 from relayd.net.admission import Admission
+from relayd.net.agenda import Agenda
 from relayd.net.gate import Gate
 from relayd.net.shares import Shares
 from relayd.net.turn import Exits, Turn, Wheel
@@ -87,6 +88,7 @@ def furnish(
     *,
     store: Store,
     hub: Hub,
+    agenda: Agenda,
     turn: Turn,
     clock: Clock,
     entropy: Entropy,
@@ -108,7 +110,7 @@ def furnish(
     without ``domains`` no mail domain is proven; ``kept`` is the data map with the retention in force; ``codes`` is the
     unit that sends codes.
     """
-    tasks, soon = Tasks(), asyncio.get_running_loop().call_soon
+    tasks = Tasks()
     return Rooms(
         clock=clock,
         entropy=entropy,
@@ -123,10 +125,10 @@ def furnish(
         ),
         admission=Admission(limits, entropy(32)),
         turn=turn,
-        exits=Exits(soon, partial(report, where="exit", counters=counters, entropy=entropy)),
+        exits=Exits(agenda.soon, partial(report, where="exit", counters=counters, entropy=entropy)),
         wheel=Wheel(clock),
         gate=Gate(store, tasks.start),
-        shares=Shares(clock, soon),
+        shares=Shares(clock, agenda.soon),
         tasks=tasks,
         keys=keys,
         suites=suites,

@@ -77,7 +77,7 @@ class Shares:
     __slots__ = ("_clock", "_devices", "_due", "_level_s", "_numbers", "_soon", "_strangers")
 
     def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object]) -> None:
-        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``."""
+        """``soon`` calls a function in one of the loop's next turns: ``Agenda.soon``."""
         self._clock = clock
         self._soon = soon
         self._devices: _Line = []

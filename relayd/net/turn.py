@@ -29,19 +29,26 @@ class Speaker(Protocol):
 class Turn:
     """The speakers of this turn. Whoever is added while it runs speaks in the next one."""
 
-    __slots__ = ("_clock", "_soon", "_speakers")
+    __slots__ = ("_clock", "_due", "_soon", "_speakers")
 
     def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object]) -> None:
-        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``."""
+        """``soon`` calls a function in one of the loop's next turns: ``Agenda.soon``."""
         self._clock = clock
         self._soon = soon
         self._speakers: list[Speaker] = []
+        self._due = False
+        """Whether ``soon`` is to call; all may have spoken by then."""
 
     def add(self, speaker: Speaker) -> None:
-        """Let ``speaker`` flush soon, in the next turn at the latest; it sees to it that it is added once."""
-        if not self._speakers:
-            self._soon(self.speak)
+        """Let ``speaker`` flush soon, in one of the next turns; it sees to it that it is added once."""
+        if not self._due:
+            self._due = True
+            self._soon(self._turn)
         self._speakers.append(speaker)
+
+    def _turn(self) -> None:
+        self._due = False
+        self.speak()
 
     def speak(self) -> None:
         """Let all of them flush now: after a commit nobody is to wait for what else the loop finds in its next turn."""
@@ -67,7 +74,7 @@ class Exits:
     __slots__ = ("_failed", "_leavers", "_soon")
 
     def __init__(self, soon: Callable[[Callable[[], None]], object], failed: Callable[[Exception], object]) -> None:
-        """``soon`` calls a function in the loop's next turn: ``loop.call_soon``; ``failed`` hears of our mistakes."""
+        """``soon`` calls a function in one of the next turns: ``Agenda.soon``; ``failed`` hears of our mistakes."""
         self._soon = soon
         self._failed = failed
         self._leavers: deque[Leaver] = deque()

@@ -10,6 +10,7 @@ from typing import Any
 from relayd.config import LifetimesSection, LimitsSection, RegistrationSection
 from relayd.delivery.hub import Hub
 from relayd.metrics import Counters
+from relayd.net.agenda import Agenda
 from relayd.net.listener import Listener, bind
 from relayd.net.rooms import Rooms, furnish
 from relayd.net.turn import Turn
@@ -120,10 +121,20 @@ async def live_relay(
     """
     section = LimitsSection(**limits)
     clock, counters, hub = clock or HandClock(), Counters(), Hub()
-    turn = Turn(clock, asyncio.get_running_loop().call_soon)
+    agenda = Agenda(asyncio.get_running_loop().call_soon)
+    turn = Turn(clock, agenda.soon)
     store = await open_store(directory, hub, turn, clock, counters, section)
     rooms = furnished(
-        through(store), hub, clock, counters, section, suites, turn=turn, registration=registration, codes=codes
+        through(store),
+        hub,
+        clock,
+        counters,
+        section,
+        suites,
+        agenda=agenda,
+        turn=turn,
+        registration=registration,
+        codes=codes,
     )
     listener = Listener(rooms)
     [listening] = bind("127.0.0.1", 0)
