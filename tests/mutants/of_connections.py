@@ -484,6 +484,22 @@ MUTANTS: Final = (
         killers=("tests/unit/relayd/services/test_pairs.py::test_who_is_refused_leaves_nothing_behind",),
     ),
     Mutant(
+        name="all-pieces-in-one-turn",
+        story="Who sends something waits until all are read, all are told and all have left, however many there are.",
+        file="relayd/net/agenda.py",
+        old="            if self._pieces:\n                self._soon(self._turn)\n",
+        new="            if self._pieces:\n                self._turn()\n",
+        killers=("tests/unit/relayd/net/test_agenda.py::test_between_two_pieces_a_connection_is_read",),
+    ),
+    Mutant(
+        name="a-piece-that-fails-is-the-last-one",
+        story="A mistake in one room, and nobody is read, told or closed any more.",
+        file="relayd/net/agenda.py",
+        old="        finally:\n            self._pieces.popleft()\n",
+        new="        except KeyError:\n            pass\n        else:\n            self._pieces.popleft()\n",
+        killers=("tests/unit/relayd/net/test_agenda.py::test_a_piece_that_fails_keeps_no_other_from_its_turn",),
+    ),
+    Mutant(
         name="all-that-knock-are-accepted-in-one-turn",
         story="Whoever is in the backlog is accepted before anybody who is inside is read, up to four thousand.",
         file="relayd/net/acceptor.py",
