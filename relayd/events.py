@@ -66,7 +66,8 @@ EVENTS: Final[tuple[Event, ...]] = (
           "It was closed before anything was read: too many in all, half-open, or from one address.",
           "Many: [runbook](runbooks.md), and the dashboard of connections.", _FROM_OUTSIDE),
     Event("nobody can be accepted for now", "net", "warning", ("error",),
-          "The machine has no memory, or no descriptor at all, for another connection; it is tried again each second.",
+          "The machine has no memory, or no descriptor at all, for another connection, or the socket is wrong: see "
+          "`error`. It is tried again each second.",
           "See what takes it; raise `LimitNOFILE=` where it is descriptors."),
     Event("a handshake failed", "net", "info", ("reason", "detail"),
           "Somebody connected who is no device of this relay: no protocol of ours, a wrong key, silence, or a device "

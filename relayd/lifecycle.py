@@ -188,7 +188,7 @@ class Pulse:
             self._probed_at = self._clock.monotonic()
 
     def _look_for_descriptors(self) -> None:
-        """Notice that none is left. The loop closes new connections at once then, and says so to nobody."""
+        """Notice that none is left. New connections are closed at once then, and nobody is told."""
         if descriptor_left():
             self._scarce = []
             return

@@ -16,14 +16,14 @@ from typing import Final
 from relayd.logs import get_logger
 
 ACCEPTS_A_TURN: Final = 8
-"""Connections: each that is let in takes some 60 us in this turn and the next, and as much when it ends."""
+"""Connections of each socket: one that is let in takes some 60 us in this turn and the next, and as much at its end."""
 RETRY_S: Final = 1.0
 """How long nobody is accepted where the machine has no room for a connection."""
 _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _GONE: Final = frozenset(
     {
         errno.ECONNABORTED, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ENONET,
-        errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EPERM, errno.EPROTO,
+        errno.EPROTO,
     }
 )  # fmt: skip
 """What accept(2) tells of this one connection, which is then gone."""
@@ -61,6 +61,7 @@ class Acceptor:
         self._give_up_spare()
 
     def _accept(self, listening: socket.socket) -> None:
+        self._keep_spare()
         for _ in range(ACCEPTS_A_TURN):
             try:
                 link, address = listening.accept()
@@ -75,15 +76,24 @@ class Acceptor:
 
     def _no_room(self, listening: socket.socket, error: OSError) -> None:
         """Close who has come, where that can be done, so that he does not wait; else accept nobody for a while."""
-        if error.errno in _NO_DESCRIPTOR and self._give_up_spare():
-            with contextlib.suppress(OSError):  # it has gone, or somebody else took the descriptor: the next turn knows
-                listening.accept()[0].close()
-            self._keep_spare()
+        if error.errno in _NO_DESCRIPTOR and self._turn_away(listening):
             return
         _log.warning("nobody can be accepted for now", error=str(error))
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening)
         loop.call_later(RETRY_S, self._again, listening)
+
+    def _turn_away(self, listening: socket.socket) -> bool:
+        """Close who has come, with the descriptor that was kept for it; return whether there was one."""
+        if not self._give_up_spare():
+            return False
+        try:
+            listening.accept()[0].close()
+        except OSError as error:
+            return error.errno not in _NO_DESCRIPTOR  # it has gone; or somebody else was quicker to take what was free
+        finally:
+            self._keep_spare()
+        return True
 
     def _again(self, listening: socket.socket) -> None:
         if listening in self._listening:

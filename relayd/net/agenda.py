@@ -18,12 +18,8 @@ class Agenda:
         self._soon = soon
         self._pieces: deque[Callable[[], None]] = deque()
 
-    def __len__(self) -> int:
-        """Return how many are due."""
-        return len(self._pieces)
-
     def soon(self, piece: Callable[[], None]) -> None:
-        """Call ``piece`` in one of the next turns, after those that are due; as many turns as there are at most."""
+        """Call ``piece`` in one of the next turns, after those that are due already."""
         self._pieces.append(piece)
         if len(self._pieces) == 1:
             self._soon(self._turn)

@@ -58,14 +58,18 @@ class Door(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand it to its session; nothing has been read or computed yet."""
         transport = cast("asyncio.Transport", transport)
-        self.opened = True
-        session = Session(transport, self._rooms, self._listener.left, self._place)
-        gone = self._rooms.admission.entered(self._place, session)
+        try:
+            session = Session(transport, self._rooms, self._listener.left, self._place)
+            transport.set_protocol(session)
+            self.opened = True  # from here on the session counts itself out
+            gone = self._rooms.admission.entered(self._place, session)
+            self._listener.entered(session)
+        except BaseException:
+            transport.abort()
+            raise
         if gone is not None:
             ends.refused("half_open", self._rooms.counters)
             gone.cut()
-        transport.set_protocol(session)
-        self._listener.entered(session)
 
 
 class Listener:
@@ -119,10 +123,10 @@ class Listener:
             self._note_empty()
 
     def entered(self, session: Session) -> None:
-        """A connection has its session; where nobody is accepted any more it was let in too late, and goes at once."""
+        """A connection has its session; where the others were sent away meanwhile it goes as well."""
         self._sessions[session] = None
         if not self._acceptor:
-            session.cut()
+            self._send_away([session])
 
     def left(self, session: Session) -> None:
         """Its socket is gone."""
@@ -143,19 +147,24 @@ class Listener:
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_OCTETS_MAX)
             listening.setblocking(False)
+            listening.listen(BACKLOG)  # one that was inherited has what its unit says
         self.resume()
 
     def resume(self) -> None:
-        """Accept, from now on or again."""
-        self._acceptor.start(self._sockets)
-        self.draining = False
+        """Accept, from now on or again; does nothing once the end has begun."""
+        if self._sockets:
+            self._acceptor.start(self._sockets)
+            self.draining = False
 
     def pause(self) -> None:
         """Accept nobody any more, and send everybody away in order. Who comes now waits in the socket's backlog."""
         self.draining = True
         self._acceptor.stop()
+        self._send_away(list(self._sessions))
+
+    def _send_away(self, sessions: list[Session]) -> None:
         spread_ms = SPREAD_MS_MIN + SPREAD_MS_EACH * len(self._sessions)
-        for session in list(self._sessions):
+        for session in sessions:
             session.retire(GoawayCode.RESTART, after_ms=int(spread_ms * self._rooms.chance()))
 
     async def drain(self, timeout_s: float) -> None:

@@ -29,7 +29,7 @@ from relayproto.statistics import Kept
 
 
 class Tasks:
-    """The tasks that connections have started: a login, an enrolment, a run of verbs, a page. Never one a message."""
+    """The tasks of connections: a first moment, a login, an enrolment, a run of verbs, a page. Never one a message."""
 
     __slots__ = ("_running",)
 

@@ -346,7 +346,7 @@ class Session(asyncio.Protocol):
     # --- the router's and the listener's side ---
 
     def speak(self) -> None:
-        """Flush at the end of this turn."""
+        """Flush soon."""
         if not self._marked:
             self._marked = True
             self._rooms.turn.add(self)

@@ -118,11 +118,18 @@ class Shares:
             self._strangers.setdefault(place, deque()).append((taker, share))
 
     def _pass(self) -> None:
-        began = self._clock.monotonic()
+        try:
+            self._take_some(self._clock.monotonic())
+        finally:
+            self._due = bool(self._devices or self._strangers)
+            if self._due:
+                self._soon(self._pass)
+
+    def _take_some(self, began: float) -> None:
         while self._devices and self._clock.monotonic() - began < TURN_S_MAX:
             _, _, taker, share = heapq.heappop(self._devices)
             self._take_turn(taker, share, b"")
-        # One of them at least in each turn, however much devices say: otherwise nobody could log in while some flood.
+        # One of them at least each time, however much devices say: otherwise nobody could log in while some flood.
         for _ in range(STRANGERS_A_TURN_MAX):
             if not self._strangers:
                 break
@@ -134,9 +141,6 @@ class Shares:
             self._take_turn(taker, share, place)
             if self._clock.monotonic() - began >= TURN_S_MAX:
                 break
-        self._due = bool(self._devices or self._strangers)
-        if self._due:
-            self._soon(self._pass)
 
     def _take_turn(self, taker: Taker, share: Share, place: bytes) -> None:
         if self._serve(taker, share):

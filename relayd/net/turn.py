@@ -14,7 +14,7 @@ from relayd.clock import Clock
 TICK_S: Final = 0.5
 """How late a deadline may be noticed; the shortest one is five seconds."""
 EXITS_A_TURN: Final = 8
-"""Connections that are closed in one turn because their peers have: each takes some 20 us, most of it the kernel's."""
+"""Connections that are closed at once because their peers have: each takes some 20 us, most of it the kernel's."""
 EXITS_SHARE: Final = 256
 """Or one part in so many of those that wait: of ten thousand the last is closed within a second or two."""
 
@@ -86,15 +86,19 @@ class Exits:
             self._soon(self._pass)
 
     def _pass(self) -> None:
-        for _ in range(min(max(EXITS_A_TURN, len(self._leavers) // EXITS_SHARE), len(self._leavers))):
-            leaver = self._leavers.popleft()
-            try:
-                leaver.exit()
-            except Exception as error:  # noqa: BLE001 - the others want to leave as well
-                self._failed(error)
-                leaver.cut()
-        if self._leavers:
-            self._soon(self._pass)
+        try:
+            for _ in range(min(max(EXITS_A_TURN, len(self._leavers) // EXITS_SHARE), len(self._leavers))):
+                self._let_out(self._leavers.popleft())
+        finally:
+            if self._leavers:
+                self._soon(self._pass)
+
+    def _let_out(self, leaver: Leaver) -> None:
+        try:
+            leaver.exit()
+        except Exception as error:  # noqa: BLE001 - the others want to leave as well
+            self._failed(error)
+            leaver.cut()
 
 
 class Sleeper(Protocol):

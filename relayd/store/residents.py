@@ -20,9 +20,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 KEPT_MAX: Final = 65_536
-"""Mailboxes, senders and parties, so many of each: half a kilobyte each, 110 MB where all are in use. For whoever is
-not here the writer reads two rows: where recipients come at random that is soon a third of what a message costs (case G
-of bench/)."""
+"""Mailboxes, and parties, so many of each: half a kilobyte each, but for mailboxes that are half full, which know their
+senders. For whoever is not here the writer reads two rows: where recipients come at random that is soon a third of what
+a message costs (case G of bench/)."""
+SENDERS_MAX: Final = 16_384
+"""Devices kept as senders: half a kilobyte each, and up to 20 where all that they say is refused."""
 
 
 @dataclass(slots=True)
@@ -55,7 +57,7 @@ class Residents:
 
     def __init__(self) -> None:
         self._mailboxes: Recent[int, Mailbox] = Recent(KEPT_MAX)
-        self._senders: Recent[int, Sender] = Recent(KEPT_MAX)
+        self._senders: Recent[int, Sender] = Recent(SENDERS_MAX)
         self._parties: Recent[AccountId, Party] = Recent(KEPT_MAX)
         self._sides = Sides()
 

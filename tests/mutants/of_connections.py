@@ -526,10 +526,26 @@ MUTANTS: Final = (
         killers=("tests/unit/relayd/net/test_acceptor.py::test_without_memory_nobody_is_accepted_for_a_while",),
     ),
     Mutant(
+        name="the-end-does-not-wait-for-who-comes-in",
+        story="The last one leaves while another is let in: the relay ends, and its connection is nobody's.",
+        file="relayd/net/listener.py",
+        old="        if not self._sessions and not self._coming:\n",
+        new="        if not self._sessions:\n",
+        killers=("tests/unit/relayd/net/test_listener.py::test_the_end_waits_for_who_comes_in",),
+    ),
+    Mutant(
+        name="who-could-not-be-served-counts-for-ever",
+        story="A session that could not be made leaves its connection counted, until nobody is let in any more.",
+        file="relayd/net/listener.py",
+        old="            if not door.opened:\n",
+        new="            if self.draining:\n",
+        killers=("tests/unit/relayd/net/test_listener.py::test_what_could_not_be_let_in_is_not_counted",),
+    ),
+    Mutant(
         name="let-in-while-all-are-sent-away",
         story="A connection that was accepted in the turn of the stop hears nothing, and the relay waits for its end.",
         file="relayd/net/listener.py",
-        old="        if not self._acceptor:\n            session.cut()\n",
+        old="        if not self._acceptor:\n            self._send_away([session])\n",
         new="",
         killers=(
             "tests/unit/relayd/net/test_listener.py::test_who_was_let_in_as_the_others_were_sent_away_goes_as_well",

@@ -44,6 +44,9 @@ class NoSocket:
     def setblocking(self, _: bool) -> None:
         pass
 
+    def listen(self, _: int) -> None:
+        pass
+
     def setsockopt(self, *_: object) -> None:
         pass
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from relayd.net import listener
 from relayd.net.listener import SPREAD_MS_EACH, SPREAD_MS_MIN, UNSENT_OCTETS_MAX, bind
 from relayproto.codes import Code, GoawayCode
 from relayproto.events import Closed
@@ -131,18 +132,49 @@ async def test_what_could_not_be_let_in_is_not_counted(tmp_path: Path) -> None:
         assert await knock(relay) is None
 
 
+async def test_where_no_session_can_be_made_nothing_is_counted_and_the_peer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with live_relay(tmp_path, connections_max=1) as relay:
+        with monkeypatch.context() as broken:
+            broken.setattr(listener, "Session", lambda *_: 1 / 0)
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+
+            assert await knock(relay) == b""
+
+        await until(lambda: relay.counters.connections_open == 0)
+        assert await knock(relay) is None
+
+
+async def test_the_end_waits_for_who_comes_in(tmp_path: Path) -> None:
+    async with live_relay(tmp_path) as relay:
+        _, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        await until(lambda: len(relay.listener) == 1)
+        [first] = relay.listener._sessions
+        ours, theirs = tcp_pair()
+        with ours:
+            relay.listener._come(theirs, "127.0.0.1")
+
+            relay.listener.left(first)
+
+            assert not relay.listener._empty.is_set()
+            await until(lambda: len(relay.listener) == 1)
+        await gone(relay)
+        writer.close()
+
+
 async def test_who_was_let_in_as_the_others_were_sent_away_goes_as_well(tmp_path: Path) -> None:
     async with live_relay(tmp_path) as relay:
         ours, theirs = tcp_pair()
         with ours:
             relay.listener._come(theirs, "127.0.0.1")
+            drained = asyncio.ensure_future(relay.listener.drain(30.0))
 
-            await asyncio.wait_for(relay.listener.drain(30.0), 5)
+            ours.settimeout(5)
+            assert await asyncio.to_thread(ours.recv, 1) == b""
 
-            ours.settimeout(1)
-            with contextlib.suppress(ConnectionResetError):
-                assert ours.recv(1) == b""
-            assert relay.counters.connections_open == 0
+        await asyncio.wait_for(drained, 5)
+        assert relay.counters.connections_open == 0
 
 
 async def test_the_kernel_takes_no_more_than_a_little_for_who_reads_nothing(tmp_path: Path) -> None:

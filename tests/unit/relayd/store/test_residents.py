@@ -80,7 +80,8 @@ def test_what_is_not_in_the_store_is_not_here(tmp_path) -> None:
 
 
 def test_no_more_is_kept_than_the_bounds(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(residents, "KEPT_MAX", 1)
+    for bound in ("KEPT_MAX", "SENDERS_MAX"):
+        monkeypatch.setattr(residents, bound, 1)
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         fill(db, 2)
         kept = Residents()
@@ -94,7 +95,8 @@ def test_no_more_is_kept_than_the_bounds(tmp_path, monkeypatch) -> None:
 
 
 def test_what_is_used_again_stays_longer(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(residents, "KEPT_MAX", 1)
+    for bound in ("KEPT_MAX", "SENDERS_MAX"):
+        monkeypatch.setattr(residents, bound, 1)
     with contextlib.closing(connect(tmp_path / "relay.db", autocheckpoint_pages=1000)) as db:
         fill(db, 2)
         kept = Residents()
