@@ -84,7 +84,7 @@ class Acceptor:
         loop.call_later(RETRY_S, self._again, listening)
 
     def _turn_away(self, listening: socket.socket) -> bool:
-        """Close who has come, with the descriptor that was kept for it; return whether there was one."""
+        """Close who has come, with the descriptor that was kept for it; return whether that could be done."""
         if not self._give_up_spare():
             return False
         try:
@@ -97,7 +97,6 @@ class Acceptor:
 
     def _again(self, listening: socket.socket) -> None:
         if listening in self._listening:
-            self._keep_spare()
             asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
     def _keep_spare(self) -> None:

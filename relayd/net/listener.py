@@ -64,8 +64,8 @@ class Door(asyncio.Protocol):
             self.opened = True  # from here on the session counts itself out
             gone = self._rooms.admission.entered(self._place, session)
             self._listener.entered(session)
-        except BaseException:
-            transport.abort()
+        except Exception:
+            transport.abort()  # without a session nobody would end it
             raise
         if gone is not None:
             ends.refused("half_open", self._rooms.counters)

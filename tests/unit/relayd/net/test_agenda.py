@@ -34,7 +34,6 @@ def test_a_turn_does_one_piece_in_the_order_in_which_they_came() -> None:
         seen.append("".join(done))
 
     assert seen == ["a", "ab", "abc"]
-    assert loop.due == []
 
 
 def test_a_piece_that_comes_back_stands_behind_the_others() -> None:
