@@ -32,12 +32,17 @@ _log = get_logger("net")
 
 
 class Acceptor:
-    """Accepts on listening sockets, which stay its caller's. ``come`` is given each connection and its host."""
+    """Accepts on listening sockets, which stay its caller's.
 
-    __slots__ = ("_come", "_listening", "_spare")
+    ``come`` is given each connection and its host; ``turned_away`` hears of each that was closed for want of a
+    descriptor.
+    """
 
-    def __init__(self, come: Callable[[socket.socket, str], None]) -> None:
+    __slots__ = ("_come", "_listening", "_spare", "_turned_away")
+
+    def __init__(self, come: Callable[[socket.socket, str], None], turned_away: Callable[[], None]) -> None:
         self._come = come
+        self._turned_away = turned_away
         self._listening: list[socket.socket] = []
         self._spare: int | None = None
         """A descriptor that is kept to be given up: who can't be served is accepted with it, and told so by a close."""
@@ -91,6 +96,8 @@ class Acceptor:
             listening.accept()[0].close()
         except OSError as error:
             return error.errno not in _NO_DESCRIPTOR  # it has gone; or somebody else was quicker to take what was free
+        else:
+            self._turned_away()
         finally:
             self._keep_spare()
         return True

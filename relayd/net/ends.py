@@ -17,6 +17,7 @@ _FAILURES: Final[dict[int | None, str]] = {
     GoawayCode.BAD_HANDSHAKE: "handshake",
     GoawayCode.TIMEOUT: "timeout",
     GoawayCode.AUTHENTICATION: "authentication",
+    GoawayCode.RATE: "rate",
 }
 """Codes of a connection that never showed who it was -> the reason."""
 GOAWAY_OF: Final = {

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterable
+from functools import partial
 from typing import Final, cast
 
 from relayd.net import ends
@@ -79,7 +80,7 @@ class Listener:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
-        self._acceptor = Acceptor(self._come)
+        self._acceptor = Acceptor(self._come, partial(ends.refused, "descriptors", rooms.counters))
         self._coming = 0
         """Connections that were let in and have no session yet."""
         self._sessions: dict[Session, None] = {}  # in the order in which they came: a set's is another in each process

@@ -24,12 +24,16 @@ class Port:
 
     def __init__(self, listening: socket.socket) -> None:
         self.listening = listening
-        self.acceptor = Acceptor(self.come)
+        self.turned_away = 0
+        self.acceptor = Acceptor(self.come, self.turn_away)
         self.accepted: list[tuple[socket.socket, str]] = []
         self.knocking: list[socket.socket] = []
 
     def come(self, link: socket.socket, host: str) -> None:
         self.accepted.append((link, host))
+
+    def turn_away(self) -> None:
+        self.turned_away += 1
 
     def knock(self, count: int = 1) -> socket.socket:
         for _ in range(count):
@@ -145,6 +149,7 @@ async def test_without_a_descriptor_who_comes_is_closed() -> None:
             caller.settimeout(1)
             assert caller.recv(1) == b""
         assert here.accepted == []
+        assert here.turned_away == 3
         here.knock()
         await here.until(1)
 

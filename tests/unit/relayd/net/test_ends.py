@@ -29,7 +29,7 @@ def test_a_refused_connection_is_counted_and_told_by_its_limit_alone() -> None:
     ("code", "reason"),
     [
         (GoawayCode.BAD_PREFACE, "preface"), (GoawayCode.BAD_HANDSHAKE, "handshake"), (GoawayCode.TIMEOUT, "timeout"),
-        (GoawayCode.AUTHENTICATION, "authentication"), (GoawayCode.BUSY, "other"),
+        (GoawayCode.AUTHENTICATION, "authentication"), (GoawayCode.RATE, "rate"), (GoawayCode.BUSY, "other"),
     ],
 )  # fmt: skip
 def test_a_handshake_that_failed_has_its_reason(code: GoawayCode, reason: str) -> None:
