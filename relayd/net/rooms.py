@@ -126,7 +126,7 @@ def furnish(
         admission=Admission(limits, entropy(32)),
         turn=turn,
         exits=Exits(agenda.soon, partial(report, where="exit", counters=counters, entropy=entropy)),
-        wheel=Wheel(clock),
+        wheel=Wheel(clock, agenda.soon),
         gate=Gate(store, tasks.start),
         shares=Shares(clock, agenda.soon),
         tasks=tasks,

@@ -7,16 +7,22 @@ rule of this file: one write a connection a turn, and one timer for the process,
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Final, Protocol
 
 from relayd.clock import Clock
 
 TICK_S: Final = 0.5
 """How late a deadline may be noticed; the shortest one is five seconds."""
-EXITS_A_TURN: Final = 8
-"""Connections that are closed at once because their peers have: each takes some 20 us, most of it the kernel's."""
-EXITS_SHARE: Final = 256
-"""Or one part in so many of those that wait: of ten thousand the last is closed within a second or two."""
+PIECE: Final = 8
+"""Connections that are closed in one turn because their peers have, or looked at because a deadline has come: each
+takes 10 to 20 us, most of it the kernel's."""
+PIECE_SHARE: Final = 256
+"""Or one part in so many of those that wait: of ten thousand the last has its turn within a second or two."""
+
+
+def _piece_of(waiting: int) -> int:
+    return min(max(PIECE, waiting // PIECE_SHARE), waiting)
 
 
 class Speaker(Protocol):
@@ -87,7 +93,7 @@ class Exits:
 
     def _pass(self) -> None:
         try:
-            for _ in range(min(max(EXITS_A_TURN, len(self._leavers) // EXITS_SHARE), len(self._leavers))):
+            for _ in range(_piece_of(len(self._leavers))):
                 self._let_out(self._leavers.popleft())
         finally:
             if self._leavers:
@@ -111,18 +117,23 @@ class Sleeper(Protocol):
 class Wheel:
     """Deadlines by half seconds. A sleeper stands in at most one slot, which it keeps to leave it again.
 
-    Those of a slot are called in the order in which they were put there, so that what happened can be repeated.
+    Those of a slot are called in the order in which they were put there, so that what happened can be repeated, and a
+    few in each turn: a flood of connections that say nothing has one deadline.
     """
 
-    __slots__ = ("_clock", "_done", "_slots")
+    __slots__ = ("_clock", "_done", "_due", "_slots", "_soon")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object]) -> None:
+        """``soon`` calls a function in one of the next turns: ``Agenda.soon``."""
         self._clock = clock
+        self._soon = soon
+        self._due: dict[Sleeper, None] = {}
+        """Those whose deadline has come, until they were called."""
         self._done = int(clock.monotonic() / TICK_S)
         self._slots: dict[int, dict[Sleeper, None]] = {}
 
     def put(self, sleeper: Sleeper, deadline: float) -> int:
-        """Call ``sleeper.overdue`` at the deadline, at most a tick late; return the slot."""
+        """Call ``sleeper.overdue`` at the deadline, at most a tick and some turns late; return the slot."""
         slot = max(int(deadline / TICK_S), self._done) + 1
         self._slots.setdefault(slot, {})[sleeper] = None
         return slot
@@ -130,18 +141,31 @@ class Wheel:
     def take(self, sleeper: Sleeper, slot: int) -> None:
         """Forget the sleeper's deadline."""
         sleepers = self._slots.get(slot)
-        if sleepers is not None:
-            sleepers.pop(sleeper, None)
-            if not sleepers:
-                del self._slots[slot]
+        if sleepers is None:
+            self._due.pop(sleeper, None)
+            return
+        sleepers.pop(sleeper, None)
+        if not sleepers:
+            del self._slots[slot]
 
     def tick(self) -> None:
-        """Wake everybody whose deadline has come."""
-        now = self._clock.monotonic()
-        last, self._done = self._done, int(now / TICK_S)
+        """Wake everybody whose deadline has come, in the next turns."""
+        last, self._done = self._done, int(self._clock.monotonic() / TICK_S)
+        passing = bool(self._due)
         for slot in range(last + 1, self._done + 1):
-            for sleeper in self._slots.pop(slot, ()):
-                sleeper.overdue(now)
+            self._due.update(self._slots.pop(slot, {}))
+        if self._due and not passing:
+            self._soon(self._pass)
+
+    def _pass(self) -> None:
+        now = self._clock.monotonic()
+        try:
+            for sleeper in list(islice(self._due, _piece_of(len(self._due)))):
+                if self._due.pop(sleeper, sleeper) is None:  # else somebody before it has ended it
+                    sleeper.overdue(now)
+        finally:
+            if self._due:
+                self._soon(self._pass)
 
     async def turn_forever(self) -> None:
         """Tick until cancelled."""

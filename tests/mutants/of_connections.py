@@ -226,9 +226,27 @@ MUTANTS: Final = (
         name="all-whose-peers-have-closed-leave-in-one-turn",
         story="A network fails, and the relay does nothing but close connections for a tenth of a second.",
         file="relayd/net/turn.py",
-        old="range(min(max(EXITS_A_TURN, len(self._leavers) // EXITS_SHARE), len(self._leavers)))",
+        old="range(_piece_of(len(self._leavers)))",
         new="range(len(self._leavers))",
         killers=("tests/unit/relayd/net/test_turn.py::test_those_whose_peers_have_closed_leave_a_few_in_each_turn",),
+    ),
+    Mutant(
+        name="all-whose-deadline-has-come-are-woken-in-one-turn",
+        story="Thousands of half-open connections have one deadline, and nobody is served while they are ended.",
+        file="relayd/net/turn.py",
+        old="islice(self._due, _piece_of(len(self._due)))",
+        new="self._due",
+        killers=(
+            "tests/unit/relayd/net/test_turn.py::test_those_whose_deadline_has_come_are_woken_a_few_in_each_turn",
+        ),
+    ),
+    Mutant(
+        name="who-has-ended-is-woken-all-the-same",
+        story="A connection that is gone is looked at once more, and says its last words twice.",
+        file="relayd/net/turn.py",
+        old="            self._due.pop(sleeper, None)\n            return\n",
+        new="            return\n",
+        killers=("tests/unit/relayd/net/test_turn.py::test_who_is_ended_while_others_are_woken_is_not_woken",),
     ),
     Mutant(
         name="a-connection-that-waits-to-leave-is-a-second-copy",

@@ -1,8 +1,11 @@
 import asyncio
 import contextlib
 import gc
+from collections.abc import Callable
 
-from relayd.net.turn import EXITS_A_TURN, EXITS_SHARE, TICK_S, Alarm, Exits, Turn, Wheel
+import pytest
+
+from relayd.net.turn import PIECE, PIECE_SHARE, TICK_S, Alarm, Exits, Turn, Wheel
 from support.clocks import HandClock
 
 
@@ -10,6 +13,10 @@ def stopped_at(seconds: float) -> HandClock:
     clock = HandClock()
     clock.advance(seconds - clock.monotonic())
     return clock
+
+
+def at_once(piece: Callable[[], None]) -> None:
+    piece()
 
 
 class Speaker:
@@ -51,7 +58,7 @@ class Stuck(Leaver):
 
 def test_those_whose_peers_have_closed_leave_a_few_in_each_turn() -> None:
     soon = []
-    exits, leavers = Exits(soon.append, [].append), [Leaver() for _ in range(2 * EXITS_A_TURN + 1)]
+    exits, leavers = Exits(soon.append, [].append), [Leaver() for _ in range(2 * PIECE + 1)]
     for leaver in leavers:
         exits.enter(leaver)
 
@@ -60,14 +67,14 @@ def test_those_whose_peers_have_closed_leave_a_few_in_each_turn() -> None:
         soon.pop(0)()
         gone.append(sum(leaver.gone for leaver in leavers))
 
-    assert gone == [0, EXITS_A_TURN, 2 * EXITS_A_TURN, 2 * EXITS_A_TURN + 1]
+    assert gone == [0, PIECE, 2 * PIECE, 2 * PIECE + 1]
     exits.enter(leavers[0])
     assert len(soon) == 1
 
 
 def test_where_very_many_leave_each_turn_closes_a_part_of_them() -> None:
     soon = []
-    exits, leavers = Exits(soon.append, [].append), [Leaver() for _ in range(20 * EXITS_SHARE)]
+    exits, leavers = Exits(soon.append, [].append), [Leaver() for _ in range(20 * PIECE_SHARE)]
     for leaver in leavers:
         exits.enter(leaver)
 
@@ -130,7 +137,7 @@ def test_who_speaks_up_during_a_pass_speaks_in_the_next() -> None:
 
 def test_a_sleeper_is_woken_at_its_deadline_at_most_a_tick_late() -> None:
     clock = stopped_at(100.0)
-    wheel, alice = Wheel(clock), Sleeper()
+    wheel, alice = Wheel(clock, at_once), Sleeper()
     wheel.put(alice, 103.2)
 
     for _ in range(6):
@@ -145,7 +152,7 @@ def test_a_sleeper_is_woken_at_its_deadline_at_most_a_tick_late() -> None:
 
 def test_a_deadline_that_has_passed_is_noticed_at_the_next_tick() -> None:
     clock = stopped_at(100.0)
-    wheel, alice = Wheel(clock), Sleeper()
+    wheel, alice = Wheel(clock, at_once), Sleeper()
     wheel.put(alice, 50.0)
 
     clock.advance(TICK_S)
@@ -156,7 +163,7 @@ def test_a_deadline_that_has_passed_is_noticed_at_the_next_tick() -> None:
 
 def test_a_late_tick_catches_up_on_everybody() -> None:
     clock = stopped_at(100.0)
-    wheel, alice, bob = Wheel(clock), Sleeper(), Sleeper()
+    wheel, alice, bob = Wheel(clock, at_once), Sleeper(), Sleeper()
     wheel.put(alice, 101.0)
     wheel.put(bob, 140.0)
 
@@ -169,7 +176,7 @@ def test_a_late_tick_catches_up_on_everybody() -> None:
 
 def test_who_left_the_wheel_is_not_woken() -> None:
     clock = stopped_at(100.0)
-    wheel, alice, bob = Wheel(clock), Sleeper(), Sleeper()
+    wheel, alice, bob = Wheel(clock, at_once), Sleeper(), Sleeper()
     slot = wheel.put(alice, 101.0)
     wheel.put(bob, 101.0)
 
@@ -183,16 +190,81 @@ def test_who_left_the_wheel_is_not_woken() -> None:
 
 
 def test_an_empty_slot_leaves_nothing_behind() -> None:
-    wheel, alice = Wheel(HandClock()), Sleeper()
+    wheel, alice = Wheel(HandClock(), at_once), Sleeper()
 
     wheel.take(alice, wheel.put(alice, 2000.0))
 
     assert wheel._slots == {}
 
 
+def test_those_whose_deadline_has_come_are_woken_a_few_in_each_turn() -> None:
+    soon, clock = [], stopped_at(100.0)
+    wheel, sleepers = Wheel(clock, soon.append), [Sleeper() for _ in range(2 * PIECE + 1)]
+    for sleeper in sleepers:
+        wheel.put(sleeper, 101.0)
+    clock.advance(2.0)
+    wheel.tick()
+    wheel.tick()
+
+    woken = [0]
+    while soon:
+        soon.pop(0)()
+        woken.append(sum(len(sleeper.woken) for sleeper in sleepers))
+
+    assert woken == [0, PIECE, 2 * PIECE, 2 * PIECE + 1]
+    wheel.put(sleepers[0], 103.0)
+    clock.advance(2.0)
+    wheel.tick()
+    assert len(soon) == 1
+
+
+def test_who_is_ended_while_others_are_woken_is_not_woken() -> None:
+    class Ender(Sleeper):
+        def overdue(self, now: float) -> None:
+            super().overdue(now)
+            wheel.take(bob, slot)
+            wheel.take(carol, slot)
+
+    soon, clock = [], stopped_at(100.0)
+    wheel, alice, bob, carol, others = Wheel(clock, soon.append), Ender(), Sleeper(), Sleeper(), []
+    wheel.put(alice, 101.0)
+    slot = wheel.put(bob, 101.0)
+    for _ in range(PIECE):
+        others.append(Sleeper())
+        wheel.put(others[-1], 101.0)
+    wheel.put(carol, 101.0)
+    clock.advance(2.0)
+    wheel.tick()
+
+    while soon:
+        soon.pop(0)()
+
+    assert (len(alice.woken), bob.woken, carol.woken) == (1, [], [])
+    assert [len(other.woken) for other in others] == [1] * PIECE
+
+
+def test_one_that_fails_to_wake_keeps_none_of_the_others_from_it() -> None:
+    class Broken(Sleeper):
+        def overdue(self, now: float) -> None:
+            raise ZeroDivisionError
+
+    soon, clock = [], stopped_at(100.0)
+    wheel, alice = Wheel(clock, soon.append), Sleeper()
+    wheel.put(Broken(), 101.0)
+    wheel.put(alice, 101.0)
+    clock.advance(2.0)
+    wheel.tick()
+
+    with pytest.raises(ZeroDivisionError):
+        soon.pop(0)()
+    soon.pop(0)()
+
+    assert (len(alice.woken), soon) == (1, [])
+
+
 async def test_the_wheel_turns_by_itself() -> None:
     clock = stopped_at(100.0)
-    wheel, alice = Wheel(clock), Sleeper()
+    wheel, alice = Wheel(clock, at_once), Sleeper()
     wheel.put(alice, 100.0)
     clock.advance(5.0)
 
@@ -209,7 +281,7 @@ async def test_the_wheel_turns_by_itself() -> None:
 
 def test_an_alarm_moves_forward_only_and_looks_again_when_it_rings() -> None:
     clock = stopped_at(100.0)
-    wheel, alice = Wheel(clock), Sleeper()
+    wheel, alice = Wheel(clock, at_once), Sleeper()
     alarm = Alarm(wheel)
 
     alarm.set(alice, 110.0)
@@ -231,7 +303,7 @@ def test_an_alarm_moves_forward_only_and_looks_again_when_it_rings() -> None:
 
 def test_a_cleared_alarm_wakes_nobody() -> None:
     clock = stopped_at(100.0)
-    wheel, alice = Wheel(clock), Sleeper()
+    wheel, alice = Wheel(clock, at_once), Sleeper()
     alarm = Alarm(wheel)
     alarm.clear(alice)
     alarm.set(alice, 101.0)
@@ -244,7 +316,7 @@ def test_a_cleared_alarm_wakes_nobody() -> None:
 
 
 def test_an_alarm_does_not_hold_its_sleeper_which_holds_it() -> None:
-    wheel, alice = Wheel(stopped_at(100.0)), Sleeper()
+    wheel, alice = Wheel(stopped_at(100.0), at_once), Sleeper()
     alarm = Alarm(wheel)
     alarm.set(alice, 101.0)
 
