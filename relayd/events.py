@@ -63,7 +63,7 @@ EVENTS: Final[tuple[Event, ...]] = (
           "Report it with this line. Everything else goes on."),
     # net
     Event("a connection was refused", "net", "info", ("limit",),
-          "It was closed before anything was read: too many in all, half-open, or from one address.",
+          "It was closed before anything was read: too many in all, half-open, or from one address, or no descriptor.",
           "Many: [runbook](runbooks.md), and the dashboard of connections.", _FROM_OUTSIDE),
     Event("nobody can be accepted for now", "net", "warning", ("error",),
           "The machine has no memory, or no descriptor at all, for another connection, or the socket is wrong: see "
@@ -71,7 +71,8 @@ EVENTS: Final[tuple[Event, ...]] = (
           "See what takes it; raise `LimitNOFILE=` where it is descriptors."),
     Event("a handshake failed", "net", "info", ("reason", "detail"),
           "Somebody connected who is no device of this relay: no protocol of ours, a wrong key, silence, or a device "
-          "that was removed.", "Single ones are scanners. Many at once: IPAddressDeny= of the socket.", _FROM_OUTSIDE),
+          "that was removed. `rate`: a device that was sent away, and came back before its time.",
+          "Single ones are scanners. Many at once: IPAddressDeny= of the socket.", _FROM_OUTSIDE),
     Event("a device broke the protocol", "net", "info", ("code", "detail"),
           "A device that is known sent what the protocol does not allow, and was sent away (spec 20 §7).",
           "Many: a client of another version, or somebody who tries.", _FROM_OUTSIDE),

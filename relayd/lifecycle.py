@@ -38,13 +38,13 @@ LAG_UNREADY_S: Final = 1.0
 SWITCH_S: Final = 0.0005
 """After so long a thread gives the interpreter to one that waits for it. The store's thread asks for it at every
 statement; at the usual 5 ms a commit takes a tenth of a second while somebody keeps the loop busy."""
-COLLECT_AFTER: Final = (500, 1_000_000, 20)
+COLLECT_AFTER: Final = (500, 100_000_000, 20)
 """New objects after which the collector looks at what is new, and how often it does so until it looks at what is older.
 What a message is made of has no circles and goes by its references. A walk takes 0.6 ms at most where it looks at 500,
 3 ms at 5,000 and 20 to 30 at 50,000, in which nobody is served. With the usual second number, 10, it goes through all
 that is under way again and again, a tenth of the time of a busy relay (bench/, case A). To walk through what is older
-takes 400 ns an object, 0.3 s with 10,000 connections, and finds a few circles that an error has left: a million times
-is days."""
+takes 400 ns an object, 0.3 s with 10,000 connections, and finds a few circles that an error has left: at 200 walks a
+second, the most that a busy relay has, a hundred million of them are six days."""
 COLLECT_S: Final = 0.5
 """And how often at least: where as many come as go the collector's count stays low, and what is new becomes all."""
 
@@ -189,7 +189,7 @@ class Pulse:
             self._probed_at = self._clock.monotonic()
 
     def _look_for_descriptors(self) -> None:
-        """Notice that none is left. New connections are closed at once then, and nobody is told."""
+        """Notice that none is left. New connections are closed at once then."""
         if descriptor_left():
             self._scarce = []
             return

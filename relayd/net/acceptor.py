@@ -96,10 +96,9 @@ class Acceptor:
             listening.accept()[0].close()
         except OSError as error:
             return error.errno not in _NO_DESCRIPTOR  # it has gone; or somebody else was quicker to take what was free
-        else:
-            self._turned_away()
         finally:
             self._keep_spare()
+        self._turned_away()
         return True
 
     def _again(self, listening: socket.socket) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 
 class Agenda:
-    """Pieces that are due: those who wait to be read, who wait to be told, who wait to leave."""
+    """Pieces that are due: those who wait to be read, who wait to be told, who wait to leave, whose time is up."""
 
     __slots__ = ("_pieces", "_soon")
 

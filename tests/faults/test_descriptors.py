@@ -72,6 +72,7 @@ def test_where_no_descriptor_is_left_new_connections_are_closed_and_nothing_spin
             time.sleep(0.5)
             assert still_open(called) == 20
         assert metric(relay, "relayd_descriptors_exhausted_total") >= 1
+        assert metric(relay, 'relayd_connections_refused_total{limit="descriptors"}') >= len(called)
         assert relay.log.read_text("utf-8").count("no file descriptor is left") == 1
 
 

@@ -219,7 +219,7 @@ def _registries(world: World, rooms: Any) -> None:
         "sessions": len(world.relay.app._devices), "listeners": len(rooms.hub), "half-open": rooms.admission.half_open,
         "open": rooms.admission._open, "places": len(rooms.admission._by_place), "tasks": len(rooms.tasks),
         "waiting for room": len(rooms.gate._waiting), "speakers": len(rooms.turn._speakers),
-        "deadlines": len(rooms.wheel._slots), "intake": rooms.store._engine.intake.works,
+        "deadlines": len(rooms.wheel._slots) + len(rooms.wheel._due), "intake": rooms.store._engine.intake.works,
         "intake bytes": rooms.store._engine.intake.octets, "connections": counters.connections_open,
     }.items():  # fmt: skip
         expect(size == 0, "memory", f"{size} {what} are left when everybody has gone")

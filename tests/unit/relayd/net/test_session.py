@@ -1006,6 +1006,7 @@ async def test_who_says_nothing_again_and_again_is_sent_away_and_not_let_in_at_o
 
         assert (closed.code, refused.code) == (GoawayCode.RATE, GoawayCode.RATE)
         assert refused.after_ms > 0
+        assert relay.counters.handshakes_failed == {"rate": 1}
         assert not other.connection.closed
         relay.pass_time(BAD_ENDS_WITHIN_S)
         back, _ = await login(relay.port, alice)

@@ -243,6 +243,22 @@ def test_who_is_ended_while_others_are_woken_is_not_woken() -> None:
     assert [len(other.woken) for other in others] == [1] * PIECE
 
 
+def test_where_all_have_left_before_their_turn_one_turn_is_asked_for() -> None:
+    soon, clock = [], stopped_at(100.0)
+    wheel, alice = Wheel(clock, soon.append), Sleeper()
+    slot = wheel.put(alice, 101.0)
+    clock.advance(2.0)
+    wheel.tick()
+    wheel.take(alice, slot)
+    wheel.put(alice, 103.0)
+    clock.advance(2.0)
+    wheel.tick()
+
+    assert len(soon) == 1
+    soon.pop()()
+    assert (len(alice.woken), soon) == (1, [])
+
+
 def test_one_that_fails_to_wake_keeps_none_of_the_others_from_it() -> None:
     class Broken(Sleeper):
         def overdue(self, now: float) -> None:
