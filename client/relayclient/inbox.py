@@ -85,6 +85,11 @@ def _open(
     except CryptoFailure:
         _ask_unless(fetched(None), GetRelayKeys())
         raise _Unshown(Failure.STAMP) from None
+    own = step.setting("account")
+    if not contacts.version(step, own):
+        # A device is let in without its account's list, and what waits for it may come before the list does.
+        _ask_unless(fetched(own), GetDevices(own))
+        raise _Unshown(Failure.SESSION)
     newest = _sender(step, delivered, fetched)
     try:
         received = sessions.opened(step, delivered, newest, now_ms)
@@ -100,7 +105,6 @@ def _open(
         opened = body.open_body(delivered, read_wrapped(received.plaintext), peer, keys)
     except CryptoFailure:
         raise _Unshown(Failure.CONTENT) from None
-    own = step.setting("account")
     if delivered.sender != own and opened.context.conversation != conversation_id(own, delivered.sender):
         raise _Unshown(Failure.CONTENT)
     return received, opened

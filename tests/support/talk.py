@@ -54,6 +54,13 @@ def forget_sessions(device):
         step.run("DELETE FROM session")
 
 
+def forget_own_list(device):
+    """Be as a device is that was just let in: it has not seen its account's list."""
+    with device._store.step() as step:
+        step.run("DELETE FROM contact WHERE account = ?", device.identity.account)
+        step.run("DELETE FROM list_seen WHERE account = ?", device.identity.account)
+
+
 def said(relay, sender, recipient, content, message=None, conversation=None):
     """Let a device say something that its outbox would not: any content, message id or conversation."""
     own, other = sender.identity, recipient.identity

@@ -1,13 +1,13 @@
 """What the relay says unasked."""
 
-from relayclient.events import Drained, GapSeen, QuotaRefused, RolledBack
+from relayclient.events import Drained, EnvelopeFailed, Failure, GapSeen, QuotaRefused, RolledBack
 from relayproto import notices
 from relayproto.codes import Code, GapReason, Lane
 from relayproto.commands import Credit, GetDevices
-from relayproto.replies import Refused
+from relayproto.replies import Devices, Refused
 from support.changed import replace
 from support.small_relay import NOW_MS, join_second
-from support.talk import BOB, introduce, of, texts
+from support.talk import BOB, HOUR_MS, forget_own_list, forget_sessions, introduce, of, texts
 
 
 def test_envelopes_wait_in_order_for_what_must_be_asked_first(relay, alice, bob):
@@ -25,6 +25,43 @@ def test_envelopes_wait_in_order_for_what_must_be_asked_first(relay, alice, bob)
     assert held == []
     assert texts(came) == ["one", "two"]
     assert came[-1] == Drained()
+
+
+def test_a_first_message_that_comes_before_ones_own_list_waits_for_it(relay, alice, bob):
+    introduce(relay, alice, bob)
+    forget_sessions(alice)
+    forget_own_list(bob)
+    alice.queue(BOB, "one", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    relay.answers[GetDevices] = Refused(Code.BUSY, 1_000)
+    line = relay.connect(bob)
+
+    held = line.run()
+    del relay.answers[GetDevices]
+    relay.now_ms += 1_000
+    came = line.run()
+
+    assert texts(held) == []
+    assert texts(came) == ["one"]
+    assert GetDevices(bob.identity.account) in line.commands
+
+
+def test_a_first_message_under_a_list_that_is_not_believed_is_told_as_lost(relay, alice, bob):
+    introduce(relay, alice, bob)
+    forget_sessions(alice)
+    forget_own_list(bob)
+    alice.queue(BOB, "one", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    listed, signature = relay.accounts[bob.identity.account]
+    relay.answers[GetDevices] = Devices(listed, bytes(len(signature)), "")
+
+    line = relay.connect(bob)
+
+    line.run()
+    relay.now_ms += HOUR_MS
+    told = line.run()
+
+    assert of(EnvelopeFailed, told) == [EnvelopeFailed(alice.identity.account, 1, Failure.SESSION)]
 
 
 def test_what_the_relay_has_no_credit_for_is_not_kept(relay, alice, bob):

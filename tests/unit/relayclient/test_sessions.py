@@ -2,15 +2,16 @@
 
 from relayclient import outbox, sessions
 from relayclient.events import EnvelopeFailed, Failure, MessageState
-from relayproto.codes import Class, Lane, PrekeyKind
-from relayproto.commands import GetBundles
+from relayproto.codes import Class, Code, Lane, PrekeyKind
+from relayproto.commands import GetBundles, GetDevices
 from relayproto.e2e.content import Retry
 from relayproto.e2e.session import Peer
 from relayproto.limits import RETRY_MAX
 from relayproto.notices import Deliver
+from relayproto.replies import Refused
 from support.changed import replace
 from support.small_relay import NOW_MS, join_second
-from support.talk import BOB, HOUR_MS, forget_sessions, introduce, of, sent_by, states, texts
+from support.talk import BOB, HOUR_MS, forget_own_list, forget_sessions, introduce, of, sent_by, states, texts
 
 
 def test_what_does_not_open_is_asked_for_again_and_comes_under_a_new_session(relay, alice, bob):
@@ -31,6 +32,23 @@ def test_what_does_not_open_is_asked_for_again_and_comes_under_a_new_session(rel
     assert (message, MessageState.UNDECRYPTABLE) in states(before)
     assert texts(came) == ["please read"]
     assert states(after) == [(message, MessageState.DELIVERED)]
+
+
+def test_no_session_is_begun_before_ones_own_list_is_known(relay, alice, bob):
+    forget_own_list(alice)
+    relay.answers[GetDevices] = Refused(Code.BUSY, 1_000)
+    alice.queue(BOB, "text", now_ms=NOW_MS)
+    line = relay.connect(alice)
+
+    line.run()
+    waiting = relay.connect(bob).run()
+    del relay.answers[GetDevices]
+    relay.now_ms += HOUR_MS
+    line.run()
+
+    assert of(GetBundles, line.commands) != []
+    assert texts(waiting) == []
+    assert texts(relay.connect(bob).run()) == ["text"]
 
 
 def test_a_retry_is_asked_for_once_an_hour(relay, alice, bob):
