@@ -31,6 +31,7 @@ from relayd.lifecycle import CannotStart
 from relayd.net.rooms import Rooms
 from relayd.notices import Notifier
 from relayd.store import Store, daykeys, restored
+from relayproto.codes import Lane
 from relayproto.commands import Ack, DeviceCommand, Submit
 from relayproto.ids import Address
 from relayproto.notices import Deliver, Gap, Notice, Outcome, RolledBack
@@ -378,6 +379,10 @@ class Phone:
     def welcomed(self, welcome: Welcome) -> None:
         self.world.count("connections")
         self.row = self.world.truth.row_of(self.sender) or self.row  # a WELCOME may come after its removal
+        if welcome.epoch != self.epoch:
+            # Where another epoch begins is all that a device knows of it; ROLLED_BACK may not come any more.
+            for lane, begins in zip(Lane, welcome.lanes, strict=True):
+                self.world.truth.rolled_back(self.row, welcome.epoch, lane, begins.floor)
         self.epoch, self.ledger_epoch = welcome.epoch, welcome.ledger_epoch
 
     def _ended(self, process: Process, error: Exception | None) -> None:
