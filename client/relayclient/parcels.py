@@ -85,6 +85,8 @@ def needs(step: Step, now_ms: int) -> list[DeviceCommand]:
 
 
 def _need(step: Step, account: AccountId) -> DeviceCommand | None:
+    if not contacts.version(step, step.setting("account")):
+        return None  # a first message names this account's own list, which is asked for by itself
     devices, pass_ = contacts.devices(step, account), contacts.pass_of(step, account)
     if devices is None:
         return GetBundles(account, (), pass_)

@@ -46,12 +46,7 @@ def lacking(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
 
 
 def begin(step: Step, devices: DeviceList, bundles: Iterable[Bundle]) -> None:
-    """Begin a session with each device that lacks one and whose bundle holds; other bundles are ignored.
-
-    Where this account's own list is not known yet none is begun: a first message names it.
-    """
-    if not contacts.version(step, step.setting("account")):
-        return
+    """Begin a session with each device that lacks one and whose bundle holds; other bundles are ignored."""
     wanted = lacking(step, devices)
     version, hash_of_list = step.rows(
         "SELECT version, hash FROM list_seen WHERE account = ? ORDER BY version DESC LIMIT 1", devices.account

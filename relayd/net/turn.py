@@ -163,7 +163,8 @@ class Wheel:
         now = self._clock.monotonic()
         try:
             for sleeper in list(islice(self._due, _piece_of(len(self._due)))):
-                if self._due.pop(sleeper, sleeper) is None:  # else somebody before it has ended it
+                if sleeper in self._due:  # else somebody before it has ended it
+                    del self._due[sleeper]
                     sleeper.overdue(now)
         finally:
             self._passes = bool(self._due)
