@@ -149,7 +149,7 @@ STORAGE: Final = Board(
                   (Query("synced", total("relayd_commits_total")),)),
             Graph("Works in one transaction", "short", "Grows with the load; that is how it keeps up.",
                   _spread("relayd_commit_works")),
-            Graph("Waiting for the next transaction", "short", "The intake; full means that sockets are not read.",
+            Graph("Waiting for the next transaction", "short", "The intake; the fuller, the less for each device.",
                   (Query("works", added("relayd_intake_works")),
                    Query("full at", added("relayd_intake_works_limit")))),
             Graph("Bytes waiting for it", "bytes", "", (Query("bytes", added("relayd_intake_bytes")),)),

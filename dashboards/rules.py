@@ -129,7 +129,7 @@ def storage(time: Time) -> list[Alert]:
         Alert("RelaydCommitsSlow", "ticket",
               f"histogram_quantile(0.9, rate(relayd_commit_seconds_bucket[{five}])) > 0.5", 10 * MINUTE,
               "A transaction in ten takes more than half a second"),
-        Alert("RelaydIntakeFull", "page", "relayd_intake_works > 0.8 * relayd_intake_works_limit", 2 * MINUTE,
+        Alert("RelaydIntakeFull", "page", "relayd_intake_works > 0.6 * relayd_intake_works_limit", 2 * MINUTE,
               "{{ $value }} works wait for the disk"),
         Alert("RelaydBackupOld", "ticket",
               f"({finished} > 0 and time() - {finished} > {old}) or"

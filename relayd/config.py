@@ -129,8 +129,10 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, description="Connections at a time from one IP address, or from one /64 of IPv6.")
     ] = 1_000
     intake_messages_max: Annotated[
-        int, Meta(ge=1, description="Works taken in and not yet on disk; above it the relay stops reading.")
-    ] = 4_096
+        int,
+        Meta(ge=1, description="Works taken in and not yet on disk; above it the relay stops reading. One device has "
+             "at most an eighth of the room that is left."),
+    ] = 4_096  # fmt: skip
     intake_bytes_max: Annotated[int, Meta(ge=1 << 16, description="The same in bytes.")] = 32 * MIB
     outbox_bytes_max: Annotated[
         int, Meta(ge=1 << 16, description="Bytes waiting to be written to one device before the rest waits on disk.")

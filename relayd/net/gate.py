@@ -11,8 +11,8 @@ from typing import Any, Protocol
 class Waiting(Protocol):
     """A connection with work for which there was no room."""
 
-    def work(self) -> None:
-        """Try again."""
+    def resume(self) -> None:
+        """Try again, when it is your turn."""
 
 
 class Intake(Protocol):
@@ -33,7 +33,7 @@ class Gate:
         self._waiting: dict[Waiting, None] = {}
 
     def wait(self, connection: Waiting) -> None:
-        """Call ``connection.work`` when there is room."""
+        """Call ``connection.resume`` when there is room."""
         if not self._waiting:
             self._start(self._open())
         self._waiting[connection] = None
@@ -42,4 +42,4 @@ class Gate:
         await self._intake.space()
         waiting, self._waiting = self._waiting, {}
         for connection in waiting:
-            connection.work()
+            connection.resume()

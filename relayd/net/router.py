@@ -82,8 +82,8 @@ class Driver(Protocol):
     def speak(self) -> None:
         """Let the pump be asked in this turn."""
 
-    def work(self) -> None:
-        """Bring what was held back."""
+    def resume(self) -> None:
+        """Bring what was held back, when it is our turn."""
 
     def settled(self) -> None:
         """Nothing is under way any more."""
@@ -161,7 +161,7 @@ class Router:
             return True
         settle = partial(self._settled, request)
         self.pending += 1
-        if self._rooms.desk.messages.submit(self.seat, command, self._bodies, settle, now):
+        if self._rooms.desk.messages.submit(self.seat, command, self._bodies, settle, now, under_way=self.pending):
             return True
         if patient:
             self.pending -= 1
@@ -230,7 +230,7 @@ class Router:
                 self._rooms.incident(error, type(verb).__name__)
                 self._refuse(Code.INTERNAL, 0, request)
             del self._verbs[0]
-            self._driver.work()
+            self._driver.resume()
         self._running = False
 
     async def _answer(self, verb: Verb) -> Message | None:

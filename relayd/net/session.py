@@ -27,7 +27,7 @@ from relayproto.message import Message
 from relayproto.replies import Enrolled, Refused
 
 INTAKE_WAIT_S: Final = 2.0
-"""How long a submission waits for room before it is not taken: by then the disk is the problem, not a burst."""
+"""How long a submission waits for room before it is not taken: by then it is no burst, but a slow disk or too much."""
 _NEVER: Final = float("inf")
 
 
@@ -35,7 +35,7 @@ class Session(asyncio.Protocol):
     """One connection's driver. ``left`` is called once, when the socket is gone; ``place`` is what admission gave."""
 
     __slots__ = ("_alarm", "_connection", "_held", "_left", "_marked", "_outbox", "_place", "_retiring", "_rooms",
-                 "_router", "_share", "_static_key", "_unread", "_wait_until", "_working")  # fmt: skip
+                 "_router", "_share", "_static_key", "_wait_until", "_working")  # fmt: skip
 
     def __init__(
         self, transport: asyncio.Transport, rooms: Rooms, left: Callable[["Session"], None], place: bytes
@@ -56,7 +56,7 @@ class Session(asyncio.Protocol):
         self._retiring: tuple[GoawayCode, int] | None = None
         self._static_key = b""
         self._share = Share(self._outbox, now)
-        self._unread = self._marked = self._working = False
+        self._marked = self._working = False
         self._set_alarm()
 
     # --- asyncio's side ---
@@ -66,7 +66,7 @@ class Session(asyncio.Protocol):
         self._rooms.counters.bytes_in += len(data)
         self._outbox.received += len(data)
         self._connection.keep_octets(data, self._rooms.clock.monotonic())
-        self._line_up()
+        self._rooms.shares.enter(self, self._share, self._place)
         self._rooms.store.hurry()
 
     def eof_received(self) -> bool:
@@ -102,9 +102,10 @@ class Session(asyncio.Protocol):
 
     # --- the shares' side ---
 
-    def _line_up(self) -> None:
-        self._unread = False
-        self._rooms.shares.enter(self, self._share, self._place)
+    def resume(self) -> None:
+        """Take what was held back, and what has come behind it, when it is our turn."""
+        if self._held and not self._working:
+            self._rooms.shares.line_up(self, self._share, self._place)
 
     def take(self) -> bool:
         """Take a part of what came; return whether there is more that can be taken now."""
@@ -116,6 +117,11 @@ class Session(asyncio.Protocol):
             return False
 
     def _take(self) -> bool:
+        self._share.frames += len(self._held)  # what was held back is taken once more
+        if self._held:
+            self._work()
+        if self._held:
+            return False
         more = self._connection.advance(self._rooms.clock.monotonic(), FRAMES_AT_ONCE_MAX)
         self._take_events()
         if self._connection.empty:
@@ -125,7 +131,6 @@ class Session(asyncio.Protocol):
         # Most of what comes has its answer after a commit: no flush for nothing. Deadlines only moved to later.
         if self._connection.waiting or self._connection.closed:
             self.speak()
-        self._unread = more and bool(self._held)
         return more and not self._held
 
     # --- the turn's and the wheel's side ---
@@ -152,8 +157,7 @@ class Session(asyncio.Protocol):
         router = self._router
         if router is not None and self._connection.open:
             self._pump(router, now_ms, now)
-        octets = self._connection.data_to_send(now)
-        if octets:
+        if octets := self._connection.data_to_send(now):
             self._rooms.counters.bytes_out += len(octets)
             self._outbox.write(octets)
         if self._connection.closed:
@@ -201,7 +205,8 @@ class Session(asyncio.Protocol):
             self._router.overdue(now)
         if self._wait_until is not None and now >= self._wait_until:
             self._wait_until = None
-            self.work(patient=False)
+            self._work(patient=False)
+            self._rooms.shares.enter(self, self._share, self._place)
         self._take_events()
         self.speak()
 
@@ -214,12 +219,11 @@ class Session(asyncio.Protocol):
 
     def _take_events(self) -> None:
         frames, held = 0, self._held
-        entering = self._connection.purpose is Purpose.ENROL
         for event in self._connection.events():
             match event:
                 case MessageReceived():
                     frames += 1
-                    if entering:
+                    if self._connection.purpose is Purpose.ENROL:
                         self._rooms.tasks.start(self._enter(event.request, cast("EnrolCommand", event.message)))
                     else:
                         held.append(event)
@@ -235,26 +239,24 @@ class Session(asyncio.Protocol):
                     assert_never(never)
         self._share.frames += frames
         self._rooms.counters.frames_in += frames
-        if held:
-            self.work()
+        if frames and held:
+            self._work()
 
-    def work(self, *, patient: bool = True) -> None:
+    def _work(self, *, patient: bool = True) -> None:
         """Do what the device has asked, as far as there is room; who is not ``patient`` is told where there is none."""
         router = self._router
         if router is None or self._working:
             return
         self._working = True
-        done = 0
-        now = self._rooms.clock.monotonic()
+        done, now = 0, self._rooms.clock.monotonic()
         try:
             while done < len(self._held) and self._retiring is None:
                 event = self._held[done]  # what is left of a connection that ends here was forgotten as it ended
                 command = cast("DeviceCommand", event.message)
                 if not router.route(event.request, command, now, patient=patient):
-                    self._wait(now, command)
+                    self._wait(now, command, router)
                     return
-                done += 1
-            self._wait_until = None
+                done, self._wait_until = done + 1, None
             self._outbox.release(Hold.WORK)
         except RemoteProtocolError as error:
             self.leave(error.code, reconnect=True, after_ms=FAULT_AFTER_MS)
@@ -263,12 +265,10 @@ class Session(asyncio.Protocol):
         finally:
             del self._held[:done]
             self._working = False
-        if self._unread and not self._held:
-            self._line_up()
 
-    def _wait(self, now: float, command: DeviceCommand) -> None:
+    def _wait(self, now: float, command: DeviceCommand, router: Router) -> None:
         self._outbox.hold(Hold.WORK)
-        if isinstance(command, Submit | Ack):
+        if isinstance(command, Submit | Ack) and not router.pending:  # else ``settled`` will come
             self._rooms.gate.wait(self)
         if isinstance(command, Submit) and self._wait_until is None:
             self._wait_until = now + INTAKE_WAIT_S
@@ -391,9 +391,9 @@ class Session(asyncio.Protocol):
 
     def settled(self) -> None:
         """Every submission has its answer."""
+        self.resume()
         if self._retiring is not None:
-            code, after_ms = self._retiring
-            self.leave(code, reconnect=True, after_ms=after_ms)
+            self.leave(self._retiring[0], reconnect=True, after_ms=self._retiring[1])
 
     def cut(self) -> None:
         """Close at once: the time for an orderly end is over."""

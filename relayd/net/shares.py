@@ -3,9 +3,9 @@
 Connections that have sent something enter; their ``take`` is called, part by part. The rules of this file: who has used
 least of the loop comes first, where whoever was away begins a little below those who wait (as sleepers do in fair
 schedulers of processes): a device that says little is answered at once whatever a thousand others say, and to come anew
-brings nobody more. And whoever has not shown who he is waits behind those who have; of those, places have their turn
-one after the other, so that a place with many connections keeps nobody of another waiting, and of one place the first
-comes first.
+brings nobody more. Who says little and has used more than they have comes next, before all who say much. Whoever has
+not shown who he is waits behind those who have; of those, places have their turn one after the other, so that a place
+with many connections keeps nobody of another waiting, and of one place the first comes first.
 """
 
 import heapq
@@ -36,6 +36,11 @@ acknowledgements without news, verbs over the rate, submissions before their tim
 says so many is sent away."""
 WASTE_PER_S: Final = 10.0
 """And so many a second on."""
+MODEST_MAX: Final = 24
+"""Frames of one connection at once, up to which it comes before those that say more, whatever it has used: those of a
+person, or of a small application."""
+MODEST_PER_S: Final = 40.0
+"""And so many a second on."""
 
 
 class Taker(Protocol):
@@ -48,7 +53,18 @@ class Taker(Protocol):
 class Share:
     """What one connection has used of the loop; ``known`` once it has shown who it is."""
 
-    __slots__ = ("_waste", "_waste_since", "frames", "known", "outbox", "used_s", "waits")
+    __slots__ = (
+        "_said",
+        "_said_since",
+        "_waste",
+        "_waste_since",
+        "frames",
+        "known",
+        "modest",
+        "outbox",
+        "used_s",
+        "waits",
+    )
 
     def __init__(self, outbox: Outbox, now: float) -> None:
         self.outbox = outbox
@@ -56,8 +72,10 @@ class Share:
         """Seconds, on the scale of the ``Shares``."""
         self.frames = 0
         """That were taken of it, which whoever takes counts."""
-        self._waste = 0.0
-        self._waste_since = now
+        self._waste = self._said = 0.0
+        self._waste_since = self._said_since = now
+        self.modest = True
+        """Whether it had said little when it was last taken."""
         self.known = False
         self.waits = False
 
@@ -66,6 +84,12 @@ class Share:
         self._waste = max(0.0, self._waste - (now - self._waste_since) * WASTE_PER_S) + frames
         self._waste_since = now
         return self._waste > WASTE_MAX
+
+    def said(self, frames: int, now: float) -> None:
+        """Note frames that were taken."""
+        self._said = max(0.0, self._said - (now - self._said_since) * MODEST_PER_S) + frames
+        self._said_since = now
+        self.modest = self._said <= MODEST_MAX
 
 
 _Line = list[tuple[float, int, Taker, Share]]
@@ -101,6 +125,14 @@ class Shares:
             self._catch_up(share)
             if (not self._devices or share.used_s < self._level_s) and not self._serve(taker, share):
                 return
+        self.line_up(taker, share, place)
+
+    def line_up(self, taker: Taker, share: Share, place: bytes = b"") -> None:
+        """Let a connection take what it has kept when it is its turn, never now: whoever calls tells others as well."""
+        if share.waits:
+            return
+        if share.known:
+            self._catch_up(share)
         share.waits = True
         share.outbox.hold(Hold.TURN)
         if not self._due:
@@ -113,7 +145,9 @@ class Shares:
 
     def _wait(self, taker: Taker, share: Share, place: bytes) -> None:
         if share.known:
-            heapq.heappush(self._devices, (share.used_s, next(self._numbers), taker, share))
+            # First, but not at once: a thousand that keep just below the bound of who is modest have turns as well.
+            place_s = min(share.used_s, self._level_s - AHEAD_S) if share.modest else share.used_s
+            heapq.heappush(self._devices, (place_s, next(self._numbers), taker, share))
         else:
             self._strangers.setdefault(place, deque()).append((taker, share))
 
@@ -152,6 +186,7 @@ class Shares:
     def _serve(self, taker: Taker, share: Share) -> bool:
         began, frames = self._clock.monotonic(), share.frames
         known, more = share.known, taker.take()
+        share.said(share.frames - frames, began)
         frames_s = FRAME_S_MAX * max(1, share.frames - frames)
         share.used_s += min(self._clock.monotonic() - began, frames_s)
         if known:

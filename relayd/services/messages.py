@@ -48,13 +48,17 @@ class Messages:
         self._rates = rates
         self._pairs = pairs
 
-    def submit(self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float) -> bool:
-        """Hand a submission to the store. False: the intake is full and nothing was done, bring it again.
+    def submit(
+        self, seat: Seat, command: Submit, bodies: Bodies, settle: Settle, now: float, *, under_way: int
+    ) -> bool:
+        """Hand a submission to the store, the last of so many that are ``under_way``.
+
+        False: the device has all the room there is for one, nothing was done, bring it again.
 
         Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair. The
         sender's own account is no pair: what goes to its other devices goes along with all that a person writes.
         """
-        if self._store.full:
+        if under_way > self._store.room:
             return False
         row, accounts = seat.row, [target.account for target in command.targets]
         others = accounts if seat.account not in accounts else [one for one in accounts if one != seat.account]

@@ -146,7 +146,7 @@ class Engine:
                 await self._move(move_log)
         if self._begun is not None:
             await self._follow(self._begun)
-        while works := self.intake.next():
+        while works := self.intake.next(self._clock.monotonic()):
             self._abandon(works)
 
     async def _works(self) -> None:
@@ -191,12 +191,12 @@ class Engine:
         goes through: each runs for microseconds and waits for the scheduler's next tick on a core that is kept busy.
         Who is read meanwhile would wait for the end of the commit all the same.
         """
-        works = self.intake.next()
+        works = self.intake.next(began := self._clock.monotonic())
         if not works:
             return False
         act = partial(self._writer.run, works=works, now_ms=self._clock.now_ms(), disk_tight=self._disk.tight)
         rows = sum([each.placements for each in works.submissions])
-        committed = self._thread.post(act, partial(self._committed, works, rows, self._clock.monotonic()))
+        committed = self._thread.post(act, partial(self._committed, works, rows, began))
         self._begun = _Begun(works, committed)
         if len(works) <= SMALL_MAX and rows <= SMALL_MAX:
             self._waiting = True

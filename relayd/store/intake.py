@@ -4,12 +4,15 @@ Works enter in any number of turns; the next commit takes them together. The rul
 is bounded, and nobody waits here - a full intake says so, and the sockets are not read until it has room
 (performance.md, "Rules of the hot path"). Nobody waits for an acknowledgement to be committed, so it goes along
 with what somebody waits for, or alone a little later (decision 0044). And whoever says little waits for nobody who says
-much: quiet devices come first, and while any are about commits are short (decision 0049); the others take turns.
+much: quiet devices come first, and while any are about commits are short (decision 0049); of the others who has said
+less comes sooner, and nobody has more waiting than there is room left (decision 0053).
 """
 
 import asyncio
+import heapq
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 from typing import Final
 
 from relayd.store.works import OVERHEAD_BYTES, Acknowledgement, Submission, Verb, Works
@@ -25,9 +28,15 @@ Where more waits they have one part in SHORT_SHARE of it."""
 SHORT_SHARE: Final = 4
 TURN_PLACEMENTS: Final = 64
 """Rows of one device before others have their turn: answers that leave together cost less than one by one."""
-QUIET_MAX: Final = 6
-"""Rows that a quiet device puts in in this window and in the one before, each at most: a message to the devices of one
-person, and a receipt or two."""
+ROOM_SHARE: Final = 8
+"""One device has one part in so many of the room that is left. Where it is alone that is as much as it may have under
+way, where a hundred say without end 38 works each, and forty that come one after the other leave room for more."""
+LATER_S: Final = 0.1
+"""By which a device's turn is later each time that it has said twice as much as a quiet one may: it stands behind who
+says less. For a second at most, however many these are: nobody puts 2**10 times that in in half a second."""
+QUIET_MAX: Final = 24
+"""Rows that a quiet device puts in in this window and in the one before, each at most: messages to the devices of a few
+persons, and receipts."""
 WINDOW_S: Final = 0.5
 """Of a window; whoever sends one message after another, each when the one before is accepted, says 100 in it."""
 ALONG_S: Final = 0.02
@@ -39,7 +48,7 @@ class Intake:
     """What waits for the next commit."""
 
     __slots__ = ("_acknowledgements", "_arrived", "_before", "_closed", "_later", "_lines", "_messages_max",
-                 "_octets_max", "_passed", "_quiet", "_quiet_before", "_quiet_now", "_rows",
+                 "_numbers", "_octets_max", "_passed", "_quiet", "_quiet_before", "_quiet_now", "_rows",
                  "_said", "_space", "_turns", "_verbs", "_waits", "_window", "full", "octets", "slow",
                  "works")  # fmt: skip
 
@@ -56,8 +65,9 @@ class Intake:
         """By mailbox: what each device has submitted, in its order."""
         self._quiet: deque[deque[Submission]] = deque()
         """Of the lines those of quiet devices."""
-        self._turns: deque[deque[Submission]] = deque()
-        """And the others, whose turn it is first."""
+        self._turns: list[tuple[float, int, deque[Submission]]] = []
+        """And the others, a heap: whose turn comes soonest stands first; of the same time, who came first."""
+        self._numbers = count()
         self._window = 0
         """The number of this window."""
         self._quiet_now: set[int] = set()
@@ -91,6 +101,21 @@ class Intake:
     def pressing(self) -> bool:
         """Whether there is something to commit now: not only acknowledgements that can still wait."""
         return self._arrived.is_set()
+
+    @property
+    def room(self) -> int:
+        """How many works one device may have waiting: a part of the room that is left, so that there is always some.
+
+        A few that say without end share most of the intake, and whoever says one thing finds room beside them: the
+        dynamic thresholds of buffers that a switch's queues share. Of the bytes that are left as many works find room
+        as are as large as those that wait.
+        """
+        if self.full:
+            return 0
+        left = self._messages_max - self.works
+        if self.octets:
+            left = min(left, (self._octets_max - self.octets) * self.works // self.octets)
+        return max(1, left // ROOM_SHARE)
 
     @property
     def hurries(self) -> bool:
@@ -130,10 +155,14 @@ class Intake:
         self._rows += work.placements
         line = self._lines.get(row)
         if line is None:
-            self._lines[row] = line = deque()
-            (self._quiet if quiet else self._turns).append(line)
+            self._lines[row] = line = deque((work,))
+            if quiet:
+                self._quiet.append(line)
+            else:
+                self._line_up(line, now)
             self._arrived.set()
-        line.append(work)
+        else:
+            line.append(work)
         self._taken(work.weight)
 
     def _count(self, row: int, placements: int, window: int) -> bool:
@@ -178,9 +207,9 @@ class Intake:
             self._space.clear()
             self._arrived.set()
 
-    def next(self) -> Works:
-        """Return what the next commit takes: submissions of quiet devices first, then by turns."""
-        works = Works(self._submissions(), self._acknowledgements, self._verbs)
+    def next(self, now: float) -> Works:
+        """Return what the next commit takes at ``now``: submissions of quiet devices first, then by turns."""
+        works = Works(self._submissions(now), self._acknowledgements, self._verbs)
         self._acknowledgements, self._verbs = [], []
         self.works -= len(works)
         self.octets -= sum([work.weight for work in works.submissions])
@@ -193,41 +222,57 @@ class Intake:
             self._space.set()
         return works
 
-    def _submissions(self) -> list[Submission]:
+    def _submissions(self, now: float) -> list[Submission]:
         taken: list[Submission] = []
         short = self._short
-        rows = self._fill(taken, self._quiet, QUIET_MAX, 0, SHORT_PLACEMENTS if short else PLACEMENTS_MAX)
+        rows = self._take_quiet(taken, SHORT_PLACEMENTS if short else PLACEMENTS_MAX, now)
         quiet = len(taken)
         # Beside those of quiet devices, however many these are: what a gateway says must not wait for ever.
         others = min(max((self._rows - rows) // SHORT_SHARE, SHORT_OTHERS), SHORT_PLACEMENTS)
         most = rows + others if short else PLACEMENTS_MAX
         if self._passed and self._turns:
             # However many quiet devices there are, and however large it is.
-            most = max(most, rows + self._turns[0][0].placements)
-        self._fill(taken, self._turns, TURN_PLACEMENTS, rows, most)
+            most = max(most, rows + self._turns[0][2][0].placements)
+        self._take_turns(taken, rows, most, now)
         self._passed = bool(self._turns) and len(taken) == quiet
         return taken
 
-    def _fill(self, taken: list[Submission], turns: deque[deque[Submission]], turn: int, rows: int, most: int) -> int:
-        """Take from lines in their order, of each until it has had its ``turn``; return how many rows that makes."""
-        strict = turns is self._quiet  # a turn may end with a large one, but not that of who says little
-        while turns:
-            line = turns.popleft()
-            before, until = len(taken), rows + turn
-            while line and rows + (line[0].placements if strict else 1) <= until:
+    def _take_quiet(self, taken: list[Submission], most: int, now: float) -> int:
+        """Take of each quiet device what one says; what is left of it has turns. Return how many rows that makes."""
+        rows = 0
+        while self._quiet:
+            line = self._quiet[0]
+            until = rows + QUIET_MAX
+            while line and rows + line[0].placements <= until:
                 if rows + line[0].placements > most and taken:
-                    break
+                    return rows
                 rows += line[0].placements
                 taken.append(line.popleft())
-            if not line:
-                del self._lines[taken[-1].seat.row]
-            elif rows + (line[0].placements if strict else 1) > until:
-                self._turns.append(line)
-            else:
-                # Whoever has had a part of a turn does not come first again.
-                (turns.appendleft if strict or len(taken) == before else turns.append)(line)
-                break
+            self._leave(self._quiet.popleft(), taken, now)
         return rows
+
+    def _take_turns(self, taken: list[Submission], rows: int, most: int, now: float) -> None:
+        """Take of the others, of each until it has had its turn, which may end with a large one."""
+        while self._turns and (rows + self._turns[0][2][0].placements <= most or not taken):
+            _, _, line = heapq.heappop(self._turns)
+            until = rows + TURN_PLACEMENTS
+            while line and rows < until and (rows + line[0].placements <= most or not taken):
+                rows += line[0].placements
+                taken.append(line.popleft())
+            self._leave(line, taken, now)
+
+    def _leave(self, line: deque[Submission], taken: list[Submission], now: float) -> None:
+        """Let a line that has had its turn have another, or end where the last that was taken was its last."""
+        if line:
+            self._line_up(line, now)
+        else:
+            del self._lines[taken[-1].seat.row]
+
+    def _line_up(self, line: deque[Submission], now: float) -> None:
+        row = line[0].seat.row
+        said = max(self._said.get(row, 0), self._before.get(row, 0))
+        later_s = LATER_S * (said // (QUIET_MAX + 1)).bit_length()
+        heapq.heappush(self._turns, (now + later_s, next(self._numbers), line))
 
     def put_back(self, acknowledgements: list[Acknowledgement]) -> None:
         """Keep acknowledgements for the next commit, before what has arrived since: this one failed for now."""

@@ -185,12 +185,17 @@ class Store(LocalVerbs, EntranceVerbs):
         """Whether no submission is taken: there is no room, or the store is closing."""
         return self._engine.intake.full
 
+    @property
+    def room(self) -> int:
+        """How many submissions one device may have under way now."""
+        return self._engine.intake.room
+
     async def space(self) -> None:
         """Wait until the intake has room."""
         await self._engine.intake.space()
 
     def submit(self, seat: Seat, command: Submit, body: bytes, settle: Settle) -> None:
-        """Take a submission, unless the store is ``full``, which the caller has looked at in the same turn.
+        """Take a submission, where there is ``room``, at which the caller has looked in the same turn.
 
         ``body`` is the command's own or what its handle named, empty where there is none. ``settle`` is called once,
         on the loop, after the commit.

@@ -144,9 +144,12 @@ async def lock_it(night: Night) -> None:
     numbers = itertools.count(1)
     line.say(*[submit(next(numbers), bob.person, ttl_s=3_600) for _ in range(10)])
     await line.several(Submitted, 10)
+    others = [(await each.login(ENDLESS))[0] for each in await come(relay, *[f"clerk{n}" for n in range(12)])]
     with holding(relay):
         night.causes("locked", "RelaydCommitsFail", "RelaydIntakeFull", "RelaydNotReady")
         line.say(*[submit(next(numbers), bob.person, ttl_s=3_600) for _ in range(40)])
+        for other in others:  # nobody alone fills it
+            other.say(submit(1, bob.person, ttl_s=3_600))
         await night.fired("RelaydCommitsFail", "RelaydIntakeFull", "RelaydNotReady")
     night.cures("RelaydCommitsFail", "RelaydIntakeFull", "RelaydNotReady")
     [carol] = await come(relay, "carol")

@@ -132,8 +132,8 @@ NIGHTS: dict[str, tuple[list[Night], list[Night]]] = {
     ),
     "RelaydCommitsSlow": ([Night(commits(0.2))], [Night(commits(0.05))]),
     "RelaydIntakeFull": (
-        [Night({"relayd_intake_works": steady(90), "relayd_intake_works_limit": steady(100)})],
-        [Night({"relayd_intake_works": steady(70), "relayd_intake_works_limit": steady(100)})],
+        [Night({"relayd_intake_works": steady(65), "relayd_intake_works_limit": steady(100)})],
+        [Night({"relayd_intake_works": steady(55), "relayd_intake_works_limit": steady(100)})],
     ),
     "RelaydBackupOld": (
         [Night(backup(600, 0), 28 * 60), Night(backup(0, 600), 28 * 60)],

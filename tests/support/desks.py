@@ -33,7 +33,7 @@ class AgreeableStore:
 
     def __init__(self, person: Person) -> None:
         self.person = person
-        self.full = False
+        self.room = 100
         self.taken: list[tuple[object, ...]] = []
         self.low: tuple[tuple[int, PrekeysLow], ...] = ()
         self.removed: tuple[int, ...] = ()

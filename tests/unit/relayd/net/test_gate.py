@@ -17,7 +17,7 @@ class Waiting:
     def __init__(self, order: list["Waiting"]) -> None:
         self.order = order
 
-    def work(self) -> None:
+    def resume(self) -> None:
         self.order.append(self)
 
 
@@ -43,8 +43,8 @@ async def test_who_finds_it_full_again_waits_again() -> None:
     gate = Gate(intake, lambda work: tasks.append(asyncio.ensure_future(work)))
 
     class Unlucky(Waiting):
-        def work(self) -> None:
-            super().work()
+        def resume(self) -> None:
+            super().resume()
             if len(order) == 1:
                 gate.wait(self)
 

@@ -36,7 +36,7 @@ class Driver:
         self.said: list[tuple[Message, int]] = []
         self.left: list[tuple[GoawayCode, bool]] = []
         self.retired: list[GoawayCode] = []
-        self.spoken = self.worked = self.rested = self.wasted = 0
+        self.spoken = self.resumed = self.rested = self.wasted = 0
         self.has_room = True
         self.traffic = (10, 20, 30)
 
@@ -46,8 +46,8 @@ class Driver:
     def speak(self) -> None:
         self.spoken += 1
 
-    def work(self) -> None:
-        self.worked += 1
+    def resume(self) -> None:
+        self.resumed += 1
 
     def settled(self) -> None:
         self.rested += 1
@@ -68,6 +68,7 @@ class Quiet(Before):
     def __init__(self, store: object) -> None:
         super().__init__(store)
         self.full = False
+        self.room = UNANSWERED_MAX
         self.settles = []
         self.acknowledged = []
 
@@ -150,18 +151,19 @@ async def test_a_protocol_error_that_the_store_finds_ends_the_connection(tmp_pat
         assert stage.driver.left == [(GoawayCode.BAD_SUBMISSION, True)]
 
 
-async def test_a_full_intake_is_for_the_session_to_wait_for(tmp_path: Path) -> None:
+async def test_more_than_there_is_room_for_is_for_the_session_to_wait_for(tmp_path: Path) -> None:
     async with live_relay(tmp_path, through=Quiet) as relay:
         stage = Stage(relay.rooms)
-        stage.store.full = True
+        stage.store.room = 1
+        assert stage.route(submit(1, BOB))
 
-        assert not stage.route(submit(1, BOB))
-        assert stage.router.pending == 0
-        assert stage.route(submit(1, BOB), 5, patient=False)
+        assert not stage.route(submit(2, BOB))
+        assert stage.router.pending == 1
+        assert stage.route(submit(2, BOB), 5, patient=False)
 
         [(answer, request)] = stage.driver.said
         assert isinstance(answer, NotTaken)
-        assert (answer.code, request, stage.router.pending) == (Code.BUSY, 5, 0)
+        assert (answer.code, request, stage.router.pending) == (Code.BUSY, 5, 1)
 
 
 async def test_more_than_256_without_an_answer_are_a_fault(tmp_path: Path) -> None:
@@ -304,11 +306,11 @@ async def test_verbs_wait_in_a_bounded_line(tmp_path: Path) -> None:
         taken = [stage.route(GetRelayKeys(), request) for request in range(VERBS_MAX + 1)]
 
         assert taken == [True] * VERBS_MAX + [False]
-        await until(lambda: stage.driver.worked == VERBS_MAX)
+        await until(lambda: stage.driver.resumed == VERBS_MAX)
         assert [request for _, request in stage.driver.said] == list(range(VERBS_MAX))
         assert all(isinstance(answer, RelayKeys) for answer, _ in stage.driver.said)
         assert stage.route(GetRelayKeys(), 99)
-        await until(lambda: stage.driver.worked > VERBS_MAX)
+        await until(lambda: stage.driver.resumed > VERBS_MAX)
         assert stage.driver.said[-1][1] == 99
 
 

@@ -468,11 +468,11 @@ async def test_a_reader_that_is_too_slow_is_cut_off(tmp_path: Path) -> None:
 
 async def test_a_full_intake_is_waited_for_and_then_nothing_is_taken(tmp_path: Path) -> None:
     class Full(Before):
-        full = False
-        room = asyncio.Event()
+        room = 100
+        emptied = asyncio.Event()
 
         async def space(self) -> None:
-            await self.room.wait()
+            await self.emptied.wait()
 
     fulls: list[Full] = []
 
@@ -483,7 +483,7 @@ async def test_a_full_intake_is_waited_for_and_then_nothing_is_taken(tmp_path: P
     async with office(tmp_path, through=through) as (relay, alice, bob):
         line, _ = await login(relay.port, alice)
         [before] = fulls
-        before.full = True
+        before.room = 0
         line.say(submit(1, bob), submit(2, bob))
         assert not any(isinstance(each, Submitted | NotTaken) for each in await line.silence())
 
@@ -492,8 +492,8 @@ async def test_a_full_intake_is_waited_for_and_then_nothing_is_taken(tmp_path: P
         assert [each.code for each in await line.several(NotTaken, 2)] == [Code.BUSY, Code.BUSY]
         line.say(submit(1, bob), submit(2, bob))
         await line.silence()
-        before.full = False
-        before.room.set()
+        before.room = 100
+        before.emptied.set()
         assert [each.submission for each in await line.several(Submitted, 2)] == [1, 2]
         assert relay.counters.not_taken[Code.BUSY] == 2
 
@@ -507,6 +507,81 @@ async def test_a_small_intake_slows_a_sender_down_and_loses_nothing(tmp_path: Pa
         answers = await line.several(Submitted, 200)
         assert [each.submission for each in answers] == list(range(1, 201))
         assert {each.codes for each in answers} == {(Code.STORED,)}
+
+
+class Held(Before):
+    """Commits nothing until it is let, and has room for two submissions of each device."""
+
+    room = 2
+
+    def __init__(self, store: object) -> None:
+        super().__init__(store)
+        self.waiting: list[tuple[object, ...]] = []
+
+    def submit(self, *arguments: object) -> None:
+        self.waiting.append(arguments)
+
+    def let(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for arguments in waiting:
+            self.store.submit(*arguments)
+
+
+def numbers(held: Held) -> list[int]:
+    return [command.submission for _, command, *_ in held.waiting]
+
+
+async def test_whoever_has_as_much_under_way_as_there_is_room_for_waits_and_others_do_not(tmp_path: Path) -> None:
+    async with office(tmp_path, through=Held) as (relay, alice, bob):
+        held = relay.rooms.store
+        a, _ = await login(relay.port, alice)
+        b, _ = await login(relay.port, bob)
+
+        a.say(*[submit(number, bob) for number in range(1, 6)])
+        await until(lambda: len(held.waiting) == 2)
+        b.say(submit(1, alice))
+        await until(lambda: len(held.waiting) == 3)
+        await a.silence()
+        assert numbers(held) == [1, 2, 1]
+
+        held.let()
+        await until(lambda: len(held.waiting) == 2)
+        assert numbers(held) == [3, 4]
+        held.let()
+        await until(lambda: len(held.waiting) == 1)
+        held.let()
+        assert [each.submission for each in await a.several(Submitted, 5)] == [1, 2, 3, 4, 5]
+        assert (await b.expect(Submitted)).submission == 1
+
+
+async def test_whoever_waits_for_room_is_told_after_two_seconds_in_which_it_got_none(tmp_path: Path) -> None:
+    async with office(tmp_path, through=Held) as (relay, alice, bob):
+        held = relay.rooms.store
+        line, _ = await login(relay.port, alice)
+
+        line.say(*[submit(number, bob) for number in range(1, 6)])
+        await until(lambda: len(held.waiting) == 2)
+        relay.pass_time(1.5)
+        held.let()
+        await until(lambda: len(held.waiting) == 2)
+        relay.pass_time(1.5)
+        await line.silence()
+        assert not relay.counters.not_taken[Code.BUSY]
+        relay.pass_time(1.5)
+
+        refused = await line.expect(NotTaken)
+        assert (refused.submission, refused.code) == (5, Code.BUSY)
+        held.let()
+        assert [each.submission for each in await line.several(Submitted, 2)] == [3, 4]
+
+
+async def test_what_was_read_behind_a_full_line_of_verbs_is_answered_when_these_are(tmp_path: Path) -> None:
+    async with office(tmp_path) as (relay, alice, bob):
+        line, _ = await login(relay.port, alice)
+
+        line.say(*[GetDevices(bob.account)] * 5 * FRAMES_AT_ONCE_MAX)
+
+        assert len(await line.several(Devices, 5 * FRAMES_AT_ONCE_MAX)) == 5 * FRAMES_AT_ONCE_MAX
 
 
 async def test_a_message_hurries_once_it_was_taken_in(tmp_path: Path) -> None:

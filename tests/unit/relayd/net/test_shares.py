@@ -7,6 +7,8 @@ from relayd.net.shares import (
     AHEAD_S,
     FRAME_S_MAX,
     FRAMES_AT_ONCE_MAX,
+    MODEST_MAX,
+    MODEST_PER_S,
     STRANGERS_A_TURN_MAX,
     TURN_S_MAX,
     WASTE_MAX,
@@ -66,6 +68,7 @@ class Stage:
     def share(self, used_s: float = 0.0, *, known: bool = True) -> Share:
         made = Share(Outbox(FakeTransport(), octets_max=1, timeout_s=1.0), self.clock.monotonic())
         made.used_s = used_s
+        made.modest = False
         made.known = known
         return made
 
@@ -147,6 +150,7 @@ def test_of_strangers_who_say_little_only_a_few_have_their_turn_at_once() -> Non
 def test_what_the_machine_gave_to_others_in_a_part_is_nobodys_use() -> None:
     stage = Stage()
     share = stage.share()
+    share.said(10 * MODEST_MAX, stage.clock.monotonic())
 
     stage.shares.enter(stage.taker("interrupted", 1, 0.5, frames=3), share)
     stage.shares.enter(stage.taker("interrupted at a handshake", 1, 0.5, frames=0), share)
@@ -181,6 +185,74 @@ def test_what_was_not_used_in_a_pause_brings_no_more_than_a_little() -> None:
 
     assert stage.log.index("flood") <= AHEAD_S / STEP_S + 1
     assert away.used_s > 100.0 - AHEAD_S
+
+
+def application_among_floods(frames: int) -> tuple[list[int], int]:
+    """Return how many turns an application waited each time that it said something, and how often it waited at all."""
+    stage = Stage()
+    for number in range(500):
+        stage.shares.enter(stage.taker(f"flood {number}", 10_000, STEP_S), stage.share(1.0))
+    share, turns, waited = stage.share(), [0], 0
+    for _ in range(300):
+        # Each of the floods has a thirtieth of a millisecond, and the application takes a tenth.
+        for _ in range(60):
+            stage.turn()
+            turns[-1] += share.waits
+        if not share.waits:
+            stage.clock.advance(1 / MODEST_PER_S)
+            stage.shares.enter(stage.taker("application", 1, FRAME_S_MAX, frames=frames), share)
+            waited += share.waits
+            turns.append(0)
+    return turns, waited
+
+
+def test_who_says_little_waits_for_nobody_who_says_much_though_it_uses_more_than_they_have() -> None:
+    turns, waited = application_among_floods(1)
+
+    # Not at once, but it is the first of the next turn.
+    assert (max(turns), waited > 200) == (0, True)
+    assert max(application_among_floods(MODEST_MAX + 1)[0]) > 60
+
+
+def test_who_has_used_less_does_not_wait_for_who_says_little() -> None:
+    stage = Stage()
+    stage.shares.enter(stage.taker("flood", 10_000, STEP_S), stage.share(1.0))
+    stage.turn()
+    stage.log.clear()
+    application, person = stage.share(2.0), stage.share()
+    application.said(1, stage.clock.monotonic())
+
+    stage.shares.enter(stage.taker("application", 1), application)
+    before = list(stage.log)
+    stage.shares.enter(stage.taker("person", 1), person)
+    stage.turn()
+
+    assert (before, stage.log[:2]) == ([], ["person", "application"])
+
+
+def test_whoever_lines_up_is_not_taken_before_the_next_turn() -> None:
+    stage = Stage()
+    taker, share = stage.taker("held back", 1), stage.share()
+    taker.share = share
+
+    stage.shares.line_up(taker, share)
+    stage.shares.line_up(taker, share)
+    before = list(stage.log)
+    stage.turn()
+
+    assert (before, stage.log, share.waits) == ([], ["held back"], False)
+
+
+def test_what_was_said_runs_out() -> None:
+    stage = Stage()
+    share, now = stage.share(), stage.clock.monotonic()
+    share.said(MODEST_MAX + 10, now)
+    much = share.modest
+    share.said(0, now + 9 / MODEST_PER_S)
+    longer = share.modest
+    share.said(0, now + 11 / MODEST_PER_S)
+
+    assert (much, longer, share.modest) == (False, False, True)
 
 
 def test_to_come_anew_brings_nobody_more_than_who_stays() -> None:

@@ -21,19 +21,17 @@ def test_a_submission_goes_to_the_store_with_its_body() -> None:
     service, store = messages()
     settle = [].append
 
-    assert service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), settle, 0.0)
+    assert service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), settle, 0.0, under_way=1)
 
     assert store.taken == [(seat_of(ALICE), submit(1, BOB), b"sealed", settle)]
 
 
-def test_a_full_intake_takes_nothing_and_costs_nothing() -> None:
+def test_more_than_there_is_room_for_is_not_taken_and_costs_nothing() -> None:
     service, store = messages(burst=1)
-    store.full = True
+    store.room = 2
 
-    assert not service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0)
-
-    store.full = False
-    assert service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0)
+    assert not service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0, under_way=3)
+    assert service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0, under_way=2)
     assert len(store.taken) == 1
 
 
@@ -41,8 +39,8 @@ def test_over_the_rate_nothing_is_taken_and_the_number_stays_free() -> None:
     service, store = messages(burst=3)
     answers = []
 
-    assert service.submit(seat_of(ALICE), submit(1, BOB, CAROL), Bodies(), answers.append, 0.0)
-    assert service.submit(seat_of(ALICE), submit(2, BOB, CAROL), Bodies(), answers.append, 0.0)
+    assert service.submit(seat_of(ALICE), submit(1, BOB, CAROL), Bodies(), answers.append, 0.0, under_way=1)
+    assert service.submit(seat_of(ALICE), submit(2, BOB, CAROL), Bodies(), answers.append, 0.0, under_way=1)
 
     assert answers == [NotTaken(2, Code.RATE, 1001)]
     assert len(store.taken) == 1
@@ -52,9 +50,9 @@ def test_over_the_rate_of_a_pair_only_that_pair_waits() -> None:
     service, store = messages(pair_burst=1)
     answers = []
     for number, target in enumerate((BOB, CAROL), 1):
-        assert service.submit(seat_of(ALICE), submit(number, target), Bodies(), answers.append, 0.0)
+        assert service.submit(seat_of(ALICE), submit(number, target), Bodies(), answers.append, 0.0, under_way=1)
 
-    assert service.submit(seat_of(ALICE), submit(3, BOB), Bodies(), answers.append, 0.0)
+    assert service.submit(seat_of(ALICE), submit(3, BOB), Bodies(), answers.append, 0.0, under_way=1)
 
     assert answers == [NotTaken(3, Code.RATE, 1001)]
     assert len(store.taken) == 2
@@ -64,19 +62,19 @@ def test_what_goes_to_ones_own_devices_is_no_pairs() -> None:
     service, store = messages(pair_burst=1)
 
     for number, target in enumerate((BOB, CAROL), 1):
-        service.submit(seat_of(ALICE), submit(number, target, ALICE), Bodies(), [].append, 0.0)
+        service.submit(seat_of(ALICE), submit(number, target, ALICE), Bodies(), [].append, 0.0, under_way=1)
     for number in (3, 4):
-        service.submit(seat_of(ALICE), submit(number, ALICE), Bodies(), [].append, 0.0)
+        service.submit(seat_of(ALICE), submit(number, ALICE), Bodies(), [].append, 0.0, under_way=1)
 
     assert len(store.taken) == 4
 
 
 def test_a_submission_that_is_not_taken_costs_no_other_pair_anything() -> None:
     service, store = messages(pair_burst=1)
-    service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0)
-    service.submit(seat_of(ALICE), submit(2, BOB, CAROL), Bodies(), [].append, 0.0)
+    service.submit(seat_of(ALICE), submit(1, BOB), Bodies(), [].append, 0.0, under_way=1)
+    service.submit(seat_of(ALICE), submit(2, BOB, CAROL), Bodies(), [].append, 0.0, under_way=1)
 
-    service.submit(seat_of(ALICE), submit(2, CAROL), Bodies(), [].append, 0.0)
+    service.submit(seat_of(ALICE), submit(2, CAROL), Bodies(), [].append, 0.0, under_way=1)
 
     assert len(store.taken) == 2
 
@@ -84,7 +82,7 @@ def test_a_submission_that_is_not_taken_costs_no_other_pair_anything() -> None:
 def test_a_submission_that_is_not_taken_costs_its_device_nothing() -> None:
     service, store = messages(burst=2, pair_burst=1)
     for number, target in enumerate((BOB, BOB, CAROL), 1):
-        service.submit(seat_of(ALICE), submit(number, target), Bodies(), [].append, 0.0)
+        service.submit(seat_of(ALICE), submit(number, target), Bodies(), [].append, 0.0, under_way=1)
 
     assert [command.submission for _, command, *_ in store.taken] == [1, 3]
 
@@ -113,7 +111,8 @@ def test_a_submission_has_its_own_body_or_a_parked_one() -> None:
     bodies.park(3, b"parked")
 
     for number, (body, handle) in enumerate(((None, 3), (b"own", 3), (None, None)), 1):
-        service.submit(seat_of(ALICE), submit(number, BOB, body=body, handle=handle), bodies, [].append, 0.0)
+        command = submit(number, BOB, body=body, handle=handle)
+        service.submit(seat_of(ALICE), command, bodies, [].append, 0.0, under_way=1)
 
     assert [taken[2] for taken in store.taken] == [b"parked", b"own", b""]
 

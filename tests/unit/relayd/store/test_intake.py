@@ -13,6 +13,7 @@ from relayproto.codes import Lane
 from relayproto.commands import Ack, Credit
 from support.stores import guest, submit_of
 
+NOW = 10 * intake.WINDOW_S
 SEAT = Seat(1, 1, bytes(32), 1)
 ALICE = guest("alice")
 
@@ -52,10 +53,10 @@ async def test_what_collects_is_taken_together_in_its_order() -> None:
     queue.acknowledge(acknowledgement(1))
     queue.act(Verb(lambda _: None, asyncio.get_running_loop().create_future()))
 
-    taken = queue.next()
+    taken = queue.next(NOW)
 
     assert (taken.submissions, len(taken.acknowledgements), len(taken.verbs), len(taken)) == (works, 1, 1, 4)
-    assert len(queue.next()) == 0
+    assert len(queue.next(NOW)) == 0
 
 
 async def test_it_is_full_by_count_and_has_room_again() -> None:
@@ -65,7 +66,7 @@ async def test_it_is_full_by_count_and_has_room_again() -> None:
     await asyncio.sleep(0)
 
     before = (queue.full, waiting.done())
-    queue.next()
+    queue.next(NOW)
     await waiting
 
     assert (before, queue.full) == ((True, False), False)
@@ -100,7 +101,7 @@ async def test_acknowledgements_go_along_with_what_somebody_waits_for() -> None:
     queue.submit(submission(), 0.0)
 
     assert (alone, queue.pressing) == (False, True)
-    assert len(queue.next()) == 3
+    assert len(queue.next(NOW)) == 3
     assert [seconds for seconds, _ in alarms.set] == [ALONG_S]
     alarms.ring()
     assert not queue.pressing
@@ -115,7 +116,7 @@ async def test_acknowledgements_that_nothing_comes_after_go_alone_a_little_later
         alarms.ring()
 
         assert queue.pressing
-        assert len(queue.next()) == 1
+        assert len(queue.next(NOW)) == 1
         assert not queue.pressing
 
 
@@ -138,9 +139,9 @@ async def test_a_commit_of_large_fan_outs_is_cut_but_never_empty(monkeypatch) ->
     monkeypatch.setattr(intake, "PLACEMENTS_MAX", 3)
     queue = with_talkers(monkeypatch)
     for targets in (5, 2, 1, 1):
-        queue.submit(submission(targets=targets), 10 * intake.WINDOW_S)
+        queue.submit(submission(targets=targets), NOW)
 
-    taken = [len(queue.next()) for _ in range(3)]
+    taken = [len(queue.next(NOW)) for _ in range(3)]
 
     assert taken == [1, 2, 1]
 
@@ -153,7 +154,7 @@ def of(row: int, targets: int = 1) -> Submission:
 def lengths(queue: Intake) -> list[int]:
     """Return how many rows each commit puts in until nothing waits."""
     taken = []
-    while works := queue.next():
+    while works := queue.next(NOW):
         taken.append(sum(work.placements for work in works.submissions))
     return taken
 
@@ -162,8 +163,8 @@ def with_talkers(monkeypatch, *, messages_max: int = 100) -> Intake:
     """Return an intake in which nobody counts as quiet."""
     monkeypatch.setattr(intake, "QUIET_MAX", 0)
     queue = an_intake(messages_max=messages_max, octets_max=1 << 20)
-    queue.submit(of(99), 10 * intake.WINDOW_S)
-    queue.next()
+    queue.submit(of(99), NOW)
+    queue.next(NOW)
     return queue
 
 
@@ -174,12 +175,91 @@ async def test_devices_that_say_much_take_turns(monkeypatch) -> None:
     much = [of(1, targets=3) for _ in range(5)]
     little = [of(row) for row in (2, 3, 2)]
     for work in (*much, *little):
-        queue.submit(work, 10 * intake.WINDOW_S)
+        queue.submit(work, NOW)
 
-    taken = [queue.next().submissions for _ in range(4)]
+    taken = [queue.next(NOW).submissions for _ in range(4)]
 
-    assert taken == [[*much[:2], little[0], little[2], little[1]], much[2:], [], []]
+    assert taken == [[little[0], little[2], little[1], *much[:2]], much[2:], [], []]
     assert (queue.works, queue.octets) == (0, 0)
+
+
+async def test_devices_that_say_as_much_take_turns(monkeypatch) -> None:
+    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 10)
+    monkeypatch.setattr(intake, "TURN_PLACEMENTS", 3)
+    queue = with_talkers(monkeypatch)
+    for row in (1,) * 9 + (2,) * 9:
+        queue.submit(of(row), NOW)
+
+    taken = [[work.seat.row for work in queue.next(NOW).submissions] for _ in range(2)]
+
+    assert taken == [[1, 1, 1, 2, 2, 2, 1, 1, 1, 2], [1, 1, 1, 2, 2, 2, 2, 2]]
+
+
+async def test_who_has_said_less_comes_sooner(monkeypatch) -> None:
+    queue = with_talkers(monkeypatch)
+    for row, rows in ((1, 40), (2, 9), (3, 2), (4, 9)):
+        queue.submit(of(row, targets=rows), NOW)
+
+    assert [work.seat.row for work in queue.next(NOW).submissions] == [3, 2, 4, 1]
+
+
+async def test_what_was_said_in_the_window_before_counts_as_well(monkeypatch) -> None:
+    queue = with_talkers(monkeypatch)
+    queue.submit(of(1, targets=40), NOW)
+    queue.next(NOW)
+    for row, rows in ((1, 1), (2, 9)):
+        queue.submit(of(row, targets=rows), NOW + intake.WINDOW_S)
+
+    assert [work.seat.row for work in queue.next(NOW).submissions] == [2, 1]
+
+
+@pytest.mark.parametrize(("waited_s", "first"), [(0.5, 2), (1.0, 1)])
+async def test_whoever_says_much_stands_behind_who_says_less_for_a_second_at_most(
+    monkeypatch, waited_s: float, first: int
+) -> None:
+    monkeypatch.setattr(intake, "PLACEMENTS_MAX", 1)
+    queue = with_talkers(monkeypatch)
+    queue.submit(of(1, targets=300), NOW)  # nine times twice as much as the other one
+    queue.submit(of(2), NOW + waited_s)
+
+    assert [work.seat.row for work in queue.next(NOW).submissions] == [first]
+
+
+def fill(queue: Intake, devices: int) -> list[int]:
+    """Have one device after the other submit as long as there is room for it; return how many each has waiting."""
+    waiting = [0] * devices
+    for row in range(devices):
+        while waiting[row] < queue.room:
+            queue.submit(of(row), NOW)
+            waiting[row] += 1
+    return waiting
+
+
+async def test_devices_that_say_without_end_leave_room_for_others() -> None:
+    queue = an_intake(messages_max=900, octets_max=1 << 30)
+
+    waiting = fill(queue, 24)
+
+    assert (waiting[0], waiting[1], waiting[23]) == (100, 89, 7)
+    assert (queue.full, 900 - queue.works) == (False, 56)
+
+
+async def test_of_the_bytes_they_leave_room_as_well() -> None:
+    queue = an_intake(messages_max=900, octets_max=450 * of(1).weight)
+
+    waiting = fill(queue, 24)
+
+    assert (waiting[0], waiting[1], waiting[23]) == (50, 44, 3)  # an eighth of the 400 that the bytes leave
+    assert not queue.full
+
+
+async def test_where_it_is_full_there_is_room_for_nobody() -> None:
+    queue = an_intake(messages_max=2, octets_max=1 << 20)
+    before = queue.room
+    for _ in range(2):
+        queue.acknowledge(acknowledgement(1))
+
+    assert (before, queue.room) == (1, 0)
 
 
 async def test_who_says_little_does_not_wait_for_who_says_much(monkeypatch) -> None:
@@ -190,7 +270,7 @@ async def test_who_says_little_does_not_wait_for_who_says_much(monkeypatch) -> N
     for work in (*much, *little):
         queue.submit(work, 0.0)
 
-    taken = [queue.next().submissions for _ in range(3)]
+    taken = [queue.next(NOW).submissions for _ in range(3)]
 
     # Of the first one's burst only what a quiet device may say counts as such; the rest waits, in its order.
     assert taken == [[*much[:2], *little, *much[2:7]], much[7:], []]
@@ -203,7 +283,7 @@ async def test_who_said_much_is_quiet_again_after_a_window_in_which_it_said_litt
     for windows in (0, 0, 0, 1, 2, 7, 7, 7, 9):
         queue.submit(of(1), (windows + 0.5) * intake.WINDOW_S)
         urgent.append(queue.urgent)
-        queue.next()
+        queue.next(NOW)
 
     assert urgent == [True, True, False, False, True, True, True, False, True]
 
@@ -255,7 +335,7 @@ async def test_a_large_message_of_a_quiet_device_is_no_quiet_one(monkeypatch) ->
         queue.submit(work, 0.0)
 
     # It goes in time all the same, with what stands behind it.
-    taken = [queue.next().submissions for _ in range(4)]
+    taken = [queue.next(NOW).submissions for _ in range(4)]
 
     assert taken == [[first, *others[:3]], [*others[3:], large], [small], []]
 
@@ -266,12 +346,12 @@ async def test_who_says_much_has_a_part_of_each_commit_however_many_say_little(m
     queue, rows = an_intake(messages_max=1000, octets_max=1 << 20), count(2)
     for _ in range(100):
         queue.submit(of(1), 0.0)
-    queue.next()
+    queue.next(NOW)
     had = []
     for _ in range(5):
         for _ in range(20):
             queue.submit(of(next(rows)), 0.0)
-        had.append(Counter(work.seat.row == 1 for work in queue.next().submissions))
+        had.append(Counter(work.seat.row == 1 for work in queue.next(NOW).submissions))
 
     assert had == [{False: 4, True: 4}] * 5
 
@@ -294,13 +374,13 @@ async def test_who_says_much_has_the_more_of_a_short_commit_the_more_of_it_waits
 async def test_a_large_message_goes_in_time_however_many_are_quiet(monkeypatch) -> None:
     monkeypatch.setattr(intake, "SHORT_PLACEMENTS", 4)
     queue = an_intake(messages_max=100, octets_max=1 << 20)
-    large, row = of(1, targets=9), count(2)
+    large, row = of(1, targets=intake.QUIET_MAX + 1), count(2)
     queue.submit(large, 0.0)
     taken = []
     for _ in range(2):
         for _ in range(5):
             queue.submit(of(next(row)), 0.0)
-        taken.append(queue.next().submissions)
+        taken.append(queue.next(NOW).submissions)
 
     assert (len(taken[0]), taken[1][4:]) == (4, [large])
 
@@ -316,7 +396,7 @@ async def test_turns_go_on_from_one_short_commit_to_the_next(monkeypatch) -> Non
             queue.submit(of(talker), 0.0)
     for _ in range(10):
         queue.submit(of(next(rows)), 0.0)
-        taken.update(work.seat.row for work in queue.next().submissions if work.seat.row < 3)
+        taken.update(work.seat.row for work in queue.next(NOW).submissions if work.seat.row < 3)
 
     assert abs(taken[1] - taken[2]) <= 8
     assert taken.total() >= 70
@@ -338,10 +418,10 @@ async def test_on_a_slow_disk_commits_are_not_short(monkeypatch) -> None:
     for row in (1, 2, 2, 2, 2, 2, 2, 2):
         queue.submit(of(row), 0.0)
 
-    fast = len(queue.next())
+    fast = len(queue.next(NOW))
     queue.slow = True
 
-    assert (fast, len(queue.next())) == (4, 4)
+    assert (fast, len(queue.next(NOW))) == (4, 4)
 
 
 async def test_a_quiet_device_that_waits_makes_a_commit_short_however_long_it_has_waited(monkeypatch) -> None:
@@ -352,14 +432,14 @@ async def test_a_quiet_device_that_waits_makes_a_commit_short_however_long_it_ha
         queue.submit(work, 0.0)
     queue.submit(of(3, targets=3), 2 * intake.WINDOW_S)
 
-    assert len(queue.next()) == 4
+    assert len(queue.next(NOW)) == 4
 
 
 async def test_a_whole_commit_is_urgent_whoever_wrote_it(monkeypatch) -> None:
     monkeypatch.setattr(intake, "PLACEMENTS_MAX", 2)
     queue, urgent = with_talkers(monkeypatch), []
     for _ in range(2):
-        queue.submit(of(1), 10 * intake.WINDOW_S)
+        queue.submit(of(1), NOW)
         urgent.append(queue.urgent)
 
     assert urgent == [False, True]
@@ -371,26 +451,26 @@ async def test_another_connection_of_a_device_comes_after_the_one_before_it() ->
     for work in works:
         queue.submit(work, 0.0)
 
-    assert queue.next().submissions == works
+    assert queue.next(NOW).submissions == works
 
 
 async def test_what_is_put_back_comes_first() -> None:
     queue = an_intake(messages_max=10, octets_max=1 << 20)
     older, newer = acknowledgement(1), acknowledgement(2)
     queue.acknowledge(older)
-    taken = queue.next()
+    taken = queue.next(NOW)
     queue.acknowledge(newer)
 
     queue.put_back(taken.acknowledgements)
     await queue.arrival()
 
-    assert queue.next().acknowledgements == [older, newer]
+    assert queue.next(NOW).acknowledgements == [older, newer]
 
 
 async def test_what_is_put_back_is_an_arrival() -> None:
     queue = an_intake(messages_max=10, octets_max=1 << 20)
     queue.acknowledge(acknowledgement(1))
-    taken = queue.next()
+    taken = queue.next(NOW)
     queue.put_back([])
     idle = asyncio.ensure_future(queue.arrival())
     await asyncio.sleep(0)
@@ -399,7 +479,7 @@ async def test_what_is_put_back_is_an_arrival() -> None:
     queue.put_back(taken.acknowledgements)
     await idle
 
-    assert (before, len(queue.next())) == (False, 1)
+    assert (before, len(queue.next(NOW))) == (False, 1)
 
 
 async def test_what_waits_is_counted() -> None:
@@ -409,7 +489,7 @@ async def test_what_waits_is_counted() -> None:
     queue.submit(work, 0.0)
     queue.acknowledge(acknowledgement(1))
     before = queue.works, queue.octets > work.weight
-    queue.next()
+    queue.next(NOW)
 
     assert before == (2, True)
     assert (queue.works, queue.octets) == (0, 0)
@@ -418,12 +498,12 @@ async def test_what_waits_is_counted() -> None:
 async def test_what_is_put_back_may_fill_it_and_then_nobody_is_called_for_room() -> None:
     queue = an_intake(messages_max=1, octets_max=1 << 20)
     queue.acknowledge(acknowledgement(1))
-    queue.put_back(queue.next().acknowledgements)
+    queue.put_back(queue.next(NOW).acknowledgements)
     waiting = asyncio.ensure_future(queue.space())
     await asyncio.sleep(0)
 
     before = (queue.full, waiting.done())
-    queue.next()
+    queue.next(NOW)
     await waiting
 
     assert before == (True, False)
@@ -437,7 +517,7 @@ async def test_one_that_is_closed_is_full_for_good_and_calls_nobody_for_room() -
     await asyncio.sleep(0)
 
     await queue.arrival()
-    taken = len(queue.next())
+    taken = len(queue.next(NOW))
     await asyncio.sleep(0)
 
     assert (taken, queue.full, waiting.done()) == (1, True, False)
