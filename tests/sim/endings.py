@@ -71,7 +71,7 @@ def _mend(world: World) -> None:
             world.loop.go_on(process)
     world.network.delays, world.relay.disk.slow_s = (0.0, 0.02), 0.0
     for link in world.network.links:
-        link.stalled_until = link.delay_s = 0.0
+        world.network.flow(link)
 
 
 def _left(world: World, phone: Phone) -> int:

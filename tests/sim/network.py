@@ -210,9 +210,15 @@ class Pipe(asyncio.Transport):
             self.peer._coming.append(octets)
             self._loop.call_at(self._arrives, self.peer._arrive, context=self.peer.context)
 
+    def hurry(self) -> None:
+        """Let what is under way to this end arrive now."""
+        self.peer._arrives = self._loop.now
+        for _ in self._coming:
+            self._loop.call_at(self._loop.now, self._arrive, context=self.context)
+
     def _arrive(self) -> None:
         link = self._link
-        if link.silent:
+        if link.silent or not self._coming:  # it was hurried
             return
         if self.lost:
             # Nobody is here any more, and the kernel says so.
@@ -377,6 +383,12 @@ class Network:
     def stall(self, link: Link, seconds: float) -> None:
         """Let nothing through for a while."""
         link.stalled_until = max(link.stalled_until, self.loop.now + seconds)
+
+    def flow(self, link: Link) -> None:
+        """Delay and stall nothing any more, and what is under way neither."""
+        link.stalled_until = link.delay_s = 0.0
+        for end in link.ends:
+            end.hurry()
 
     def silence(self, link: Link) -> None:
         """Let nothing through any more, and tell nobody: half-open."""
