@@ -123,7 +123,8 @@ class Failing(Connection):
             return super().execute(statement, *bindings)
         machine = process.things["disk"]
         cursor = machine.execute(self, super().execute, statement, *bindings)
-        if process.things.get("dies at once"):
+        if machine.dying and process.things.get("dies at once"):
+            cursor.close()  # rows that nobody fetches would keep the file open, which the kernel closes
             machine.die()
         return cursor
 
