@@ -78,8 +78,10 @@ def _left(world: World, phone: Phone) -> int:
     """Count submissions without an answer and messages without an end, but for what waits for nobody who lives."""
     sql, owners = phone.device._store._sql, {each.owner for each in world.phones if each.lives}
     found = sql.execute(_UNDER_WAY, (phone.client.now_ms(),)).fetchall()
-    messages = sum(1 for state, account in found if state != "accepted" or world.accounts.get(account) in owners)
-    return messages + sql.execute(_UNANSWERED).fetchone()[0]
+    sent = sum(1 for state, _ in found if state != "accepted")
+    # An outcome that has expired at the relay never comes.
+    accepted = sum(1 for state, account in found if state == "accepted" and world.accounts.get(account) in owners)
+    return sent + max(0, accepted - len(phone.outcomes_lost)) + sql.execute(_UNANSWERED).fetchone()[0]
 
 
 def unsettled(world: World) -> list[str]:
@@ -145,7 +147,7 @@ def _judge(world: World, text: Text, inboxes: dict[str, set[str]]) -> None:
     else:
         reasons = {
             MessageState.REFUSED: refused, MessageState.UNDECRYPTABLE: shunned, MessageState.EXPIRED: short,
-            MessageState.PURGED: shunned or not living,
+            MessageState.PURGED: shunned or not living, MessageState.ACCEPTED: text.phone.outcomes_lost,
         }  # fmt: skip
         expect(reasons.get(state) or backwards, 19, f"{what}, and nothing speaks for that")
 

@@ -31,7 +31,7 @@ from relayd.lifecycle import CannotStart
 from relayd.net.rooms import Rooms
 from relayd.notices import Notifier
 from relayd.store import Store, daykeys, restored
-from relayproto.codes import Lane
+from relayproto.codes import GapReason, Lane
 from relayproto.commands import Ack, DeviceCommand, Submit
 from relayproto.ids import Address
 from relayproto.notices import Deliver, Gap, Notice, Outcome, RolledBack
@@ -279,6 +279,8 @@ class WatchedDevice(Device):
         phone = self.phone
         if isinstance(notice, Deliver | Outcome | Gap):
             phone.world.truth.heard(phone.row, phone.epoch, notice)
+            if isinstance(notice, Gap) and (notice.lane, notice.reason) == (Lane.OUTCOME, GapReason.EXPIRED):
+                phone.outcomes_lost |= {(phone.epoch, number) for number in range(notice.first, notice.last + 1)}
         elif isinstance(notice, RolledBack):
             phone.world.truth.rolled_back(phone.row, phone.epoch, notice.lane, notice.floor)
         return super().noticed(notice, now_ms)
@@ -319,6 +321,8 @@ class Phone:
         self.went_back = False
         """Its store was put back to an older copy."""
         self.older: bytes | None = None
+        self.outcomes_lost: set[tuple[int, int]] = set()
+        """Epochs and numbers of outcomes that had expired before it was there."""
         self.since = 0.0
         """When it became a device of its account."""
 
