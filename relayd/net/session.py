@@ -59,7 +59,7 @@ class Session(asyncio.Protocol):
         self._marked = self._working = False
         self._set_alarm()
 
-    # --- asyncio's side ---
+    # --- asyncio's and the shares' side ---
 
     def data_received(self, data: bytes) -> None:
         """Keep bytes; what they ask for happens now or in its turn, and is answered at the end of that turn."""
@@ -100,8 +100,6 @@ class Session(asyncio.Protocol):
         self._rooms.counters.connections_open -= 1
         self._left(self)
 
-    # --- the shares' side ---
-
     def resume(self) -> None:
         """Take what was held back, and what has come behind it, when it is our turn."""
         if self._held and not self._working:
@@ -117,7 +115,6 @@ class Session(asyncio.Protocol):
             return False
 
     def _take(self) -> bool:
-        self._share.frames += len(self._held)  # what was held back is taken once more
         if self._held:
             self._work()
         if self._held:
@@ -256,7 +253,8 @@ class Session(asyncio.Protocol):
                 if not router.route(event.request, command, now, patient=patient):
                     self._wait(now, command, router)
                     return
-                done, self._wait_until = done + 1, None
+                done += 1
+            self._wait_until = None
             self._outbox.release(Hold.WORK)
         except RemoteProtocolError as error:
             self.leave(error.code, reconnect=True, after_ms=FAULT_AFTER_MS)
@@ -391,6 +389,7 @@ class Session(asyncio.Protocol):
 
     def settled(self) -> None:
         """Every submission has its answer."""
+        self._wait_until = None  # whoever had room waits anew
         self.resume()
         if self._retiring is not None:
             self.leave(self._retiring[0], reconnect=True, after_ms=self._retiring[1])

@@ -60,7 +60,6 @@ class Share:
         "_waste_since",
         "frames",
         "known",
-        "modest",
         "outbox",
         "used_s",
         "waits",
@@ -74,8 +73,6 @@ class Share:
         """That were taken of it, which whoever takes counts."""
         self._waste = self._said = 0.0
         self._waste_since = self._said_since = now
-        self.modest = True
-        """Whether it had said little when it was last taken."""
         self.known = False
         self.waits = False
 
@@ -86,10 +83,13 @@ class Share:
         return self._waste > WASTE_MAX
 
     def said(self, frames: int, now: float) -> None:
-        """Note frames that were taken."""
+        """Note frames that were taken at ``now``."""
         self._said = max(0.0, self._said - (now - self._said_since) * MODEST_PER_S) + frames
         self._said_since = now
-        self.modest = self._said <= MODEST_MAX
+
+    def is_modest(self, now: float) -> bool:
+        """Say whether it has said little lately."""
+        return self._said - (now - self._said_since) * MODEST_PER_S <= MODEST_MAX
 
 
 _Line = list[tuple[float, int, Taker, Share]]
@@ -98,13 +98,15 @@ _Line = list[tuple[float, int, Taker, Share]]
 class Shares:
     """Those who wait for their turn: devices, and behind them whoever has not shown who he is."""
 
-    __slots__ = ("_clock", "_devices", "_due", "_level_s", "_numbers", "_soon", "_strangers")
+    __slots__ = ("_clock", "_devices", "_due", "_level_s", "_modest", "_numbers", "_soon", "_strangers")
 
     def __init__(self, clock: Clock, soon: Callable[[Callable[[], None]], object]) -> None:
         """``soon`` calls a function in one of the loop's next turns: ``Agenda.soon``."""
         self._clock = clock
         self._soon = soon
         self._devices: _Line = []
+        self._modest: deque[tuple[Taker, Share]] = deque()
+        """Those who say little and have used more than others have, who come first, but not at once."""
         self._strangers: dict[bytes, deque[tuple[Taker, Share]]] = {}
         """Place -> who waits there; the place whose turn is next stands first."""
         self._numbers = count()
@@ -115,7 +117,7 @@ class Shares:
 
     def __len__(self) -> int:
         """Return how many wait."""
-        return len(self._devices) + sum(map(len, self._strangers.values()))
+        return len(self._modest) + len(self._devices) + sum(map(len, self._strangers.values()))
 
     def enter(self, taker: Taker, share: Share, place: bytes = b"") -> None:
         """Let a connection take what came, now or when it is its turn; ``place`` is where it comes from."""
@@ -123,7 +125,8 @@ class Shares:
             return
         if share.known:
             self._catch_up(share)
-            if (not self._devices or share.used_s < self._level_s) and not self._serve(taker, share):
+            nobody_waits = not (self._devices or self._modest)
+            if (nobody_waits or share.used_s < self._level_s) and not self._serve(taker, share):
                 return
         self.line_up(taker, share, place)
 
@@ -131,13 +134,18 @@ class Shares:
         """Let a connection take what it has kept when it is its turn, never now: whoever calls tells others as well."""
         if share.waits:
             return
-        if share.known:
-            self._catch_up(share)
         share.waits = True
         share.outbox.hold(Hold.TURN)
         if not self._due:
             self._due = True
             self._soon(self._pass)
+        if share.known:
+            self._catch_up(share)
+            if share.is_modest(self._clock.monotonic()):
+                # What it has used beyond others is gone: it would be last for as long when it says much for once.
+                share.used_s = min(share.used_s, self._level_s)
+                self._modest.append((taker, share))
+                return
         self._wait(taker, share, place)
 
     def _catch_up(self, share: Share) -> None:
@@ -145,9 +153,7 @@ class Shares:
 
     def _wait(self, taker: Taker, share: Share, place: bytes) -> None:
         if share.known:
-            # First, but not at once: a thousand that keep just below the bound of who is modest have turns as well.
-            place_s = min(share.used_s, self._level_s - AHEAD_S) if share.modest else share.used_s
-            heapq.heappush(self._devices, (place_s, next(self._numbers), taker, share))
+            heapq.heappush(self._devices, (share.used_s, next(self._numbers), taker, share))
         else:
             self._strangers.setdefault(place, deque()).append((taker, share))
 
@@ -155,14 +161,20 @@ class Shares:
         try:
             self._take_some(self._clock.monotonic())
         finally:
-            self._due = bool(self._devices or self._strangers)
+            self._due = bool(self._modest or self._devices or self._strangers)
             if self._due:
                 self._soon(self._pass)
 
     def _take_some(self, began: float) -> None:
-        while self._devices and self._clock.monotonic() - began < TURN_S_MAX:
+        while self._modest and self._clock.monotonic() - began < TURN_S_MAX:
+            taker, share = self._modest.popleft()
+            self._take_turn(taker, share, b"")
+        # One of those that say much at least, however many say little.
+        while self._devices:
             _, _, taker, share = heapq.heappop(self._devices)
             self._take_turn(taker, share, b"")
+            if self._clock.monotonic() - began >= TURN_S_MAX:
+                break
         # One of them at least each time, however much devices say: otherwise nobody could log in while some flood.
         for _ in range(STRANGERS_A_TURN_MAX):
             if not self._strangers:
@@ -186,8 +198,9 @@ class Shares:
     def _serve(self, taker: Taker, share: Share) -> bool:
         began, frames = self._clock.monotonic(), share.frames
         known, more = share.known, taker.take()
-        share.said(share.frames - frames, began)
-        frames_s = FRAME_S_MAX * max(1, share.frames - frames)
+        frames = max(1, share.frames - frames)  # a record may have none, and a part of one has none
+        share.said(frames, began)
+        frames_s = FRAME_S_MAX * frames
         share.used_s += min(self._clock.monotonic() - began, frames_s)
         if known:
             least_s = min(share.used_s, self._devices[0][0]) if self._devices else share.used_s

@@ -112,8 +112,8 @@ MUTANTS: Final = (
         name="a-few-fill-the-intake",
         story="Sixteen devices that say without end fill it, and nobody else is read until it has room again.",
         file="relayd/store/intake.py",
-        old="        return max(1, (most - ",
-        new="        return most or max(1, (most - ",
+        old="        return max(1, left // ROOM_SHARE)\n",
+        new="        return left\n",
         killers=("tests/unit/relayd/store/test_intake.py::test_devices_that_say_without_end_leave_room_for_others",),
     ),
     Mutant(
@@ -130,8 +130,8 @@ MUTANTS: Final = (
         name="whoever-goes-on-loses-patience",
         story="A sender of much is told BUSY two seconds after it first waited, though it got room all the time.",
         file="relayd/net/session.py",
-        old="                done, self._wait_until = done + 1, None\n",
-        new="                done += 1\n",
+        old="        self._wait_until = None  # whoever had room waits anew\n",
+        new="",
         killers=(
             "tests/unit/relayd/net/test_session.py::test_whoever_waits_for_room_is_told_after_two_seconds_in_which_it_got_none",
         ),
@@ -140,8 +140,8 @@ MUTANTS: Final = (
         name="who-says-little-stands-in-line-with-floods",
         story="An application that says twenty things a second waits half a second for a thousand that say thousands.",
         file="relayd/net/shares.py",
-        old=" if share.modest else share.used_s\n",
-        new=" if False else share.used_s\n",
+        old="            if share.is_modest(self._clock.monotonic()):\n",
+        new="            if False:\n",
         killers=(
             "tests/unit/relayd/net/test_shares.py::test_who_says_little_waits_for_nobody_who_says_much_though_it_uses_more_than_they_have",
         ),

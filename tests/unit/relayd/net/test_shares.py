@@ -21,6 +21,8 @@ from support.transports import FakeTransport
 
 STEP_S = TURN_S_MAX * 0.6
 LONG_S = TURN_S_MAX * 1.5
+MUCH = 1_000_000
+"""Frames that somebody has said who says much for the rest of a test."""
 
 
 class Taker:
@@ -65,10 +67,11 @@ class Stage:
         made.frames = frames
         return made
 
-    def share(self, used_s: float = 0.0, *, known: bool = True) -> Share:
+    def share(self, used_s: float = 0.0, *, known: bool = True, modest: bool = False) -> Share:
         made = Share(Outbox(FakeTransport(), octets_max=1, timeout_s=1.0), self.clock.monotonic())
         made.used_s = used_s
-        made.modest = False
+        if not modest:
+            made.said(MUCH, self.clock.monotonic())
         made.known = known
         return made
 
@@ -150,7 +153,6 @@ def test_of_strangers_who_say_little_only_a_few_have_their_turn_at_once() -> Non
 def test_what_the_machine_gave_to_others_in_a_part_is_nobodys_use() -> None:
     stage = Stage()
     share = stage.share()
-    share.said(10 * MODEST_MAX, stage.clock.monotonic())
 
     stage.shares.enter(stage.taker("interrupted", 1, 0.5, frames=3), share)
     stage.shares.enter(stage.taker("interrupted at a handshake", 1, 0.5, frames=0), share)
@@ -192,7 +194,7 @@ def application_among_floods(frames: int) -> tuple[list[int], int]:
     stage = Stage()
     for number in range(500):
         stage.shares.enter(stage.taker(f"flood {number}", 10_000, STEP_S), stage.share(1.0))
-    share, turns, waited = stage.share(), [0], 0
+    share, turns, waited = stage.share(modest=True), [0], 0
     for _ in range(300):
         # Each of the floods has a thirtieth of a millisecond, and the application takes a tenth.
         for _ in range(60):
@@ -219,8 +221,7 @@ def test_who_has_used_less_does_not_wait_for_who_says_little() -> None:
     stage.shares.enter(stage.taker("flood", 10_000, STEP_S), stage.share(1.0))
     stage.turn()
     stage.log.clear()
-    application, person = stage.share(2.0), stage.share()
-    application.said(1, stage.clock.monotonic())
+    application, person = stage.share(2.0, modest=True), stage.share()
 
     stage.shares.enter(stage.taker("application", 1), application)
     before = list(stage.log)
@@ -243,16 +244,57 @@ def test_whoever_lines_up_is_not_taken_before_the_next_turn() -> None:
     assert (before, stage.log, share.waits) == ([], ["held back"], False)
 
 
-def test_what_was_said_runs_out() -> None:
+def test_whoever_says_little_is_before_others_with_one_part_only() -> None:
     stage = Stage()
-    share, now = stage.share(), stage.clock.monotonic()
-    share.said(MODEST_MAX + 10, now)
-    much = share.modest
-    share.said(0, now + 9 / MODEST_PER_S)
-    longer = share.modest
-    share.said(0, now + 11 / MODEST_PER_S)
+    stage.shares.enter(stage.taker("flood", 10_000, FRAME_S_MAX), stage.share(1.0))
+    stage.turn()
+    stage.log.clear()
 
-    assert (much, longer, share.modest) == (False, False, True)
+    # Records may have no frames at all.
+    stage.shares.enter(stage.taker("empty", 10_000, FRAME_S_MAX, frames=0), stage.share(2.0, modest=True))
+    for _ in range(20):
+        stage.turn()
+
+    assert stage.log[0] == "empty"
+    assert stage.log.count("flood") >= stage.log.count("empty") - 1
+
+
+def test_however_many_say_little_one_who_says_much_has_a_turn_as_well() -> None:
+    stage = Stage()
+    stage.shares.enter(stage.taker("much", 10_000, STEP_S), stage.share(1.0))
+    stage.turn()
+    stage.log.clear()
+    for number in range(10):
+        stage.shares.enter(stage.taker(f"{number}", 1, LONG_S, frames=1), stage.share(2.0, modest=True))
+
+    for _ in range(3):
+        stage.turn()
+
+    assert stage.log == ["0", "much", "1", "much", "2", "much"]
+
+
+def test_whoever_says_much_for_once_is_not_behind_by_what_it_has_used_for_hours() -> None:
+    stage = Stage()
+    stage.shares.enter(stage.taker("flood", 10_000, STEP_S), stage.share(1.0))
+    stage.turn()
+    application = stage.share(100.0, modest=True)
+
+    stage.shares.enter(stage.taker("application", 3, STEP_S), application)
+    for _ in range(20):
+        stage.turn()
+
+    assert stage.log.count("application") == 3
+    assert application.used_s < 2.0
+
+
+def test_what_was_said_runs_out() -> None:
+    now = 100.0
+    share = Share(Outbox(FakeTransport(), octets_max=1, timeout_s=1.0), now)
+    share.said(MODEST_MAX, now)
+    little = share.is_modest(now)
+    share.said(10, now)
+
+    assert [little, *[share.is_modest(now + each / MODEST_PER_S) for each in (0, 9, 11)]] == [True, False, False, True]
 
 
 def test_to_come_anew_brings_nobody_more_than_who_stays() -> None:
