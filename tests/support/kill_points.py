@@ -62,7 +62,7 @@ SENDING: tuple[Point, ...] = (
         (f"{_NET}.data_received", (), 1),
         ("relayproto.channel.Channel.open", (), 1),
         ("relayproto.message.requested", (), 2),
-        (f"{_NET}.work", (), 1),
+        (f"{_NET}._work", (), 1),
         ("relayd.net.router.Router.route", (), 2),
         ("relayd.services.messages.Messages.submit", (), 2),
         (f"{_STORE}.store.Store.submit", (), 3),
