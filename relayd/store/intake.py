@@ -5,7 +5,7 @@ is bounded, and nobody waits here - a full intake says so, and the sockets are n
 (performance.md, "Rules of the hot path"). Nobody waits for an acknowledgement to be committed, so it goes along
 with what somebody waits for, or alone a little later (decision 0044). And whoever says little waits for nobody who says
 much: quiet devices come first, and while any are about commits are short (decision 0049); of the others who has said
-less comes sooner, and nobody has more waiting than there is room left (decision 0053).
+less comes sooner, and one device has a part only of the room that is left (decision 0053).
 """
 
 import asyncio
@@ -104,7 +104,7 @@ class Intake:
 
     @property
     def room(self) -> int:
-        """How many works one device may have waiting: a part of the room that is left, so that there is always some.
+        """How many works one device may have waiting: a part of the room that is left, so that there is nearly always some.
 
         A few that say without end share most of the intake, and whoever says one thing finds room beside them: the
         dynamic thresholds of buffers that a switch's queues share. Of the bytes that are left as many works find room

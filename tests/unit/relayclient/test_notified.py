@@ -10,17 +10,22 @@ from support.small_relay import NOW_MS, join_second
 from support.talk import BOB, HOUR_MS, forget_own_list, forget_sessions, introduce, of, texts
 
 
+def answered_late(relay, device):
+    """Connect a device whose questions are answered a second late; return its line, and its events before and after."""
+    relay.answers[GetDevices] = Refused(Code.BUSY, 1_000)
+    line = relay.connect(device)
+    held = line.run()
+    del relay.answers[GetDevices]
+    relay.now_ms += 1_000
+    return line, held, line.run()
+
+
 def test_envelopes_wait_in_order_for_what_must_be_asked_first(relay, alice, bob):
     alice.queue(BOB, "one", now_ms=NOW_MS)
     alice.queue(BOB, "two", now_ms=NOW_MS)
     relay.connect(alice).run()
-    relay.answers[GetDevices] = Refused(Code.BUSY, 1_000)
-    line = relay.connect(bob)
 
-    held = line.run()
-    del relay.answers[GetDevices]
-    relay.now_ms += 1_000
-    came = line.run()
+    _, held, came = answered_late(relay, bob)
 
     assert held == []
     assert texts(came) == ["one", "two"]
@@ -33,13 +38,8 @@ def test_a_first_message_that_comes_before_ones_own_list_waits_for_it(relay, ali
     forget_own_list(bob)
     alice.queue(BOB, "one", now_ms=NOW_MS)
     relay.connect(alice).run()
-    relay.answers[GetDevices] = Refused(Code.BUSY, 1_000)
-    line = relay.connect(bob)
 
-    held = line.run()
-    del relay.answers[GetDevices]
-    relay.now_ms += 1_000
-    came = line.run()
+    line, held, came = answered_late(relay, bob)
 
     assert texts(held) == []
     assert texts(came) == ["one"]
