@@ -104,7 +104,7 @@ class Intake:
 
     @property
     def room(self) -> int:
-        """How many works one device may have waiting: a part of the room that is left, so that there is nearly always some.
+        """How many works one device may have waiting: a part of what room is left, so that there is nearly always some.
 
         A few that say without end share most of the intake, and whoever says one thing finds room beside them: the
         dynamic thresholds of buffers that a switch's queues share. Of the bytes that are left as many works find room
