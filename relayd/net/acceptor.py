@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from relayd.logs import get_logger
+from relayd.net import ends
 
 ACCEPTS_A_TURN: Final = 8
 """Connections of each socket: one that is let in takes some 60 us in this turn and the next, and as much at its end."""
@@ -93,7 +94,9 @@ class Acceptor:
         if not self._give_up_spare():
             return False
         try:
-            listening.accept()[0].close()
+            link = listening.accept()[0]
+            ends.reset(link)
+            link.close()
         except OSError as error:
             return error.errno not in _NO_DESCRIPTOR  # it has gone; or somebody else was quicker to take what was free
         finally:

@@ -1,10 +1,13 @@
-"""The wire's room: how connections end or are refused, in figures and in the log.
+"""The wire's room: how connections end or are refused: in figures, in the log, and in the kernel.
 
-What a connection said at its end enters; counters and an event leave. The rule of this file: an event has a code and
-which rule was broken - never what the peer sent, where it is, or who it is.
+What a connection said at its end enters; counters and an event leave. The rules of this file: an event has a code and
+which rule was broken - never what the peer sent, where it is, or who it is; and of who is refused or cut off the kernel
+keeps nothing.
 """
 
-from typing import Final
+import socket
+import struct
+from typing import Final, Protocol
 
 from relayd.logs import get_logger
 from relayd.metrics import Counters
@@ -27,7 +30,26 @@ GOAWAY_OF: Final = {
 }
 """How HELLO is refused; what is not here is BUSY, for now."""
 
+_NO_LINGERING: Final = struct.pack("ii", 1, 0)
+"""``struct linger`` of socket(7): on, for no time."""
+
 _log = get_logger("net")
+
+
+class Link(Protocol):
+    """A socket."""
+
+    def setsockopt(self, level: int, option: int, value: bytes, /) -> None:
+        """As in the standard library."""
+
+
+def reset(link: Link) -> None:
+    """Have a connection end with a reset once its socket is closed.
+
+    Whoever closes first keeps the connection in TIME_WAIT for a minute, and what the peer has not taken for longer: a
+    flood that is refused five thousand times a second would fill the machine's table of these in half a minute.
+    """
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
 
 
 def refused(limit: str, counters: Counters) -> None:

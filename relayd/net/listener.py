@@ -100,6 +100,7 @@ class Listener:
         reason = admission.admit(place, self._rooms.clock.monotonic())
         if reason is not None:
             ends.refused(reason, counters)
+            ends.reset(link)
             link.close()
             return
         counters.connections_accepted += 1

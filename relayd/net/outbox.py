@@ -9,6 +9,8 @@ import asyncio
 from enum import Flag, auto
 from typing import Final
 
+from relayd.net import ends
+
 TURN_OCTETS: Final = 64 << 10
 """What one connection may write in one turn, so that a long backlog does not keep the others waiting."""
 LINGER_S: Final = 5.0
@@ -141,7 +143,9 @@ class Outbox:
         return True
 
     def abort(self) -> None:
-        """Close at once, whatever is still to be written."""
+        """Close at once with a reset, whatever is still to be written or read."""
+        if not self.gone:  # afterwards the number of its descriptor may be another's
+            ends.reset(self._transport.get_extra_info("socket"))
         self.aborted = True
         self.closing = True
         self._deadline = None

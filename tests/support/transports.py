@@ -9,6 +9,8 @@ class FakeTransport(asyncio.Transport):
         super().__init__()
         self.peer = peer
         self.written: list[bytes] = []
+        self.options: dict[tuple[int, int], bytes] = {}
+        """What was set of the socket."""
         self.buffered = 0
         self.high: int | None = None
         self.reading = True
@@ -19,7 +21,10 @@ class FakeTransport(asyncio.Transport):
         self.protocol: asyncio.BaseProtocol | None = None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return {"peername": (self.peer, 4242)}.get(name, default)
+        return {"peername": (self.peer, 4242), "socket": self}.get(name, default)
+
+    def setsockopt(self, level: int, option: int, value: bytes) -> None:
+        self.options[level, option] = value
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.high = high

@@ -22,7 +22,10 @@ from support.people import Person
 
 async def knock(relay: LiveRelay, source: str = "127.0.0.1") -> bytes | None:
     """Connect and return what is read at once: b"" for a refusal, None where the relay waits for us."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", relay.port, local_addr=(source, 0))
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port, local_addr=(source, 0))
+    except ConnectionResetError:
+        return b""
     try:
         return await asyncio.wait_for(reader.read(1), 0.2)
     except ConnectionResetError:
@@ -92,6 +95,28 @@ async def test_a_flood_that_says_nothing_keeps_nobody_from_logging_in(tmp_path: 
         assert relay.rooms.admission.half_open <= 4
         for _, writer in silent:
             writer.close()
+
+
+def kept(port: int) -> int:
+    """Return how many connections of this port the kernel keeps in TIME_WAIT, whose end of them was closed first."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(local.endswith(f":{port:04X}") and state == "06" for _, local, _, state, *_ in rows)
+
+
+async def test_of_who_is_refused_or_cut_off_the_kernel_keeps_nothing(tmp_path: Path) -> None:
+    async with live_relay(tmp_path, half_open_max=1, address_burst=3, address_rate_per_s=1) as relay:
+        silent = [await asyncio.open_connection("127.0.0.1", relay.port) for _ in range(3)]
+        assert await knock(relay) == b""
+
+        for reader, writer in silent[:2]:
+            with pytest.raises(ConnectionResetError):
+                await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+
+        assert relay.counters.connections_refused == {"half_open": 2, "address_rate": 1}
+        silent[2][1].close()
+        await gone(relay)
+        assert kept(relay.port) == 0
 
 
 async def test_one_address_may_not_connect_too_often(tmp_path: Path) -> None:

@@ -1,3 +1,6 @@
+import socket
+import struct
+
 from relayd.net.outbox import LINGER_S, TURN_OCTETS, Hold, Outbox
 from support.transports import FakeTransport
 
@@ -49,6 +52,23 @@ def test_a_slow_reader_is_cut_off_after_the_deadline() -> None:
     assert transport.aborted
     assert made.aborted
     assert not made.overdue(130.0)
+
+
+def test_who_is_cut_off_is_reset_so_that_the_kernel_keeps_nothing_for_it() -> None:
+    made, transport = outbox()
+
+    made.abort()
+
+    assert transport.options == {(socket.SOL_SOCKET, socket.SO_LINGER): struct.pack("ii", 1, 0)}
+
+
+def test_of_a_socket_that_is_gone_nothing_is_set() -> None:
+    made, transport = outbox()
+    made.lost()
+
+    made.abort()
+
+    assert transport.options == {}
 
 
 def test_reading_begins_again_when_no_reason_is_left() -> None:
