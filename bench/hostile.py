@@ -107,7 +107,7 @@ class Felt:
         options, bench = self._options, self._bench
         answer = self._crowd.be(state)
         time.sleep(options.settle)
-        before, began = bench.relay.metrics(), time.perf_counter()
+        before, waited_s, began = bench.relay.metrics(), machine.waited_s(bench.relay.pid), time.perf_counter()
         pairs = bench.paired(bench.crew.people[: 2 * options.pairs])
         run = Run(
             pairs, (Flow(rate=options.rate),), payload=sizes(options.envelope)[0], warm_s=options.warm,
@@ -115,14 +115,15 @@ class Felt:
         )  # fmt: skip
         result = bench.loaded(state, run)
         took, after = time.perf_counter() - began, bench.relay.metrics()
+        waited_s = machine.waited_s(bench.relay.pid) - waited_s
         what = f"{options.pairs} honest pairs at {options.rate:.0f}/s beside {answer['peers']} {state} connections"
         counted = {
             name: round((after[series] - before[series]) / took, 1) for name, series in answer["counted"].items()
         }
         resident = machine.resident_bytes(bench.relay.pid)
         rated = bench.rated(state, what, result["count"], result)
-        real_time = {"generator_real_time": self._generator.real_time}
-        return {**rated, **real_time, "counted_per_s": counted, "resident": resident}
+        others = {"generator_real_time": self._generator.real_time, "relay_waited": round(100 * waited_s / took, 1)}
+        return {**rated, **others, "counted_per_s": counted, "resident": resident}
 
 
 def verdict(rounds: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -90,6 +90,15 @@ def process_cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
+def waited_s(pid: int) -> float:
+    """Return how long threads of a process were ready and did not run, since the process started, seconds.
+
+    Others had their core: another thread of it, other processes, the kernel's threads (schedstat of proc_pid(5)).
+    """
+    stats = [task / "schedstat" for task in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(int(stat.read_text().split()[1]) for stat in stats) / 1e9
+
+
 def resident_bytes(pid: int) -> int:
     """Return what a process holds in memory, bytes."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -29,6 +29,8 @@ def unreachable(error: OSError | TimeoutError, place: str) -> str:
     match error:
         case ConnectionRefusedError():
             return f"{place} refuses connections: no relay runs there now"
+        case ConnectionResetError():
+            return f"{place} turns us away for now: too many connections, or too many from here"
         case TimeoutError():
             return f"{place} does not answer"
         case socket.gaierror():
@@ -42,6 +44,9 @@ def reason(closed: Closed, place: str, *, established: bool) -> str:
     if not established and (closed.code is None or not closed.by_peer):
         if closed.code == GoawayCode.TIMEOUT:
             return f"what runs at {place} does not answer as a relay"
+        if closed.code is None:
+            # A relay that can't open what was sealed for another one says nothing, and neither does one that is full.
+            return f"{place} broke off: it does not hold the relay key of the invitation, or turns us away for now"
         return f"what runs at {place} does not hold the relay key of the invitation"
     if closed.code is None:
         return f"the connection to {place} broke"

@@ -593,6 +593,33 @@ MUTANTS: Final = (
         killers=("tests/unit/relayd/net/test_acceptor.py::test_without_a_descriptor_who_comes_is_closed",),
     ),
     Mutant(
+        name="a-refusal-stays-in-the-kernel",
+        story="A flood that is refused fills the machine's table of TIME_WAIT, a minute for each connection.",
+        file="relayd/net/listener.py",
+        old="            ends.reset(link)\n",
+        new="",
+        killers=("tests/unit/relayd/net/test_listener.py::test_of_who_is_refused_or_cut_off_the_kernel_keeps_nothing",),
+    ),
+    Mutant(
+        name="who-is-cut-off-stays-in-the-kernel",
+        story="What a peer that reads nothing has not taken stays in memory for as long as the kernel tries.",
+        file="relayd/net/outbox.py",
+        old='            ends.reset(self._transport.get_extra_info("socket"))\n',
+        new="            pass\n",
+        killers=(
+            "tests/unit/relayd/net/test_outbox.py::test_who_is_cut_off_is_reset_so_that_the_kernel_keeps_nothing_for_it",
+            "tests/unit/relayd/net/test_listener.py::test_of_who_is_refused_or_cut_off_the_kernel_keeps_nothing",
+        ),
+    ),
+    Mutant(
+        name="a-descriptor-of-somebody-else-is-reset",
+        story="A socket that is gone is set to reset: its number is another connection's by then, which loses its end.",
+        file="relayd/net/outbox.py",
+        old="        if not self.gone:  # afterwards",
+        new="        if True:  # afterwards",
+        killers=("tests/unit/relayd/net/test_outbox.py::test_of_a_socket_that_is_gone_nothing_is_set",),
+    ),
+    Mutant(
         name="accepting-spins-where-there-is-no-room",
         story="The socket stays ready while the machine has no memory: the loop does nothing but ask it again.",
         file="relayd/net/acceptor.py",

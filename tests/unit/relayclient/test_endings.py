@@ -20,6 +20,10 @@ def closed(code, *, reconnect=True, by_peer=True):
     ("error", "sentence"),
     [
         (ConnectionRefusedError(111, "refused"), "relay.example:7443 refuses connections: no relay runs there now"),
+        (
+            ConnectionResetError(104, "Connection reset by peer"),
+            "relay.example:7443 turns us away for now: too many connections, or too many from here",
+        ),
         (TimeoutError(), "relay.example:7443 does not answer"),
         (socket.gaierror(-2, "unknown"), "the name in relay.example:7443 cannot be found"),
         (OSError(101, "Network is unreachable"), "relay.example:7443: Network is unreachable"),
@@ -33,7 +37,8 @@ def test_no_connection_is_told_by_its_cause(error, sentence):
 @pytest.mark.parametrize(
     ("ended", "established", "sentence"),
     [
-        (closed(None), False, f"what runs at {PLACE} does not hold the relay key of the invitation"),
+        (closed(None), False,
+         f"{PLACE} broke off: it does not hold the relay key of the invitation, or turns us away for now"),
         (closed(GoawayCode.BAD_HANDSHAKE, by_peer=False), False,
          f"what runs at {PLACE} does not hold the relay key of the invitation"),
         (closed(GoawayCode.TIMEOUT, by_peer=False), False, f"what runs at {PLACE} does not answer as a relay"),
