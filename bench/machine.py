@@ -93,7 +93,8 @@ def process_cpu_s(pid: int) -> float:
 def waited_s(pid: int) -> float:
     """Return how long threads of a process were ready and did not run, since the process started, seconds.
 
-    Others had their core: another thread of it, other processes, the kernel's threads (schedstat of proc_pid(5)).
+    Others had their core: another thread of it, other processes, the kernel's threads. The sum over its threads
+    (Documentation/scheduler/sched-stats.rst of Linux, "/proc/<pid>/schedstat").
     """
     stats = [task / "schedstat" for task in Path(f"/proc/{pid}/task").iterdir()]
     return sum(int(stat.read_text().split()[1]) for stat in stats) / 1e9

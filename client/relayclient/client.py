@@ -271,7 +271,9 @@ class Client:
                 why = endings.unreachable(error, place)
             else:
                 exchange = self._exchange
-                why = endings.reason(closed, place, established=exchange is not None and exchange.established)
+                established = exchange is not None and exchange.established
+                reset = exchange is not None and exchange.session is not None and exchange.session.was_reset
+                why = endings.reason(closed, place, established=established, reset=reset)
                 after_ms = 0 if exchange is not None and exchange.key_adopted else closed.after_ms
                 if (verdict := endings.verdict(closed)) is not None:
                     self._tell(Disconnected(why, None))

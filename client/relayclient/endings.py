@@ -30,7 +30,7 @@ def unreachable(error: OSError | TimeoutError, place: str) -> str:
         case ConnectionRefusedError():
             return f"{place} refuses connections: no relay runs there now"
         case ConnectionResetError():
-            return f"{place} turns us away for now: too many connections, or too many from here"
+            return _turned_away(place)
         case TimeoutError():
             return f"{place} does not answer"
         case socket.gaierror():
@@ -39,14 +39,21 @@ def unreachable(error: OSError | TimeoutError, place: str) -> str:
             return f"{place}: {error.strerror or error}"
 
 
-def reason(closed: Closed, place: str, *, established: bool) -> str:
-    """Return why a connection to ``place`` ended; ``established``: the relay had shown that it holds its key."""
+def _turned_away(place: str) -> str:
+    """A relay that has no room resets; one that can't open what was sealed for another key ends in order."""
+    return f"{place} broke off as we came: it has too many connections for now, or too many from here"
+
+
+def reason(closed: Closed, place: str, *, established: bool, reset: bool) -> str:
+    """Return why a connection to ``place`` ended.
+
+    ``established``: the relay had shown that it holds its key; ``reset``: the connection ended without an end.
+    """
+    if not established and reset:
+        return _turned_away(place)
     if not established and (closed.code is None or not closed.by_peer):
         if closed.code == GoawayCode.TIMEOUT:
             return f"what runs at {place} does not answer as a relay"
-        if closed.code is None:
-            # A relay that can't open what was sealed for another one says nothing, and neither does one that is full.
-            return f"{place} broke off: it does not hold the relay key of the invitation, or turns us away for now"
         return f"what runs at {place} does not hold the relay key of the invitation"
     if closed.code is None:
         return f"the connection to {place} broke"

@@ -120,7 +120,8 @@ async def _talk(device: Device, said: EnrolCommand, clock: RelayClock, entropy: 
     closed = await talk.ended
     if talk.failure is not None:
         raise talk.failure
-    return talk, endings.reason(closed, place, established=talk.established)
+    reset = talk.session is not None and talk.session.was_reset
+    return talk, endings.reason(closed, place, established=talk.established, reset=reset)
 
 
 def _refusal(code: int) -> Exception:

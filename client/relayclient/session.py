@@ -32,6 +32,8 @@ class Session(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._closed = False
         self.writable = True
+        self.was_reset = False
+        """Whether the other side broke the connection off instead of ending it."""
 
     # --- what the client asks -----------------------------------------------------------------
 
@@ -82,7 +84,7 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: whatever broke, the connection reports it as Closed."""
-        del exc
+        self.was_reset = isinstance(exc, ConnectionError)
         self._connection.receive_eof(self._clock.monotonic())
         self._transport = None
         self._tell()

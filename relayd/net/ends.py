@@ -5,6 +5,7 @@ which rule was broken - never what the peer sent, where it is, or who it is; and
 keeps nothing.
 """
 
+import contextlib
 import socket
 import struct
 from typing import Final, Protocol
@@ -49,7 +50,8 @@ def reset(link: Link) -> None:
     Whoever closes first keeps the connection in TIME_WAIT for a minute, and what the peer has not taken for longer: a
     flood that is refused five thousand times a second would fill the machine's table of these in half a minute.
     """
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+    with contextlib.suppress(OSError):  # whatever a kernel has against it: the connection ends all the same
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
 
 
 def refused(limit: str, counters: Counters) -> None:

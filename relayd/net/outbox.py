@@ -139,12 +139,13 @@ class Outbox:
         """Cut the peer off if its deadline has passed, and say whether it was."""
         if self._deadline is None or now < self._deadline:
             return False
+        ends.reset(self._transport.get_extra_info("socket"))
         self.abort()
         return True
 
     def abort(self) -> None:
-        """Close at once with a reset, whatever is still to be written or read."""
-        if not self.gone:  # afterwards the number of its descriptor may be another's
+        """Close at once: with a reset, unless an orderly end has begun, whose last bytes may still arrive."""
+        if not self.closing:  # or gone, when the number of its descriptor may be another's
             ends.reset(self._transport.get_extra_info("socket"))
         self.aborted = True
         self.closing = True

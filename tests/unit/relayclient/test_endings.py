@@ -16,13 +16,16 @@ def closed(code, *, reconnect=True, by_peer=True):
     return Closed(code, reconnect, 0, by_peer, "detail")
 
 
+TURNED_AWAY = f"{PLACE} broke off as we came: it has too many connections for now, or too many from here"
+
+
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
         (ConnectionRefusedError(111, "refused"), "relay.example:7443 refuses connections: no relay runs there now"),
         (
             ConnectionResetError(104, "Connection reset by peer"),
-            "relay.example:7443 turns us away for now: too many connections, or too many from here",
+            TURNED_AWAY,
         ),
         (TimeoutError(), "relay.example:7443 does not answer"),
         (socket.gaierror(-2, "unknown"), "the name in relay.example:7443 cannot be found"),
@@ -37,8 +40,7 @@ def test_no_connection_is_told_by_its_cause(error, sentence):
 @pytest.mark.parametrize(
     ("ended", "established", "sentence"),
     [
-        (closed(None), False,
-         f"{PLACE} broke off: it does not hold the relay key of the invitation, or turns us away for now"),
+        (closed(None), False, f"what runs at {PLACE} does not hold the relay key of the invitation"),
         (closed(GoawayCode.BAD_HANDSHAKE, by_peer=False), False,
          f"what runs at {PLACE} does not hold the relay key of the invitation"),
         (closed(GoawayCode.TIMEOUT, by_peer=False), False, f"what runs at {PLACE} does not answer as a relay"),
@@ -49,7 +51,14 @@ def test_no_connection_is_told_by_its_cause(error, sentence):
     ],
 )  # fmt: skip
 def test_an_ended_connection_is_told_by_its_cause(ended, established, sentence):
-    assert endings.reason(ended, PLACE, established=established) == sentence
+    assert endings.reason(ended, PLACE, established=established, reset=False) == sentence
+
+
+@pytest.mark.parametrize(
+    ("established", "sentence"), [(False, TURNED_AWAY), (True, f"the connection to {PLACE} broke")]
+)
+def test_who_is_reset_before_the_relay_has_shown_itself_was_turned_away(established, sentence):
+    assert endings.reason(closed(None), PLACE, established=established, reset=True) == sentence
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """enrol.py: an invitation's ticket turned into an account, over loopback."""
 
 import asyncio
+import socket
+import struct
 
 import pytest
 
@@ -87,6 +89,36 @@ async def test_a_relay_that_does_not_hold_the_invitations_key_is_told(tmp_path):
     ):
         await enrol.join(device)
 
+    await relay.stop()
+
+
+async def resetting(first_octets: int) -> asyncio.Server:
+    """Listen, and reset whoever comes: at once, or after he has said something."""
+
+    async def turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(first_octets)
+        link = writer.get_extra_info("socket")
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    return await asyncio.start_server(turn_away, "127.0.0.1", 0)
+
+
+@pytest.mark.parametrize("first_octets", [0, 8])
+async def test_a_relay_that_turns_us_away_is_not_taken_for_one_with_another_key(tmp_path, first_octets):
+    relay = await started()
+    full = await resetting(first_octets)
+    port = full.sockets[0].getsockname()[1]
+    invitation = replace(relay.invite("alice@office.example"), host="127.0.0.1", port=port)
+
+    with (
+        created(tmp_path / "alice", invitation) as device,
+        pytest.raises(RelayAway, match="broke off as we came: it has too many connections for now"),
+    ):
+        await enrol.join(device)
+
+    full.close()
+    await full.wait_closed()
     await relay.stop()
 
 

@@ -97,26 +97,42 @@ async def test_a_flood_that_says_nothing_keeps_nobody_from_logging_in(tmp_path: 
             writer.close()
 
 
-def kept(port: int) -> int:
-    """Return how many connections of this port the kernel keeps in TIME_WAIT, whose end of them was closed first."""
+def kept(port: int, peers: set[int]) -> int:
+    """Return how many connections of this port to those the kernel keeps in TIME_WAIT, as it does who closes first."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(local.endswith(f":{port:04X}") and state == "06" for _, local, _, state, *_ in rows)
+    ends = [(int(local[-4:], 16), int(remote[-4:], 16), state) for _, local, remote, state, *_ in rows]
+    return sum(local == port and remote in peers and state == "06" for local, remote, state in ends)
 
 
-async def test_of_who_is_refused_or_cut_off_the_kernel_keeps_nothing(tmp_path: Path) -> None:
-    async with live_relay(tmp_path, half_open_max=1, address_burst=3, address_rate_per_s=1) as relay:
-        silent = [await asyncio.open_connection("127.0.0.1", relay.port) for _ in range(3)]
-        assert await knock(relay) == b""
+@pytest.mark.parametrize("factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_of_who_is_refused_or_cut_off_the_kernel_keeps_nothing(tmp_path: Path, factory) -> None:
+    async def conversation() -> None:
+        loop = asyncio.get_running_loop()
+        async with live_relay(tmp_path, half_open_max=1, address_burst=4, address_rate_per_s=1) as relay:
+            links = [socket.socket() for _ in range(5)]
+            for link in links:
+                link.setblocking(False)
+                link.bind(("127.0.0.1", 0))
+            peers = {link.getsockname()[1] for link in links}
+            for link in links[:4]:
+                await loop.sock_connect(link, ("127.0.0.1", relay.port))
+            await until(lambda: relay.counters.connections_refused["half_open"] == 3)
 
-        for reader, writer in silent[:2]:
-            with pytest.raises(ConnectionResetError):
-                await asyncio.wait_for(reader.read(), 5)
-            writer.close()
+            with contextlib.suppress(ConnectionResetError):  # as he connects, where the relay is quick; or afterwards
+                await loop.sock_connect(links[4], ("127.0.0.1", relay.port))
+                assert await loop.sock_recv(links[4], 1) is None
+            for link in links[:3]:
+                with pytest.raises(ConnectionResetError):
+                    await loop.sock_recv(link, 1)
 
-        assert relay.counters.connections_refused == {"half_open": 2, "address_rate": 1}
-        silent[2][1].close()
-        await gone(relay)
-        assert kept(relay.port) == 0
+            assert relay.counters.connections_refused == {"half_open": 3, "address_rate": 1}
+            for link in links:
+                link.close()
+            await gone(relay)
+            assert kept(relay.port, peers) == 0
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(asyncio.wait_for(conversation(), 30))
 
 
 async def test_one_address_may_not_connect_too_often(tmp_path: Path) -> None:

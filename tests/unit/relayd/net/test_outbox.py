@@ -54,12 +54,33 @@ def test_a_slow_reader_is_cut_off_after_the_deadline() -> None:
     assert not made.overdue(130.0)
 
 
+RESET = {(socket.SOL_SOCKET, socket.SO_LINGER): struct.pack("ii", 1, 0)}
+
+
 def test_who_is_cut_off_is_reset_so_that_the_kernel_keeps_nothing_for_it() -> None:
     made, transport = outbox()
 
     made.abort()
 
-    assert transport.options == {(socket.SOL_SOCKET, socket.SO_LINGER): struct.pack("ii", 1, 0)}
+    assert transport.options == RESET
+
+
+def test_whoever_has_been_told_goodbye_is_not_reset_before_his_time_is_over() -> None:
+    made, transport = outbox()
+    made.close(100.0)
+
+    made.abort()
+
+    assert (transport.aborted, transport.options) == (True, {})
+
+
+def test_who_does_not_close_in_time_is_reset() -> None:
+    made, transport = outbox()
+    made.close(100.0)
+
+    assert made.overdue(100.0 + LINGER_S)
+
+    assert (transport.aborted, transport.options) == (True, RESET)
 
 
 def test_of_a_socket_that_is_gone_nothing_is_set() -> None:

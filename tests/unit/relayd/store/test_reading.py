@@ -9,7 +9,7 @@ import pytest
 
 from relayd.domain.refusals import Fault, Refusal
 from relayd.store.database import Thread, connect, connect_reader
-from relayd.store.reading import Reading
+from relayd.store.reading import AT_ONCE, Reading
 from relayproto.codes import Code
 
 
@@ -58,6 +58,66 @@ async def test_questions_are_answered_in_their_order_and_a_page_passes_by_them(t
 
         assert [each for each in ended if each != "page"] == list(range(20))
         assert ended.index("page") <= 2
+
+
+class Counted(Thread):
+    """A thread that notes how often something went to it."""
+
+    __slots__ = ("went",)
+
+    def post(self, function, heard=None):
+        self.went = getattr(self, "went", 0) + 1
+        return super().post(function, heard)
+
+
+@contextlib.asynccontextmanager
+async def counted(directory):
+    connect(directory / "relay.db", autocheckpoint_pages=1000).close()
+    thread = await Counted.start(lambda: connect_reader(directory / "relay.db"))
+    thread.went = 0
+    try:
+        yield Reading(thread, lambda _: None), thread
+    finally:
+        await thread.close()
+
+
+async def test_a_few_questions_go_together_and_the_loop_has_its_turn_before_the_next(tmp_path) -> None:
+    async with counted(tmp_path) as (room, thread):
+        ended: list[tuple[int, int]] = []
+
+        async def ask(number: int) -> None:
+            await room.ask(one)
+            ended.append((number, thread.went))
+
+        await asyncio.gather(*[ask(number) for number in range(1 + 2 * AT_ONCE)])
+
+        # Whoever came first went at once and alone. Each was told before those behind him had gone.
+        assert ended == [(number, 1 + (number + AT_ONCE - 1) // AT_ONCE) for number in range(1 + 2 * AT_ONCE)]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_asked(tmp_path) -> None:
+    async with counted(tmp_path) as (room, thread):
+        asked = []
+        first = asyncio.ensure_future(room.ask(one))
+        gone = [asyncio.ensure_future(room.ask(lambda _, number=number: asked.append(number))) for number in range(9)]
+        last = asyncio.ensure_future(room.ask(one))
+        await asyncio.sleep(0)
+
+        for each in gone:
+            each.cancel()
+
+        assert [await first, await last] == [1, 1]
+        assert asked == []
+        assert thread.went == 2
+        assert await room.ask(one) == 1
+
+
+async def test_a_mistake_of_ours_is_raised_as_it_is(tmp_path) -> None:
+    async with reading(tmp_path) as (room, distrusted):
+        answers = await asyncio.gather(room.ask(one), room.ask(lambda _: 1 // 0), room.ask(one), return_exceptions=True)
+
+        assert [type(each) for each in answers] == [int, ZeroDivisionError, int]
+        assert distrusted == []
 
 
 async def test_who_is_refused_or_fails_keeps_nobody_behind_him_waiting(tmp_path) -> None:
