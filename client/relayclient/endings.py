@@ -30,7 +30,7 @@ def unreachable(error: OSError | TimeoutError, place: str) -> str:
         case ConnectionRefusedError():
             return f"{place} refuses connections: no relay runs there now"
         case ConnectionResetError():
-            return _turned_away(place)
+            return _broke_off(place, reset=True)
         case TimeoutError():
             return f"{place} does not answer"
         case socket.gaierror():
@@ -39,9 +39,11 @@ def unreachable(error: OSError | TimeoutError, place: str) -> str:
             return f"{place}: {error.strerror or error}"
 
 
-def _turned_away(place: str) -> str:
-    """A relay that has no room resets; one that can't open what was sealed for another key ends in order."""
-    return f"{place} broke off as we came: it has too many connections for now, or too many from here"
+def _broke_off(place: str, *, reset: bool) -> str:
+    if reset:
+        return f"{place} broke off as we came: most likely it has too many connections for now, or too many from here"
+    # One that can't open what was sealed for another key ends without a word, and so does one that stops just now.
+    return f"{place} broke off before it showed that it holds the relay key of the invitation"
 
 
 def reason(closed: Closed, place: str, *, established: bool, reset: bool) -> str:
@@ -49,9 +51,9 @@ def reason(closed: Closed, place: str, *, established: bool, reset: bool) -> str
 
     ``established``: the relay had shown that it holds its key; ``reset``: the connection ended without an end.
     """
-    if not established and reset:
-        return _turned_away(place)
-    if not established and (closed.code is None or not closed.by_peer):
+    if not established and closed.code is None:
+        return _broke_off(place, reset=reset)
+    if not established and not closed.by_peer:
         if closed.code == GoawayCode.TIMEOUT:
             return f"what runs at {place} does not answer as a relay"
         return f"what runs at {place} does not hold the relay key of the invitation"

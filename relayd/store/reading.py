@@ -1,8 +1,9 @@
 """The store room: a thread that reads, and the line of those who ask it.
 
 Functions that read enter; what they return leaves, or one refusal, or a fault. The rules of this file: questions go to
-the thread a few at a time - a thread that never pauses takes interpreter and core from the loop and from every commit,
-so before the next ones the loop has had its turn; and a page of messages does not stand in that line.
+the thread one by one, short ones a few at a time - a thread that never pauses takes interpreter and core from the loop
+and from every commit, so before the next ones the loop has had its turn; and a page of messages does not stand in that
+line.
 """
 
 import asyncio
@@ -22,9 +23,10 @@ from relayproto.errors import CryptoFailure
 T = TypeVar("T")
 
 AT_ONCE: Final = 8
-"""Questions that go to the thread together, 50 us each: the way there and back takes twice as long. Whoever comes with
-a page of messages waits for so many at most."""
+"""Short questions that go to the thread together, 50 us each: the way there and back takes twice as long. Whoever comes
+with a page of messages waits for so many at most."""
 _RETRY_MS: Final = 1_000
+_Asked = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]
 _READ: Final = (sqlite3.Error, CryptoFailure, KeyGone)
 """What is raised where something can't be read."""
 
@@ -32,26 +34,27 @@ _READ: Final = (sqlite3.Error, CryptoFailure, KeyGone)
 class Reading:
     """One thread that reads what is committed."""
 
-    __slots__ = ("_distrust", "_going", "_line", "_thread")
+    __slots__ = ("_at_once", "_distrust", "_going", "_line", "_thread")
 
-    def __init__(self, thread: Thread, distrust: Callable[[BaseException], None]) -> None:
-        """``distrust`` hears of what shows that the store can't be trusted any more."""
+    def __init__(self, thread: Thread, distrust: Callable[[BaseException], None], at_once: int = 1) -> None:
+        """``distrust`` hears of what shows that the store can't be trusted any more; ``at_once`` go together."""
         self._thread = thread
         self._distrust = distrust
-        self._line: deque[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = deque()
+        self._at_once = at_once
+        self._line: deque[_Asked] = deque()
         self._going = False
         """Whether some have gone to the thread, or are about to."""
 
     async def ask(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """Answer a question when it is its turn. Raises the Refusal that ``read`` raises, and Fault."""
-        future: asyncio.Future[T | Exception] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[T | BaseException] = asyncio.get_running_loop().create_future()
         self._line.append((read, future))
         if not self._going:
             self._go()
-        answer: T | Exception | None = None
+        answer: T | BaseException | None = None
         try:
             answer = await future
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 raise self._told(answer)
             return answer
         finally:
@@ -60,18 +63,28 @@ class Reading:
 
     def _go(self) -> None:
         """Send the thread the first ones of the line that somebody still waits for."""
-        some: list[tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]] = []
-        while self._line and len(some) < AT_ONCE:
+        some: list[_Asked] = []
+        while self._line and len(some) < self._at_once:
             asked = self._line.popleft()
             if not asked[1].done():
                 some.append(asked)
         self._going = bool(some)
-        if some:
+        if not some:
+            return
+        futures = [future for _, future in some]
+        try:
             gone = self._thread.post(partial(_answers, [read for read, _ in some]))
-            gone.add_done_callback(partial(self._came, [future for _, future in some]))
+        except Exception as error:  # noqa: BLE001 - the thread has ended: nobody is to wait for it
+            self._tell(futures, [error] * len(some))
+        else:
+            gone.add_done_callback(partial(self._came, futures))
 
     def _came(self, asked: Sequence[asyncio.Future[Any]], gone: asyncio.Future[list[Any]]) -> None:
-        for future, answer in zip(asked, gone.result(), strict=True):
+        error = gone.exception()
+        self._tell(asked, gone.result() if error is None else [error] * len(asked))
+
+    def _tell(self, asked: Sequence[asyncio.Future[Any]], answers: Sequence[Any]) -> None:
+        for future, answer in zip(asked, answers, strict=True):
             if not future.done():
                 future.set_result(answer)
         asyncio.get_running_loop().call_soon(self._go)
@@ -83,7 +96,7 @@ class Reading:
         except _READ as error:
             raise self._told(error) from error
 
-    def _told(self, error: Exception) -> Exception:
+    def _told(self, error: BaseException) -> BaseException:
         """Return what is raised for what the thread has raised."""
         if not isinstance(error, _READ):
             return error

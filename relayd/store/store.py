@@ -56,7 +56,7 @@ from relayd.store.local import LocalVerbs
 from relayd.store.lookups import Asking
 from relayd.store.opening import Opened, Rules, open_all
 from relayd.store.questions import Asked
-from relayd.store.reading import Reading
+from relayd.store.reading import AT_ONCE, Reading
 from relayd.store.stamps import Tracing
 from relayd.store.telling import Ears
 from relayd.store.watch import Watch
@@ -96,7 +96,7 @@ class Store(LocalVerbs, EntranceVerbs):
         self._disk = disk
         self._counters = counters
         self._watch = Watch()
-        self._short = Reading(opened.reader, engine.distrust)
+        self._short = Reading(opened.reader, engine.distrust, AT_ONCE)
         self._long = Reading(opened.desk, engine.distrust)
 
     @classmethod

@@ -16,7 +16,7 @@ def closed(code, *, reconnect=True, by_peer=True):
     return Closed(code, reconnect, 0, by_peer, "detail")
 
 
-TURNED_AWAY = f"{PLACE} broke off as we came: it has too many connections for now, or too many from here"
+TURNED_AWAY = f"{PLACE} broke off as we came: most likely it has too many connections for now, or too many from here"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_no_connection_is_told_by_its_cause(error, sentence):
 @pytest.mark.parametrize(
     ("ended", "established", "sentence"),
     [
-        (closed(None), False, f"what runs at {PLACE} does not hold the relay key of the invitation"),
+        (closed(None), False, f"{PLACE} broke off before it showed that it holds the relay key of the invitation"),
         (closed(GoawayCode.BAD_HANDSHAKE, by_peer=False), False,
          f"what runs at {PLACE} does not hold the relay key of the invitation"),
         (closed(GoawayCode.TIMEOUT, by_peer=False), False, f"what runs at {PLACE} does not answer as a relay"),
@@ -74,3 +74,12 @@ def test_who_is_reset_before_the_relay_has_shown_itself_was_turned_away(establis
 )
 def test_goaway_decides_about_coming_back_and_superseded_never_does(ended, verdict):
     assert type(endings.verdict(ended)) is verdict
+
+
+def test_what_we_have_ended_ourselves_is_told_by_our_reason_though_a_reset_came_too():
+    ended = closed(GoawayCode.TIMEOUT, by_peer=False)
+
+    assert (
+        endings.reason(ended, PLACE, established=False, reset=True)
+        == f"what runs at {PLACE} does not answer as a relay"
+    )

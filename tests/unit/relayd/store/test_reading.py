@@ -71,12 +71,12 @@ class Counted(Thread):
 
 
 @contextlib.asynccontextmanager
-async def counted(directory):
+async def counted(directory, at_once=AT_ONCE):
     connect(directory / "relay.db", autocheckpoint_pages=1000).close()
     thread = await Counted.start(lambda: connect_reader(directory / "relay.db"))
     thread.went = 0
     try:
-        yield Reading(thread, lambda _: None), thread
+        yield Reading(thread, lambda _: None, at_once), thread
     finally:
         await thread.close()
 
@@ -93,6 +93,64 @@ async def test_a_few_questions_go_together_and_the_loop_has_its_turn_before_the_
 
         # Whoever came first went at once and alone. Each was told before those behind him had gone.
         assert ended == [(number, 1 + (number + AT_ONCE - 1) // AT_ONCE) for number in range(1 + 2 * AT_ONCE)]
+
+
+async def test_long_questions_go_one_by_one(tmp_path) -> None:
+    async with counted(tmp_path, at_once=1) as (room, thread):
+        ended: list[tuple[int, int]] = []
+
+        async def ask(number: int) -> None:
+            await room.ask(one)
+            ended.append((number, thread.went))
+
+        await asyncio.gather(*[ask(number) for number in range(4)])
+
+        assert ended == [(number, 1 + number) for number in range(4)]
+
+
+async def test_nobody_waits_for_a_thread_that_has_ended(tmp_path) -> None:
+    async with counted(tmp_path) as (room, thread):
+        await thread.close()
+
+        answers = await asyncio.wait_for(
+            asyncio.gather(*[room.ask(one) for _ in range(2 * AT_ONCE)], return_exceptions=True), 5
+        )
+
+        assert {type(each) for each in answers} == {ValueError}
+
+
+async def test_what_ends_a_whole_go_is_told_to_all_of_it_and_the_next_are_asked(tmp_path) -> None:
+    class Gone(BaseException):
+        """What no question catches."""
+
+    def end(_: sqlite3.Connection) -> int:
+        raise Gone
+
+    async with counted(tmp_path) as (room, _):
+        answers = await asyncio.wait_for(
+            asyncio.gather(room.ask(one), room.ask(end), room.ask(one), return_exceptions=True), 5
+        )
+
+        assert [type(each) for each in answers] == [int, Gone, Gone]
+        assert await room.ask(one) == 1
+
+
+async def test_a_page_waits_for_those_that_have_gone_alone(tmp_path) -> None:
+    async with counted(tmp_path) as (room, thread):
+        ended = []
+
+        async def ask(number: int) -> None:
+            await room.ask(one)
+            ended.append(number)
+
+        questions = asyncio.gather(*[ask(number) for number in range(3 * AT_ONCE)])
+        for _ in range(100_000):
+            if thread.went == 2:
+                break
+            await asyncio.sleep(0)
+        await room.read(one)
+        assert len(ended) <= 1 + AT_ONCE
+        await questions
 
 
 async def test_what_nobody_waits_for_any_more_is_not_asked(tmp_path) -> None:
@@ -149,6 +207,7 @@ async def test_a_refusal_leaves_no_circle_that_only_the_collector_would_find(tmp
             for _ in range(5):
                 with contextlib.suppress(Refusal):
                     await room.ask(refuse)
+                await asyncio.gather(*[room.ask(refuse) for _ in range(3)], return_exceptions=True)
             await room.ask(one)  # the thread lets go of an answer when it has the next one
 
             left = [each for each in gc.get_objects() if isinstance(each, Refusal) and each not in before]
