@@ -278,4 +278,38 @@ MUTANTS: Final = (
 """,
         killers=("tests/unit/relayd/services/test_passing.py::test_nothing_of_it_is_ever_on_disk",),
     ),
+    Mutant(
+        name="questions-leave-the-loop-no-turn",
+        story="The reading thread never pauses while many ask: interpreter and core are its own, and commits wait.",
+        file="relayd/store/reading.py",
+        old="        asyncio.get_running_loop().call_soon(self._go)\n",
+        new="        self._go()\n",
+        killers=(
+            (
+                "tests/unit/relayd/store/test_reading.py"
+                "::test_a_few_questions_go_together_and_the_loop_has_its_turn_before_the_next"
+            ),
+        ),
+    ),
+    Mutant(
+        name="whoever-asks-a-thread-that-has-ended-waits-for-ever",
+        story="The store has closed its reader, and a question that comes then is never answered.",
+        file="relayd/store/reading.py",
+        old="            self._tell(futures, [error] * len(some))\n",
+        new="            raise error\n",
+        killers=("tests/unit/relayd/store/test_reading.py::test_nobody_waits_for_a_thread_that_has_ended",),
+    ),
+    Mutant(
+        name="what-ends-one-go-ends-all-questions",
+        story="A question that ends the whole go is told to nobody, and the line stands still from then on.",
+        file="relayd/store/reading.py",
+        old="        self._tell(asked, gone.result() if error is None else [error] * len(asked))\n",
+        new="        self._tell(asked, gone.result())\n",
+        killers=(
+            (
+                "tests/unit/relayd/store/test_reading.py"
+                "::test_what_ends_a_whole_go_is_told_to_all_of_it_and_the_next_are_asked"
+            ),
+        ),
+    ),
 )
