@@ -42,6 +42,7 @@ from relayproto.replies import Account, Done, NotTaken, Refused
 from relayproto.standing import ActState, UnitState
 from support.changed import replace
 from support.devices import joined, seen, started, until
+from support.resetting import resetting
 from support.scripted_relay import ordinary
 
 BOB = Address("bob@office.example")
@@ -238,6 +239,22 @@ async def test_a_relay_that_is_away_is_tried_until_it_is_back(tmp_path):
         await seen(at_alice, Connected)
 
     assert "refuses connections" in disconnected.reason
+    await ended(relay, alice, bob)
+
+
+async def test_a_relay_that_has_too_many_connections_is_told_as_such_and_tried_again(tmp_path):
+    relay, alice, bob = await pair(tmp_path)
+    await relay.stop()
+    full = await resetting(8, relay.port)
+
+    async with client(alice, tmp_path, "alice") as at_alice:
+        [disconnected] = await seen(at_alice, Disconnected)
+        full.close()
+        await full.wait_closed()
+        await relay.start()
+        await seen(at_alice, Connected)
+
+    assert "most likely it has too many connections" in disconnected.reason
     await ended(relay, alice, bob)
 
 

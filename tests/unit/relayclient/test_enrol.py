@@ -1,8 +1,6 @@
 """enrol.py: an invitation's ticket turned into an account, over loopback."""
 
 import asyncio
-import socket
-import struct
 
 import pytest
 
@@ -15,6 +13,7 @@ from relayproto.commands import Enrol
 from relayproto.replies import Refused
 from support.changed import replace
 from support.devices import joined, started
+from support.resetting import resetting
 from support.scripted_relay import ScriptedRelay
 
 
@@ -90,18 +89,6 @@ async def test_a_relay_that_does_not_hold_the_invitations_key_is_told(tmp_path):
         await enrol.join(device)
 
     await relay.stop()
-
-
-async def resetting(first_octets: int) -> asyncio.Server:
-    """Listen, and reset whoever comes: at once, or after he has said something."""
-
-    async def turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(first_octets)
-        link = writer.get_extra_info("socket")
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        writer.transport.abort()
-
-    return await asyncio.start_server(turn_away, "127.0.0.1", 0)
 
 
 @pytest.mark.parametrize("first_octets", [0, 8])

@@ -13,16 +13,34 @@ from relayd.store.reading import AT_ONCE, Reading
 from relayproto.codes import Code
 
 
+class Counted(Thread):
+    """A thread that notes how often something went to it."""
+
+    __slots__ = ("went",)
+
+    def post(self, function, heard=None):
+        self.went = getattr(self, "went", 0) + 1
+        return super().post(function, heard)
+
+
 @contextlib.asynccontextmanager
-async def reading(directory):
-    """A thread that reads a file of its own, and what was distrusted."""
+async def counted(directory, at_once=AT_ONCE, distrust=lambda _: None):
+    """What reads a file of its own, so many questions at once, and its thread."""
     connect(directory / "relay.db", autocheckpoint_pages=1000).close()
-    thread = await Thread.start(lambda: connect_reader(directory / "relay.db"))
-    distrusted = []
+    thread = await Counted.start(lambda: connect_reader(directory / "relay.db"))
+    thread.went = 0
     try:
-        yield Reading(thread, distrusted.append), distrusted
+        yield Reading(thread, distrust, at_once), thread
     finally:
         await thread.close()
+
+
+@contextlib.asynccontextmanager
+async def reading(directory):
+    """The same, and what was distrusted."""
+    distrusted = []
+    async with counted(directory, distrust=distrusted.append) as (room, _):
+        yield room, distrusted
 
 
 def one(db: sqlite3.Connection) -> int:
@@ -58,27 +76,6 @@ async def test_questions_are_answered_in_their_order_and_a_page_passes_by_them(t
 
         assert [each for each in ended if each != "page"] == list(range(20))
         assert ended.index("page") <= 2
-
-
-class Counted(Thread):
-    """A thread that notes how often something went to it."""
-
-    __slots__ = ("went",)
-
-    def post(self, function, heard=None):
-        self.went = getattr(self, "went", 0) + 1
-        return super().post(function, heard)
-
-
-@contextlib.asynccontextmanager
-async def counted(directory, at_once=AT_ONCE):
-    connect(directory / "relay.db", autocheckpoint_pages=1000).close()
-    thread = await Counted.start(lambda: connect_reader(directory / "relay.db"))
-    thread.went = 0
-    try:
-        yield Reading(thread, lambda _: None, at_once), thread
-    finally:
-        await thread.close()
 
 
 async def test_a_few_questions_go_together_and_the_loop_has_its_turn_before_the_next(tmp_path) -> None:
