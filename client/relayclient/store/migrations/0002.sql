@@ -1,0 +1,5 @@
+-- == sessions, resends, deletion ==
+
+-- == after a restore ==
+
+-- == linking ==
