@@ -161,21 +161,10 @@ class Administration:
             row: bytes = step.setting("own_policy") or bytes(ROW_BYTES)
             return row
 
-    def keep_policy(self, row: bytes) -> None:
-        """Note what the relay was told of that."""
-        with self._store.step() as step:
-            step.put("own_policy", row)
-
     def own_profile(self) -> tuple[str, bytes]:
         """Return what this device last said of the user, and what it hides: a line and a table of visibilities."""
         with self._store.step() as step:
             return step.setting("own_about") or "", step.setting("own_hidden") or NOTHING_HIDDEN
-
-    def keep_profile(self, about: str, hidden: bytes) -> None:
-        """Note what the relay was told of that."""
-        with self._store.step() as step:
-            step.put("own_about", about)
-            step.put("own_hidden", hidden)
 
 
 def following(question: Paged, page: Page) -> Paged | None:

@@ -6,7 +6,7 @@ asked for again at once, and one that says 'never' ends what waited for it.
 
 from typing import Final, assert_never
 
-from relayclient import badges, contacts, outbox, prekeys, relaykeys, safety, sessions, submissions
+from relayclient import badges, contacts, outbox, prekeys, relaykeys, retelling, safety, sessions, submissions
 from relayclient.events import Event
 from relayclient.link import RETRY_MS, Link
 from relayclient.store.database import Step
@@ -79,7 +79,11 @@ def take_in(  # noqa: C901, PLR0911, PLR0912 - one a kind of answer
         case Devices(), GetDevices():
             return _devices(step, link, reply, command, now_ms)
         case Devices(devices, signature), PutDevices():
+            retelling.taken(step, link, command, now_ms)
             return contacts.learn(step, step.setting("account"), devices, signature, now_ms)[1]
+        case Done(), PutPolicy() | PutProfile():
+            retelling.taken(step, link, command, now_ms)
+            return []
         case RelayKeys(descriptors), GetRelayKeys():
             link.keys_fetched = True
             for described in descriptors:
@@ -164,11 +168,14 @@ def _refused(step: Step, link: Link, reply: Refused, command: DeviceCommand, now
     again_ms = now_ms + (reply.retry_after_ms or RETRY_MS)
     never = range_of(reply.code) not in (CodeRange.RETRY_LATER, CodeRange.INTERNAL) and not reply.retry_after_ms
     asks_itself = isinstance(command, GetOrganisation | GetRevocations)
+    if again := retelling.is_again(command, link):
+        retelling.refused(step, link, command, reply.code)
     if isinstance(command, Act | PutPolicy | PutProfile | PutRoster | Claim | Question) and not asks_itself:
         # Whoever asked holds the answer (Exchange.ask); the device does not ask such a thing again by itself.
         if isinstance(command, Act):
             _numbered(link, command.octets)
-        return []
+        if not again:
+            return []
     link.asking.pause(command, again_ms)
     if isinstance(command, Submit):
         _go_back(link, command.submission, again_ms)

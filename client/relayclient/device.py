@@ -34,6 +34,7 @@ from relayclient import (
     position,
     prekeys,
     relaykeys,
+    retelling,
     safety,
     submissions,
 )
@@ -102,14 +103,16 @@ class Device:
         """Make the keys of a new account and device; it is joined once ``enrolled`` has been called.
 
         Called again for a home where joining was cut off, with the same invitation, it goes on with the same keys; with
-        another invitation it begins anew. Raises AlreadyJoined, HomeUnusable, HomeNotPrivate, PassphraseNeeded,
-        WrongPassphrase.
+        another invitation it begins anew. In a home that has joined, an invitation for the same address at the same
+        relay enrols the same account again: a restore of the relay may have lost it. Raises AlreadyJoined,
+        HomeUnusable, HomeNotPrivate, PassphraseNeeded, WrongPassphrase.
         """
         if (home / FILE_NAME).exists():
             with unless_it_fails(Store.open(home, passphrase=passphrase, entropy=entropy)) as store:
                 with store.step() as step:
                     done, same = membership.joined(step), membership.same_ticket(step, invitation)
-                if same and not done:
+                    again = done and membership.come_again(step, invitation, now_ms)
+                if again or (same and not done):
                     return cls(store)
             store.close()
             if done:
@@ -220,6 +223,7 @@ class Device:
             wanted: list[DeviceCommand] = [] if link.lacking is None else [link.lacking]
             if not link.keys_fetched:
                 wanted.append(GetRelayKeys())
+            wanted += retelling.needs(step, link)
             if link.own_list_stale:
                 wanted.append(GetDevices(self._identity.account))
             wanted += parcels.needs(step, now_ms) + safety.needs(step) + badges.needs(step, link, now_ms)

@@ -4,7 +4,7 @@ The rule of this file: a store that is an older copy of this device's is told fr
 for good, and sends nothing more (spec 50 §2).
 """
 
-from relayclient import contacts, position, prekeys, relaykeys, safety, submissions
+from relayclient import contacts, position, relaykeys, retelling, submissions
 from relayclient.events import Event, RelayRestored
 from relayclient.link import Link
 from relayclient.membership import Identity
@@ -47,9 +47,7 @@ def welcomed(step: Step, link: Link, who: Identity, welcome: Welcome, now_ms: in
     """Take in WELCOME: other epochs are gone over to, and what the relay has is noted."""
     floors = tuple(lane.floor for lane in welcome.lanes)
     restored = submissions.enter_epoch(step, welcome.ledger_epoch)
-    if restored:
-        safety.tell_again(step)
-        prekeys.tell_again(step)
+    retelling.welcomed(step, link, welcome, restored=restored)
     if position.enter_epoch(step, welcome.epoch, floors):
         link.flow.restart(floors)
     link.own_list_stale = welcome.list_version > contacts.version(step, who.account)

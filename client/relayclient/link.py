@@ -66,7 +66,9 @@ class Link:
     ``held`` are envelopes (and DRAINED behind them) that wait for the answer to ``lacking``; ``came`` and
     ``dealt_with`` count envelopes of this connection; ``asked_at`` is what ``came`` was when what is answered now was
     asked, and ``fresh`` the same of each account's device list: only what was asked after an envelope came says whether
-    its sender's device is one; ``sent`` is the highest submission that it has carried,
+    its sender's device is one; ``own_list_stale``: the relay has
+    a newer list of the own account, ``own_list_due``: it has an older one and is to be told;
+    ``sent`` is the highest submission that it has carried,
     ``not_before_ms`` when it may carry more; ``left`` is what the relay holds of our one-time prekeys (X25519, KEM),
     None before it said; ``typed`` is when an account was last told that the user types, ``passed`` when what passed by
     last from a device was said; ``standing`` and ``unit`` are what the relay says that the account is, ``act`` the
@@ -84,6 +86,7 @@ class Link:
     fresh: dict[AccountId, int] = field(default_factory=dict)
     keys_fetched: bool = False
     own_list_stale: bool = False
+    own_list_due: bool = False
     open: bool = False
     sent: int = 0
     not_before_ms: int = 0

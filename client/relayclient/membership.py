@@ -105,6 +105,25 @@ def same_ticket(step: Step, invitation: Invitation) -> bool:
     return step.setting("ticket") is not None and equal(step.secret("ticket"), invitation.ticket)
 
 
+def come_again(step: Step, invitation: Invitation, now_ms: int) -> bool:
+    """Make a joined device ready to enrol its account again, and say whether the invitation is one to do so.
+
+    It has to be for the account's own address at the same relay, by its root. The relay makes such a ticket only where
+    nobody has the address: a restore has lost the account. Keys, contacts and texts stay as they are.
+    """
+    if same_ticket(step, invitation) and not step.setting("coming_again"):
+        return False  # It is the one that this home has joined by.
+    same_root = equal(invitation.root_fingerprint, step.setting("root"))
+    if not same_root or invitation.address.strip().lower() != step.setting("address"):
+        return False
+    step.put_secret("ticket", invitation.ticket)
+    step.put("coming_again", 1)
+    step.put("host", invitation.host)
+    step.put("port", invitation.port)
+    prekeys.renew(step, now_ms)
+    return True
+
+
 def joined(step: Step) -> bool:
     """Say whether the relay has made the account."""
     return bool(step.setting("joined"))
@@ -129,6 +148,7 @@ def complete(step: Step, reply: Enrolled) -> None:
     prekeys.enrolled(step)
     step.put("address", reply.address)
     contacts.pin(step, Address(reply.address), account)
+    step.put("coming_again", 0)
     step.put("joined", 1)
 
 

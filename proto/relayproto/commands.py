@@ -259,19 +259,27 @@ class Act(Message, frozen=True):
 
 
 class PutPolicy(Message, frozen=True):
-    """Tighten what others may do to oneself: a permission for each standing of theirs and action. Answer: DONE."""
+    """Tighten what others may do to oneself: a permission for each standing of theirs and action. Answer: DONE.
+
+    ``said_ms``: when it was said (unix ms of relay time) that is told again after a restore; 0: it is said now.
+    """
 
     KIND: ClassVar[Kind] = Kind.PUT_POLICY
     row: Annotated[bytes, octets(ROW_BYTES)]
+    said_ms: U64 = 0
 
 
 class PutProfile(Message, frozen=True):
-    """Say a line of oneself, and hide fields from viewers: a visibility for each (spec 88 §3). Answer: DONE."""
+    """Say a line of oneself, and hide fields from viewers: a visibility for each (spec 88 §3). Answer: DONE.
+
+    ``said_ms`` is as in PUT_POLICY.
+    """
 
     KIND: ClassVar[Kind] = Kind.PUT_PROFILE
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"about"})
     about: Annotated[str, text(ABOUT_CHARS_MAX)]
     hidden: Annotated[bytes, octets(VISIBILITY_BYTES)]
+    said_ms: U64 = 0
 
 
 class Invite(Message, frozen=True):

@@ -10,9 +10,10 @@ from relayd.domain.refusals import Refusal
 from relayd.store import Store
 from relayproto import identity
 from relayproto.codes import Code, PrekeyKind
-from relayproto.commands import Enrol, Register
+from relayproto.commands import Enrol, Register, SignedPrekey
 from relayproto.errors import CryptoFailure, Malformed
-from relayproto.identity import DeviceList
+from relayproto.identity import DeviceEntry, DeviceList
+from relayproto.ids import DeviceId
 from relayproto.replies import Enrolled
 
 _NEEDED: Final = {PrekeyKind.SIGNED, PrekeyKind.KEM_LAST_RESORT}
@@ -33,21 +34,41 @@ class Enrolment:
 
         Raises Refusal: BAD_SIGNATURE, BAD_TICKET, ADDRESS_TAKEN.
         """
-        devices = first_list(command)
-        made = await self._store.enrol(command, devices)
+        devices, device = own_list(command)
+        made = await self._store.enrol(command, devices, device)
         return Enrolled(made.account, made.address, self._descriptor)
 
 
 def first_list(command: Enrol | Register) -> DeviceList:
     """Return the device list of an account that begins; Refusal where something is not signed, or not a beginning."""
-    try:
-        devices = identity.decode(command.devices, command.signature)
-        [first] = devices.devices
-        for prekey in command.prekeys:
-            identity.verify_prekey(prekey, account=devices.account, device=first.device, sign_key=first.sign_key)
-    except (CryptoFailure, Malformed, ValueError):
-        raise Refusal(Code.BAD_SIGNATURE) from None
-    kinds = [prekey.kind for prekey in command.prekeys]
-    if devices.version != 1 or _NEEDED - set(kinds) or len(kinds) != len(set(kinds)):
+    devices, _ = own_list(command)
+    if devices.version != 1 or len(devices.devices) != 1:
         raise Refusal(Code.BAD_SIGNATURE)
     return devices
+
+
+def own_list(command: Enrol | Register) -> tuple[DeviceList, DeviceId]:
+    """Return the device list of an account that comes, and which of its devices signed the prekeys that come with it.
+
+    It is the first list, or, of an account that a restore has lost, the newest. Refusal(BAD_SIGNATURE) where something
+    is not signed or is lacking.
+    """
+    kinds = [prekey.kind for prekey in command.prekeys]
+    if _NEEDED - set(kinds) or len(kinds) != len(set(kinds)):
+        raise Refusal(Code.BAD_SIGNATURE)
+    try:
+        devices = identity.decode(command.devices, command.signature)
+    except (CryptoFailure, Malformed):
+        raise Refusal(Code.BAD_SIGNATURE) from None
+    for entry in devices.devices:
+        if all(_signed(prekey, devices, entry) for prekey in command.prekeys):
+            return devices, entry.device
+    raise Refusal(Code.BAD_SIGNATURE)
+
+
+def _signed(prekey: SignedPrekey, devices: DeviceList, entry: DeviceEntry) -> bool:
+    try:
+        identity.verify_prekey(prekey, account=devices.account, device=entry.device, sign_key=entry.sign_key)
+    except CryptoFailure:
+        return False
+    return True

@@ -37,7 +37,7 @@ class Safety:
             row = policy.checked(command.row, policy.ROW_BYTES)
         except Malformed:
             raise Refusal(Code.UNSUPPORTED) from None
-        await self._store.put_policy(seat, row)
+        await self._store.put_policy(seat, row, command.said_ms)
         return Done()
 
     async def present(self, seat: Seat, command: PutProfile) -> Done:
@@ -49,7 +49,7 @@ class Safety:
             raise Refusal(Code.UNSUPPORTED) from None
         if about is None:
             raise Refusal(Code.UNSUPPORTED)
-        await self._store.put_profile(seat, about, hidden)
+        await self._store.put_profile(seat, about, hidden, command.said_ms)
         return Done()
 
     async def report(self, seat: Seat, command: Report, now: float) -> Done:

@@ -21,8 +21,8 @@ from relayproto.administration import InviteMember
 from relayproto.codes import Code, Lane
 from relayproto.commands import Enrol, Register
 from relayproto.errors import CryptoFailure
-from relayproto.identity import DeviceEntry, DeviceList, decode, follows
-from relayproto.ids import Address, UnitId
+from relayproto.identity import DeviceEntry, DeviceList, decode, supersedes
+from relayproto.ids import Address, DeviceId, UnitId
 from relayproto.limits import TICKET_BYTES, TICKETS_OPEN_MAX
 from relayproto.primitives import blake2b_256
 from relayproto.replies import Devices
@@ -68,8 +68,10 @@ def taken(db: sqlite3.Connection, address: Address) -> bool:
     return db.execute("SELECT 1 FROM account WHERE look = ?", (lookalikes.look(address),)).fetchone() is not None
 
 
-def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
+def enrol(commit: Commit, command: Enrol, devices: DeviceList, device: DeviceId | None = None) -> Enrolment:
     """Make the account of a ticket; Refusal(BAD_TICKET) or Refusal(ADDRESS_TAKEN).
+
+    An account that a restore has lost comes again with its newest list, of whose devices ``device`` enrols.
 
     A ticket into a unit that does not work is none, as long as it does not; nor is one of who may not invite any more.
     """
@@ -90,7 +92,7 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
         raise Refusal(Code.ADDRESS_TAKEN)
     if commit.party(devices.account) is not None or not _still_stands(commit, address, into):
         raise Refusal(Code.BAD_TICKET)
-    make(commit, Address(address), command, devices, into)
+    make(commit, Address(address), command, devices, into, device=device)
     commit.done.tally.enrolled += 1
     # From now on the address stands in the account's row alone (protocol.md §6).
     db.execute("UPDATE ticket SET account = ?, address = '' WHERE hash = ?", (devices.account, ticket))
@@ -99,11 +101,12 @@ def enrol(commit: Commit, command: Enrol, devices: DeviceList) -> Enrolment:
 
 def make(
     commit: Commit, address: Address, command: Enrol | Register, devices: DeviceList, into: Place = OF_NOBODY,
-    *, chosen: bool = False,
+    *, chosen: bool = False, device: DeviceId | None = None,
 ) -> None:  # fmt: skip
-    """Make an account, its first device and its prekeys; a roster in force says where it belongs.
+    """Make an account, its devices and the prekeys of the one that enrols; a roster in force says where it belongs.
 
-    ``chosen``: it has made its name up itself, under a domain that nobody had proven.
+    ``chosen``: it has made its name up itself, under a domain that nobody had proven. ``device``: whose prekeys come
+    with the command, where the list is not of one device alone.
     """
     account = commit.db.execute(
         "INSERT INTO account (account, address, look, list_version, highest_device, devices, signature, unit, standing,"
@@ -122,8 +125,8 @@ def make(
         ),
     ).lastrowid
     assert account is not None  # noqa: S101 - an INSERT that did not raise has a row
-    numbers = [_add_device(commit, account, entry) for entry in devices.devices]
-    prekeys.put(commit, numbers[0], command.prekeys)
+    rows_of = {entry.device: _add_device(commit, account, entry) for entry in devices.devices}
+    prekeys.put(commit, rows_of[device or devices.devices[0].device], command.prekeys)
     claims.arrived(commit, account, address)
 
 
@@ -154,10 +157,11 @@ def _add_device(commit: Commit, account: int, entry: DeviceEntry) -> int:
 
 
 def put_devices(commit: Commit, seat: Seat, devices: DeviceList, listed: bytes, signature: bytes) -> DevicesChanged:
-    """Replace the seat's account's device list by its next version.
+    """Replace the seat's account's device list by a newer version.
 
-    The same list again gets the same answer. Raises Refusal: BAD_SIGNATURE for another account's list or one that
-    contradicts its predecessor, STALE_LIST for one that is not the next version.
+    Versions in between may be missing: after a restore a device tells again the newest list that it knows. The same
+    list again gets the same answer. Raises Refusal: BAD_SIGNATURE for another account's list or one that contradicts
+    the one held, STALE_LIST for one that is not newer.
     """
     commit.require(seat)
     if devices.account != seat.account:
@@ -170,10 +174,10 @@ def put_devices(commit: Commit, seat: Seat, devices: DeviceList, listed: bytes, 
     if held == listed:
         return DevicesChanged(Devices(held, held_signature, address), ())
     old = decode(held, held_signature)
-    if devices.version != old.version + 1:
+    if devices.version <= old.version:
         raise Refusal(Code.STALE_LIST)
     try:
-        follows(old, devices)
+        supersedes(old, devices)
     except CryptoFailure:
         raise Refusal(Code.BAD_SIGNATURE) from None
     commit.db.execute(

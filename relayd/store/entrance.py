@@ -15,7 +15,7 @@ from relayd.store.registrations import Terms
 from relayproto.codes import Code
 from relayproto.commands import Enrol, Register
 from relayproto.identity import DeviceList
-from relayproto.ids import Address
+from relayproto.ids import Address, DeviceId
 
 T = TypeVar("T")
 
@@ -33,12 +33,12 @@ class EntranceVerbs(ABC):
         """Return a new ticket, 16 bytes. Raises Refusal(ADDRESS_TAKEN)."""
         return await self._act(lambda commit: accounts.create_ticket(commit, address, expires_ms))
 
-    async def enrol(self, command: Enrol, devices: DeviceList) -> Enrolment:
-        """Make the account of a ticket; ``devices`` is the command's list, verified.
+    async def enrol(self, command: Enrol, devices: DeviceList, device: DeviceId | None = None) -> Enrolment:
+        """Make the account of a ticket; ``devices`` is the command's list, verified, of which ``device`` enrols.
 
         Raises Refusal: BAD_TICKET, ADDRESS_TAKEN.
         """
-        return await self._act(lambda commit: accounts.enrol(commit, command, devices))
+        return await self._act(lambda commit: accounts.enrol(commit, command, devices, device))
 
     async def take_code(self, contact: Address, code: str, terms: Terms) -> bool:
         """Keep a code and say whether to send it. Raises Refusal(RATE)."""

@@ -244,7 +244,7 @@ class Store(LocalVerbs, EntranceVerbs):
         return await self._act(lambda commit: prekeys.bundles(commit, seat, command))
 
     async def put_devices(self, seat: Seat, devices: DeviceList, listed: bytes, signature: bytes) -> DevicesChanged:
-        """Replace the account's list by its next version. Raises Refusal: BAD_SIGNATURE, STALE_LIST."""
+        """Replace the account's list by a newer version. Raises Refusal: BAD_SIGNATURE, STALE_LIST."""
         return await self._act(lambda commit: accounts.put_devices(commit, seat, devices, listed, signature))
 
     async def account_of(self, address: Address, asker: AccountId) -> Account:
@@ -281,13 +281,13 @@ class Store(LocalVerbs, EntranceVerbs):
         """Note that the checkpoint for so many records is outside."""
         await self._act(lambda commit: audit.carried(commit, records))
 
-    async def put_policy(self, seat: Seat, row: bytes) -> None:
-        """Keep what the seat's account has tightened for itself."""
-        await self._act(lambda commit: policies.put_own(commit, seat, row))
+    async def put_policy(self, seat: Seat, row: bytes, said_ms: int = 0) -> None:
+        """Keep what the seat's account has tightened for itself, unless it said something else after ``said_ms``."""
+        await self._act(lambda commit: policies.put_own(commit, seat, row, said_ms))
 
-    async def put_profile(self, seat: Seat, about: str, hidden: bytes) -> None:
-        """Keep what the seat's account says of itself and hides."""
-        await self._act(lambda commit: policies.put_profile(commit, seat, about, hidden))
+    async def put_profile(self, seat: Seat, about: str, hidden: bytes, said_ms: int = 0) -> None:
+        """Keep what the seat's account says of itself and hides, unless it said something else after ``said_ms``."""
+        await self._act(lambda commit: policies.put_profile(commit, seat, about, hidden, said_ms))
 
     async def domain_to_prove(self, seat: Seat, command: Act) -> CreateOrganisation | None:
         """Return whose mail domain has to be looked up before an act is performed, or None."""

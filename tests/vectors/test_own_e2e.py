@@ -68,7 +68,7 @@ def test_device_lists_and_prekeys_hold():
     lists = raw(vector["lists"])
     first, second = (identity.decode(each["bytes"], each["signature"]) for each in lists)
 
-    identity.follows(first, second)
+    identity.supersedes(first, second)
 
     assert first.account.hex() == vector["account"]
     assert second.previous == lists[0]["hash"] == identity.list_hash(lists[0]["bytes"])

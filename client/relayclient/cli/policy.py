@@ -300,7 +300,6 @@ def _mine(arguments: Namespace) -> int:
             row[place] = permission
         if arguments.cells or arguments.reset:
             await at.ask(PutPolicy(bytes(row)))
-            administration.keep_policy(bytes(row))
         return bytes(row)
 
     row = desk.run(arguments, work)

@@ -132,7 +132,6 @@ def _hide(arguments: Namespace) -> int:
 
 async def _put(at: Desk, about: str, hidden: bytes) -> None:
     await at.ask(PutProfile(about, hidden))
-    at.device.administration.keep_profile(about, hidden)
 
 
 def _said(arguments: Namespace, **fields: object) -> None:

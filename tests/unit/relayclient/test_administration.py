@@ -28,7 +28,8 @@ from relayproto.invitation import from_link, to_link
 from relayproto.limits import UNIT_NAME_CHARS_MAX
 from relayproto.people import GetPeople, People, Person
 from relayproto.primitives import ed25519_public
-from relayproto.replies import Refused
+from relayproto.commands import PutProfile
+from relayproto.replies import Done, Refused
 from relayproto.standing import PLATFORM, ActState, ProposalState, Role, Standing, UnitState
 from relayproto.statistics import Day, GetRetention, GetStatistics, Kept, Retention, Statistics
 from support.kem import stream
@@ -225,6 +226,6 @@ def test_people_go_on_after_the_last_account_of_a_page() -> None:
 def test_what_one_says_and_hides_is_remembered(alice) -> None:
     assert alice.administration.own_profile() == ("", bytes(25))
 
-    alice.administration.keep_profile("on leave", b"\x01" * 25)
+    alice.answered(Done(), PutProfile("on leave", b"\x01" * 25), NOW_MS)
 
     assert alice.administration.own_profile() == ("on leave", b"\x01" * 25)

@@ -17,7 +17,7 @@ from relayclient.errors import (
     UnknownDevice,
 )
 from relayproto import identity
-from relayproto.identity import follows
+from relayproto.identity import supersedes
 from relayproto.packed import pack
 from relayproto.primitives import box_seal, x25519_public
 from relayproto.replies import Devices
@@ -39,7 +39,7 @@ def finished(home, answer, agree=lambda digits, address: None):
 def put(relay, device, command):
     """Let the relay take a list, and the device its answer."""
     devices = identity.decode(command.devices, command.signature)
-    follows(relay.devices_of(devices.account), devices)
+    supersedes(relay.devices_of(devices.account), devices)
     relay.accounts[devices.account] = (command.devices, command.signature)
     for entry in devices.devices:
         relay.seats.setdefault((devices.account, entry.device), type(relay.seat(device))())
@@ -122,7 +122,7 @@ def test_a_version_that_another_device_put_meanwhile_is_gone_on_from(relay, alic
         again = second.linking.grow(begun(tmp_path / "4", "fourth"), NOW_MS)
 
         assert again != late
-        follows(relay.devices_of(alice.identity.account), identity.decode(again.devices, again.signature))
+        supersedes(relay.devices_of(alice.identity.account), identity.decode(again.devices, again.signature))
 
 
 def test_only_the_new_device_opens_the_answer_and_the_accounts_key_is_in_no_code(relay, alice, tmp_path):

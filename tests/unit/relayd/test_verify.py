@@ -91,7 +91,7 @@ def test_of_another_version_only_the_pages_are_looked_at(keep: Keep) -> None:
         ("every page, index and reference is in order", 0),
         ("it is a relay's database of a version that this program knows", 1),
     ]
-    assert report.findings[1].first.startswith("version 9, and this program knows 1: only a program of that version")
+    assert report.findings[1].first.startswith("version 9, and this program knows 2: only a program of that version")
     assert not report.whole
 
 

@@ -157,7 +157,7 @@ def test_a_device_that_the_relay_does_not_let_in_is_told_and_not_tried_again(off
     ran = office.run("bob", "listen", "--timeout", "10")
 
     assert ran.status == 78
-    assert "was removed, or never enrolled" in ran.err
+    assert "was removed, or a restore lost it" in ran.err
 
 
 def test_signals_end_it_without_a_word(office):

@@ -56,7 +56,7 @@ async def test_a_profile_is_kept_in_its_one_form(said: str, kept: str) -> None:
 
     assert await safety(store).present(seat_of(ALICE), PutProfile(said, bytes(25))) == Done()
 
-    assert store.taken == [(seat_of(ALICE), kept, bytes(25))]
+    assert store.taken == [(seat_of(ALICE), kept, bytes(25), 0)]
 
 
 @pytest.mark.parametrize(

@@ -121,13 +121,16 @@ async def test_lists_that_do_not_follow_are_refused(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, mallory = await relay.enrol("alice", devices=2), await relay.enrol("mallory")
         after = alice.with_devices(1, 2, 3)
+        present = alice.devices
 
         async def put(devices, someone=alice):
             octets = identity.encode(devices)
             signature = identity.sign_list(someone.identity_seed, octets)
             return await refused(relay.store.put_devices(alice.seat, devices, octets, signature))
 
-        assert await put(replace(after, version=after.version + 1)) is Code.STALE_LIST
+        assert await put(replace(present, issued_ms=present.issued_ms + 1)) is Code.STALE_LIST
+        fewer = replace(after, version=after.version + 1, highest_device=1, devices=after.devices[:1])
+        assert await put(fewer) is Code.BAD_SIGNATURE
         assert await put(replace(after, previous=bytes(31) + b"x")) is Code.BAD_SIGNATURE
         assert await put(mallory.with_devices(1), mallory) is Code.BAD_SIGNATURE
 

@@ -1,5 +1,0 @@
--- == sessions, resends, deletion ==
-
--- == after a restore ==
-
--- == linking ==
