@@ -77,11 +77,14 @@ def _looked_at(path: Path, entropy: Entropy) -> Report:
         version = database.version_of(db)
         known = database.migrations()[-1][0]
         findings = [whole.pages(db)]
-        if version != known:
+        if not 1 <= version <= known:
             what = "nothing of a relay is in it" if version == 0 else "only a program of that version can look at it"
             unknown = f"version {version}, and this program knows {known}: {what}"
             findings.append(Finding("it is a relay's database of a version that this program knows", 1, 1, unknown))
             return Report(str(path), version, 0, tuple(findings), tuple(notes))
+        if version < known:
+            # No rule looks at what a later version added: an older database has to keep all of them.
+            notes.append(f"It is of an older release: the relay brings it to version {known} as it starts.")
         findings += [*whole.rules(db), whole.documented(db), whole.audited(db)]
         high_water_ms = whole.relay_time_ms(db)
         if restored.Mark(path.parent).read() > high_water_ms:

@@ -58,7 +58,6 @@ from relayproto.commands import (
     DeviceCommand,
     Enrol,
     Ephemeral,
-    GetDevices,
     GetRelayKeys,
     Hello,
     PutPrekeys,
@@ -224,8 +223,6 @@ class Device:
             if not link.keys_fetched:
                 wanted.append(GetRelayKeys())
             wanted += retelling.needs(step, link)
-            if link.own_list_stale:
-                wanted.append(GetDevices(self._identity.account))
             wanted += parcels.needs(step, now_ms) + safety.needs(step) + badges.needs(step, link, now_ms)
             if link.left is not None and not link.asking.under_way(PutPrekeys):
                 wanted += prekeys.due(step, link.left, now_ms)

@@ -137,7 +137,7 @@ class Superseded(ClientError):  # noqa: N818
 
 
 class DeviceRemoved(ClientError):  # noqa: N818
-    """The relay does not let this device in: it was removed, or a restore lost it. Join in this home by a new invitation."""
+    """The relay does not let this device in: it was removed, or a restore lost it; a new invitation lets it in."""
 
     exit_status = 78
 

@@ -11,7 +11,7 @@ from relayclient import contacts, prekeys, safety
 from relayclient.link import Link
 from relayclient.store.database import Step
 from relayproto.codes import Code, CodeRange, range_of
-from relayproto.commands import DeviceCommand, PutDevices, PutPolicy, PutProfile
+from relayproto.commands import DeviceCommand, GetDevices, PutDevices, PutPolicy, PutProfile
 from relayproto.replies import Welcome
 from relayproto.visibility import NOTHING_HIDDEN
 
@@ -34,10 +34,13 @@ def welcomed(step: Step, link: Link, welcome: Welcome, *, restored: bool) -> Non
 
 
 def needs(step: Step, link: Link) -> list[DeviceCommand]:
-    """Return what the relay is to be told, the list first: what else is asked may depend on it."""
-    wanted: list[DeviceCommand] = []
+    """Return what the relay is to be told, the list first: what else is asked may depend on it.
+
+    Where the relay's list is the newer one, it is asked for instead.
+    """
+    account = step.setting("account")
+    wanted: list[DeviceCommand] = [GetDevices(account)] if link.own_list_stale else []
     if link.own_list_due:
-        account = step.setting("account")
         wanted.append(PutDevices(*step.rows("SELECT listed, signature FROM contact WHERE account = ?", account)[0]))
     if step.setting("policy_due"):
         wanted.append(PutPolicy(step.setting("own_policy"), step.setting("own_policy_ms") or _UNDATED_MS))

@@ -18,8 +18,8 @@ MUTANTS: Final = (
     Mutant(
         name="device-tells-a-restored-relay-of-no-prekeys",
         story="A relay restored from before a device's deposit has no signed prekey of it: nobody can begin a session.",
-        file="client/relayclient/greeting.py",
-        old="        prekeys.tell_again(step)\n",
+        file="client/relayclient/retelling.py",
+        old="    prekeys.tell_again(step)\n",
         new="",
         killers=(
             "tests/unit/relayclient/test_prekeys.py::test_a_relay_that_was_restored_from_before_the_deposit_gets_them_again",

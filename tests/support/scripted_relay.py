@@ -159,10 +159,12 @@ class Peer(asyncio.Protocol):
         for lane in Lane:
             relay.acknowledge(mailbox, lane, range(hello.floors[lane] + 1))
             self.sent[lane] = mailbox.floors[lane]
+        held = relay.lists.get(mailbox.account)
+        version = 1 if held is None else identity.decode(*held).version
         welcome = Welcome(
             1, 0, int(time.time() * 1000), 1,
             tuple(LaneState(mailbox.floors[lane], mailbox.next[lane]) for lane in Lane),
-            mailbox.ledger_epoch, max(mailbox.ledger, default=0), 1, *mailbox.left().fields(),
+            mailbox.ledger_epoch, max(mailbox.ledger, default=0), version, *mailbox.left().fields(),
             *relay.belongs.get(mailbox.account, (Standing.PUBLIC, PLATFORM)),
         )  # fmt: skip
         if (scripted := relay.script.get(Hello)) is not None:

@@ -22,13 +22,13 @@ from relayproto.administration_replies import (
 )
 from relayproto.audit import hidden
 from relayproto.codes import Code
+from relayproto.commands import PutProfile
 from relayproto.errors import CryptoFailure
 from relayproto.ids import Address
 from relayproto.invitation import from_link, to_link
 from relayproto.limits import UNIT_NAME_CHARS_MAX
 from relayproto.people import GetPeople, People, Person
 from relayproto.primitives import ed25519_public
-from relayproto.commands import PutProfile
 from relayproto.replies import Done, Refused
 from relayproto.standing import PLATFORM, ActState, ProposalState, Role, Standing, UnitState
 from relayproto.statistics import Day, GetRetention, GetStatistics, Kept, Retention, Statistics

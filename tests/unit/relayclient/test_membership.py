@@ -35,6 +35,36 @@ def test_another_invitation_begins_anew(relay, tmp_path):
         assert device.enrol_command().devices != first.devices
 
 
+def test_a_joined_home_enrols_the_same_account_again_by_another_invitation_for_its_address(relay, tmp_path):
+    with relay.join(tmp_path / "a", ALICE) as device:
+        account, listed = device.identity.account, relay.accounts[device.identity.account]
+    invitation = replace(relay.invite(ALICE), ticket=b"another ticket..", host="moved.example")
+
+    with Device.create(tmp_path / "a", invitation, now_ms=NOW_MS) as device:
+        command = device.enrol_command()
+    with Device.create(tmp_path / "a", invitation, now_ms=NOW_MS + 5) as device:
+        assert device.enrol_command() == command, "what was cut off goes on"
+        device.enrolled(relay.enrol(command, ALICE))
+
+    assert (command.devices, command.signature) == listed
+    assert command.ticket == invitation.ticket
+    assert device.identity.account == account
+    with Device.open(tmp_path / "a") as device:
+        assert device.endpoint().host == "moved.example"
+    with pytest.raises(AlreadyJoined):
+        Device.create(tmp_path / "a", invitation, now_ms=NOW_MS)
+
+
+def test_an_invitation_for_another_address_or_of_another_root_enrols_nobody_again(relay, tmp_path):
+    relay.join(tmp_path / "a", ALICE).close()
+    another = replace(relay.invite(BOB), ticket=b"another ticket..")
+    foreign = replace(SmallRelay("mallory").invite(ALICE), ticket=b"another ticket..")
+
+    for invitation in (another, foreign):
+        with pytest.raises(AlreadyJoined):
+            Device.create(tmp_path / "a", invitation, now_ms=NOW_MS)
+
+
 def test_an_answer_for_another_account_or_of_another_root_does_not_join(relay, tmp_path):
     with Device.create(tmp_path / "a", relay.invite(ALICE), now_ms=NOW_MS) as device:
         enrolled = relay.enrol(device.enrol_command(), ALICE)

@@ -74,9 +74,7 @@ def two_of_a_kind(alice: Person) -> Enrol:
     return replace(enrolment(alice, TICKET), prekeys=(*prekeys, alice.make_prekey(PrekeyKind.SIGNED)))
 
 
-@pytest.mark.parametrize(
-    "make", [foreign_signature, no_list, anothers_prekey, no_last_resort, two_of_a_kind]
-)
+@pytest.mark.parametrize("make", [foreign_signature, no_list, anothers_prekey, no_last_resort, two_of_a_kind])
 async def test_what_is_no_signed_beginning_is_refused(make) -> None:
     with pytest.raises(Refusal) as refused:
         await enrol(make(Person("alice")))

@@ -135,6 +135,23 @@ async def test_lists_that_do_not_follow_are_refused(tmp_path) -> None:
         assert await put(mallory.with_devices(1), mallory) is Code.BAD_SIGNATURE
 
 
+async def test_a_list_that_is_versions_ahead_is_taken_and_what_it_lacks_goes(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice = await relay.enrol("alice", devices=2)
+        alice.devices = alice.with_devices(1, 2, 3)
+        alice.devices = ahead = alice.with_devices(1, 3)
+        octets = identity.encode(ahead)
+
+        changed = await relay.store.put_devices(
+            alice.seat, ahead, octets, identity.sign_list(alice.identity_seed, octets)
+        )
+        rows = await relay.store._read(lambda db: db.execute("SELECT device FROM device ORDER BY 1").fetchall())
+
+        assert len(changed.removed) == 1
+        assert rows == [(1,), (3,)]
+        assert (await relay.store.devices_of(alice.account, alice.account)).devices == octets
+
+
 async def test_a_removed_device_leaves_nothing_behind(tmp_path) -> None:
     async with house(tmp_path) as relay:
         alice, bob = await relay.enrol("alice"), await relay.enrol("bob", devices=2)

@@ -5,7 +5,7 @@ from relayd.store import policies
 from relayproto import policy
 from relayproto.codes import Code
 from relayproto.standing import PLATFORM, Action, Permission, Standing
-from support.stores import house
+from support.stores import DAY_S, house
 
 DENIED = bytes([Permission.DENY]) * policy.TABLE_BYTES
 
@@ -88,3 +88,31 @@ async def test_a_profile_is_the_accounts_own_and_what_hides_nothing_takes_no_roo
 
     assert refused.value.code is Code.AUTHENTICATION
     assert rows == [("on leave", bytes(24) + b"\x01"), ("", None)]
+
+
+async def test_what_is_told_again_replaces_nothing_that_was_said_later(tmp_path) -> None:
+    async with house(tmp_path) as relay:
+        alice = await relay.enrol("alice")
+        said_ms = relay.clock.now_ms()
+        relay.clock.advance(1)
+        tight, tighter = row(Action.TEXT, Permission.DENY), row(Action.CALL, Permission.DENY)
+        kept = "SELECT policy, policy_ms, about, profile_ms FROM account"
+
+        async def rows() -> list[tuple]:
+            return await relay.store._read(lambda db: db.execute(kept).fetchall())
+
+        await relay.store.put_policy(alice.seat, tight, said_ms)
+        await relay.store.put_profile(alice.seat, "then", bytes(25), said_ms)
+        then = await rows()
+        await relay.store.put_policy(alice.seat, tighter)
+        await relay.store.put_profile(alice.seat, "now", bytes(25))
+        await relay.store.put_policy(alice.seat, tight, said_ms)
+        await relay.store.put_profile(alice.seat, "then", bytes(25), said_ms)
+        now = await rows()
+        await relay.store.put_policy(alice.seat, tight, relay.clock.now_ms() + DAY_S)
+        bounded = await rows()
+
+    now_ms = relay.clock.now_ms()
+    assert then == [(tight, said_ms, "then", said_ms)]
+    assert now == [(tighter, now_ms, "now", now_ms)]
+    assert bounded == [(tight, now_ms, "now", now_ms)], "no time in the future, which nothing could replace"
