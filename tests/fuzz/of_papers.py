@@ -55,7 +55,7 @@ def a_list(octets: bytes) -> None:
     with only(CryptoFailure):
         identity.supersedes(devices, devices)
     with only(CryptoFailure):
-        identity.follows(devices, devices)
+        identity.supersedes(devices, devices)
 
 
 def a_descriptor(octets: bytes) -> None:

@@ -9,7 +9,8 @@ import pytest
 from relayclient import sessions
 from relayclient.events import EnvelopeFailed, MessageReceived, MessageState
 from relayproto import stamp
-from relayproto.codes import Class, Lane, PrekeyKind, Scope
+from relayproto.codes import Class, Code, Lane, PrekeyKind, Scope
+from relayproto.commands import PutDevices
 from relayproto.e2e.body import Sealed, seal
 from relayproto.e2e.commitment import Context, commit, conversation_id, hide
 from relayproto.e2e.content import Evidence, Forward, Text, encode
@@ -18,6 +19,7 @@ from relayproto.ids import MessageId
 from relayproto.notices import Deliver
 from relayproto.packed import unpack
 from relayproto.primitives import Aead, SigningKey
+from relayproto.replies import Refused
 from support.changed import replace
 from support.kem import stream
 from support.small_relay import NOW_MS, SmallRelay, drop_device, join_second
@@ -161,6 +163,7 @@ def test_a_removed_device_is_not_shown_where_an_older_list_brings_it_back(relay,
         bob.queue(ALICE, "to whom?", now_ms=NOW_MS)
         relay.connect(bob).run()
         relay.accounts[alice.identity.account] = older
+        relay.answers[PutDevices] = Refused(Code.NOT_AVAILABLE, 0)
         put(relay, stolen, bob, seal(Text("stolen words", 2), context(stolen, bob), entropy))
     send(relay, alice, "after")
 

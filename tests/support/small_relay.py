@@ -23,6 +23,7 @@ from relayproto.commands import (
     GetDevices,
     GetRelayKeys,
     Lookup,
+    PutDevices,
     PutPrekeys,
     Report,
     SignedPrekey,
@@ -164,6 +165,9 @@ class SmallRelay:
                 return self._bundles(key, account, devices)
             case GetRelayKeys():
                 return RelayKeys((self.descriptor,))
+            case PutDevices(devices, signature):
+                self.accounts[key[0]] = (devices, signature)
+                return Devices(devices, signature, self._address(key[0]))
             case PutPrekeys(prekeys):
                 self._keep_prekeys(key, self.seats[key], prekeys)
                 return PrekeysLeft(*self._left(self.seats[key]))
