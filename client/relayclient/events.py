@@ -133,6 +133,14 @@ class DevicesChanged(Value, frozen=True):
     removed: tuple[DeviceId, ...]
 
 
+class SessionBegunAnew(Value, frozen=True):
+    """A device began a session beside one that was in use: it could not open something, or a thief has its key."""
+
+    account: AccountId
+    device: DeviceId
+    at_ms: int
+
+
 class DevicesRefused(Value, frozen=True):
     """The relay showed a device list that is older than, or contradicts, the one known; the known one stays."""
 
@@ -217,5 +225,5 @@ class Disconnected(Value, frozen=True):
 Event = (
     MessageReceived | StateChanged | GapSeen | EnvelopeFailed | ContentUnknown | IdentityChanged | DevicesChanged
     | DevicesRefused | RelayKeyChanged | RolledBack | RelayRestored | TypingSeen | QuotaRefused | BlockSettled
-    | ReportSettled | ReportHeldUp | OrganisationRefused | Drained | Connected | Disconnected
+    | ReportSettled | ReportHeldUp | OrganisationRefused | SessionBegunAnew | Drained | Connected | Disconnected
 )  # fmt: skip

@@ -8,7 +8,7 @@ acknowledged envelope is in the inbox and none is there twice (spec 50 §3, 60 �
 from collections.abc import Callable
 from typing import Final, assert_never
 
-from relayclient import contacts, outbox, position, relaykeys, sessions
+from relayclient import contacts, outbox, position, relaykeys, resends, sessions
 from relayclient.events import ContentUnknown, EnvelopeFailed, Event, Failure, MessageReceived
 from relayclient.link import Lacking
 from relayclient.store.database import Row, Step
@@ -21,7 +21,7 @@ from relayproto.e2e.commitment import Context, conversation_id
 from relayproto.e2e.content import Read, Retry, Text, Unknown
 from relayproto.e2e.handshake import NewerList
 from relayproto.e2e.session import Peer, Received
-from relayproto.e2e.wrap import read_wrapped
+from relayproto.e2e.wrap import is_withheld, read_wrapped
 from relayproto.errors import CryptoFailure
 from relayproto.identity import DeviceList, SplitView
 from relayproto.ids import AccountId, DeviceId, MessageId
@@ -63,22 +63,25 @@ def take_in(step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[Acco
         received, opened = _open(step, delivered, now_ms, fetched)
     except _Unshown as unshown:
         return _unopened(step, delivered, unshown.failure, now_ms)
+    if opened is None:
+        position.cover_unopened(step, lane, sequence)
+        return sessions.commit(step, received, now_ms)
     if delivered.pass_:
         contacts.keep_pass(step, delivered.sender, delivered.pass_)
     position.cover(step, lane, sequence, sequence)
-    sessions.commit(step, received, answer=isinstance(opened.content, Retry))
+    events = sessions.commit(step, received, now_ms, answer=isinstance(opened.content, Retry))
     sessions.found(step, delivered)
     _mark(step, delivered, delivered.commitment, now_ms)
     if _seen(step, delivered, opened.context.message) or _shown_before(step, opened.context):
-        return []
+        return events
     _mark(step, delivered, opened.context.message, now_ms)
-    return _meant(step, delivered, opened, now_ms)
+    return events + _meant(step, delivered, opened, now_ms)
 
 
 def _open(
     step: Step, delivered: Deliver, now_ms: int, fetched: Callable[[AccountId | None], bool]
-) -> tuple[Received, Opened]:
-    """Check everything and write nothing."""
+) -> tuple[Received, Opened | None]:
+    """Check everything and write nothing; None for a content that its sender keeps from this device."""
     keys = relaykeys.known(step)
     try:
         stamp.check_known(delivered.stamp, delivered.commitment, keys)
@@ -100,6 +103,8 @@ def _open(
         raise _Unshown(Failure.SPLIT_VIEW) from None
     except CryptoFailure:
         raise _Unshown(Failure.SESSION) from None
+    if is_withheld(received.plaintext):
+        return received, None
     try:
         peer = Peer(delivered.sender, delivered.sender_device)
         opened = body.open_body(delivered, read_wrapped(received.plaintext), peer, keys)
@@ -151,9 +156,9 @@ def _meant(step: Step, delivered: Deliver, opened: Opened, now_ms: int) -> list[
         case Read():
             return outbox.read_by(step, context.sender, said.messages, now_ms)
         case Retry():
-            outbox.resend_named(step, context.sender, said.commitments, now_ms)
+            resends.named(step, context.sender, context.device, said.commitments, now_ms)
             if sessions.may_heed(step, context.sender, context.device, now_ms):
-                outbox.resend(step, context.sender, said.since_ms, now_ms)
+                resends.since(step, context.sender, context.device, said.since_ms, now_ms)
             return []
         case Unknown():
             return [ContentUnknown(context.sender, context.device, context.message)]
@@ -230,7 +235,7 @@ def tell_read(step: Step, now_ms: int) -> None:
 def ask_for_lost(step: Step, now_ms: int) -> None:
     """Queue retry requests for what was not opened (spec 60 §5)."""
     for account in sessions.to_ask(step, now_ms):
-        outbox.queue_control(step, account, Retry(now_ms - outbox.RESEND_MS, ()), now_ms)
+        outbox.queue_control(step, account, Retry(now_ms - resends.RESEND_MS, ()), now_ms)
 
 
 def _seen(step: Step, delivered: Deliver, mark: bytes) -> bool:

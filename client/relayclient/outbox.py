@@ -4,7 +4,6 @@ Texts, receipts and retry requests enter; the states that people see leave. The 
 before anything is sent, and a state only rises (events.MessageState).
 """
 
-from collections.abc import Iterable
 from typing import ClassVar, Final
 
 from relayclient import contacts, sessions
@@ -24,8 +23,6 @@ ACCEPTED: Final = 2
 ENDED: Final = 3
 """The states of a parcel."""
 
-RESEND_MS: Final = 7 * 86_400_000
-"""How far back a retry request reaches (cryptography.md 3)."""
 _S: Final = 1000
 _ID_BYTES: Final = 16
 
@@ -153,7 +150,7 @@ def advance(step: Step, message_row: int, state: MessageState, now_ms: int, code
 def accept_parcel(step: Step, row: int, now_ms: int) -> list[Event]:
     """Note that the relay has stored a parcel; one that a retry request asked for meanwhile waits again."""
     step.run(
-        "UPDATE parcel SET state = CASE WHEN again THEN 0 ELSE MAX(state, ?) END, again = 0, attempts = 0"
+        "UPDATE parcel SET state = CASE WHEN again THEN 0 ELSE MAX(state, ?) END, again = 0, attempts = 0, stored = 1"
         " WHERE row = ?",
         ACCEPTED, row,
     )  # fmt: skip
@@ -219,50 +216,6 @@ def read_by(step: Step, reader: AccountId, messages: tuple[MessageId, ...], now_
         if found:
             events += advance(step, found[0], MessageState.READ, now_ms)
     return events
-
-
-def resend(step: Step, account: AccountId, since_ms: int, now_ms: int) -> None:
-    """Let every text of the last 7 days wait again that the account's device isn't known to have opened.
-
-    Where an account has several devices, DELIVERED says that one of them has it and not which: it goes again, and those
-    that have it recognise it by its commitment.
-    """
-    devices = contacts.devices(step, account)
-    single = devices is not None and len(sessions.others(step, devices)) == 1
-    known = (MessageState.READ, MessageState.REFUSED, MessageState.DELIVERED if single else MessageState.READ)
-    found = step.rows(
-        "SELECT parcel.row FROM parcel JOIN message ON message.row = parcel.message WHERE parcel.account = ?"
-        " AND is_text AND queued_ms >= ? AND expires_ms > ? AND message.state NOT IN (?, ?, ?)",
-        account, max(since_ms, now_ms - RESEND_MS), now_ms, *known,
-    )  # fmt: skip
-    for (row,) in found:
-        _let_go_again(step, row)
-
-
-def resend_named(step: Step, account: AccountId, commitments: Iterable[bytes], now_ms: int) -> None:
-    """Let what an account says it could not open wait again, whatever its state says (spec 60 §5).
-
-    A device that has acknowledged without opening, and whose report of that was lost, counts as delivered. Once an hour
-    for each message, so that asking costs the asker as much as us.
-    """
-    for commitment in commitments:
-        found = step.row(
-            "SELECT parcel.row, message.row FROM parcel JOIN message ON message.row = parcel.message"
-            " WHERE parcel.account = ? AND commitment = ? AND expires_ms > ? AND named_ms <= ?",
-            account, commitment, now_ms, now_ms - sessions.HEED_MS,
-        )  # fmt: skip
-        if found is not None:
-            _let_go_again(step, found[0])
-            step.run("UPDATE message SET named_ms = ? WHERE row = ?", now_ms, found[1])
-
-
-def _let_go_again(step: Step, row: int) -> None:
-    """Let a parcel wait once more; one that has no answer yet does so when it has."""
-    step.run(
-        "UPDATE parcel SET again = (state = ?1), state = CASE state WHEN ?1 THEN ?1 ELSE ?2 END,"
-        " attempts = 0, not_before_ms = 0 WHERE row = ?3",
-        SUBMITTED, WAITING, row,
-    )  # fmt: skip
 
 
 def expire(step: Step, now_ms: int) -> list[Event]:

@@ -4,12 +4,12 @@ Accounts and addresses enter; contacts, numbers and codes leave. The rule of thi
 what the user has said, or a code that names the very keys that the device knows.
 """
 
-from relayclient import contacts, outbox, safety
+from relayclient import contacts, outbox, safety, sessions
 from relayclient.errors import UnknownContact
 from relayclient.store.database import Step
 from relayproto import identity
 from relayproto.identity import DeviceList
-from relayproto.ids import AccountId, Address
+from relayproto.ids import AccountId, Address, DeviceId
 from relayproto.value import Value
 
 
@@ -18,6 +18,7 @@ class Contact(Value, frozen=True):
 
     ``blocked``: the user wants to see nothing of it; ``block_due``: the relay is still to be told of that, or of the
     contrary; ``block_code``: the relay's where it refused to take part. ``about``: what the person says of himself.
+    ``begun_anew``: devices that began a session beside one in use, with when they last did (SessionBegunAnew).
     """
 
     account: AccountId
@@ -29,6 +30,7 @@ class Contact(Value, frozen=True):
     block_due: bool
     block_code: int | None
     about: str = ""
+    begun_anew: tuple[tuple[DeviceId, int], ...] = ()
 
 
 def everybody(step: Step) -> list[Contact]:
@@ -56,6 +58,7 @@ def _contact(step: Step, account: AccountId) -> Contact:
         contacts.is_blocked(step, account),
         *safety.block_state(step, account),
         contacts.about(step, account),
+        sessions.begun_anew(step, account),
     )
 
 

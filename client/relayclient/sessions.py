@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from relayclient import contacts, prekeys
+from relayclient.events import Event, SessionBegunAnew
 from relayclient.store.database import Step
 from relayproto.e2e import passing as e2e_passing
 from relayproto.e2e import session
@@ -64,6 +65,13 @@ def begin(step: Step, devices: DeviceList, bundles: Iterable[Bundle]) -> None:
         step.run("UPDATE session SET renew = 0 WHERE account = ? AND device = ?", devices.account, bundle.device)
 
 
+def retire_all(step: Step) -> None:
+    """Retire all sessions: the next message to each device begins a new one (spec 60 §4)."""
+    for place in step.rows("SELECT account, device FROM session WHERE sealed_state IS NOT NULL"):
+        _keep(step, session.retire(_held(step, Peer(*place))))
+        step.run("UPDATE session SET renew = 1 WHERE account = ? AND device = ?", *place)
+
+
 def seal(step: Step, account: AccountId, device: DeviceId, plaintext: bytes) -> bytes:
     """Return the wrap of a plaintext for a device with a session; its next state is written."""
     after, wrap = session.seal(_held(step, Peer(account, device)), plaintext)
@@ -104,29 +112,41 @@ def opened(step: Step, delivered: Deliver, newest: DeviceList, now_ms: int) -> R
     return session.open_wrap(held, delivered.wrap, now_ms=now_ms, entropy=step.entropy, answering=answering)
 
 
-def commit(step: Step, received: Received, *, answer: bool = False) -> None:
-    """Write the state after a wrap was opened, together with what it used up.
+def commit(step: Step, received: Received, now_ms: int, *, answer: bool = False) -> list[Event]:
+    """Write the state after a wrap was opened, together with what it used up; tell of a session that began anew.
 
     ``answer``: the other side could not open something, so the session that it has now used is used for what follows,
     whichever is the newest: a side that lost its sessions counts them anew.
     """
     after = received.sessions
+    before = _held(step, after.peer)
     if answer:
-        before = _held(step, after.peer).sessions
-        used = next(one for one in after.sessions if one not in before)
+        used = next(one for one in after.sessions if one not in before.sessions)
         first = replace(used, order=min(1 + max(one.order for one in after.sessions), _ORDER_MAX))
         after = replace(after, sessions=(first, *(one for one in after.sessions if one is not used)))
     _keep(step, after)
     if received.begun is None:
-        return
+        return []
     prekeys.used(step, received.begun.used)
     if received.begun.remember is not None:
         step.run(
             "INSERT INTO first_message (mark, signed_id) VALUES (?, ?)",
             received.begun.remember, received.begun.used.signed,
         )  # fmt: skip
-    peer = received.sessions.peer
-    step.run("UPDATE session SET renew = 0 WHERE account = ? AND device = ?", peer.account, peer.device)
+    peer = after.peer
+    step.run("UPDATE session SET renew = 0 WHERE account = ? AND device = ?", *peer)
+    if not session.is_living(before):
+        return []
+    step.run("UPDATE session SET anew_ms = ? WHERE account = ? AND device = ?", now_ms, *peer)
+    return [SessionBegunAnew(peer.account, peer.device, now_ms)]
+
+
+def begun_anew(step: Step, account: AccountId) -> tuple[tuple[DeviceId, int], ...]:
+    """Return the devices of an account that began a session beside one in use, each with when it last did (unix ms)."""
+    rows = step.rows(
+        "SELECT device, anew_ms FROM session WHERE account = ? AND anew_ms IS NOT NULL ORDER BY device", account
+    )
+    return tuple((DeviceId(device), at_ms) for device, at_ms in rows)
 
 
 def lost(step: Step, delivered: Deliver, now_ms: int) -> None:

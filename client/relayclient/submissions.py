@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from msgspec.structs import replace
 
-from relayclient import contacts, outbox, sessions
+from relayclient import contacts, outbox, resends, sessions
 from relayclient.events import Event, MessageState
 from relayclient.parcels import Parcel
 from relayclient.store.database import Step
@@ -19,7 +19,7 @@ from relayproto.commands import Body, Submit, Target, Wrap
 from relayproto.e2e import body, content
 from relayproto.e2e.commitment import Context, conversation_id
 from relayproto.e2e.content import Read, Retry, Text
-from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped
+from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped, withheld
 from relayproto.fields import octets_up_to
 from relayproto.ids import AccountId, MessageId
 from relayproto.limits import BODY_BYTES_MAX, BODY_HANDLES_MAX, FRAME_BYTES_MAX, LIFETIME_S_MAX, UNANSWERED_MAX
@@ -88,7 +88,7 @@ def seal(step: Step, batch: list[Parcel], now_ms: int) -> list[Submit | Body]:
         "SELECT class, expires_ms, is_text FROM message WHERE row = ?", batch[0].message
     )[0]
     wrapped, sealed_body = _envelope(step, batch[0].message)
-    targets = tuple(_target(step, parcel.account, wrapped) for parcel in batch)
+    targets = tuple(_target(step, parcel, wrapped) for parcel in batch)
     passes = tuple(contacts.pass_of(step, parcel.account) for parcel in batch)
     size = len(sealed_body) + sum(len(wrap.sealed) for target in targets for wrap in target.wraps)
     inline = size + _OVERHEAD_BYTES <= FRAME_BYTES_MAX
@@ -133,11 +133,14 @@ def _unpacked(kept: bytes) -> list[Submit | Body]:
     return [Body(submit.handle, said.parked), submit]
 
 
-def _target(step: Step, account: AccountId, wrapped: Wrapped) -> Target:
+def _target(step: Step, parcel: Parcel, wrapped: Wrapped) -> Target:
+    account = parcel.account
     devices = contacts.devices(step, account)
     assert devices is not None, "a parcel is ready only where its account's devices are known"  # noqa: S101
-    plaintext = wrapped.to_bytes()
-    wraps = [Wrap(device, sessions.seal(step, account, device, plaintext)) for device in sessions.others(step, devices)]
+    others = sessions.others(step, devices)
+    receivers = resends.receivers(step, parcel.row, account, others)
+    plaintexts = (wrapped.to_bytes(), withheld(wrapped.commitment))
+    wraps = [Wrap(each, sessions.seal(step, account, each, plaintexts[each not in receivers])) for each in others]
     return Target(account, devices.version, tuple(wraps))
 
 
@@ -232,11 +235,14 @@ def settled(step: Step, number: int, position: int, result: Result, now_ms: int)
 def enter_epoch(step: Step, epoch_: int) -> bool:
     """Go over to the ledger's epoch where it is another; return whether the device had used one before.
 
-    Numbers begin at 1 again, and whatever has no known outcome waits to be submitted anew.
+    Numbers begin at 1 again, and whatever has no known outcome waits to be submitted anew. No sending chain is used any
+    more: with the numbers goes what shows that this store is an older copy, whose next keys have sealed something else.
     """
     before = epoch(step)
     if epoch_ == before:
         return False
+    if before:
+        sessions.retire_all(step)
     step.put("ledger_epoch", epoch_)
     step.put("submission", 0)
     step.run("DELETE FROM submission")

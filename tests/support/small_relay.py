@@ -149,7 +149,7 @@ class SmallRelay:
         return self.seats[device.identity.account, device.identity.device]
 
     # --- commands -----------------------------------------------------------------------------
-    def answer(self, key: Key, command: DeviceCommand):  # noqa: PLR0911 - one for each command
+    def answer(self, key: Key, command: DeviceCommand):  # noqa: C901, PLR0911 - one for each command
         scripted = self.answers.get(type(command))
         if scripted is not None:
             return scripted(command) if callable(scripted) else scripted

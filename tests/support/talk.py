@@ -74,7 +74,7 @@ def said(relay, sender, recipient, content, message=None, conversation=None):
     box = relay.seat(recipient).boxes[Lane.NORMAL]
     stamped = relay.stamped((own.account, own.device), sealed.commitment)
     box.rows[box.next] = Deliver(
-        Lane.NORMAL, box.next, own.account, own.device, Class.CHAT, NOW_MS + 60_000, sealed.commitment, stamped, wrap,
+        Lane.NORMAL, box.next, own.account, own.device, Class.CHAT, relay.now_ms + 60_000, sealed.commitment, stamped, wrap,
         sealed.body,
     )  # fmt: skip
     box.next += 1

@@ -35,6 +35,7 @@ from relayclient.events import (
     ReportHeldUp,
     ReportSettled,
     RolledBack,
+    SessionBegunAnew,
     StateChanged,
 )
 
@@ -174,6 +175,11 @@ def worth_telling(event: Event) -> str | None:
             line = "this store is an old copy: what came after it was made is not in it; ask its senders for it"
         case RelayRestored():
             line = "the relay came back from a backup; what it may have lost is sent again"
+        case SessionBegunAnew(account, device):
+            line = (
+                f"device {device} of account {account.hex()[:16]} began a new session: it could not open something, was"
+                " restored, or somebody else has its key; where nothing explains it, ask its owner"
+            )
         case _:
             line = _of_messages(event)
     return line

@@ -52,15 +52,19 @@ def run(arguments: Namespace) -> int:
             offered = None
         else:
             offered = None if contact.offered is None else device.safety_number(contact.offered)
+        begun_anew = device.contact(account).begun_anew
     if arguments.json:
         terminal.say_json(
             {"address": contact.address, "account": account.hex(), "digits": digits, "verified": verified,
-             "offered_digits": offered}
+             "offered_digits": offered,
+             "begun_anew": [{"device": each, "at_ms": at_ms} for each, at_ms in begun_anew]}
         )  # fmt: skip
     elif arguments.confirm is not None:
         terminal.say(f"{terminal.harmless(arguments.address)} is verified.")
     else:
         _show(digits, code, arguments, verified=verified)
+        for each, at_ms in begun_anew:
+            terminal.note(f"Device {each} began a new session beside one in use on {terminal.when(at_ms)}.")
         if offered is not None:
             terminal.note("The address names another account now. Its digits, to be compared before you --accept it:")
             terminal.note("\n".join(_lines(offered)))

@@ -21,7 +21,7 @@ from relayproto.primitives import Entropy
 FILE_NAME: Final = "device.db"
 LOG_NAME: Final = f"{FILE_NAME}-wal"
 _NO_LOG: Final = -1
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _BUSY_S: Final = 10.0
 """A step of the other process takes milliseconds; ten seconds are a machine in trouble."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO

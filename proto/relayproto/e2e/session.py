@@ -42,7 +42,8 @@ class Peer(NamedTuple):
 class Session(Value, frozen=True):
     """One session: its id is the hash of its first message, which an initiator repeats until it is answered.
 
-    ``passing`` is the key of what passes by (``e2e.passing``).
+    ``passing`` is the key of what passes by (``e2e.passing``). A ``retired`` one seals nothing any more and opens what
+    is on its way.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"first", "passing"})
@@ -51,6 +52,7 @@ class Session(Value, frozen=True):
     first: bytes
     passing: bytes
     ratchet: Ratchet
+    retired: bool = False
 
 
 class Sessions(Value, frozen=True):
@@ -102,6 +104,7 @@ class _PackedSession(Packable, frozen=True):
     first: Annotated[bytes, octets_up_to(WRAP_BYTES_MAX)]
     passing: Annotated[bytes, octets(KEY_BYTES)]
     ratchet: Annotated[bytes, octets_up_to(_STORED_MAX)]
+    retired: bool = False
 
 
 class _Packed(Packable, frozen=True):
@@ -127,16 +130,27 @@ def begin(
 
 def seal(held: Sessions, plaintext: bytes) -> tuple[Sessions, bytes]:
     """Return the state to commit before anything is sent, and the wrap; LocalProtocolError without a session."""
-    if not held.sessions:
-        raise LocalProtocolError("there is no session with this device")
-    session = held.sessions[0]
+    session = next((one for one in held.sessions if not one.retired), None)
+    if session is None:
+        raise LocalProtocolError("there is no session with this device that may be used")
     state, message = ratchet.encrypt(session.ratchet, plaintext)
-    after = replace(held, sessions=(replace(session, ratchet=state), *held.sessions[1:]))
+    stepped = replace(session, ratchet=state)
+    after = replace(held, sessions=tuple(stepped if one is session else one for one in held.sessions))
     if not session.first:
         return after, bytes((_VERSION, WrapKind.RATCHET)) + message
     return after, b"".join(
         (bytes((_VERSION, WrapKind.FIRST)), len(session.first).to_bytes(2), session.first, message)
     )  # fmt: skip
+
+
+def retire(held: Sessions) -> Sessions:
+    """Return the sessions with all sending chains at their end: one that may have gone back is never stepped again."""
+    return replace(held, sessions=tuple(replace(one, retired=True) for one in held.sessions))
+
+
+def is_living(held: Sessions) -> bool:
+    """Say whether the device at the other end is known to have a session that is in use here."""
+    return any(not one.first and not one.retired for one in held.sessions)
 
 
 def prekeys_of(held: Sessions, wrap: bytes) -> Head | None:
@@ -184,7 +198,9 @@ def _answer(
     state, plaintext = ratchet.decrypt(state, message, now_ms=now_ms, entropy=entropy)
     used = handshake.head_of(first)
     begun = Begun(used, None if used.one_time else identity)
-    return Received(_with(held, Session(identity, claim.order, b"", agreed.passing, state)), plaintext, begun)
+    # A claim is bounded: above the highest order that can be claimed the owner of a stolen key could begin none.
+    order = min(claim.order, 1 + max((one.order for one in held.sessions), default=0))
+    return Received(_with(held, Session(identity, order, b"", agreed.passing, state)), plaintext, begun)
 
 
 def _open_known(held: Sessions, message: bytes, *, now_ms: int, entropy: Entropy) -> Received:
@@ -238,7 +254,9 @@ def _parts(wrap: bytes) -> tuple[bytes, bytes]:
 
 def to_bytes(held: Sessions) -> bytes:
     """Return the sessions for the device's own store; they hold secrets."""
-    kept = [(one.id, one.order, one.first, one.passing, ratchet.to_bytes(one.ratchet)) for one in held.sessions]
+    kept = [
+        (one.id, one.order, one.first, one.passing, ratchet.to_bytes(one.ratchet), one.retired) for one in held.sessions
+    ]
     return bytes((_VERSION,)) + pack(held.peer.account, held.peer.device, kept)
 
 
@@ -248,6 +266,7 @@ def from_bytes(stored: bytes) -> Sessions:
         raise Malformed("not sessions of a known version")
     said = unpack(stored[1:], _Packed)
     sessions = tuple(
-        Session(one.id, one.order, one.first, one.passing, ratchet.from_bytes(one.ratchet)) for one in said.sessions
+        Session(one.id, one.order, one.first, one.passing, ratchet.from_bytes(one.ratchet), one.retired)
+        for one in said.sessions
     )
     return Sessions(Peer(said.account, said.device), sessions)

@@ -12,6 +12,7 @@ from relayproto.primitives import KEY_BYTES
 from relayproto.value import Value
 
 _VERSION: Final = b"\x01"
+_WITHHELD: Final = b"\x02"
 _COMMITMENT_AT: Final = 1 + KEY_BYTES
 WRAPPED_BYTES: Final = _COMMITMENT_AT + COMMITMENT_BYTES
 
@@ -26,6 +27,16 @@ class Wrapped(Value, frozen=True):
     def to_bytes(self) -> bytes:
         """Return the plaintext for the ratchet."""
         return _VERSION + self.content_key + self.commitment
+
+
+def withheld(commitment: bytes) -> bytes:
+    """Return the plaintext for a device that is among the target's and is not to get the content; as long as any."""
+    return _WITHHELD + bytes(KEY_BYTES) + commitment
+
+
+def is_withheld(plaintext: bytes) -> bool:
+    """Say whether the sender keeps the content from this device."""
+    return len(plaintext) == WRAPPED_BYTES and plaintext.startswith(_WITHHELD)
 
 
 def read_wrapped(plaintext: bytes) -> Wrapped:

@@ -1,19 +1,15 @@
-"""What is sent from here: its states, and what goes again."""
+"""What is sent from here, and its states."""
 
 import pytest
 
-from relayclient import outbox
 from relayclient.errors import BadAddress, BadLifetime, TextEmpty, TextTooLong, ToYourself
-from relayclient.events import EnvelopeFailed, MessageReceived, MessageState, StateChanged
+from relayclient.events import MessageReceived, MessageState, StateChanged
 from relayproto import notices
-from relayproto.codes import Class, Lane, Result
-from relayproto.commands import Submit
-from relayproto.e2e.content import Retry
+from relayproto.codes import Class, Result
 from relayproto.ids import MessageId
 from relayproto.limits import TEXT_BYTES_MAX
-from support.changed import replace
-from support.small_relay import DAY_MS, NOW_MS, join_second
-from support.talk import ALICE, BOB, HOUR_MS, forget_sessions, introduce, of, sent_by, states, texts
+from support.small_relay import NOW_MS, join_second
+from support.talk import ALICE, BOB, introduce, of, sent_by, states, texts
 
 
 def test_a_text_reaches_the_other_and_both_know_it(relay, alice, bob):
@@ -109,90 +105,6 @@ def test_what_waits_too_long_expires_here(relay, alice, bob):
     told = alice.housekeep(relay.now_ms)
 
     assert told == [StateChanged(message, MessageState.EXPIRED)]
-    assert sent_by(relay, alice) == []
-
-
-def test_a_message_in_flight_is_sent_again_when_its_answer_has_come(relay, alice, bob):
-    introduce(relay, alice, bob)
-    alice.queue(BOB, "first", now_ms=NOW_MS)
-    relay.connect(alice).run()
-    forget_sessions(bob)
-    relay.connect(bob).run()
-    alice.queue(BOB, "in flight", now_ms=NOW_MS)
-    line = relay.connect(alice)
-    submit = of(Submit, alice.next_submits(10, NOW_MS))[0]
-    line._notices()
-    answer = relay.submit(line.key, submit, submit.body)
-
-    alice.answered(answer, submit, NOW_MS)
-    again = of(Submit, alice.next_submits(10, NOW_MS))
-
-    assert submit.commitment in [one.commitment for one in again]
-    assert len(again) == 2
-
-
-def test_what_a_retry_request_does_not_name_reaches_back_seven_days(relay, alice, bob):
-    introduce(relay, alice, bob)
-    alice.queue(BOB, "long ago", now_ms=NOW_MS)
-    relay.connect(alice).run()
-    relay.now_ms += 8 * DAY_MS
-    alice.queue(BOB, "today", now_ms=relay.now_ms)
-    relay.connect(alice).run()
-    relay.seat(bob).boxes[Lane.NORMAL].rows.clear()
-    with bob._store.step() as step:
-        outbox.queue_control(step, alice.identity.account, Retry(0, ()), relay.now_ms)
-
-    relay.connect(bob).run()
-    relay.connect(alice).run()
-
-    assert texts(relay.connect(bob).run()) == ["today"]
-
-
-def test_what_a_retry_request_names_goes_again_whatever_its_state_says(relay, alice, bob):
-    introduce(relay, alice, bob)
-    long_ago = alice.queue(BOB, "long ago", now_ms=NOW_MS)
-    relay.connect(alice).run()
-    relay.now_ms += 8 * DAY_MS
-    today = alice.queue(BOB, "today", now_ms=relay.now_ms)
-    relay.connect(alice).run()
-    forget_sessions(bob)
-    with_report = bob.acks
-    bob.acks = lambda: [replace(ack, undecryptable=()) for ack in with_report()]
-
-    failed = relay.connect(bob).run()
-    relay.connect(alice).run()
-    states_then = [alice.state_of(message)[0] for message in (long_ago, today)]
-    del bob.acks
-    came = texts(relay.connect(bob).run())
-
-    assert len(of(EnvelopeFailed, failed)) == 2
-    assert states_then == [MessageState.DELIVERED] * 2
-    assert came == ["long ago", "today"]
-
-
-def test_what_is_named_goes_again_once_an_hour_at_most(relay, alice, bob):
-    introduce(relay, alice, bob)
-    alice.queue(BOB, "text", now_ms=NOW_MS)
-    [submit] = sent_by(relay, alice)
-
-    def asked(now_ms):
-        with alice._store.step() as step:
-            outbox.resend_named(step, bob.identity.account, (submit.commitment, bytes(33)), now_ms)
-        return [again.commitment for again in sent_by(relay, alice)]
-
-    first, second, third = asked(NOW_MS), asked(NOW_MS + HOUR_MS // 2), asked(NOW_MS + HOUR_MS)
-
-    assert (first, second, third) == ([submit.commitment], [], [submit.commitment])
-
-
-def test_nobody_is_sent_again_what_somebody_else_was_sent(relay, alice, bob):
-    introduce(relay, alice, bob)
-    alice.queue(BOB, "for bob", now_ms=NOW_MS)
-    [submit] = sent_by(relay, alice)
-
-    with alice._store.step() as step:
-        outbox.resend_named(step, bytes(32), (submit.commitment,), NOW_MS)
-
     assert sent_by(relay, alice) == []
 
 

@@ -27,6 +27,7 @@ from relayclient.events import (
     ReportHeldUp,
     ReportSettled,
     RolledBack,
+    SessionBegunAnew,
     StateChanged,
     TypingSeen,
 )
@@ -237,6 +238,9 @@ def test_a_count_is_a_number_of_messages(text):
         (BlockSettled(ACCOUNT, True, None), None),
         (BlockSettled(ACCOUNT, True, Code.LIMIT),
          f"account abababababababab is hidden here, but not refused by the relay: {wording.of(Code.LIMIT)}"),
+        (SessionBegunAnew(ACCOUNT, DeviceId(2), 5),
+         ("device 2 of account abababababababab began a new session: it could not open something, was restored, or"
+          " somebody else has its key; where nothing explains it, ask its owner")),
         (TypingSeen(ACCOUNT, None, DeviceId(1)), None),
         (StateChanged(MESSAGE, MessageState.READ), None),
         (Drained(), None),
