@@ -48,8 +48,8 @@ def since(step: Step, account: AccountId, device: DeviceId, since_ms: int, now_m
         "SELECT parcel.row, message.row FROM parcel JOIN message ON message.row = parcel.message"
         " JOIN sealed_to ON sealed_to.message = message.row AND sealed_to.account = ?1 AND device = ?2"
         " WHERE parcel.account = ?1 AND is_text AND queued_ms >= ?3 AND expires_ms > ?4 AND sealed_to.again < ?5"
-        " AND message.state NOT IN (?6, ?7, ?8)",
-        account, device, max(since_ms, now_ms - RESEND_MS), now_ms, AGAIN_MAX, *known,
+        " AND message.state NOT IN (?6, ?7, ?8) AND parcel.state != ?9 AND NOT parcel.again",
+        account, device, max(since_ms, now_ms - RESEND_MS), now_ms, AGAIN_MAX, *known, outbox.WAITING,
     )  # fmt: skip
     for parcel, message in found:
         _let_go_again(step, parcel, message, account, device)

@@ -73,8 +73,9 @@ def said(relay, sender, recipient, content, message=None, conversation=None):
         wrap = sessions.seal(step, other.account, other.device, sealed.wrapped.to_bytes())
     box = relay.seat(recipient).boxes[Lane.NORMAL]
     stamped = relay.stamped((own.account, own.device), sealed.commitment)
+    expires_ms = relay.now_ms + 60_000
     box.rows[box.next] = Deliver(
-        Lane.NORMAL, box.next, own.account, own.device, Class.CHAT, relay.now_ms + 60_000, sealed.commitment, stamped, wrap,
+        Lane.NORMAL, box.next, own.account, own.device, Class.CHAT, expires_ms, sealed.commitment, stamped, wrap,
         sealed.body,
     )  # fmt: skip
     box.next += 1

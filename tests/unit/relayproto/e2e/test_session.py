@@ -242,3 +242,52 @@ def test_sessions_come_back_from_their_bytes_and_show_no_secret():
 def test_bytes_that_are_no_sessions_are_malformed(stored):
     with pytest.raises(Malformed):
         session.from_bytes(stored)
+
+
+@pytest.mark.parametrize("claimed", [7, (1 << 32) - 1])
+def test_no_session_can_be_claimed_so_far_ahead_that_the_owner_begins_none_above_it(claimed):
+    """Mallory has stolen Alice's device key: what he begins counts as the next session, not as the last."""
+    alice, bob = Person("alice"), Person("bob")
+    to_bob, to_alice = talking(alice, bob)
+    bob.make_prekey(PrekeyKind.ONE_TIME)
+    far = replace(to_bob, sessions=(replace(to_bob.sessions[0], order=claimed - 1),))
+    _, stolen = session.seal(alice.begin(bob, far), b"from mallory")
+    to_alice = bob.receive(to_alice, alice, stolen).sessions
+    assert [one.order for one in to_alice.sessions] == [2, 1]
+
+    for _ in range(2):
+        bob.make_prekey(PrekeyKind.ONE_TIME)
+        to_bob, wrap = session.seal(alice.begin(bob, to_bob), b"from alice")
+        to_alice = bob.receive(to_alice, alice, wrap).sessions
+    _, answer = session.seal(to_alice, b"for alice alone")
+
+    assert alice.receive(to_bob, bob, answer).plaintext == b"for alice alone"
+
+
+def test_a_retired_session_seals_nothing_and_opens_what_is_on_its_way():
+    alice, bob = Person("alice"), Person("bob")
+    to_bob, to_alice = talking(alice, bob)
+    to_alice, late = session.seal(to_alice, b"late")
+
+    retired = session.from_bytes(session.to_bytes(session.retire(to_bob)))
+
+    with pytest.raises(LocalProtocolError):
+        session.seal(retired, b"with a key that sealed something else")
+    opened = alice.receive(retired, bob, late)
+    assert opened.plaintext == b"late"
+    with pytest.raises(LocalProtocolError):
+        session.seal(opened.sessions, b"not even after the ratchet has turned")
+    bob.make_prekey(PrekeyKind.ONE_TIME)
+    begun, anew = session.seal(alice.begin(bob, opened.sessions), b"anew")
+    assert bob.receive(to_alice, alice, anew).plaintext == b"anew"
+    assert [one.retired for one in begun.sessions] == [False, True]
+
+
+def test_a_session_lives_where_the_other_side_has_it_and_it_is_in_use():
+    alice, bob = Person("alice"), Person("bob")
+    to_bob, _ = talking(alice, bob)
+
+    assert session.is_living(to_bob)
+    assert not session.is_living(session.retire(to_bob))
+    assert not session.is_living(alice.begin(bob))
+    assert not session.is_living(Sessions(bob.peer))

@@ -1,6 +1,6 @@
 import pytest
 
-from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped
+from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, is_withheld, read_wrapped, withheld
 from relayproto.errors import CryptoFailure
 
 WRAPPED = Wrapped(b"k" * 32, b"\x01" + b"c" * 32)
@@ -19,3 +19,12 @@ def test_the_key_is_not_shown():
 def test_what_holds_no_key_is_refused(plaintext):
     with pytest.raises(CryptoFailure):
         read_wrapped(plaintext)
+
+
+def test_what_is_withheld_is_as_long_and_holds_no_key():
+    octets = withheld(WRAPPED.commitment)
+
+    assert (len(octets), is_withheld(octets), is_withheld(WRAPPED.to_bytes())) == (WRAPPED_BYTES, True, False)
+    assert not is_withheld(octets[:-1])
+    with pytest.raises(CryptoFailure):
+        read_wrapped(octets)
