@@ -47,18 +47,66 @@ MUTANTS: Final = (
         name="device-position-not-in-the-messages-commit",
         story="The message is kept and its place in the lane is not: it is never acknowledged.",
         file="client/relayclient/inbox.py",
-        old="    position.cover(step, lane, sequence, sequence)\n    sessions.commit",
-        new="    sessions.commit",
+        old="    position.cover(step, lane, sequence, sequence)\n    events = sessions.commit",
+        new="    events = sessions.commit",
         killers=("tests/unit/relayclient/test_inbox.py::test_an_envelope_that_comes_twice_is_shown_once",),
     ),
     Mutant(
         name="ratchet-not-kept-with-the-message",
         story="The ratchet's state is not in the commit of the message that moved it: what follows cannot be opened.",
         file="client/relayclient/inbox.py",
-        old="    sessions.commit(step, received, answer=isinstance(opened.content, Retry))\n",
+        old="    events = sessions.commit(step, received, now_ms, answer=isinstance(opened.content, Retry))\n",
+        new="    events: list[Event] = []\n",
+        killers=(
+            "tests/unit/relayclient/test_resends.py::test_a_message_in_flight_is_sent_again_when_its_answer_has_come",
+        ),
+    ),
+    Mutant(
+        name="another-epoch-goes-on-with-old-chains",
+        story="A device and a relay that are put back together go on with the same keys: two texts under one key.",
+        file="client/relayclient/submissions.py",
+        old="    if before:\n        sessions.retire_all(step)\n",
         new="",
         killers=(
-            "tests/unit/relayclient/test_outbox.py::test_a_message_in_flight_is_sent_again_when_its_answer_has_come",
+            "tests/hostile/test_ratchet_life.py::test_a_device_and_a_relay_that_are_both_put_back_use_no_key_twice",
+            (
+                "tests/hostile/test_ratchet_life.py::"
+                "test_a_relay_that_names_another_epoch_gets_nothing_sealed_in_an_old_chain"
+            ),
+        ),
+    ),
+    Mutant(
+        name="any-device-is-sent-again",
+        story="What goes again goes to all devices of today: one that was linked later reads what was before it.",
+        file="client/relayclient/resends.py",
+        old="    if not stored:\n        for",
+        new="    if True:\n        for",
+        killers=(
+            (
+                "tests/unit/relayclient/test_resends.py::"
+                "test_what_one_device_is_sent_again_is_withheld_from_one_that_came_later"
+            ),
+        ),
+    ),
+    Mutant(
+        name="what-was-read-is-sent-again",
+        story="A thief with the recipient's device asks for what was read and deleted, and gets it.",
+        file="client/relayclient/resends.py",
+        old=" AND (own OR message.state != ?8)",
+        new=" AND (own OR ?8 IS NOT NULL)",
+        killers=("tests/unit/relayclient/test_resends.py::test_what_was_read_is_not_sent_again",),
+    ),
+    Mutant(
+        name="an-order-is-believed",
+        story="A thief claims the highest order there is, and the owner's sessions win no more.",
+        file="proto/relayproto/e2e/session.py",
+        old="    order = min(claim.order, 1 + max((one.order for one in held.sessions), default=0))\n",
+        new="    order = claim.order\n",
+        killers=(
+            (
+                "tests/hostile/test_ratchet_life.py::"
+                "test_a_stolen_device_key_takes_a_conversation_over_for_a_while_and_is_told_of"
+            ),
         ),
     ),
     Mutant(

@@ -16,6 +16,7 @@ from relayd.store.commit import Done
 from relayd.store.works import Works
 from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Hello, Submit
+from relayproto.e2e import session
 from relayproto.notices import Deliver, Gap, Outcome
 from relayproto.replies import Submitted
 
@@ -82,7 +83,11 @@ class Truth:
         """(account, whom it blocks): its device has been told that the relay does."""
         self.removed: set[int] = set()
         """Mailboxes of devices whose removal was told to who asked for it."""
+        self.returned: set[Sender] = set()
+        """Devices that had been removed and came back with an older copy: in the end they are out again."""
         self.committed: set[int] = set()
+        self.sealed: dict[bytes, bytes] = {}
+        """Ratchet key and number -> the only message that may ever have them."""
         self.figures: Counter[str] = Counter()
 
     # --- the store ---
@@ -90,6 +95,12 @@ class Truth:
     def begin(self, db: sqlite3.Connection) -> None:
         """Take what is there for given: a relay that was just founded, or restored from a copy."""
         self.rows, self.boxes, self.devices, self.ledgers = _look(db)
+
+    def restored(self) -> None:
+        """Take what came back with an older copy for given, until devices have told the relay again."""
+        self.blocks.clear()
+        self.returned |= {self.devices[row] for row in self.removed if row in self.devices}
+        self.removed.clear()
 
     def opened(self, db: sqlite3.Connection) -> None:
         """Compare what a start has found with what the last commit left (invariant 18)."""
@@ -253,6 +264,15 @@ class Truth:
                 unheard = [n for n in range(max(said.floor, said.explained) + 1, floor + 1) if n not in said.heard]
                 expect(not unheard, 8, f"a HELLO acknowledges {unheard[:3]} of lane {lane}, which nobody has heard")
                 said.floor = max(said.floor, floor)
+
+    def submits(self, submit: Submit) -> None:
+        """A device says something to others: no key of any chain seals twice, whatever was put back (spec 60 §3)."""
+        for target in submit.targets:
+            for wrap in target.wraps:
+                message = session._parts(wrap.sealed)[1]
+                place = message[1:33] + message[37:41]
+                sealed = self.sealed.setdefault(place, message)
+                expect(sealed == message, "key", f"device {wrap.device} is sent two texts under one key of a chain")
 
     def answered(self, sender: Sender, epoch: int, reply: Submitted, command: Submit) -> int:
         """A device is told what became of a submission (invariant 20); return how many targets were stored."""

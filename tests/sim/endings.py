@@ -114,6 +114,9 @@ def judge(world: World) -> None:
             texts = [each.text for each in phone.device.inbox(10_000)]
             expect(len(texts) == len(set(texts)), 1, f"a text is twice in the inbox of {phone}")
             inboxes[phone.name] = set(texts)
+    owners = {phone.sender[0] for phone in world.phones if phone.lives}
+    back = [who for who in world.truth.returned & set(world.truth.devices.values()) if who[0] in owners]
+    expect(not back, "removed", f"{back} had been removed, came back with an older copy, and is still a device")
     for text in world.texts.values():
         phone = text.phone
         if text.message is not None and phone.lives and phone.device is not None and not phone.went_back:

@@ -32,7 +32,7 @@ from relayd.net.rooms import Rooms
 from relayd.notices import Notifier
 from relayd.store import Store, daykeys, restored
 from relayproto.codes import GapReason, Lane
-from relayproto.commands import Ack, DeviceCommand, Submit
+from relayproto.commands import Ack, Body, DeviceCommand, Submit
 from relayproto.ids import Address
 from relayproto.notices import Deliver, Gap, Notice, Outcome, RolledBack
 from relayproto.replies import Reply, Submitted, Welcome
@@ -197,18 +197,19 @@ class Relay:
         if self.app is not None:
             expect(not self.app._counters.internal_errors, "incident", "the relay reported a mistake of its own")
 
-    def copy(self) -> None:
-        """Keep a copy, as a backup does."""
+    def copy(self) -> Copy | None:
+        """Keep a copy, as a backup does, and return it; None where that is not the moment for one."""
         if self.app is None or not self.serves:
-            return
+            return None
         store = self.store
         db = store._opened.writer._db
         if db.in_transaction:
-            return
+            return None
         keys = self.state / daykeys.FILE_NAME
-        self.copies.append(Copy(db.serialize(), keys.read_bytes() if keys.exists() else b"", self.world.loop.now))
-        del self.copies[:-2]
+        made = Copy(db.serialize(), keys.read_bytes() if keys.exists() else b"", self.world.loop.now)
+        self.copies = [*self.copies[-1:], made]
         self.world.count("copies made")
+        return made
 
     def restore(self, copy: Copy) -> None:
         """Stop it by force, put an older copy in its place, renew it as the runbook says, and start it."""
@@ -228,7 +229,7 @@ class Relay:
         with contextlib.closing(sqlite3.connect(self.state / "relay.db", isolation_level=None)) as db:
             restored.renew(db, self.rng.randbytes, restored.Mark(self.state).read())
             self.world.truth.begin(db)
-        self.world.truth.blocks.clear()
+        self.world.truth.restored()
         self.copies.clear()
         self.start()
 
@@ -284,6 +285,13 @@ class WatchedDevice(Device):
         elif isinstance(notice, RolledBack):
             phone.world.truth.rolled_back(phone.row, phone.epoch, notice.lane, notice.floor)
         return super().noticed(notice, now_ms)
+
+    def next_submits(self, limit: int, now_ms: int) -> list[Submit | Body]:
+        said = super().next_submits(limit, now_ms)
+        for each in said:
+            if isinstance(each, Submit):
+                self.phone.world.truth.submits(each)
+        return said
 
     def acks(self) -> list[Ack]:
         said = super().acks()

@@ -32,7 +32,7 @@ TROUBLES = (
     "cut", "stall", "silence", "network down", "relay crash", "relay stop", "relay crash in a statement",
     "relay disk passing", "relay disk ending", "relay paused", "device crash", "device crash in a statement",
     "device disk", "device paused", "wall ahead a little", "wall ahead", "wall back", "device clock", "sleep",
-    "copy", "restore", "device put back",
+    "copy", "restore", "device put back", "both put back",
 )  # fmt: skip
 DEEDS = ("write", "write", "write", "write", "burst", "read", "type", "leave", "come", "block", "unblock", "remove",
          "link", "enrol", "nothing")  # fmt: skip
@@ -330,6 +330,30 @@ class Story:
         else:
             phone.put_back(phone.older)
             phone.older = None
+
+    def trouble_both_put_back(self) -> None:
+        """Put a device and the relay back to copies of one moment, between which it has written: no number tells it."""
+        world, relay = self.world, self.world.relay
+        phone = self._some(lambda each: not each.online)
+        copy = relay.copy() if phone is not None else None
+        if phone is None or copy is None:
+            return
+        older = (phone.home / "device.db").read_bytes()
+        for again in (True, False):
+            phone.start()
+            world.run(2.0)
+            if phone.client is not None:
+                self._write(phone)
+                world.run(1.0)
+            if again:
+                phone.leave()
+                world.run(1.0)
+                if phone.online or relay.process is None or copy not in relay.copies:
+                    return
+                phone.put_back(older)
+                relay.restore(copy)
+                world.restored_at = world.loop.now
+                world.count("both put back")
 
 
 def settings_of(rng: Random) -> Settings:

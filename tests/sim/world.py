@@ -197,7 +197,6 @@ class World:
 
     def remove(self, phone: Phone, other: Phone) -> None:
         """Let a device take another one of its account out of the list."""
-        self.relay.copies.clear()
         client, process = phone.client, phone.process
         for _ in range(3):
             try:
