@@ -44,6 +44,8 @@ CLOSE_TIMEOUT_S: Final = 5.0
 EVENTS_MAX: Final = 1024
 """Events that nobody has taken yet; above it the relay is not read, so that memory does not grow with the backlog."""
 HOUSEKEEPING_S: Final = 3600.0
+LOG_S: Final = 25.0
+"""How often the store's log is emptied: a deleted key is in it for less than a minute, even if one try is in vain."""
 ACT_PATIENCE_S: Final = 60.0
 """How long an act whose answer was lost waits for another connection; well within what it is good for."""
 
@@ -255,10 +257,14 @@ class Client:
             await asyncio.wait([sweep, connect])
 
     async def _housekeep(self) -> None:
+        due = self._clock.monotonic()
         while True:
-            for event in self._device.housekeep(self._clock.now_ms()):
-                self._tell(event)
-            await asyncio.sleep(HOUSEKEEPING_S)
+            if self._clock.monotonic() >= due:
+                due += HOUSEKEEPING_S
+                for event in self._device.housekeep(self._clock.now_ms()):
+                    self._tell(event)
+            await asyncio.sleep(min(LOG_S, HOUSEKEEPING_S))
+            self._device.empty_log()
 
     async def _stay_connected(self) -> None:
         while True:

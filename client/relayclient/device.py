@@ -17,7 +17,6 @@ The order of calls on a connection::
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self
 
 from relayclient import (
     answers,
@@ -76,7 +75,7 @@ WINDOW = Credit(64, 1 << 20)
 """64 messages and 1 MiB under way: fills a line of 10 Mbit/s and half a second."""
 
 
-class Device:
+class Device(AbstractContextManager["Device"]):
     """One device in one home. Close it, or use it in a ``with`` block."""
 
     def __init__(self, store: Store) -> None:
@@ -139,10 +138,6 @@ class Device:
     def close(self) -> None:
         """Close the store. Nothing needs saving: every step was committed."""
         self._store.close()
-
-    def __enter__(self) -> Self:
-        """Return the device."""
-        return self
 
     def __exit__(self, *_: object) -> None:
         """Close the store."""
@@ -297,6 +292,10 @@ class Device:
         """Drop what is too old to matter and tell what expired in the queue; call it at least once an hour."""
         with self._step() as step:
             return housekeeping.sweep(step, now_ms)
+
+    def empty_log(self) -> bool:
+        """Overwrite and empty the store's log, where deleted keys live on, twice a minute; False: not now."""
+        return self._store.empty_log()
 
     # --- people ---------------------------------------------------------------------------
     def queue(

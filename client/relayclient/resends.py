@@ -72,7 +72,7 @@ def named(step: Step, account: AccountId, device: DeviceId, commitments: Iterabl
             MessageState.READ,
         )  # fmt: skip
         if found is not None:
-            _let_go_again(step, *found, account, device)
+            _let_go_again(step, found[0], found[1], account, device)
             step.run("UPDATE message SET named_ms = ? WHERE row = ?", now_ms, found[1])
 
 

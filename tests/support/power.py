@@ -211,7 +211,7 @@ class KeysFile:
 class _LogFile:
     """Stands in for ``os`` in the devices' store, which syncs SQLite's log itself."""
 
-    close, geteuid = staticmethod(os.close), staticmethod(os.geteuid)
+    close, geteuid, fstat = staticmethod(os.close), staticmethod(os.geteuid), staticmethod(os.fstat)
     O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_CLOEXEC = os.O_RDONLY, os.O_RDWR, os.O_CREAT, os.O_EXCL, os.O_CLOEXEC
 
     def __init__(self, disk: PowerDisk) -> None:

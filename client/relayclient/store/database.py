@@ -5,11 +5,11 @@ itself, so that two processes may use one home, and it happened wholly or not at
 unless its caller says that it need not last yet: then ``sync`` makes it last, and whatever was committed before it.
 """
 
+import contextlib
 import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,9 @@ from relayproto.primitives import Entropy
 FILE_NAME: Final = "device.db"
 LOG_NAME: Final = f"{FILE_NAME}-wal"
 _NO_LOG: Final = -1
+_PAGE_BYTES: Final = 4096
+_CACHE_PAGES: Final = 32
+"""What SQLite keeps in memory while the log is overwritten; of that much more than the log's length is written."""
 SCHEMA_VERSION: Final = 2
 _BUSY_S: Final = 10.0
 """A step of the other process takes milliseconds; ten seconds are a machine in trouble."""
@@ -145,7 +148,7 @@ class Store:
             sql.close()
             raise
 
-    @contextmanager
+    @contextlib.contextmanager
     def step(self, *, lasting: bool = True) -> Iterator[Step]:
         """Give one transaction; it is committed at the end of the block, or undone if the block raises.
 
@@ -193,15 +196,48 @@ class Store:
             raise HomeUnusable(self._lost)
         self.unsynced = False
 
+    def empty_log(self) -> bool:
+        """Bring what the log holds into the file, overwrite the log and cut it to nothing; return whether it is empty.
+
+        The log keeps every page as it was after each commit: a key that was deleted long ago, too. It is overwritten by
+        a transaction of zeros as long as it, which is undone: the log begins anew at its first byte, SQLite writes what
+        its small cache does not hold before the end, and no reader ever takes what was not committed. False where
+        another process is in the way or the disk is full: then everything is as it was, and it is tried again.
+        """
+        if os.fstat(self._log).st_size == 0:
+            return True
+        run = self._sql.execute
+        cache = _CACHE_PAGES
+        try:
+            cache = run("PRAGMA cache_size").fetchone()[0]
+            if run("PRAGMA wal_checkpoint(RESTART)").fetchone()[0]:
+                return False
+            octets = os.fstat(self._log).st_size + _CACHE_PAGES * _PAGE_BYTES
+            run(f"PRAGMA cache_size = {_CACHE_PAGES}")
+            run("BEGIN IMMEDIATE")
+            run("INSERT OR REPLACE INTO setting (name, value) VALUES ('zeros', zeroblob(?))", (octets,))
+            run("ROLLBACK")
+            os.fdatasync(self._log)
+            return not run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except (sqlite3.OperationalError, OSError):
+            return False
+        finally:
+            with contextlib.suppress(sqlite3.OperationalError):
+                if self._sql.in_transaction:
+                    run("ROLLBACK")
+                run(f"PRAGMA cache_size = {cache}")
+
     def close(self) -> None:
-        """Close the file."""
+        """Empty the log and close the file."""
+        if self._log != _NO_LOG and not self._lost:
+            self.empty_log()
         if self._log != _NO_LOG:
             os.close(self._log)
             self._log = _NO_LOG
         self._sql.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def unless_it_fails(store: Store) -> Iterator[Store]:
     """Leave a store open for whoever has it next; where the block raises, close it."""
     try:
@@ -211,7 +247,7 @@ def unless_it_fails(store: Store) -> Iterator[Store]:
         raise
 
 
-@contextmanager
+@contextlib.contextmanager
 def _damage() -> Iterator[None]:
     try:
         yield

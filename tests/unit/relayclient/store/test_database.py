@@ -321,3 +321,87 @@ def test_a_step_that_waits_too_long_says_so(tmp_path, monkeypatch):
 
     one.close()
     two.close()
+
+
+MARK = b"a key that was used"
+
+
+def marked(store, home, times):
+    """Keep and delete a marked secret so often; return how often its mark is in the log."""
+    for number in range(times):
+        with store.step() as step:
+            step.put("secret", MARK + bytes(number % 7))
+        with store.step() as step:
+            step.run("DELETE FROM setting WHERE name = 'secret'")
+    return (home / database.LOG_NAME).read_bytes().count(MARK)
+
+
+@pytest.mark.parametrize("times", [1, 40, 400])
+def test_the_log_is_overwritten_before_it_is_cut_to_nothing(tmp_path, monkeypatch, times):
+    home = tmp_path / "home"
+    left = []
+    sync = os.fdatasync
+    with contextlib.closing(created(home)) as store:
+        before = marked(store, home, times)
+        octets = (home / database.LOG_NAME).stat().st_size
+
+        def looked_at(log):
+            left.append((home / database.LOG_NAME).read_bytes()[:octets].count(MARK))
+            sync(log)
+
+        monkeypatch.setattr(database.os, "fdatasync", looked_at)
+        done = store.empty_log()
+
+        assert (before >= times, done, left) == (True, True, [0])
+        assert (home / database.LOG_NAME).stat().st_size == 0
+        assert MARK not in (home / FILE_NAME).read_bytes()
+        with store.step() as step:
+            step.put("note", 1)
+    with contextlib.closing(reopened(home)) as again, again.step() as step:
+        assert step.setting("note") == 1
+        assert step.setting("zeros") is None
+
+
+def test_the_log_is_overwritten_at_the_end_also_where_another_process_has_the_file_open(tmp_path):
+    home = tmp_path / "home"
+    with contextlib.closing(created(home)) as other:
+        store = reopened(home)
+        marked(store, home, 3)
+
+        store.close()
+
+        assert (home / database.LOG_NAME).stat().st_size == 0
+        with other.step() as step:
+            step.put("note", 1)
+
+
+def test_a_log_that_somebody_reads_is_left_for_later(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    monkeypatch.setattr(database, "_BUSY_S", 0.1)
+    with contextlib.closing(created(home)) as store:
+        with contextlib.closing(sqlite3.connect(home / FILE_NAME, isolation_level=None)) as reader:
+            marked(store, home, 1)
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM setting").fetchall()
+            marked(store, home, 1)
+
+            assert not store.empty_log()
+
+            reader.execute("ROLLBACK")
+        with store.step() as step:
+            step.put("note", 1)
+        assert store.empty_log()
+        with store.step() as step:
+            assert step.setting("note") == 1
+
+
+def test_a_full_disk_leaves_the_log_as_it_is(tmp_path):
+    home = tmp_path / "home"
+    with contextlib.closing(created(home)) as store:
+        marked(store, home, 1)
+        store._sql.execute(f"PRAGMA max_page_count = {(home / FILE_NAME).stat().st_size // 4096 + 2}")
+
+        assert not store.empty_log()
+
+        store._sql.execute("PRAGMA max_page_count = 1000000")
+        assert store.empty_log()
