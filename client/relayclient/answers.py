@@ -143,8 +143,8 @@ def _bundles(step: Step, link: Link, reply: Bundles, command: GetBundles, now_ms
     believed, events = contacts.learn(step, command.account, reply.devices, reply.signature, now_ms)
     devices = contacts.devices(step, command.account) if believed else None
     if devices is not None:
-        sessions.begin(step, devices, reply.bundles)
-    if devices is None or set(lacking := sessions.lacking(step, devices)) & set(command.devices or lacking):
+        sessions.begin(step, devices, reply.bundles, command.devices or sessions.others(step, devices), now_ms)
+    if devices is None or set(lacking := sessions.lacking(step, devices, now_ms)) & set(command.devices or lacking):
         link.asking.pause(command, now_ms + RETRY_MS)
     return events
 

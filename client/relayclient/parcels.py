@@ -29,7 +29,7 @@ def ready(step: Step, limit: int, now_ms: int) -> list[list[Parcel]]:
     free: dict[AccountId, bool] = {}
     batches: list[list[Parcel]] = []
     for parcel, address, not_before_ms, expires_ms in _waiting(step):
-        if not free.setdefault(parcel.account, _reachable(step, parcel.account)) or expires_ms <= now_ms:
+        if not free.setdefault(parcel.account, _reachable(step, parcel.account, now_ms)) or expires_ms <= now_ms:
             continue
         if not_before_ms > now_ms or (address is not None and contacts.disputed(step, address)):
             free[parcel.account] = False
@@ -54,14 +54,14 @@ def _waiting(step: Step) -> Iterator[tuple[Parcel, Address | None, int, int]]:
         yield Parcel(row, message, account), address, not_before_ms, expires_ms
 
 
-def _reachable(step: Step, account: AccountId) -> bool:
-    """Say whether the account's newest devices are known and have a session each."""
+def _reachable(step: Step, account: AccountId, now_ms: int) -> bool:
+    """Say whether the account's newest devices are known and those that are ready have a session each."""
     devices = contacts.devices(step, account)
     return (
         devices is not None
         and not contacts.is_stale(step, account)
         and bool(sessions.others(step, devices))
-        and not sessions.lacking(step, devices)
+        and not sessions.lacking(step, devices, now_ms)
     )
 
 
@@ -78,13 +78,13 @@ def needs(step: Step, now_ms: int) -> list[DeviceCommand]:
     )  # fmt: skip
     commands: list[DeviceCommand] = [Lookup(address) for (address,) in addresses]
     for (account,) in accounts:
-        command = _need(step, account)
+        command = _need(step, account, now_ms)
         if command is not None:
             commands.append(command)
     return commands
 
 
-def _need(step: Step, account: AccountId) -> DeviceCommand | None:
+def _need(step: Step, account: AccountId, now_ms: int) -> DeviceCommand | None:
     if not contacts.version(step, step.setting("account")):
         return None  # a first message names this account's own list, which is asked for by itself
     devices, pass_ = contacts.devices(step, account), contacts.pass_of(step, account)
@@ -92,7 +92,7 @@ def _need(step: Step, account: AccountId) -> DeviceCommand | None:
         return GetBundles(account, (), pass_)
     if contacts.is_stale(step, account):
         return GetDevices(account, pass_)
-    lacking = sessions.lacking(step, devices)
+    lacking = sessions.lacking(step, devices, now_ms)
     return GetBundles(account, lacking, pass_) if lacking else None
 
 

@@ -27,6 +27,8 @@ from relayproto.replies import Bundle
 HOUR_MS: Final = 3_600_000
 HEED_MS: Final = 3_000_000
 """What a device heeds once within: less than the hour in which it asks once, since messages travel for a while."""
+UNREADY_MS: Final = 600_000
+"""How long a device that has no prekeys is not asked about again: when it comes it asks for what it missed."""
 _LOST_MAX: Final = 256
 """Commitments of one device's that are remembered to ask for; a relay can make up any number."""
 _ORDER_MAX: Final = (1 << 32) - 1
@@ -38,7 +40,21 @@ def others(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
     return tuple(entry.device for entry in devices.devices if entry.device != own)
 
 
-def lacking(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
+def lacking(step: Step, devices: DeviceList, now_ms: int) -> tuple[DeviceId, ...]:
+    """Return the devices with which a session has to begin before anything goes to an account.
+
+    One that the relay has no prekeys of is left out for a while, so that it keeps nobody from writing to the others.
+    """
+    without = unsealable(step, devices)
+    excused = step.rows(
+        "SELECT device FROM session WHERE account = ? AND unready_until_ms > ?", devices.account, now_ms
+    )
+    if len(without) == len(others(step, devices)):
+        return without  # No device could read it.
+    return tuple(device for device in without if (device,) not in excused)
+
+
+def unsealable(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
     """Return the devices of a list that have no session which may be used."""
     ready = step.rows(
         "SELECT device FROM session WHERE account = ? AND sealed_state IS NOT NULL AND renew = 0", devices.account
@@ -46,9 +62,12 @@ def lacking(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
     return tuple(device for device in others(step, devices) if (device,) not in ready)
 
 
-def begin(step: Step, devices: DeviceList, bundles: Iterable[Bundle]) -> None:
-    """Begin a session with each device that lacks one and whose bundle holds; other bundles are ignored."""
-    wanted = lacking(step, devices)
+def begin(step: Step, devices: DeviceList, bundles: Iterable[Bundle], asked: Iterable[DeviceId], now_ms: int) -> None:
+    """Begin a session with each device that lacks one and whose bundle holds; other bundles are ignored.
+
+    Note of the devices that were ``asked`` for and have none still that they are not ready for now.
+    """
+    wanted = unsealable(step, devices)
     version, hash_of_list = step.rows(
         "SELECT version, hash FROM list_seen WHERE account = ? ORDER BY version DESC LIMIT 1", devices.account
     )[0]
@@ -63,6 +82,12 @@ def begin(step: Step, devices: DeviceList, bundles: Iterable[Bundle]) -> None:
         except CryptoFailure:
             continue
         step.run("UPDATE session SET renew = 0 WHERE account = ? AND device = ?", devices.account, bundle.device)
+    for device in set(asked) & set(unsealable(step, devices)):
+        step.run(
+            "INSERT INTO session (account, device, unready_until_ms) VALUES (?, ?, ?)"
+            " ON CONFLICT (account, device) DO UPDATE SET unready_until_ms = excluded.unready_until_ms",
+            devices.account, device, now_ms + UNREADY_MS,
+        )  # fmt: skip
 
 
 def retire_all(step: Step) -> None:

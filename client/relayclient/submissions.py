@@ -19,7 +19,7 @@ from relayproto.commands import Body, Submit, Target, Wrap
 from relayproto.e2e import body, content
 from relayproto.e2e.commitment import Context, conversation_id
 from relayproto.e2e.content import Read, Retry, Text
-from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, read_wrapped, withheld
+from relayproto.e2e.wrap import UNSEALED, WRAPPED_BYTES, Wrapped, read_wrapped, withheld
 from relayproto.fields import octets_up_to
 from relayproto.ids import AccountId, MessageId
 from relayproto.limits import BODY_BYTES_MAX, BODY_HANDLES_MAX, FRAME_BYTES_MAX, LIFETIME_S_MAX, UNANSWERED_MAX
@@ -140,8 +140,12 @@ def _target(step: Step, parcel: Parcel, wrapped: Wrapped) -> Target:
     others = sessions.others(step, devices)
     receivers = resends.receivers(step, parcel.row, account, others)
     plaintexts = (wrapped.to_bytes(), withheld(wrapped.commitment))
-    wraps = [Wrap(each, sessions.seal(step, account, each, plaintexts[each not in receivers])) for each in others]
-    return Target(account, devices.version, tuple(wraps))
+    unsealable = sessions.unsealable(step, devices)
+    wraps = (
+        UNSEALED if each in unsealable else sessions.seal(step, account, each, plaintexts[each not in receivers])
+        for each in others
+    )
+    return Target(account, devices.version, tuple(map(Wrap, others, wraps)))
 
 
 def _envelope(step: Step, row: int) -> tuple[Wrapped, bytes]:

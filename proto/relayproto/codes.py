@@ -341,7 +341,7 @@ class Scope(IntEnum):
 
 
 class WrapKind(IntEnum):
-    """What a wrap is: a ratchet's message, one with the first message of its session before it, or what passes by.
+    """What a wrap is: a ratchet's message, one with its session's first message before it, what passes by, nothing.
 
     Source: spec 60 §4 and §9.
     """
@@ -349,6 +349,7 @@ class WrapKind(IntEnum):
     RATCHET = 1
     FIRST = 2
     PASSING = 3
+    UNSEALED = 4
 
 
 class PassingKind(IntEnum):

@@ -114,6 +114,9 @@ def test_an_account_made_since_the_copy_comes_again_in_the_same_home_with_everyt
     says(alice, "after")
 
     assert "after" in texts(hears(tablet))
+    # The relay had no prekeys of Bob's first device when Alice wrote: it asks, and is sent it again.
+    hears(bob)
+    hears(alice)
     assert "after" in texts(hears(bob))
     assert b"before" in succeed(relay(bob, "inbox", "--json")).out
     assert relay(alice, "join", stdin=invitation.encode()).status == 73, "an invitation of somebody else's"

@@ -26,6 +26,17 @@ MUTANTS: Final = (
         ),
     ),
     Mutant(
+        name="device-waits-for-prekeys-that-may-never-come",
+        story="A device that was let in and never finished makes its account unreachable to everybody.",
+        file="client/relayclient/sessions.py",
+        old="    return tuple(device for device in without if (device,) not in excused)\n",
+        new="    return without\n",
+        killers=(
+            "tests/unit/relayclient/test_sessions.py::test_a_device_without_prekeys_keeps_nobody_from_writing_and_asks_when_it_comes",
+            "tests/faults/test_unfinished_device.py::test_an_account_with_a_device_that_never_finished_writes_and_is_written_to",
+        ),
+    ),
+    Mutant(
         name="device-does-not-remember-what-it-has-opened",
         story="The mark by which a copy is known is not in the commit of the message: a redelivery is shown twice.",
         file="client/relayclient/inbox.py",

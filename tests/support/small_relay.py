@@ -199,7 +199,8 @@ class SmallRelay:
         ]
         bundles = []
         for device in wanted:
-            if self.devices_of(account).entry(device) is None:
+            entry = self.devices_of(account).entry(device)
+            if entry is None or not self.seats[account, device].prekeys[PrekeyKind.SIGNED]:
                 continue
             held = self.seats[account, device].prekeys
             one_time = held[PrekeyKind.ONE_TIME].pop(0) if held[PrekeyKind.ONE_TIME] else None

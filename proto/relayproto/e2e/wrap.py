@@ -6,6 +6,7 @@ that it is for, so that no other body can be put under it.
 
 from typing import ClassVar, Final
 
+from relayproto.codes import WrapKind
 from relayproto.errors import CryptoFailure
 from relayproto.limits import COMMITMENT_BYTES
 from relayproto.primitives import KEY_BYTES
@@ -14,6 +15,8 @@ from relayproto.value import Value
 _VERSION: Final = b"\x01"
 _WITHHELD: Final = b"\x02"
 _COMMITMENT_AT: Final = 1 + KEY_BYTES
+UNSEALED: Final = bytes((1, WrapKind.UNSEALED))
+"""The wrap for a device with which no session could be begun; it does not open, so that the device asks for it."""
 WRAPPED_BYTES: Final = _COMMITMENT_AT + COMMITMENT_BYTES
 
 

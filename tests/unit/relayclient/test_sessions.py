@@ -3,15 +3,16 @@
 from relayclient import outbox, sessions
 from relayclient.events import EnvelopeFailed, Failure, MessageState
 from relayproto.codes import Class, Code, Lane, PrekeyKind
-from relayproto.commands import GetBundles, GetDevices
+from relayproto.commands import GetBundles, GetDevices, Submit
 from relayproto.e2e.content import Retry
 from relayproto.e2e.session import Peer
+from relayproto.e2e.wrap import UNSEALED
 from relayproto.limits import RETRY_MAX
 from relayproto.notices import Deliver
 from relayproto.replies import Refused
 from support.changed import replace
 from support.small_relay import NOW_MS, join_second
-from support.talk import BOB, HOUR_MS, forget_own_list, forget_sessions, introduce, of, sent_by, states, texts
+from support.talk import ALICE, BOB, HOUR_MS, forget_own_list, forget_sessions, introduce, of, sent_by, states, texts
 
 
 def test_what_does_not_open_is_asked_for_again_and_comes_under_a_new_session(relay, alice, bob):
@@ -169,6 +170,67 @@ def test_bundles_that_do_not_hold_begin_no_session(relay, alice, bob):
 
     assert waiting == (MessageState.QUEUED, None)
     assert alice.state_of(message) == (MessageState.ACCEPTED, None)
+
+
+def test_a_device_without_prekeys_keeps_nobody_from_writing_and_asks_when_it_comes(relay, alice, bob, tmp_path):
+    with join_second(relay, bob, tmp_path / "bob2") as tablet:
+        relay.connect(tablet).run()
+        seat = relay.seat(tablet)
+        signed, seat.prekeys[PrekeyKind.SIGNED] = seat.prekeys[PrekeyKind.SIGNED], []
+        message = alice.queue(BOB, "for both", now_ms=NOW_MS)
+        line = relay.connect(alice)
+        line.run()
+        wraps = {wrap.device: wrap.sealed for submit in of(Submit, line.commands) for wrap in submit.targets[0].wraps}
+        came = texts(relay.connect(bob).run())
+        bob.queue(ALICE, "from the first", now_ms=NOW_MS)
+        relay.connect(bob).run()
+        answered = texts(relay.connect(alice).run())
+
+        seat.prekeys[PrekeyKind.SIGNED] = signed
+        failed = relay.connect(tablet).run()
+        relay.connect(alice).run()
+        late = relay.connect(tablet).run()
+        relay.connect(alice).run()
+
+    assert (came, answered) == (["for both"], ["from the first"])
+    assert wraps[tablet.identity.device] == UNSEALED
+    assert Failure.SESSION in [event.failure for event in of(EnvelopeFailed, failed)]
+    assert texts(late) == ["for both"]
+    assert alice.state_of(message)[0] is MessageState.DELIVERED
+
+
+def test_a_device_without_prekeys_is_asked_about_again_after_ten_minutes(relay, alice, bob, tmp_path):
+    with join_second(relay, bob, tmp_path / "bob2") as tablet:
+        relay.connect(tablet).run()
+        seat = relay.seat(tablet)
+        signed, seat.prekeys[PrekeyKind.SIGNED] = seat.prekeys[PrekeyKind.SIGNED], []
+        alice.queue(BOB, "one", now_ms=NOW_MS)
+        relay.connect(alice).run()
+        seat.prekeys[PrekeyKind.SIGNED] = signed
+        relay.now_ms += sessions.UNREADY_MS - 1
+        alice.queue(BOB, "two", now_ms=relay.now_ms)
+        early = relay.connect(alice)
+        early.run()
+        relay.now_ms += 1
+        alice.queue(BOB, "three", now_ms=relay.now_ms)
+        relay.connect(alice).run()
+
+        assert of(GetBundles, early.commands) == []
+        assert texts(relay.connect(tablet).run()) == ["three"]
+
+
+def test_to_an_account_of_which_no_device_has_prekeys_nothing_goes(relay, alice, bob):
+    prekeys = relay.seat(bob).prekeys
+    signed, prekeys[PrekeyKind.SIGNED] = prekeys[PrekeyKind.SIGNED], []
+    message = alice.queue(BOB, "text", now_ms=NOW_MS)
+    relay.connect(alice).run()
+    waiting = alice.state_of(message)
+    prekeys[PrekeyKind.SIGNED] = signed
+    relay.now_ms += 30_000
+    relay.connect(alice).run()
+
+    assert waiting == (MessageState.QUEUED, None)
+    assert texts(relay.connect(bob).run()) == ["text"]
 
 
 def test_a_retry_request_is_heeded_once_an_hour(relay, alice, bob):

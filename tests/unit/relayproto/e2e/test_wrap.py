@@ -1,7 +1,9 @@
 import pytest
 
-from relayproto.e2e.wrap import WRAPPED_BYTES, Wrapped, is_withheld, read_wrapped, withheld
+from relayproto.e2e import session
+from relayproto.e2e.wrap import UNSEALED, WRAPPED_BYTES, Wrapped, is_withheld, read_wrapped, withheld
 from relayproto.errors import CryptoFailure
+from relayproto.ids import AccountId, DeviceId
 
 WRAPPED = Wrapped(b"k" * 32, b"\x01" + b"c" * 32)
 
@@ -28,3 +30,8 @@ def test_what_is_withheld_is_as_long_and_holds_no_key():
     assert not is_withheld(octets[:-1])
     with pytest.raises(CryptoFailure):
         read_wrapped(octets)
+
+
+def test_an_unsealed_wrap_opens_for_nobody():
+    with pytest.raises(CryptoFailure):
+        session.prekeys_of(session.Sessions(session.Peer(AccountId(bytes(32)), DeviceId(1))), UNSEALED)
