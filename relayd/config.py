@@ -108,13 +108,15 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     reopen_percent: Annotated[
         int, Meta(ge=1, le=100, description="A mailbox that was full takes envelopes again below this share.")
     ] = 80
-    device_rate_per_s: Annotated[int, Meta(ge=1, description="Submissions of one device, sustained.")] = 200
-    device_burst: Annotated[int, Meta(ge=1, description="Submissions of one device at once.")] = 1_000
+    device_rate_per_s: Annotated[
+        int, Meta(ge=1, description="Submissions of one account's devices together, sustained.")
+    ] = 200
+    device_burst: Annotated[int, Meta(ge=1, description="Submissions of one account's devices, at once.")] = 1_000
     pair_rate_per_s: Annotated[
-        int, Meta(ge=1, description="Submissions of one device to one account, sustained; a person writes less than 1.")
+        int, Meta(ge=1, description="Submissions of one account to another, sustained; a person writes less than 1.")
     ] = 50
-    pair_burst: Annotated[int, Meta(ge=1, description="Submissions of one device to one account at once.")] = 500
-    reports_per_hour: Annotated[int, Meta(ge=1, description="Reports to the moderators that one device may make.")] = 10
+    pair_burst: Annotated[int, Meta(ge=1, description="Submissions of one account to another at once.")] = 500
+    reports_per_hour: Annotated[int, Meta(ge=1, description="Reports to the moderators from one account.")] = 10
     connections_max: Annotated[int, Meta(ge=1, description="Connections at a time.")] = 50_000
     half_open_max: Annotated[
         int,

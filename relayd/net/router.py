@@ -196,7 +196,7 @@ class Router:
     def _queue(self, request: int, verb: Verb, now: float) -> bool:
         if len(self._verbs) >= VERBS_MAX:
             return False
-        wait_ms = self._rooms.desk.rates.take(self.seat.row, now)
+        wait_ms = self._rooms.desk.rates.take(self.seat.account, now)
         if wait_ms:
             self._refuse(Code.RATE, wait_ms, request)
             self._driver.waste(1)
@@ -206,7 +206,7 @@ class Router:
 
     def _pass_by(self, request: int, command: Ephemeral, now: float) -> None:
         # Dropped where others wait: it never makes the device wait, and has no answer (spec 50 §9).
-        if self._rooms.desk.rates.take(self.seat.row, now):
+        if self._rooms.desk.rates.take(self.seat.account, now):
             self._driver.waste(1)
         elif len(self._verbs) < VERBS_MAX:
             self._run(request, command)
@@ -245,7 +245,7 @@ class Router:
             case Lookup():
                 answer = await desk.directory.lookup(seat, verb, self._rooms.clock.monotonic())
             case PutDevices():
-                answer = await desk.directory.put_devices(seat, verb)
+                answer = await desk.directory.put_devices(seat, verb, self._rooms.clock.monotonic())
             case GetDevices():
                 answer = await desk.directory.devices(seat, verb)
             case GetRelayKeys():

@@ -26,6 +26,7 @@ from relayd.store import Store
 from relayd.store.registrations import Mode, Terms
 from relayproto.commands import Enrol, EnrolCommand, GetCode, Register
 from relayproto.descriptor import root_fingerprint
+from relayproto.ids import AccountId
 from relayproto.primitives import Entropy
 from relayproto.replies import Done, Enrolled
 from relayproto.statistics import Kept
@@ -47,7 +48,7 @@ class Desk:
     passing: PassingBy
     safety: Safety
     administration: Administration
-    rates: Rates[int]
+    rates: Rates[AccountId]
 
     async def enter(
         self, command: EnrolCommand, place: bytes, start: Callable[[Coroutine[Any, Any, None]], None]
@@ -91,9 +92,9 @@ def desk(
     ``moderated`` says whether there are moderators who can open a report; ``domains`` looks mail domains up;
     ``kept`` is the data map with the retention in force; ``codes`` is the unit that sends them.
     """
-    rates: Rates[int] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
+    rates: Rates[AccountId] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
     pairs = Pairs(entropy(_KEY_BYTES), per_s=limits.pair_rate_per_s, burst=limits.pair_burst)
-    reports: Rates[int] = Rates(per_s=limits.reports_per_hour / _HOUR_S, burst=limits.reports_per_hour)
+    reports: Rates[AccountId] = Rates(per_s=limits.reports_per_hour / _HOUR_S, burst=limits.reports_per_hour)
     return Desk(
         logins=Logins(store),
         enrolment=Enrolment(store, descriptor),

@@ -16,24 +16,34 @@ from relayproto import identity
 from relayproto.codes import Code
 from relayproto.commands import GetDevices, Lookup, PutDevices
 from relayproto.errors import CryptoFailure, Malformed
+from relayproto.identity import DeviceList
 from relayproto.replies import Account, Devices, RelayKeys
 
 LOOKUP_RATE_PER_S: Final = 0.2
 LOOKUP_BURST_MAX: Final = 100
 """Addresses that one account looks up at once, and one every five seconds on, however many devices it has: enough for
 an address book on a new phone; trying a list of guesses out takes 17,000 a day at most."""
+LISTS_PER_S: Final = 1 / 60
+LISTS_BURST_MAX: Final = 16
+"""Device lists of one account at once, and one a minute on: each is a commit that reads and writes all devices."""
+ADDED_A_DAY_MAX: Final = 16
+"""Devices that one account adds on a day, twice as many as it may have: each makes a mailbox, and numbers are not used
+again. To remove one is not bounded by this."""
+_DAY_S: Final = 86_400
 
 
 class Directory:
     """Who is who."""
 
-    __slots__ = ("_descriptors", "_hub", "_rates", "_store")
+    __slots__ = ("_added", "_descriptors", "_hub", "_lists", "_rates", "_store")
 
     def __init__(self, store: Store, hub: Hub, descriptors: tuple[bytes, ...]) -> None:
         self._store = store
         self._hub = hub
         self._descriptors = descriptors
         self._rates: Rates[bytes] = Rates(per_s=LOOKUP_RATE_PER_S, burst=LOOKUP_BURST_MAX)
+        self._lists: Rates[bytes] = Rates(per_s=LISTS_PER_S, burst=LISTS_BURST_MAX)
+        self._added: Rates[bytes] = Rates(per_s=ADDED_A_DAY_MAX / _DAY_S, burst=ADDED_A_DAY_MAX)
 
     async def lookup(self, seat: Seat, command: Lookup, now: float) -> Account:
         """Return the account that an address names. Raises Refusal: RATE, BAD_ADDRESS, NOT_AVAILABLE."""
@@ -46,11 +56,11 @@ class Directory:
         """Return an account's newest device list. Raises Refusal: NOT_AVAILABLE."""
         return await self._store.devices_of(command.account, seat.account, command.pass_)
 
-    async def put_devices(self, seat: Seat, command: PutDevices) -> Devices:
-        """Replace the account's list by its next version and end the connections of devices that are gone.
+    async def put_devices(self, seat: Seat, command: PutDevices, now: float) -> Devices:
+        """Replace the account's list by a newer one and end the connections of devices that are gone.
 
-        Raises Refusal: BAD_SIGNATURE for a list that the account did not sign, STALE_LIST for one that does not
-        follow the present one.
+        Raises Refusal: BAD_SIGNATURE for a list that the account did not sign, RATE for too many of them or of new
+        devices, STALE_LIST for one that is not newer.
         """
         try:
             devices = identity.decode(command.devices, command.signature)
@@ -58,9 +68,18 @@ class Directory:
             raise Refusal(Code.BAD_SIGNATURE) from None
         if devices.account != seat.account:
             raise Refusal(Code.BAD_SIGNATURE)
+        # Only whoever has the account's key gets here, so that nobody else uses up what its owner needs to remove one.
+        if wait_ms := self._lists.take(seat.account, now) or await self._wait_for_added(seat, devices, now):
+            raise Refusal(Code.RATE, wait_ms)
         changed = await self._store.put_devices(seat, devices, command.devices, command.signature)
         self._hub.revoke(changed.removed)
         return changed.reply
+
+    async def _wait_for_added(self, seat: Seat, devices: DeviceList, now: float) -> int:
+        held = await self._store.devices_of(seat.account, seat.account)
+        before = {entry.device for entry in identity.decode(held.devices, held.signature).devices}
+        added = sum(entry.device not in before for entry in devices.devices)
+        return self._added.take(seat.account, now, added) if added else 0
 
     def relay_keys(self) -> RelayKeys:
         """Return the relay's own descriptors."""

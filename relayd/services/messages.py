@@ -1,7 +1,7 @@
 """The services' room: SUBMIT, from its body to the store's intake (protocol.md §3).
 
 A submission enters; its answer leaves through ``settle``, after the commit. Nothing here waits. The rule of this file:
-what is over the device's rate is not taken - its number stays free and the device's outbox waits without loss.
+what is over the account's rate is not taken - its number stays free and the device's outbox waits without loss.
 """
 
 from typing import Final
@@ -12,6 +12,7 @@ from relayd.services.rates import Rates
 from relayd.store import Settle, Store
 from relayproto.codes import Code
 from relayproto.commands import Submit
+from relayproto.ids import AccountId
 from relayproto.limits import BODY_HANDLES_MAX
 from relayproto.replies import NotTaken
 
@@ -43,7 +44,7 @@ class Messages:
 
     __slots__ = ("_pairs", "_rates", "_store")
 
-    def __init__(self, store: Store, *, rates: Rates[int], pairs: Pairs) -> None:
+    def __init__(self, store: Store, *, rates: Rates[AccountId], pairs: Pairs) -> None:
         self._store = store
         self._rates = rates
         self._pairs = pairs
@@ -55,16 +56,17 @@ class Messages:
 
         False: the device has all the room there is for one, nothing was done, bring it again.
 
-        Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair. The
+        Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair, taken
+        from what all devices of the account have together: an account makes as many devices as it likes. The
         sender's own account is no pair: what goes to its other devices goes along with all that a person writes.
         """
         if under_way > self._store.room:
             return False
-        row, accounts = seat.row, [target.account for target in command.targets]
-        others = accounts if seat.account not in accounts else [one for one in accounts if one != seat.account]
-        wait_ms = self._rates.take(row, now, len(accounts))
-        if not wait_ms and others and (wait_ms := self._pairs.take(row, others, now)):
-            self._rates.give_back(row, len(accounts))
+        sender, accounts = seat.account, [target.account for target in command.targets]
+        others = accounts if sender not in accounts else [one for one in accounts if one != sender]
+        wait_ms = self._rates.take(sender, now, len(accounts))
+        if not wait_ms and others and (wait_ms := self._pairs.take(sender, others, now)):
+            self._rates.give_back(sender, len(accounts))
         if wait_ms:
             settle(NotTaken(command.submission, Code.RATE, wait_ms))
         else:

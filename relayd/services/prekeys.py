@@ -18,8 +18,8 @@ from relayproto.errors import CryptoFailure
 from relayproto.replies import Bundles, PrekeysLeft
 
 BUNDLES_BURST_MAX: Final = 16
-"""Bundles of one account that one device takes at once: a first message to each of its devices, and again where lists
-have changed meanwhile. Whoever wants somebody's 200 prekeys gone needs a dozen accounts."""
+"""Bundles of one account that another takes at once, with all of its devices: a first message to each, and again where
+lists have changed meanwhile. Whoever wants somebody's 200 prekeys gone needs a dozen accounts."""
 BUNDLES_PER_S: Final = 1 / 60
 """And one a minute on; a device deposits new ones as often as it connects."""
 
@@ -52,7 +52,7 @@ class Prekeys:
 
     async def bundles(self, seat: Seat, command: GetBundles, now: float) -> Bundles:
         """Hand out one bundle a device. Raises Refusal: RATE, NOT_AVAILABLE."""
-        wait_ms = self._pairs.take(seat.row, [command.account], now)  # Before anything of the account is looked at.
+        wait_ms = self._pairs.take(seat.account, [command.account], now)  # Before anything of the account is looked at.
         if wait_ms:
             raise Refusal(Code.RATE, wait_ms)
         taken = await self._store.bundles(seat, command)

@@ -13,6 +13,7 @@ from relayproto import policy, visibility
 from relayproto.codes import Code
 from relayproto.commands import Block, PutPolicy, PutProfile, Report
 from relayproto.errors import Malformed
+from relayproto.ids import AccountId
 from relayproto.replies import Done
 
 
@@ -21,7 +22,7 @@ class Safety:
 
     __slots__ = ("_moderated", "_rates", "_store")
 
-    def __init__(self, store: Store, *, reports: Rates[int], moderated: bool) -> None:
+    def __init__(self, store: Store, *, reports: Rates[AccountId], moderated: bool) -> None:
         self._store = store
         self._rates = reports
         self._moderated = moderated
@@ -56,7 +57,7 @@ class Safety:
         """Keep a report. Raises Refusal: UNSUPPORTED without moderators, LIMIT above the rate, Fault(DISK)."""
         if not self._moderated:
             raise Refusal(Code.UNSUPPORTED)
-        wait_ms = self._rates.take(seat.row, now)
+        wait_ms = self._rates.take(seat.account, now)
         if wait_ms:
             raise Refusal(Code.LIMIT, wait_ms)
         await self._store.report(seat, command.sealed)

@@ -11,6 +11,43 @@ _SEEDS: Final = "tests/sim/test_first_seeds.py::test_the_first_seeds_hold"
 
 MUTANTS: Final = (
     Mutant(
+        name="reports-count-by-device",
+        story="An account that swaps its second device may report as often as it makes devices.",
+        file="relayd/services/safety.py",
+        old="self._rates.take(seat.account, now)",
+        new="self._rates.take(seat.row, now)  # type: ignore[arg-type]",
+        killers=("tests/hostile/test_one_person.py::test_an_account_that_swaps_its_second_device_reports_no_oftener",),
+    ),
+    Mutant(
+        name="bundles-count-by-device",
+        story="One account takes all one-time prekeys of somebody, with one device after the other.",
+        file="relayd/services/prekeys.py",
+        old="self._pairs.take(seat.account, ",
+        new="self._pairs.take(seat.row, ",
+        killers=(
+            "tests/hostile/test_one_person.py::test_an_account_that_swaps_its_second_device_gets_no_more_of_somebodys_prekeys",
+            "tests/unit/relayd/services/test_prekeys.py::test_nobody_takes_all_of_somebodys_prekeys_alone",
+        ),
+    ),
+    Mutant(
+        name="submissions-count-by-device",
+        story="The rate of a pair is had again by each device that an account makes.",
+        file="relayd/services/messages.py",
+        old="sender, accounts = seat.account, ",
+        new="sender, accounts = seat.row, ",
+        killers=("tests/hostile/test_one_person.py::test_devices_of_one_account_submit_no_more_than_one",),
+    ),
+    Mutant(
+        name="devices-of-a-day-are-not-counted",
+        story="An account makes mailboxes without end by adding and removing devices.",
+        file="relayd/services/directory.py",
+        old="        return self._added.take(seat.account, now, added) if added else 0\n",
+        new="        return 0\n",
+        killers=(
+            "tests/hostile/test_one_person.py::test_an_account_makes_so_many_devices_on_a_day_and_removes_one_whenever_it_will",
+        ),
+    ),
+    Mutant(
         name="listener-stays-when-its-connection-ends",
         story="Who listened is never forgotten: the registry grows with every device that was ever here (seed 1).",
         file="relayd/delivery/hub.py",
@@ -240,7 +277,7 @@ MUTANTS: Final = (
         name="ones-own-devices-are-a-pair",
         story="Whoever has a second device writes ten messages a second to all people together.",
         file="relayd/services/messages.py",
-        old="others = accounts if seat.account not in accounts else [one for one in accounts if one != seat.account]",
+        old="others = accounts if sender not in accounts else [one for one in accounts if one != sender]",
         new="others = accounts",
         killers=("tests/unit/relayd/services/test_messages.py::test_what_goes_to_ones_own_devices_is_no_pairs",),
     ),

@@ -45,6 +45,8 @@ async def patient_relay(directory: Path) -> AsyncIterator[LiveRelay]:
     """Run a relay that lets one account ask everything at once; its rates count what was asked, and not about whom."""
     with (
         mock.patch.object(directory_service, "LOOKUP_BURST_MAX", PLENTY),
+        mock.patch.object(directory_service, "LISTS_BURST_MAX", PLENTY),
+        mock.patch.object(directory_service, "ADDED_A_DAY_MAX", PLENTY),
         mock.patch.object(administration, "PEOPLE_BURST_MAX", PLENTY),
         mock.patch.object(administration, "BURST_MAX", PLENTY),
         mock.patch.object(prekeys, "BUNDLES_BURST_MAX", PLENTY),

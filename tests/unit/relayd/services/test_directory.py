@@ -52,7 +52,7 @@ async def test_devices_that_are_gone_from_the_list_are_sent_away() -> None:
     hub.attach(4, ear)
     octets, signature = listed(ALICE)
 
-    await directory(store, hub).put_devices(seat_of(ALICE), PutDevices(octets, signature))
+    await directory(store, hub).put_devices(seat_of(ALICE), PutDevices(octets, signature), 0.0)
 
     assert ear.revoked == 1
     assert store.taken == [(seat_of(ALICE), ALICE.list, octets, signature)]
@@ -65,7 +65,7 @@ async def test_a_list_that_the_account_did_not_sign_is_refused(octets: bytes, si
     store = AgreeableStore(ALICE)
 
     with pytest.raises(Refusal) as refused:
-        await directory(store).put_devices(seat_of(ALICE), PutDevices(octets, signature))
+        await directory(store).put_devices(seat_of(ALICE), PutDevices(octets, signature), 0.0)
 
     assert refused.value.code is Code.BAD_SIGNATURE
     assert store.taken == []

@@ -76,7 +76,7 @@ async def test_nobody_takes_all_of_somebodys_prekeys_alone() -> None:
         await handing.bundles(seat_of(MALLORY), asked, NOW)
 
     with pytest.raises(Refusal) as refused:
-        await handing.bundles(seat_of(MALLORY), asked, NOW)
+        await handing.bundles(seat_of(MALLORY, row=2, device=2), asked, NOW)
 
     assert refused.value.code is Code.RATE
     assert 0 < refused.value.retry_after_ms <= 61_000
