@@ -157,6 +157,9 @@ A relay was made in {state}.
 
 Move {state / OFFLINE_ROOT} to a machine without a network now, and keep a copy.
 It signs the relay's keys; the running relay does not need it.
+
+Copy {state / keyring.KEYS} to a safe place away from this machine as well: no backup
+holds these keys, and without them no backup brings the relay back.
 """
 
 

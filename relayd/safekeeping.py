@@ -172,6 +172,7 @@ def _backup(arguments: argparse.Namespace, config: "Config") -> Exit:
         sys.stdout.write(
             f"{made.name}: {made.octets:,} bytes of the database; {made.new_chunks:,} of {made.chunks:,} chunks were "
             f"new, {made.new_octets:,} bytes. Kept: {made.kept}.\n"
+            f"Not in it, and needed to bring the relay back: a copy of {config.state_directory / keyring.KEYS}.\n"
         )
     return Exit.OK
 

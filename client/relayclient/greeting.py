@@ -4,6 +4,8 @@ The rule of this file: a store that is an older copy of this device's is told fr
 for good, and sends nothing more (spec 50 §2).
 """
 
+from typing import Final
+
 from relayclient import contacts, position, relaykeys, retelling, submissions
 from relayclient.events import Event, RelayRestored
 from relayclient.link import Link
@@ -11,6 +13,10 @@ from relayclient.membership import Identity
 from relayclient.store.database import Step
 from relayproto.commands import Credit, Hello
 from relayproto.replies import Welcome
+
+AHEAD_MS: Final = 35 * 86_400_000
+"""How far ahead of the device's own clock a relay's may be and still be believed: more than a device's clock is off,
+and far less than the 90 days of an attestation, so that no relay's mistake ends them all."""
 
 
 def hello(step: Step, who: Identity, *, credit: Credit, build: str) -> Hello:
@@ -56,7 +62,16 @@ def welcomed(step: Step, link: Link, who: Identity, welcome: Welcome, now_ms: in
     step.put("standing", welcome.standing)
     step.put("unit", welcome.unit)
     link.open = True
-    if welcome.now_ms > (step.setting("latest_ms") or 0):
-        step.put("latest_ms", welcome.now_ms)
+    _note_time(step, welcome.now_ms, now_ms)
     events: list[Event] = [RelayRestored()] if restored else []
     return events + relaykeys.choose(step, now_ms)
+
+
+def _note_time(step: Step, relay_ms: int, now_ms: int) -> None:
+    """Keep the latest time that a relay has said, unless it is far ahead of the device's own clock."""
+    bound_ms = now_ms + AHEAD_MS
+    held = step.setting("latest_ms") or 0
+    # One that is kept can be from a relay whose clock was wrong, or from before this device's own was put right.
+    latest = max(each if each <= bound_ms else 0 for each in (held, relay_ms))
+    if latest != held:
+        step.put("latest_ms", latest)

@@ -50,6 +50,7 @@ def test_a_backup_is_made_checked_and_restored(state: Path, capsys) -> None:
     assert [each[0] for each in (made, unopened, opened, back)] == [Exit.OK] * 4
     assert [each[2] for each in (made, unopened, opened, back)] == [""] * 4
     assert "chunks were new" in made[1]
+    assert "Not in it, and needed to bring the relay back: a copy of " in made[1]
     assert f"{name}: unchanged; not opened, there was no --key" in unopened[1]
     assert f"{name}: opened and whole" in opened[1]
     assert f"{name} is in {state.parent}/new: 0 mailboxes have new epochs." in back[1]
