@@ -11,6 +11,17 @@ _SEEDS: Final = "tests/sim/test_first_seeds.py::test_the_first_seeds_hold"
 
 MUTANTS: Final = (
     Mutant(
+        name="start-believes-any-clock",
+        story="A start with a clock 200 days ahead ends roles, tickets and messages, and relay time never goes back.",
+        file="relayd/clock.py",
+        old="        if not 0 < high_water_ms < self._wall_ms() - START_AHEAD_MS or self._synchronised():\n",
+        new="        if high_water_ms >= 0:\n",
+        killers=(
+            "tests/unit/relayd/test_clock.py::test_a_start_far_beyond_the_high_water_mark_goes_on_from_there_until_it_is_confirmed",
+            "tests/faults/test_wrong_clock.py::test_what_waits_and_who_is_invited_outlast_a_start_with_a_clock_200_days_ahead",
+        ),
+    ),
+    Mutant(
         name="reports-count-by-device",
         story="An account that swaps its second device may report as often as it makes devices.",
         file="relayd/services/safety.py",

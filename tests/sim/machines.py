@@ -77,7 +77,9 @@ class WallClock(SystemClock):
     def __init__(self, loop: VirtualLoop, turned_ms: Callable[[], int]) -> None:
         self._loop = loop
         super().__init__(
-            wall_ms=lambda: START_MS + int(loop.now * 1000) + turned_ms(), steady_ms=lambda: int(loop.now * 1000)
+            wall_ms=lambda: START_MS + int(loop.now * 1000) + turned_ms(),
+            steady_ms=lambda: int(loop.now * 1000),
+            synchronised=lambda: False,
         )
 
     def monotonic(self) -> float:

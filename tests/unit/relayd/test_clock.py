@@ -1,6 +1,7 @@
 import asyncio
 
-from relayd.clock import JUMP_MS, SystemClock
+from relayd import clock as clocks
+from relayd.clock import JUMP_MS, START_AHEAD_MS, SystemClock
 
 MINUTE_MS = 60_000
 
@@ -11,9 +12,15 @@ class Machine:
     def __init__(self, wall_ms: int = 1_000_000_000) -> None:
         self.wall_ms = wall_ms
         self.steady_ms = 0
+        self.synchronised = False
 
     def clock(self, high_water_ms: int = 0) -> SystemClock:
-        return SystemClock(high_water_ms, wall_ms=lambda: self.wall_ms, steady_ms=lambda: self.steady_ms)
+        return SystemClock(
+            high_water_ms,
+            wall_ms=lambda: self.wall_ms,
+            steady_ms=lambda: self.steady_ms,
+            synchronised=lambda: self.synchronised,
+        )
 
     def wait(self, span_ms: int) -> None:
         self.wall_ms += span_ms
@@ -54,6 +61,61 @@ def test_the_high_water_mark_can_come_later() -> None:
     clock.raise_to(machine.wall_ms + 3)
 
     assert clock.now_ms() == machine.wall_ms + 7
+
+
+def test_a_start_far_beyond_the_high_water_mark_goes_on_from_there_until_it_is_confirmed() -> None:
+    machine = Machine(wall_ms=2 * START_AHEAD_MS)
+    mark_ms = machine.wall_ms - START_AHEAD_MS - 1
+    clock = machine.clock()
+    clock.now_ms()
+
+    clock.raise_to(mark_ms)
+    at_once = clock.now_ms()
+    machine.wait(MINUTE_MS)
+    later, ahead = clock.now_ms(), clock.ahead_ms
+    clock.confirm()
+
+    assert (at_once, later, ahead) == (mark_ms, mark_ms + MINUTE_MS, START_AHEAD_MS + 1)
+    assert (clock.now_ms(), clock.ahead_ms) == (machine.wall_ms, 0)
+
+
+def test_a_start_as_far_as_a_relay_may_have_been_off_is_believed() -> None:
+    machine = Machine(wall_ms=2 * START_AHEAD_MS)
+    off, new = machine.clock(), machine.clock()
+
+    off.raise_to(machine.wall_ms - START_AHEAD_MS)
+    new.raise_to(0)
+
+    assert off.now_ms() == new.now_ms() == machine.wall_ms
+
+
+def test_a_start_with_a_clock_that_the_kernel_keeps_is_believed() -> None:
+    machine = Machine(wall_ms=2 * START_AHEAD_MS)
+    machine.synchronised = True
+    clock = machine.clock()
+
+    clock.raise_to(1)
+
+    assert (clock.now_ms(), clock.ahead_ms) == (machine.wall_ms, 0)
+
+
+def test_a_clock_that_the_kernel_keeps_later_is_believed_then() -> None:
+    machine = Machine(wall_ms=2 * START_AHEAD_MS)
+    clock = machine.clock()
+    clock.raise_to(1)
+    clock.now_ms()
+    machine.synchronised = True
+
+    machine.wait(9_999)
+    before = clock.now_ms()
+    machine.wait(1)
+
+    assert before == 10_000
+    assert (clock.now_ms(), clock.ahead_ms) == (machine.wall_ms, 0)
+
+
+def test_the_kernel_can_be_asked() -> None:
+    assert clocks._synchronised() in (True, False)
 
 
 def test_a_small_step_ahead_is_believed() -> None:
