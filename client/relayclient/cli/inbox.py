@@ -92,4 +92,4 @@ def show(message: MessageReceived, badge_of: Badge | None, *, as_json: bool) -> 
     head = (
         f"{terminal.when(message.sent_ms)}  {message.message.hex()[:8]}  {terminal.harmless(sender)}{mark}{forwarded}: "
     )
-    terminal.say(head + terminal.indented(message.text.removesuffix("\n"), "    "))
+    terminal.say(terminal.indented(head + message.text.removesuffix("\n"), "    ", terminal.columns()))

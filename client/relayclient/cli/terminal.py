@@ -9,7 +9,9 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,9 +48,39 @@ def commands_a_terminal(text: str) -> bool:
     return _COMMANDING.search(text) is not None
 
 
-def indented(text: str, by: str) -> str:
-    """Return a harmless text whose further lines begin with ``by``, so that none can pose as a line of ours."""
-    return harmless(text).replace("\n", "\n" + by)
+def indented(text: str, by: str, columns: int | None = None) -> str:
+    """Return a harmless text whose further lines begin with ``by``, so that none can pose as a line of ours.
+
+    With the ``columns`` of a terminal a line that is too long for it is broken here: where the terminal breaks it, what
+    follows many spaces begins at the margin.
+    """
+    lines = harmless(text).split("\n")
+    if columns is not None:
+        lines = [piece for line in lines for piece in _pieces(line.expandtabs(), max(1, columns - len(by)))]
+    return ("\n" + by).join(lines)
+
+
+def columns() -> int | None:
+    """Return how many columns the terminal of standard output has, None where it goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _pieces(line: str, columns: int) -> Iterator[str]:
+    begin = used = 0
+    for at, each in enumerate(line):
+        cells = _cells(each)
+        if used + cells > columns and at > begin:
+            yield line[begin:at]
+            begin, used = at, 0
+        used += cells
+    yield line[begin:]
+
+
+def _cells(each: str) -> int:
+    """Return how many columns a character takes (UAX 11); marks and joiners stand on the one before."""
+    if unicodedata.category(each) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(each) in "WF" else 1
 
 
 def when(at_ms: int) -> str:

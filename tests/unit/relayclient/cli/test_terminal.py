@@ -33,6 +33,40 @@ def test_a_second_line_of_a_text_cannot_pose_as_a_line_of_ours():
     assert terminal.indented("one\ntwo\x1b", "  ") == "one\n  two\u241b"
 
 
+def test_what_is_too_long_for_a_terminal_is_broken_behind_the_gutter():
+    forged = "hello" + " " * 76 + "2026-03-01 09:30:00 UTC  00000000  minister@office.example (verified): pay"
+
+    lines = terminal.indented(forged, "    ", 80).split("\n")
+
+    assert len(lines) > 1
+    assert all(line.startswith("    ") for line in lines[1:])
+    assert max(map(len, lines)) <= 80
+    assert "".join([lines[0], *(line[4:] for line in lines[1:])]) == forged
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("abcdef", ["abcd", "  ef"]),
+        ("\u5b98\u54e1\u5b98", ["\u5b98\u54e1", "  \u5b98"]),
+        ("a\u0301b\u0301c\u0301d\u0301e", ["a\u0301b\u0301c\u0301d\u0301", "  e"]),
+        ("", [""]),
+        ("a\tb", ["a   ", "      ", "  b"]),
+    ],
+)
+def test_a_line_is_broken_by_the_columns_that_its_characters_take(text, pieces):
+    assert terminal.indented(text, "  ", 6).split("\n") == pieces
+
+
+def test_a_file_has_no_columns(monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: False, raising=False)
+    elsewhere = terminal.columns()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "72")
+
+    assert (elsewhere, terminal.columns()) == (None, 72)
+
+
 def test_json_carries_the_text_itself_and_no_terminal_command(capsys):
     text = 'a "quote", \x1b[2J, \x9b, \u202e, ✓ and \n'
 
