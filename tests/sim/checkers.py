@@ -17,6 +17,7 @@ from relayd.store.works import Works
 from relayproto.codes import Code, Lane
 from relayproto.commands import Ack, Hello, Submit
 from relayproto.e2e import session
+from relayproto.e2e.wrap import UNSEALED
 from relayproto.notices import Deliver, Gap, Outcome
 from relayproto.replies import Submitted
 
@@ -269,6 +270,8 @@ class Truth:
         """A device says something to others: no key of any chain seals twice, whatever was put back (spec 60 §3)."""
         for target in submit.targets:
             for wrap in target.wraps:
+                if wrap.sealed == UNSEALED:
+                    continue
                 message = session._parts(wrap.sealed)[1]
                 place = message[1:33] + message[37:41]
                 sealed = self.sealed.setdefault(place, message)
