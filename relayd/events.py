@@ -53,8 +53,8 @@ EVENTS: Final[tuple[Event, ...]] = (
           "The relay stops with status 74 and is not started again.",
           "[When things go wrong](when-things-go-wrong.md)."),
     Event("the clock jumped ahead; nothing expires by it until relayd confirm-clock", "app", "error", ("ahead_ms",),
-          "The wall clock was turned by more than five minutes, or was more than 35 days beyond the relay's own time when "
-          "it started and the kernel does not call it synchronised.",
+          "The wall clock was turned by more than five minutes, or was more than 35 days beyond the relay's own time "
+          "when it started and the kernel does not call it synchronised.",
           "If it is right: `relayd confirm-clock`. Else put it right."),
     Event("the clock is behind the relay's time, which goes on from where it was; put the clock right", "app", "error",
           ("behind_ms",), "The wall clock is more than five minutes behind what it was.", "Put it right; see NTP."),
