@@ -43,7 +43,7 @@ def others(step: Step, devices: DeviceList) -> tuple[DeviceId, ...]:
 def lacking(step: Step, devices: DeviceList, now_ms: int) -> tuple[DeviceId, ...]:
     """Return the devices with which a session has to begin before anything goes to an account.
 
-    One that the relay has no prekeys of is left out for a while, so that it keeps nobody from writing to the others.
+    A device without prekeys at the relay is left out for UNREADY_MS, so that the others can be written to.
     """
     without = unsealable(step, devices)
     excused = step.rows(

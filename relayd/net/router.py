@@ -196,7 +196,7 @@ class Router:
     def _queue(self, request: int, verb: Verb, now: float) -> bool:
         if len(self._verbs) >= VERBS_MAX:
             return False
-        wait_ms = self._rooms.desk.rates.take(self.seat.account, now)
+        wait_ms = self._rooms.desk.rates.take(self.seat.row, now)
         if wait_ms:
             self._refuse(Code.RATE, wait_ms, request)
             self._driver.waste(1)
@@ -206,7 +206,7 @@ class Router:
 
     def _pass_by(self, request: int, command: Ephemeral, now: float) -> None:
         # Dropped where others wait: it never makes the device wait, and has no answer (spec 50 §9).
-        if self._rooms.desk.rates.take(self.seat.account, now):
+        if self._rooms.desk.rates.take(self.seat.row, now):
             self._driver.waste(1)
         elif len(self._verbs) < VERBS_MAX:
             self._run(request, command)

@@ -48,7 +48,7 @@ class Desk:
     passing: PassingBy
     safety: Safety
     administration: Administration
-    rates: Rates[AccountId]
+    rates: Rates[int | AccountId]
 
     async def enter(
         self, command: EnrolCommand, place: bytes, start: Callable[[Coroutine[Any, Any, None]], None]
@@ -92,7 +92,7 @@ def desk(
     ``moderated`` says whether there are moderators who can open a report; ``domains`` looks mail domains up;
     ``kept`` is the data map with the retention in force; ``codes`` is the unit that sends them.
     """
-    rates: Rates[AccountId] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
+    rates: Rates[int | AccountId] = Rates(per_s=limits.device_rate_per_s, burst=limits.device_burst)
     pairs = Pairs(entropy(_KEY_BYTES), per_s=limits.pair_rate_per_s, burst=limits.pair_burst)
     reports: Rates[AccountId] = Rates(per_s=limits.reports_per_hour / _HOUR_S, burst=limits.reports_per_hour)
     return Desk(

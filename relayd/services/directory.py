@@ -68,18 +68,25 @@ class Directory:
             raise Refusal(Code.BAD_SIGNATURE) from None
         if devices.account != seat.account:
             raise Refusal(Code.BAD_SIGNATURE)
-        # Only whoever has the account's key gets here, so that nobody else uses up what its owner needs to remove one.
-        if wait_ms := self._lists.take(seat.account, now) or await self._wait_for_added(seat, devices, now):
+        if wait_ms := await self._wait_ms(seat, devices, now):
             raise Refusal(Code.RATE, wait_ms)
         changed = await self._store.put_devices(seat, devices, command.devices, command.signature)
         self._hub.revoke(changed.removed)
         return changed.reply
 
-    async def _wait_for_added(self, seat: Seat, devices: DeviceList, now: float) -> int:
-        held = await self._store.devices_of(seat.account, seat.account)
-        before = {entry.device for entry in identity.decode(held.devices, held.signature).devices}
-        added = sum(entry.device not in before for entry in devices.devices)
-        return self._added.take(seat.account, now, added) if added else 0
+    async def _wait_ms(self, seat: Seat, devices: DeviceList, now: float) -> int:
+        """Return how long a list has to wait. One that is not newer costs nothing.
+
+        A newer list takes the account's key to make; one that is repeated does not, and a stolen device must not use up
+        what the owner needs to remove it.
+        """
+        answer = await self._store.devices_of(seat.account, seat.account)
+        held = identity.decode(answer.devices, answer.signature)
+        if devices.version <= held.version:
+            return 0
+        added = sum(held.entry(entry.device) is None for entry in devices.devices)
+        wait_ms = self._lists.take(seat.account, now)
+        return wait_ms or (self._added.take(seat.account, now, added) if added else 0)
 
     def relay_keys(self) -> RelayKeys:
         """Return the relay's own descriptors."""

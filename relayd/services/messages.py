@@ -1,7 +1,7 @@
 """The services' room: SUBMIT, from its body to the store's intake (protocol.md §3).
 
 A submission enters; its answer leaves through ``settle``, after the commit. Nothing here waits. The rule of this file:
-what is over the account's rate is not taken - its number stays free and the device's outbox waits without loss.
+what is over a rate is not taken - its number stays free and the device's outbox waits without loss.
 """
 
 from typing import Final
@@ -44,7 +44,7 @@ class Messages:
 
     __slots__ = ("_pairs", "_rates", "_store")
 
-    def __init__(self, store: Store, *, rates: Rates[AccountId], pairs: Pairs) -> None:
+    def __init__(self, store: Store, *, rates: Rates[int | AccountId], pairs: Pairs) -> None:
         self._store = store
         self._rates = rates
         self._pairs = pairs
@@ -56,23 +56,34 @@ class Messages:
 
         False: the device has all the room there is for one, nothing was done, bring it again.
 
-        Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair, taken
-        from what all devices of the account have together: an account makes as many devices as it likes. The
-        sender's own account is no pair: what goes to its other devices goes along with all that a person writes.
+        Its cost is one token a target, so that fan-out is paced like as many single ones, and one of each pair.
         """
         if under_way > self._store.room:
             return False
-        sender, accounts = seat.account, [target.account for target in command.targets]
-        others = accounts if sender not in accounts else [one for one in accounts if one != sender]
-        wait_ms = self._rates.take(sender, now, len(accounts))
-        if not wait_ms and others and (wait_ms := self._pairs.take(sender, others, now)):
-            self._rates.give_back(sender, len(accounts))
-        if wait_ms:
+        if wait_ms := self._wait_ms(seat, [target.account for target in command.targets], now):
             settle(NotTaken(command.submission, Code.RATE, wait_ms))
         else:
             body = bodies.parked(command.handle) if command.body is None else command.body
             self._store.submit(seat, command, body, settle)
         return True
+
+    def _wait_ms(self, seat: Seat, accounts: list[AccountId], now: float) -> int:
+        """Take what a submission costs and return 0, or take nothing and return how long to wait.
+
+        The account's bucket bounds all of its devices together. The device's own bucket, from which its other commands
+        are taken, keeps a stolen device from using up what the owner needs to remove it. The sender's own account is no
+        pair: what goes to its other devices goes along with all that a person writes.
+        """
+        rates, sender, cost = self._rates, seat.account, len(accounts)
+        if wait_ms := rates.take(seat.row, now, cost):
+            return wait_ms
+        others = accounts if sender not in accounts else [one for one in accounts if one != sender]
+        if wait_ms := rates.take(sender, now, cost):
+            rates.give_back(seat.row, cost)
+        elif others and (wait_ms := self._pairs.take(sender, others, now)):
+            rates.give_back(seat.row, cost)
+            rates.give_back(sender, cost)
+        return wait_ms
 
     def busy(self, command: Submit, settle: Settle) -> None:
         """Answer a submission for which the intake had no room for too long."""

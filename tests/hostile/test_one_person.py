@@ -128,3 +128,24 @@ async def test_an_account_makes_so_many_devices_on_a_day_and_removes_one_wheneve
         relay.pass_time(61 * LISTS_BURST_MAX)
         assert isinstance(await lists(first, mallory), Devices)
         assert len(mallory.list.devices) == 1
+
+
+async def test_a_stolen_device_that_repeats_the_list_and_floods_does_not_keep_its_owner_from_removing_it(
+    tmp_path: Path,
+) -> None:
+    async with live_relay(tmp_path, device_burst=40, device_rate_per_s=1) as relay:
+        alice, bob = await two(relay)
+        first, _ = await login(relay.port, alice)
+        stolen = second(alice, 2)
+        await lists(first, alice, stolen)
+        thief, _ = await login(relay.port, stolen)
+        octets = identity.encode(alice.list)
+        again = PutDevices(octets, identity.sign_list(alice.identity_seed, octets))
+        for _ in range(LISTS_BURST_MAX + 1):
+            await answered(thief, again, Devices)
+        for number in range(1, 50):
+            if isinstance(await answered(thief, submit(number, bob), Submitted, NotTaken), NotTaken):
+                break
+
+        assert isinstance(await lists(first, alice), Devices)
+        assert len(alice.list.devices) == 1
