@@ -46,11 +46,11 @@ def lacking(step: Step, devices: DeviceList, now_ms: int) -> tuple[DeviceId, ...
     A device without prekeys at the relay is left out for UNREADY_MS, so that the others can be written to.
     """
     without = unsealable(step, devices)
+    if not without or len(without) == len(others(step, devices)):
+        return without  # All could read it, or none.
     excused = step.rows(
         "SELECT device FROM session WHERE account = ? AND unready_until_ms > ?", devices.account, now_ms
     )
-    if len(without) == len(others(step, devices)):
-        return without  # No device could read it.
     return tuple(device for device in without if (device,) not in excused)
 
 
